@@ -1,0 +1,80 @@
+//! Batch normalisation over `[N, C, H, W]`, with the parameter names and defaults of PyTorch's `BatchNorm2d`.
+//!
+//! The count of batches (`num_batches_tracked`) is not kept: the momentum is always given.
+
+use tch::{Kind, Tensor, nn};
+
+use crate::form::Mode;
+
+/// Constants of a batch normalisation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BatchNormConfig {
+    /// Added to the variance.
+    pub eps: f64,
+    /// Weight of the new batch in the running statistics.
+    pub momentum: f64,
+}
+
+impl Default for BatchNormConfig {
+    /// PyTorch's: eps 1e-5, momentum 0.1.
+    fn default() -> Self {
+        Self { eps: 1e-5, momentum: 0.1 }
+    }
+}
+
+/// A batch normalisation with learnt scale and shift.
+#[derive(Debug)]
+pub struct BatchNorm {
+    /// Scale, `[C]`, 1 at first.
+    pub weight: Tensor,
+    /// Shift, `[C]`, 0 at first.
+    pub bias: Tensor,
+    /// `[C]`, 0 at first, not trainable.
+    pub running_mean: Tensor,
+    /// `[C]`, 1 at first, not trainable, with Bessel's correction.
+    pub running_var: Tensor,
+    config: BatchNormConfig,
+}
+
+impl BatchNorm {
+    /// Registers `weight`, `bias`, `running_mean` and `running_var` under `path`.
+    pub fn new(path: &nn::Path, channels: i64, config: BatchNormConfig) -> Self {
+        let options = (path.kind(), path.device());
+        Self {
+            weight: path.add("weight", Tensor::ones(channels, options), true),
+            bias: path.add("bias", Tensor::zeros(channels, options), true),
+            running_mean: path.add("running_mean", Tensor::zeros(channels, options), false),
+            running_var: path.add("running_var", Tensor::ones(channels, options), false),
+            config,
+        }
+    }
+
+    /// Normalises `xs` (`[N, C, H, W]`).
+    pub fn forward(&self, xs: &Tensor, mode: Mode) -> Tensor {
+        xs.batch_norm(
+            Some(&self.weight),
+            Some(&self.bias),
+            Some(&self.running_mean),
+            Some(&self.running_var),
+            mode == Mode::Train,
+            self.config.momentum,
+            self.config.eps,
+            true,
+        )
+    }
+
+    /// The constants.
+    pub fn config(&self) -> BatchNormConfig {
+        self.config
+    }
+
+    /// The affine map that this is under its running statistics: scale and shift, both `[C]` in fp64.
+    pub fn affine(&self) -> (Tensor, Tensor) {
+        tch::no_grad(|| {
+            let double = |tensor: &Tensor| tensor.to_kind(Kind::Double);
+            let scale = double(&self.weight) / (double(&self.running_var) + self.config.eps).sqrt();
+            let shift = double(&self.bias) - double(&self.running_mean) * &scale;
+            (scale, shift)
+        })
+    }
+}

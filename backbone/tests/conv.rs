@@ -1,0 +1,80 @@
+//! Convolution with batch normalisation: names, both forms, both modes.
+
+mod support;
+
+use backbone::{Activation, ConvBn, ConvBnConfig, ConvBnKeys, Fold, Form, Mode, StateDict};
+use support::{assert_close, load, names, randomise};
+use tch::{Device, Kind, Tensor, nn::VarStore};
+
+fn config() -> ConvBnConfig {
+    ConvBnConfig { kernel: 3, stride: 2, padding: 2, dilation: 2, groups: 2, ..ConvBnConfig::default() }
+}
+
+#[test]
+fn names_are_the_callers_and_the_deploy_form_has_one_convolution() {
+    let config = ConvBnConfig { keys: ConvBnKeys { conv: "0", norm: "1" }, ..config() };
+    let train = VarStore::new(Device::Cpu);
+    ConvBn::new(&(train.root() / "head" / "block"), 4, 6, config, Form::Train);
+    let expected = ["0.weight", "1.bias", "1.running_mean", "1.running_var", "1.weight"];
+    assert_eq!(names(&train), expected.map(|name| format!("head.block.{name}")));
+    assert_eq!(train.trainable_variables().len(), 3);
+
+    let deploy = VarStore::new(Device::Cpu);
+    ConvBn::new(&(deploy.root() / "head" / "block"), 4, 6, config, Form::Deploy);
+    assert_eq!(names(&deploy), ["head.block.0.bias", "head.block.0.weight"]);
+    assert_eq!(deploy.trainable_variables().len(), 2);
+}
+
+#[test]
+fn deploy_form_matches_train_form_under_every_activation() {
+    for (kind, tolerance) in [(Kind::Float, 1e-5), (Kind::Double, 1e-12)] {
+        for activation in [Activation::None, Activation::Relu, Activation::Relu6, Activation::HardSwish] {
+            let config = ConvBnConfig { activation, ..config() };
+            let mut stores = [VarStore::new(Device::Cpu), VarStore::new(Device::Cpu)];
+            stores.iter_mut().for_each(|store| store.set_kind(kind));
+            let train = ConvBn::new(&stores[0].root(), 4, 6, config, Form::Train);
+            let deploy = ConvBn::new(&stores[1].root(), 4, 6, config, Form::Deploy);
+            randomise(&stores[0], 1);
+            let mut folded = StateDict::new();
+            train.fold(&mut folded);
+            load(&stores[1], &folded);
+
+            let xs = Tensor::randn([2, 4, 9, 11], (kind, Device::Cpu)) * 4.0;
+            let expected = train.forward(&xs, Mode::Eval);
+            assert_eq!(expected.size(), [2, 6, 5, 6]);
+            assert_eq!(train.geometry().output_side(9), 5);
+            assert_close(&deploy.forward(&xs, Mode::Eval), &expected, tolerance);
+
+            let mut again = StateDict::new();
+            deploy.fold(&mut again);
+            assert_eq!(again.keys().collect::<Vec<_>>(), folded.keys().collect::<Vec<_>>());
+            assert!(again.iter().all(|(key, tensor)| *tensor == folded[key]));
+        }
+    }
+}
+
+#[test]
+fn batch_statistics_normalise_and_move_the_running_ones() {
+    let store = VarStore::new(Device::Cpu);
+    let layer = ConvBn::new(&store.root(), 4, 6, config(), Form::Train);
+    let xs = Tensor::randn([8, 4, 9, 11], (Kind::Float, Device::Cpu));
+    let ys = layer.forward(&xs, Mode::Train);
+    let dims: &[i64] = &[0, 2, 3];
+    assert_close(&(ys.mean_dim(dims, false, Kind::Float) + 1.0), &Tensor::ones(6, (Kind::Float, Device::Cpu)), 1e-5);
+    assert_close(&ys.var_dim(dims, false, false), &Tensor::ones(6, (Kind::Float, Device::Cpu)), 1e-4);
+
+    let variables = store.variables();
+    let weight = &variables["conv.weight"];
+    let raw = xs.conv2d(weight, None::<&Tensor>, [2, 2], [2, 2], [2, 2], 2);
+    assert_close(&variables["bn.running_mean"], &(raw.mean_dim(dims, false, Kind::Float) * 0.1), 1e-5);
+    assert_close(&variables["bn.running_var"], &(raw.var_dim(dims, true, false) * 0.1 + 0.9), 1e-5);
+}
+
+#[test]
+fn weights_start_at_the_fan_out_of_their_group() {
+    let store = VarStore::new(Device::Cpu);
+    let config = ConvBnConfig { kernel: 3, groups: 512, ..ConvBnConfig::default() };
+    ConvBn::new(&store.root(), 512, 512, config, Form::Train);
+    let std = store.variables()["conv.weight"].std(true).double_value(&[]);
+    assert!((std / (2.0f64 / 9.0).sqrt() - 1.0).abs() < 0.05, "standard deviation {std}");
+}
