@@ -103,6 +103,12 @@ impl Geometry {
         xs.conv2d(weight, bias, pair(self.stride), pair(self.padding), pair(self.dilation), self.groups)
     }
 
+    /// A smaller odd kernel as one of this side: zeros around it. Taps keep their distance.
+    pub(crate) fn pad(&self, kernel: &Tensor) -> Tensor {
+        let margin = (self.kernel - kernel.size()[2]) / 2;
+        kernel.constant_pad_nd([margin; 4])
+    }
+
     fn fan_in_bound(&self) -> f64 {
         1.0 / ((self.inputs / self.groups * self.kernel * self.kernel) as f64).sqrt()
     }
@@ -216,24 +222,22 @@ pub struct ConvBn {
 
 #[derive(Debug)]
 enum Layers {
-    Train { weight: Tensor, norm: BatchNorm, geometry: Geometry, prefix: String },
+    Train { conv: NormedConv, prefix: String },
     Deploy(Conv),
 }
 
 impl ConvBn {
     /// Registers its tensors under `path`, each under the name that `config.keys` gives.
     pub fn new(path: &nn::Path, inputs: i64, outputs: i64, config: ConvBnConfig, form: Form) -> Self {
-        let ConvBnConfig { kernel, stride, padding, dilation, groups, .. } = config;
+        let ConvBnConfig { kernel, stride, padding, dilation, groups, init, keys, .. } = config;
         let geometry = Geometry { inputs, outputs, kernel, stride, padding, dilation, groups };
-        let conv = path / config.keys.conv;
+        let conv = path / keys.conv;
         let layers = match form {
             Form::Train => Layers::Train {
-                weight: conv.add("weight", config.init.tensor(&conv, &geometry), true),
-                norm: BatchNorm::new(&(path / config.keys.norm), outputs, config.norm),
-                geometry,
+                conv: NormedConv::new(&conv, &(path / keys.norm), geometry, init, config.norm),
                 prefix: key(&conv, ""),
             },
-            Form::Deploy => Layers::Deploy(Conv::new(&conv, geometry, config.init)),
+            Form::Deploy => Layers::Deploy(Conv::new(&conv, geometry, init)),
         };
         Self { layers, activation: config.activation }
     }
@@ -241,7 +245,7 @@ impl ConvBn {
     /// `[N, inputs, H, W]` to `[N, outputs, H', W']`.
     pub fn forward(&self, xs: &Tensor, mode: Mode) -> Tensor {
         let ys = match &self.layers {
-            Layers::Train { weight, norm, geometry, .. } => norm.forward(&geometry.convolve(xs, weight, None), mode),
+            Layers::Train { conv, .. } => conv.forward(xs, mode),
             Layers::Deploy(conv) => conv.forward(xs),
         };
         self.activation.apply(ys, mode)
@@ -250,7 +254,7 @@ impl ConvBn {
     /// Shape and sampling of the convolution.
     pub fn geometry(&self) -> &Geometry {
         match &self.layers {
-            Layers::Train { geometry, .. } => geometry,
+            Layers::Train { conv, .. } => &conv.geometry,
             Layers::Deploy(conv) => conv.geometry(),
         }
     }
@@ -259,14 +263,58 @@ impl ConvBn {
 impl Fold for ConvBn {
     fn fold(&self, into: &mut StateDict) {
         match &self.layers {
-            Layers::Train { weight, norm, prefix, .. } => {
-                let kind = weight.kind();
-                let (scale, shift) = norm.affine();
-                let folded = weight.detach().to_kind(Kind::Double) * scale.view([-1, 1, 1, 1]);
-                into.insert(format!("{prefix}weight"), folded.to_kind(kind));
-                into.insert(format!("{prefix}bias"), shift.to_kind(kind));
-            }
+            Layers::Train { conv, prefix } => conv.merge().insert(into, prefix, conv.weight.kind()),
             Layers::Deploy(conv) => conv.fold(into),
         }
+    }
+}
+
+/// A convolution without bias and its batch normalisation: the train form of [`ConvBn`], and a branch of a block.
+#[derive(Debug)]
+pub(crate) struct NormedConv {
+    pub weight: Tensor,
+    pub norm: BatchNorm,
+    pub geometry: Geometry,
+}
+
+impl NormedConv {
+    pub fn new(
+        conv: &nn::Path,
+        norm: &nn::Path,
+        geometry: Geometry,
+        init: WeightInit,
+        config: BatchNormConfig,
+    ) -> Self {
+        Self {
+            weight: conv.add("weight", init.tensor(conv, &geometry), true),
+            norm: BatchNorm::new(norm, geometry.outputs, config),
+            geometry,
+        }
+    }
+
+    pub fn forward(&self, xs: &Tensor, mode: Mode) -> Tensor {
+        self.norm.forward(&self.geometry.convolve(xs, &self.weight, None), mode)
+    }
+
+    pub fn merge(&self) -> Merged {
+        let (scale, bias) = self.norm.affine();
+        Merged { kernel: self.weight.detach().to_kind(Kind::Double) * scale.view([-1, 1, 1, 1]), bias }
+    }
+}
+
+/// One convolution that computes what others and their batch normalisations do, in fp64.
+#[derive(Debug)]
+pub(crate) struct Merged {
+    /// `[outputs, inputs / groups, kernel, kernel]`.
+    pub kernel: Tensor,
+    /// `[outputs]`.
+    pub bias: Tensor,
+}
+
+impl Merged {
+    /// Writes itself below `prefix`, rounded to `kind`.
+    pub fn insert(&self, into: &mut StateDict, prefix: &str, kind: Kind) {
+        into.insert(format!("{prefix}weight"), self.kernel.to_kind(kind));
+        into.insert(format!("{prefix}bias"), self.bias.to_kind(kind));
     }
 }

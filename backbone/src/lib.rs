@@ -3,17 +3,27 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`spec`] | the published variants, specifications of one's own, output strides |
+//! | [`plan`] | the layers of a specification in order |
 //! | [`form`] | train form or deploy form, batch or running statistics, and what folds one form into the other |
 //! | [`conv`] | a convolution with its bias, and a convolution with its batch normalisation |
 //! | [`norm`] | batch normalisation |
+//! | [`block`] | the MobileOne block |
 //! | [`network`] | the network and its features |
 
+pub mod block;
 pub mod conv;
+mod error;
 pub mod form;
 pub mod network;
 pub mod norm;
+pub mod plan;
+mod reparam;
+pub mod spec;
 
 pub use conv::{Activation, Conv, ConvBn, ConvBnConfig, ConvBnKeys, Geometry, WeightInit};
+pub use error::Error;
 pub use form::{Fold, Form, Mode, StateDict};
-pub use network::Features;
+pub use network::{Features, MobileOne};
 pub use norm::{BatchNorm, BatchNormConfig};
+pub use spec::{OutputStride, Spec, Stage, Variant};

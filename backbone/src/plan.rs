@@ -1,0 +1,115 @@
+//! The layers of a network in order, worked out once for building it and for counting its cost.
+//!
+//! **Output stride.** Where a stage gives up its stride, the convention is that of torchvision's ResNet
+//! (`replace_stride_with_dilation`): its first block keeps the dilation of the stage before, the later blocks take the new one.
+//! Every layer then meets its input at the spacing that its weights were trained for: without squeeze-and-excitation every
+//! second pixel of the features at output stride 16 is a pixel of those at output stride 32.
+//! What branches a layer has, and so every key, is decided by the stride before that exchange.
+
+use crate::{
+    conv::Geometry,
+    spec::{OutputStride, SQUEEZE_RATIO, Spec},
+};
+
+/// The layers of a whole network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The dense 3x3 layer at the input.
+    pub stem: BlockPlan,
+    /// Depthwise and pointwise layers in turn.
+    pub stages: [Vec<BlockPlan>; 4],
+}
+
+impl Plan {
+    /// Every layer, first to last.
+    pub fn blocks(&self) -> impl Iterator<Item = &BlockPlan> {
+        std::iter::once(&self.stem).chain(self.stages.iter().flatten())
+    }
+}
+
+/// One MobileOne block of the paper's figure 3: a depthwise or pointwise layer, or the stem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockPlan {
+    /// Key parts below the network's path: `["stage3", "10"]`.
+    pub key: Vec<String>,
+    /// Shape and sampling of the whole.
+    pub geometry: Geometry,
+    /// Convolution branches in train form.
+    pub branches: i64,
+    /// What else is summed in train form.
+    pub side_branches: SideBranches,
+    /// Channels between the two layers of squeeze-and-excitation, where the block has it.
+    pub squeeze: Option<i64>,
+}
+
+/// The branches beside the convolutions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SideBranches {
+    /// A 1x1 convolution: where the kernel is larger than that.
+    pub scale: bool,
+    /// Batch normalisation of the input: where shape and resolution are kept.
+    pub skip: bool,
+}
+
+impl Spec {
+    /// The layers from the stem to the last pointwise one.
+    pub fn plan(&self, output_stride: OutputStride) -> Plan {
+        let stem = BlockPlan {
+            key: vec!["stage0".to_owned()],
+            geometry: Geometry {
+                inputs: 3,
+                outputs: self.stem,
+                kernel: 3,
+                stride: 2,
+                padding: 1,
+                dilation: 1,
+                groups: 1,
+            },
+            branches: 1,
+            side_branches: SideBranches { scale: true, skip: false },
+            squeeze: None,
+        };
+        let (mut inputs, mut reached, mut dilation) = (self.stem, 2, 1);
+        let stages = std::array::from_fn(|i| {
+            let dilated = reached == i64::from(output_stride);
+            let first = if dilated { (1, dilation) } else { (2, dilation) };
+            if dilated {
+                dilation *= 2;
+            } else {
+                reached *= 2;
+            }
+            let layers = self.stage_plan(i, inputs, first, (1, dilation));
+            inputs = self.stages[i].width;
+            layers
+        });
+        Plan { stem, stages }
+    }
+
+    /// The layers of a stage; `first` and `later` are stride and dilation of its first and its other depthwise layers.
+    fn stage_plan(&self, index: usize, inputs: i64, first: (i64, i64), later: (i64, i64)) -> Vec<BlockPlan> {
+        let stage = &self.stages[index];
+        let block = |block: i64| {
+            let (inputs, (stride, dilation)) = if block == 0 { (inputs, first) } else { (stage.width, later) };
+            let layer = |offset: i64, geometry: Geometry, skip| BlockPlan {
+                key: vec![format!("stage{}", index + 1), (2 * block + offset).to_string()],
+                geometry,
+                branches: self.branches,
+                side_branches: SideBranches { scale: geometry.kernel > 1, skip },
+                squeeze: (block >= stage.blocks - stage.squeeze_excite).then_some(geometry.outputs / SQUEEZE_RATIO),
+            };
+            [
+                layer(0, depthwise(inputs, stride, dilation), block > 0),
+                layer(1, pointwise(inputs, stage.width), inputs == stage.width),
+            ]
+        };
+        (0..stage.blocks).flat_map(block).collect()
+    }
+}
+
+fn depthwise(channels: i64, stride: i64, dilation: i64) -> Geometry {
+    Geometry { inputs: channels, outputs: channels, kernel: 3, stride, padding: dilation, dilation, groups: channels }
+}
+
+fn pointwise(inputs: i64, outputs: i64) -> Geometry {
+    Geometry { inputs, outputs, kernel: 1, stride: 1, padding: 0, dilation: 1, groups: 1 }
+}
