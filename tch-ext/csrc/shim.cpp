@@ -1,0 +1,36 @@
+#include "shim.h"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace {
+
+// What is left to say when not even the text of the error can be stored.
+char out_of_memory[] = "out of memory";
+
+}  // namespace
+
+namespace tch_ext {
+
+char *first_line(const char *text) noexcept {
+  text += std::strspn(text, "\r\n");
+  const size_t length = std::strcspn(text, "\r\n");
+  char *line = static_cast<char *>(std::malloc(length + 1));
+  if (line == nullptr) return out_of_memory;
+  std::memcpy(line, text, length);
+  line[length] = '\0';
+  return line;
+}
+
+TensorVector tensors(at::Tensor *const *list, size_t count) {
+  TensorVector vector;
+  vector.reserve(count);
+  for (size_t i = 0; i < count; ++i) vector.push_back(*list[i]);
+  return vector;
+}
+
+}  // namespace tch_ext
+
+extern "C" void tch_ext_free_text(char *text) noexcept {
+  if (text != out_of_memory) std::free(text);
+}

@@ -1,0 +1,40 @@
+// The border between libtorch and Rust: no exception crosses it, and every text that does is freed by
+// `tch_ext_free_text`.
+//
+// A function that can fail returns null when all went well, otherwise the first line of the exception's text.
+// A tensor is a `torch::Tensor *` as in torch-sys; a list is an array of them with its length. Rust has checked that
+// no tensor in a list is undefined unless the function says otherwise.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/util/Exception.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <vector>
+
+namespace tch_ext {
+
+using TensorVector = std::vector<at::Tensor>;
+
+// A copy of the first line of `text` that `tch_ext_free_text` frees; never null.
+char *first_line(const char *text) noexcept;
+
+TensorVector tensors(at::Tensor *const *list, size_t count);
+
+template <class Body>
+char *guarded(Body &&body) noexcept {
+  try {
+    body();
+    return nullptr;
+  } catch (const c10::Error &error) {
+    return first_line(error.what_without_backtrace());
+  } catch (const std::exception &error) {
+    return first_line(error.what());
+  } catch (...) {
+    return first_line("an exception without a text");
+  }
+}
+
+}  // namespace tch_ext

@@ -1,0 +1,34 @@
+//! What crosses the border with `csrc/`: lists of tensors, texts, and errors as texts.
+
+use std::ffi::{CStr, c_char};
+
+use tch::Tensor;
+use torch_sys::C_tensor;
+
+use crate::Error;
+
+/// An array of tensors that libtorch reads, or writes through.
+pub(crate) type List = *const *const C_tensor;
+
+unsafe extern "C" {
+    fn tch_ext_free_text(text: *mut c_char);
+}
+
+/// What a function of `csrc/` returned: null, or the text of libtorch's exception.
+pub(crate) fn check(call: &'static str, text: *mut c_char) -> Result<(), Error> {
+    if text.is_null() { Ok(()) } else { Err(Error::Libtorch { call, message: take_text(text) }) }
+}
+
+/// Copies a text made in `csrc/`, not null, and frees it there.
+fn take_text(text: *mut c_char) -> String {
+    // SAFETY: every text of `csrc/` ends in a zero and is ours to free, once.
+    unsafe {
+        let copy = CStr::from_ptr(text).to_string_lossy().into_owned();
+        tch_ext_free_text(text);
+        copy
+    }
+}
+
+pub(crate) fn pointers(tensors: &[Tensor]) -> Vec<*const C_tensor> {
+    tensors.iter().map(Tensor::as_ptr).collect()
+}

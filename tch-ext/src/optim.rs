@@ -1,0 +1,185 @@
+//! Optimiser steps over all parameters at once, with the state in the caller's hands so that it can be saved.
+//!
+//! Equal to `torch.optim.SGD` (dampening 0) and `torch.optim.AdamW` (no AMSGrad), by libtorch's fused kernels.
+//!
+//! All tensors of one position have one shape, kind and device; different positions may differ. Where strides differ
+//! (a checkpoint loaded into a channels-last model) the result is the same, at the price of a copy. Gradients are only
+//! read. A parameter without a gradient is left out by the caller, together with its state: PyTorch skips it too.
+
+use std::ffi::c_char;
+
+use tch::Tensor;
+
+use crate::{
+    Error,
+    ffi::{self, check},
+    list::TensorList,
+};
+
+unsafe extern "C" {
+    fn tch_ext_sgd_step(
+        params: ffi::List,
+        grads: ffi::List,
+        buffers: ffi::List,
+        count: usize,
+        buffer_count: usize,
+        lr: f64,
+        momentum: f64,
+        weight_decay: f64,
+        nesterov: bool,
+        first_step: bool,
+    ) -> *mut c_char;
+    fn tch_ext_adamw_step(
+        params: ffi::List,
+        grads: ffi::List,
+        exp_avgs: ffi::List,
+        exp_avg_sqs: ffi::List,
+        count: usize,
+        step: i64,
+        lr: f64,
+        beta1: f64,
+        beta2: f64,
+        eps: f64,
+        weight_decay: f64,
+    ) -> *mut c_char;
+}
+
+/// `torch.optim.SGD` with dampening 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SgdOptions {
+    /// Learning rate, 0 or more.
+    pub lr: f64,
+    /// Momentum factor, 0 (no momentum) or more.
+    pub momentum: f64,
+    /// L2 penalty, added to the gradient.
+    pub weight_decay: f64,
+    /// Nesterov's momentum; needs `momentum` above 0.
+    pub nesterov: bool,
+}
+
+/// `torch.optim.AdamW`: weight decay is decoupled from the gradient.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamWOptions {
+    /// Learning rate, 0 or more.
+    pub lr: f64,
+    /// Decay of the first moment, in [0, 1).
+    pub beta1: f64,
+    /// Decay of the second moment, in [0, 1).
+    pub beta2: f64,
+    /// Added to the denominator, 0 or more.
+    pub eps: f64,
+    /// The share of `lr` by which weights shrink each step, 0 or more.
+    pub weight_decay: f64,
+}
+
+impl Default for AdamWOptions {
+    /// PyTorch's defaults.
+    fn default() -> Self {
+        Self { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 1e-2 }
+    }
+}
+
+/// Moves `params` one step of stochastic gradient descent, and `momentum_buffers` with them.
+///
+/// Without momentum the buffers are not read and the list may be empty. `first_step` sets each buffer to the (decayed)
+/// gradient, whatever it held; buffers that start at zero give the same without it, which serves a parameter that
+/// gets its first gradient late.
+///
+/// # Errors
+/// An option out of range, lists that do not belong together, or libtorch's own words.
+pub fn sgd_step(
+    params: &[Tensor],
+    grads: &[Tensor],
+    momentum_buffers: &mut [Tensor],
+    options: SgdOptions,
+    first_step: bool,
+) -> Result<(), Error> {
+    options.check()?;
+    let params = TensorList::new("parameters", params)?;
+    let grads = TensorList::new("gradients", grads)?.like(&params)?;
+    let used = if options.momentum == 0.0 { &[] } else { &*momentum_buffers };
+    let mut buffers = TensorList::new("momentum buffers", used)?;
+    if options.momentum != 0.0 {
+        buffers = buffers.like(&params)?;
+    }
+    let SgdOptions { lr, momentum, weight_decay, nesterov } = options;
+    // SAFETY: the lists hold the stated numbers of defined tensors that live through the call.
+    check("take an SGD step", unsafe {
+        tch_ext_sgd_step(
+            params.pointers(),
+            grads.pointers(),
+            buffers.pointers(),
+            params.len(),
+            buffers.len(),
+            lr,
+            momentum,
+            weight_decay,
+            nesterov,
+            first_step,
+        )
+    })
+}
+
+/// Moves `params` one step of AdamW, and both moments with them. `step` counts from 1; the moments start at zero.
+///
+/// # Errors
+/// An option out of range, lists that do not belong together, or libtorch's own words.
+pub fn adamw_step(
+    params: &[Tensor],
+    grads: &[Tensor],
+    exp_avgs: &mut [Tensor],
+    exp_avg_sqs: &mut [Tensor],
+    step: i64,
+    options: AdamWOptions,
+) -> Result<(), Error> {
+    options.check()?;
+    in_range("step", step as f64, step >= 1, "1 or more")?;
+    let params = TensorList::new("parameters", params)?;
+    let grads = TensorList::new("gradients", grads)?.like(&params)?;
+    let first = TensorList::new("first moments", exp_avgs)?.like(&params)?;
+    let second = TensorList::new("second moments", exp_avg_sqs)?.like(&params)?;
+    let AdamWOptions { lr, beta1, beta2, eps, weight_decay } = options;
+    // SAFETY: the lists hold the stated number of defined tensors that live through the call.
+    check("take an AdamW step", unsafe {
+        tch_ext_adamw_step(
+            params.pointers(),
+            grads.pointers(),
+            first.pointers(),
+            second.pointers(),
+            params.len(),
+            step,
+            lr,
+            beta1,
+            beta2,
+            eps,
+            weight_decay,
+        )
+    })
+}
+
+impl SgdOptions {
+    fn check(&self) -> Result<(), Error> {
+        not_negative("lr", self.lr)?;
+        not_negative("momentum", self.momentum)?;
+        not_negative("weight_decay", self.weight_decay)?;
+        in_range("momentum", self.momentum, !self.nesterov || self.momentum > 0.0, "above 0 for Nesterov's momentum")
+    }
+}
+
+impl AdamWOptions {
+    fn check(&self) -> Result<(), Error> {
+        not_negative("lr", self.lr)?;
+        in_range("beta1", self.beta1, (0.0..1.0).contains(&self.beta1), "in [0, 1)")?;
+        in_range("beta2", self.beta2, (0.0..1.0).contains(&self.beta2), "in [0, 1)")?;
+        not_negative("eps", self.eps)?;
+        not_negative("weight_decay", self.weight_decay)
+    }
+}
+
+fn not_negative(option: &'static str, value: f64) -> Result<(), Error> {
+    in_range(option, value, value.is_finite() && value >= 0.0, "a finite number, 0 or more")
+}
+
+fn in_range(option: &'static str, value: f64, holds: bool, range: &'static str) -> Result<(), Error> {
+    if holds { Ok(()) } else { Err(Error::Option { option, value, range }) }
+}
