@@ -10,8 +10,10 @@
 //! | [`norm`] | batch normalisation |
 //! | [`block`] | the MobileOne block |
 //! | [`network`] | the network and its features |
+//! | [`checkpoint`] | weights on disk, their names, and loading them |
 
 pub mod block;
+pub mod checkpoint;
 pub mod conv;
 mod error;
 pub mod form;
@@ -21,6 +23,7 @@ pub mod plan;
 mod reparam;
 pub mod spec;
 
+pub use checkpoint::{Checkpoint, Layout, LoadReport, Metadata, Normalization, Policy};
 pub use conv::{Activation, Conv, ConvBn, ConvBnConfig, ConvBnKeys, Geometry, WeightInit};
 pub use error::Error;
 pub use form::{Fold, Form, Mode, StateDict};

@@ -1,0 +1,93 @@
+//! What a file of our own says of itself, in the header of the safetensors file.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::json;
+
+use super::file::Text;
+use crate::{error::Error, form::Form, spec::Spec};
+
+/// The key that marks a file of our own; its value is the version.
+const FORMAT: &str = "mobileone_format";
+const VERSION: u32 = 1;
+
+/// How pixels become the network's input: `(pixel / 255 - mean) / std`, channels in the order red, green, blue.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Normalization {
+    /// Of pixels between 0 and 1.
+    pub mean: [f64; 3],
+    /// Of pixels between 0 and 1.
+    pub std: [f64; 3],
+}
+
+impl Default for Normalization {
+    /// ImageNet's, which the published weights were trained with.
+    fn default() -> Self {
+        Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
+    }
+}
+
+/// What is needed to rebuild and to feed the network that a file holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metadata {
+    /// The backbone.
+    pub spec: Spec,
+    /// The form of the tensors.
+    pub form: Form,
+    /// Names of the classes in the order of the outputs; empty for a bare backbone.
+    pub classes: Vec<String>,
+    /// Normalisation of the input.
+    pub normalization: Normalization,
+    /// What else the writer wants kept, such as the task and the head's configuration.
+    pub extra: Text,
+}
+
+impl Metadata {
+    /// As text by key. A key of [`Metadata::extra`] that is one of ours gives way.
+    pub fn to_text(&self) -> Text {
+        let mut text = self.extra.clone();
+        let mut insert = |key: &str, value: String| text.insert(key.to_owned(), value);
+        insert(FORMAT, VERSION.to_string());
+        insert("spec", json!(self.spec).to_string());
+        insert("form", self.form.to_string());
+        insert("classes", json!(self.classes).to_string());
+        insert("normalization", json!(self.normalization).to_string());
+        if let Some(variant) = self.spec.variant() {
+            insert("variant", variant.to_string());
+        }
+        text
+    }
+
+    /// Reads it back; none if the file at `path` is not one of our own.
+    ///
+    /// # Errors
+    /// A version that this program does not know, or a value that is missing or cannot be understood.
+    pub fn from_text(text: &Text, path: &Path) -> Result<Option<Self>, Error> {
+        let Some(version) = text.get(FORMAT) else { return Ok(None) };
+        if version.parse() != Ok(VERSION) {
+            return Err(Error::FormatVersion { path: path.to_owned(), found: version.clone(), known: VERSION });
+        }
+        let mut rest = text.clone();
+        rest.remove(FORMAT);
+        rest.remove("variant");
+        let form = take(&mut rest, "form", path)?;
+        Ok(Some(Self {
+            spec: parse(&take(&mut rest, "spec", path)?, "spec", path)?,
+            form: parse(&json!(form).to_string(), "form", path)?,
+            classes: parse(&take(&mut rest, "classes", path)?, "classes", path)?,
+            normalization: parse(&take(&mut rest, "normalization", path)?, "normalization", path)?,
+            extra: rest,
+        }))
+    }
+}
+
+fn take(text: &mut Text, key: &'static str, path: &Path) -> Result<String, Error> {
+    text.remove(key).ok_or_else(|| Error::Metadata { path: path.to_owned(), key, reason: "is missing".to_owned() })
+}
+
+fn parse<T: DeserializeOwned>(value: &str, key: &'static str, path: &Path) -> Result<T, Error> {
+    let reason = |error| format!("cannot be understood: {error}");
+    serde_json::from_str(value).map_err(|error| Error::Metadata { path: path.to_owned(), key, reason: reason(error) })
+}

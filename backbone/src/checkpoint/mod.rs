@@ -1,0 +1,90 @@
+//! Weights on disk: safetensors files with this crate's names, Apple's or timm's.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`file`] | tensors and text in a safetensors file, read within bounds, written aside and renamed |
+//! | [`keys`] | Apple's and timm's names, and how to tell them apart |
+//! | [`metadata`] | what a file of our own says of itself |
+//! | [`load`] | copying tensors into a network, with a report of what did not fit |
+
+pub mod file;
+pub mod keys;
+pub mod load;
+pub mod metadata;
+
+use std::{collections::BTreeMap, path::Path};
+
+pub use keys::Layout;
+pub use load::{LoadReport, Mismatch, Policy, load_into, variables};
+pub use metadata::{Metadata, Normalization};
+
+use crate::{
+    error::Error,
+    form::{Form, StateDict},
+};
+
+/// The prefix of the backbone's keys in a detector or segmenter.
+pub const BACKBONE: &str = "backbone.";
+
+/// A file that has been read.
+#[derive(Debug)]
+pub struct Checkpoint {
+    /// Under this crate's names, whatever the layout of the file was, on the CPU, in the kinds that the file has. Counts of
+    /// batches (`num_batches_tracked`) are left out.
+    pub tensors: StateDict,
+    /// Whose names the file used.
+    pub layout: Layout,
+    /// Train or deploy form, where the names tell.
+    pub form: Option<Form>,
+    /// What the file says of itself, if it is one of our own.
+    pub metadata: Option<Metadata>,
+}
+
+impl Checkpoint {
+    /// The tensors of the backbone alone, named as a backbone at the root has them.
+    pub fn backbone(&self) -> StateDict {
+        let of_backbone = self.tensors.iter().filter_map(|(name, tensor)| {
+            let name = name.strip_prefix(BACKBONE).unwrap_or(name);
+            keys::is_backbone(name).then(|| (name.to_owned(), tensor.shallow_clone()))
+        });
+        of_backbone.collect()
+    }
+}
+
+/// Reads a safetensors file.
+///
+/// # Errors
+/// A file that cannot be read, is no safetensors file or holds tensors of a kind that libtorch does not have; metadata of our
+/// own that cannot be understood.
+pub fn read(path: &Path) -> Result<Checkpoint, Error> {
+    let (tensors, text) = file::read(path)?;
+    let metadata = Metadata::from_text(&text, path)?;
+    let layout = if metadata.is_some() { Layout::Own } else { Layout::recognise(tensors.keys()) };
+    let mut renamed = StateDict::new();
+    for (name, tensor) in tensors {
+        if keys::is_count(&name) {
+            continue;
+        }
+        let name = if layout == Layout::Timm { keys::from_timm(&name).unwrap_or(name) } else { name };
+        renamed.insert(name, tensor);
+    }
+    let form = keys::form(renamed.keys());
+    Ok(Checkpoint { tensors: renamed, layout, form, metadata })
+}
+
+/// Writes a file of our own: aside in the same folder, synced, then renamed, so that `path` is never half a file.
+///
+/// # Errors
+/// A folder that cannot be written to, or a tensor of a kind that safetensors does not have.
+pub fn write(path: &Path, tensors: &StateDict, metadata: &Metadata) -> Result<(), Error> {
+    file::write(path, tensors, &metadata.to_text())
+}
+
+/// Writes a classifier or a bare backbone for other programs, under their names and with the counts of batches that they expect.
+///
+/// # Errors
+/// As for [`write`]; a key that the layout has no name for.
+pub fn export(path: &Path, tensors: &StateDict, layout: Layout) -> Result<(), Error> {
+    let text = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
+    file::write(path, &keys::in_layout(tensors, layout)?, &text)
+}
