@@ -1,0 +1,36 @@
+//! COCO detection: the twelve statistics, and AP of each class, equal to pycocotools 2.0.11.
+//!
+//! ```
+//! use eval::coco::{Annotation, Category, CocoEvaluator, Detection, GroundTruth, Image};
+//!
+//! # fn main() -> Result<(), eval::Error> {
+//! let bbox = [10.0, 20.0, 30.0, 40.0];
+//! let ground_truth = GroundTruth::from_parts(
+//!     vec![Image { id: 7, width: 640, height: 480, file_name: "cat.jpg".into() }],
+//!     vec![Category { id: 17, name: "cat".into() }],
+//!     vec![Annotation { image_id: 7, category_id: 17, bbox, area: 1200.0, crowd: false }],
+//! )?;
+//! let mut evaluator = CocoEvaluator::new(ground_truth)?;
+//! evaluator.add(7, &[Detection { category_id: 17, bbox, score: 0.9 }])?;
+//! assert_eq!(evaluator.finish()?.ar_100(), 1.0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Matching and accumulation are hotcoco's, a port of `cocoeval.py`. Each image is matched when it is added, and what is
+//! kept of a detection is some twenty bytes: the end of an epoch does not wait for the matching of the whole set.
+//!
+//! Predictions can be kept as a COCO results file ([`PredictionWriter`]) and scored from it ([`score_files`]). What is
+//! written reads back to the same bits, so the report from the file equals the report from memory.
+
+mod annotation_file;
+mod evaluator;
+mod ground_truth;
+mod predictions;
+mod report;
+
+pub use annotation_file::Finding;
+pub use evaluator::{CocoEvaluator, score_files};
+pub use ground_truth::{Annotation, Category, GroundTruth, Image};
+pub use predictions::{Detection, Prediction, PredictionWriter, read_predictions, write_predictions};
+pub use report::{ClassReport, CocoReport, Row};

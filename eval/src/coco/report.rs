@@ -1,0 +1,226 @@
+//! What an evaluation found: COCO's twelve statistics, and AP and AR of each class.
+
+use ::coco::{AccumulatedEval, COCOeval};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use super::annotation_file::Finding;
+use super::ground_truth::GroundTruth;
+use crate::Error;
+
+/// Name and pycocotools' line of each statistic, in pycocotools' order.
+const STATISTICS: [(&str, &str); 12] = [
+    ("AP", "Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ]"),
+    ("AP50", "Average Precision  (AP) @[ IoU=0.50      | area=   all | maxDets=100 ]"),
+    ("AP75", "Average Precision  (AP) @[ IoU=0.75      | area=   all | maxDets=100 ]"),
+    ("APs", "Average Precision  (AP) @[ IoU=0.50:0.95 | area= small | maxDets=100 ]"),
+    ("APm", "Average Precision  (AP) @[ IoU=0.50:0.95 | area=medium | maxDets=100 ]"),
+    ("APl", "Average Precision  (AP) @[ IoU=0.50:0.95 | area= large | maxDets=100 ]"),
+    ("AR1", "Average Recall     (AR) @[ IoU=0.50:0.95 | area=   all | maxDets=  1 ]"),
+    ("AR10", "Average Recall     (AR) @[ IoU=0.50:0.95 | area=   all | maxDets= 10 ]"),
+    ("AR100", "Average Recall     (AR) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ]"),
+    ("ARs", "Average Recall     (AR) @[ IoU=0.50:0.95 | area= small | maxDets=100 ]"),
+    ("ARm", "Average Recall     (AR) @[ IoU=0.50:0.95 | area=medium | maxDets=100 ]"),
+    ("ARl", "Average Recall     (AR) @[ IoU=0.50:0.95 | area= large | maxDets=100 ]"),
+];
+
+const RULE: &str = "COCO bbox, IoU .50:.05:.95, 101 recall points, as pycocotools 2.0.11";
+
+/// pycocotools' mark for a mean over nothing.
+const UNDEFINED: f64 = -1.0;
+
+/// The result of an evaluation, in the numbers of pycocotools: from 0 to 1, and -1 where no object is there to find.
+///
+/// Serialises with the statistics by name (`{"stats": {"AP": 0.25, "AP50": ...}, ...}`).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CocoReport {
+    /// By which rule the numbers came about.
+    pub rule: String,
+    /// The twelve statistics in pycocotools' order: AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl.
+    #[serde(serialize_with = "by_name")]
+    pub stats: [f64; 12],
+    /// Each class, in the ground truth's order.
+    pub per_class: Vec<ClassReport>,
+    /// Images evaluated: all of the ground truth.
+    pub images: usize,
+    /// Detections added, those beyond the best 100 of a class and image included.
+    pub detections: usize,
+    /// What is to be known about the annotation file before these numbers are compared with others.
+    pub findings: Vec<Finding>,
+}
+
+/// The result for one class; `None` where the class has no object to find.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassReport {
+    /// The category's id.
+    pub id: u64,
+    /// The category's name.
+    pub name: String,
+    /// Objects to find: annotations that are not crowds.
+    pub objects: usize,
+    /// Mean precision over IoU .50:.05:.95 and 101 recall points.
+    pub ap: Option<f64>,
+    /// Mean precision at IoU .50.
+    pub ap50: Option<f64>,
+    /// Mean precision at IoU .75.
+    pub ap75: Option<f64>,
+    /// Mean recall over IoU .50:.05:.95 with 100 detections an image.
+    pub ar100: Option<f64>,
+}
+
+/// One of the twelve lines that pycocotools prints: `" {label} = {value:.3}"`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Row {
+    /// Short name: "AP", "AP50", "ARl".
+    pub name: &'static str,
+    /// pycocotools' words for it.
+    pub label: &'static str,
+    /// The value, -1 where undefined.
+    pub value: f64,
+}
+
+impl CocoReport {
+    pub(super) fn new(
+        ground_truth: &GroundTruth,
+        mut evaluated: COCOeval,
+        detections: usize,
+    ) -> Result<CocoReport, Error> {
+        let missing = || ::coco::Error::InvalidState("it gave no statistics".to_owned());
+        evaluated.accumulate();
+        // Unlike `summarize`, this computes them without printing.
+        evaluated.summarize_lines();
+        let stats = evaluated.stats().and_then(|stats| stats.try_into().ok()).ok_or_else(missing)?;
+        let curves = evaluated.accumulated().ok_or_else(missing)?;
+        Ok(CocoReport {
+            rule: RULE.to_owned(),
+            stats,
+            per_class: per_class(ground_truth, curves),
+            images: ground_truth.images().len(),
+            detections,
+            findings: ground_truth.findings().to_vec(),
+        })
+    }
+
+    /// The twelve statistics with pycocotools' words for them, in its order.
+    pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
+        STATISTICS.iter().zip(self.stats).map(|(&(name, label), value)| Row { name, label, value })
+    }
+
+    /// AP over IoU .50:.05:.95, the number called mAP.
+    pub fn ap(&self) -> f64 {
+        self.stats[0]
+    }
+
+    /// AP at IoU .50.
+    pub fn ap50(&self) -> f64 {
+        self.stats[1]
+    }
+
+    /// AP at IoU .75.
+    pub fn ap75(&self) -> f64 {
+        self.stats[2]
+    }
+
+    /// AP of objects to 32² pixels.
+    pub fn ap_small(&self) -> f64 {
+        self.stats[3]
+    }
+
+    /// AP of objects between 32² and 96² pixels.
+    pub fn ap_medium(&self) -> f64 {
+        self.stats[4]
+    }
+
+    /// AP of objects from 96² pixels.
+    pub fn ap_large(&self) -> f64 {
+        self.stats[5]
+    }
+
+    /// AR with one detection an image and class.
+    pub fn ar_1(&self) -> f64 {
+        self.stats[6]
+    }
+
+    /// AR with 10 detections an image and class.
+    pub fn ar_10(&self) -> f64 {
+        self.stats[7]
+    }
+
+    /// AR with 100 detections an image and class.
+    pub fn ar_100(&self) -> f64 {
+        self.stats[8]
+    }
+
+    /// AR of objects to 32² pixels.
+    pub fn ar_small(&self) -> f64 {
+        self.stats[9]
+    }
+
+    /// AR of objects between 32² and 96² pixels.
+    pub fn ar_medium(&self) -> f64 {
+        self.stats[10]
+    }
+
+    /// AR of objects from 96² pixels.
+    pub fn ar_large(&self) -> f64 {
+        self.stats[11]
+    }
+}
+
+fn by_name<S: Serializer>(stats: &[f64; 12], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(stats.len()))?;
+    for ((name, _), value) in STATISTICS.iter().zip(stats) {
+        map.serialize_entry(name, value)?;
+    }
+    map.end()
+}
+
+fn per_class(ground_truth: &GroundTruth, curves: &AccumulatedEval) -> Vec<ClassReport> {
+    let mut objects = vec![0; ground_truth.categories().len()];
+    for annotation in ground_truth.annotations().iter().filter(|annotation| !annotation.crowd) {
+        if let Some(position) = ground_truth.category_position(annotation.category_id) {
+            objects[position] += 1;
+        }
+    }
+    let mut classes: Vec<ClassReport> = ground_truth
+        .categories()
+        .iter()
+        .zip(objects)
+        .map(|(category, objects)| ClassReport {
+            id: category.id,
+            name: category.name.clone(),
+            objects,
+            ap: None,
+            ap50: None,
+            ap75: None,
+            ar100: None,
+        })
+        .collect();
+    let thresholds = curves.shape.t;
+    for (k, &id) in curves.cat_ids.iter().enumerate() {
+        let Some(position) = ground_truth.category_position(id) else { continue };
+        let class = &mut classes[position];
+        class.ap = mean((0..thresholds).flat_map(|t| precisions(curves, t, k)));
+        class.ap50 = mean(precisions(curves, IOU_50, k));
+        class.ap75 = mean(precisions(curves, IOU_75, k));
+        class.ar100 = mean((0..thresholds).map(|t| curves.recall[curves.recall_idx(t, k, ALL_AREAS, MAX_DETS_100)]));
+    }
+    classes
+}
+
+/// Places on the engine's axes: IoU .50:.05:.95, areas all, small, medium, large, and 1, 10, 100 detections.
+const IOU_50: usize = 0;
+const IOU_75: usize = 5;
+const ALL_AREAS: usize = 0;
+const MAX_DETS_100: usize = 2;
+
+/// Precision of category `k` at each recall point, at IoU threshold `t`.
+fn precisions(curves: &AccumulatedEval, t: usize, k: usize) -> impl Iterator<Item = f64> + '_ {
+    (0..curves.shape.r).map(move |r| curves.precision[curves.precision_idx(t, r, k, ALL_AREAS, MAX_DETS_100)])
+}
+
+/// The mean of what is defined.
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = values.filter(|&value| value > UNDEFINED).fold((0.0, 0usize), |(sum, n), v| (sum + v, n + 1));
+    (count > 0).then(|| sum / count as f64)
+}

@@ -1,0 +1,312 @@
+//! Files: what is written is what was in memory, and what cannot be read is named with its place.
+
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
+
+use eval::coco::{
+    Annotation, Category, CocoEvaluator, Detection, Finding, GroundTruth, Image, Prediction, PredictionWriter,
+    read_predictions, score_files, write_predictions,
+};
+use tempfile::TempDir;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+const BBOX: [f64; 4] = [10.0, 20.0, 30.0, 40.0];
+
+fn image(id: u64) -> Image {
+    Image { id, width: 640, height: 480, file_name: format!("{id}.jpg") }
+}
+
+fn category(id: u64) -> Category {
+    Category { id, name: format!("class {id}") }
+}
+
+fn annotation(image_id: u64, category_id: u64) -> Annotation {
+    Annotation { image_id, category_id, bbox: BBOX, area: 1000.0, crowd: false }
+}
+
+fn detection(category_id: u64, score: f64) -> Detection {
+    Detection { category_id, bbox: BBOX, score }
+}
+
+/// Images 5 and 3, categories 9 and 2, an object of category 9 on image 5.
+fn small() -> Result<GroundTruth, eval::Error> {
+    GroundTruth::from_parts(vec![image(5), image(3)], vec![category(9), category(2)], vec![annotation(5, 9)])
+}
+
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> std::io::Result<Folder> {
+        Ok(Folder(tempfile::tempdir()?))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn file(&self, name: &str, text: &str) -> std::io::Result<PathBuf> {
+        fs::write(self.path(name), text)?;
+        Ok(self.path(name))
+    }
+
+    fn names(&self) -> std::io::Result<Vec<String>> {
+        fs::read_dir(self.0.path())?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    }
+}
+
+/// An error's words, without the folder that the test runs in.
+fn words<T>(result: Result<T, eval::Error>, folder: &Folder) -> String {
+    let text = result.err().map_or_else(|| "no error".to_owned(), |error| error.to_string());
+    text.replace(&format!("{}/", folder.0.path().display()), "")
+}
+
+#[test]
+fn a_written_file_scores_as_the_predictions_in_memory() -> Outcome {
+    let folder = Folder::new()?;
+    let ground_truth = small()?;
+    let third = 1.0 / 3.0;
+    let of_image = [
+        Detection { category_id: 9, bbox: [10.0 + third, 20.0, 30.0, 40.0], score: third },
+        Detection { category_id: 9, bbox: [10.1, 20.0, 30.0, 1e-7], score: f64::from(0.7f32) },
+        Detection { category_id: 2, bbox: [-0.0, 0.0, 1e21, 1e-300], score: -3.5 },
+    ];
+    let mut evaluator = CocoEvaluator::new(ground_truth.clone())?;
+    let mut writer = PredictionWriter::create(folder.path("predictions.json"))?;
+    for (image_id, detections) in [(5, &of_image[..]), (3, &of_image[1..])] {
+        evaluator.add(image_id, detections)?;
+        writer.add(image_id, detections)?;
+    }
+    assert_eq!(writer.finish()?, 5);
+    ground_truth.write(folder.path("annotations.json"))?;
+
+    let read = read_predictions(folder.path("predictions.json"))?;
+    let bits = |d: &Detection| (d.category_id, d.bbox.map(f64::to_bits), d.score.to_bits());
+    let read: Vec<_> = read.iter().map(|prediction| (prediction.image_id, bits(&prediction.detection()))).collect();
+    let written = of_image.iter().map(|d| (5, bits(d))).chain(of_image[1..].iter().map(|d| (3, bits(d))));
+    assert_eq!(read, written.collect::<Vec<_>>());
+
+    let scored = score_files(folder.path("annotations.json"), folder.path("predictions.json"))?;
+    let in_memory = evaluator.finish()?;
+    assert_eq!(scored, in_memory);
+    assert_eq!(scored.detections, 5);
+    assert!(scored.ap() > 0.0 && scored.ap() < 1.0, "AP {} could not tell the two apart", scored.ap());
+    Ok(())
+}
+
+#[test]
+fn written_ground_truth_reads_back_whole() -> Outcome {
+    let folder = Folder::new()?;
+    let crowd = Annotation { crowd: true, area: 0.1 + 0.2, ..annotation(3, 2) };
+    let ground_truth = GroundTruth::from_parts(
+        vec![image(5), image(3)],
+        vec![category(9), category(2)],
+        vec![crowd, annotation(5, 9), annotation(3, 9)],
+    )?;
+    assert_eq!(ground_truth.annotations(), [annotation(5, 9), crowd, annotation(3, 9)], "grouped by image");
+    ground_truth.write(folder.path("annotations.json"))?;
+    let read = GroundTruth::from_file(folder.path("annotations.json"))?;
+    assert_eq!(read.images(), ground_truth.images());
+    assert_eq!(read.categories(), ground_truth.categories());
+    assert_eq!(read.annotations(), ground_truth.annotations());
+    assert_eq!(read.findings(), []);
+
+    let json: serde_json::Value = serde_json::from_slice(&fs::read(folder.path("annotations.json"))?)?;
+    assert_eq!(json["annotations"][1]["id"], 2);
+    assert_eq!(json["annotations"][1]["iscrowd"], 1);
+    Ok(())
+}
+
+#[test]
+fn no_predictions_score_zero_and_no_objects_score_minus_one() -> Outcome {
+    let folder = Folder::new()?;
+    assert_eq!(write_predictions(folder.path("none.json"), [])?, 0);
+    small()?.write(folder.path("annotations.json"))?;
+    let report = score_files(folder.path("annotations.json"), folder.path("none.json"))?;
+    // The object is of 1000 square pixels: medium and large have nothing to find.
+    assert_eq!(report.stats, [0.0, 0.0, 0.0, 0.0, -1.0, -1.0, 0.0, 0.0, 0.0, 0.0, -1.0, -1.0]);
+    assert_eq!(report.per_class[0].ap, Some(0.0));
+    assert_eq!(report.per_class[1].ap, None);
+
+    let nothing = GroundTruth::from_parts(vec![image(5)], vec![category(9)], Vec::new())?;
+    let mut evaluator = CocoEvaluator::new(nothing)?;
+    evaluator.add(5, &[detection(9, 0.5)])?;
+    assert_eq!(evaluator.finish()?.stats, [-1.0; 12]);
+
+    let empty = GroundTruth::from_parts(Vec::new(), Vec::new(), Vec::new())?;
+    let report = CocoEvaluator::new(empty)?.finish()?;
+    assert_eq!((report.stats, report.per_class.len()), ([-1.0; 12], 0));
+    Ok(())
+}
+
+#[test]
+fn an_image_never_added_counts_as_missed() -> Outcome {
+    let both = vec![annotation(5, 9), annotation(3, 9)];
+    let ground_truth = GroundTruth::from_parts(vec![image(5), image(3)], vec![category(9)], both)?;
+    let mut evaluator = CocoEvaluator::new(ground_truth)?;
+    evaluator.add(3, &[detection(9, 0.5)])?;
+    assert_eq!(evaluator.finish()?.ar_100(), 0.5);
+    Ok(())
+}
+
+#[test]
+fn detections_that_cannot_be_evaluated_are_refused_and_leave_no_trace() -> Outcome {
+    let folder = Folder::new()?;
+    let mut evaluator = CocoEvaluator::new(small()?)?;
+    let good = detection(9, 0.5);
+    let unknown = evaluator.add(5, &[good, detection(1, 0.5)]);
+    assert_eq!(
+        words(unknown, &folder),
+        "detection [1] of image 5 names category 1, which the ground truth does not list"
+    );
+    let not_finite = evaluator.add(5, &[Detection { bbox: [0.0, f64::INFINITY, 1.0, 1.0], ..good }]);
+    assert_eq!(words(not_finite, &folder), "detection [0] of image 5 has bbox inf, which is not a finite number");
+    let no_number = evaluator.add(5, &[detection(9, f64::NAN)]);
+    assert_eq!(words(no_number, &folder), "detection [0] of image 5 has score NaN, which is not a finite number");
+    let unlisted = evaluator.add(4, &[]);
+    assert_eq!(words(unlisted, &folder), "detections were added for image 4, which the ground truth does not list");
+    evaluator.add(5, &[good])?;
+    assert_eq!(words(evaluator.add(5, &[good]), &folder), "the detections of image 5 were added twice");
+    let report = evaluator.finish()?;
+    assert_eq!((report.ar_100(), report.detections), (1.0, 1));
+    Ok(())
+}
+
+#[test]
+fn predictions_for_what_is_not_listed_are_named_by_their_place() -> Outcome {
+    let folder = Folder::new()?;
+    let annotations = folder.path("annotations.json");
+    small()?.write(&annotations)?;
+    let good = Prediction { image_id: 5, category_id: 9, bbox: BBOX, score: 0.5 };
+    write_predictions(folder.path("image.json"), [good, Prediction { image_id: 4, ..good }])?;
+    assert_eq!(
+        words(score_files(&annotations, folder.path("image.json")), &folder),
+        "image.json: predictions[1] names image 4, which the ground truth does not list"
+    );
+    write_predictions(folder.path("category.json"), [good, good, Prediction { category_id: 1, ..good }])?;
+    assert_eq!(
+        words(score_files(&annotations, folder.path("category.json")), &folder),
+        "category.json: predictions[2] names category 1, which the ground truth does not list"
+    );
+    Ok(())
+}
+
+#[test]
+fn files_that_are_no_predictions_are_named_with_the_place() -> Outcome {
+    let folder = Folder::new()?;
+    let whole = "[{\"image_id\":5,\"category_id\":9,\"bbox\":[1,2,3,4],\"score\":0.5,\"extra\":[1]},\n ";
+    let cases = [
+        ("", "f.json was cut short: its JSON ends in the middle of a value, after 0 bytes"),
+        (whole, "f.json was cut short: its JSON ends in the middle of a value, after 75 bytes"),
+        (" {\"images\":[]}", "f.json is not a COCO results file, an array of predictions"),
+        ("[{\"image_id\":5,\n\"category_id\":9,\"score\":0.5}]", "f.json:2:28: missing field `bbox`"),
+        ("[{\"image_id\":\"5\"", "f.json:1:16: invalid type: string \"5\", expected u64"),
+        ("[{\"score\":1e999}]", "f.json:1:15: number out of range"),
+        ("[{\"score\":NaN}]", "f.json:1:11: expected value"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(words(read_predictions(folder.file("f.json", text)?), &folder), expected, "{text:?}");
+    }
+    let absent = words(read_predictions(folder.path("absent.json")), &folder);
+    assert_eq!(absent, "cannot read absent.json: No such file or directory (os error 2)");
+    Ok(())
+}
+
+#[test]
+fn a_predictions_file_appears_whole_or_not_at_all() -> Outcome {
+    let folder = Folder::new()?;
+    let path = folder.file("predictions.json", "old")?;
+    let mut writer = PredictionWriter::create(&path)?;
+    writer.add(5, &[detection(9, 0.5)])?;
+    let refused = writer.add(5, &[detection(9, f64::NAN)]);
+    assert_eq!(words(refused, &folder), "detection [0] of image 5 has score NaN, which is not a finite number");
+    drop(writer);
+    assert_eq!((fs::read_to_string(&path)?.as_str(), folder.names()?.len()), ("old", 1));
+
+    let bad = Prediction { image_id: 5, category_id: 9, bbox: BBOX, score: f64::INFINITY };
+    let refused = write_predictions(&path, [bad]);
+    assert_eq!(words(refused, &folder), "predictions[0] has score inf, which is not a finite number");
+    assert_eq!((fs::read_to_string(&path)?.as_str(), folder.names()?.len()), ("old", 1));
+
+    write_predictions(&path, [Prediction { score: 0.5, ..bad }])?;
+    let text = "[{\"image_id\":5,\"category_id\":9,\"bbox\":[10.0,20.0,30.0,40.0],\"score\":0.5}]\n";
+    assert_eq!((fs::read_to_string(&path)?.as_str(), folder.names()?.len()), (text, 1));
+
+    let nowhere = words(PredictionWriter::create(folder.path("absent/predictions.json")).map(drop), &folder);
+    assert_eq!(nowhere, "cannot write absent/predictions.json: No such file or directory (os error 2)");
+    Ok(())
+}
+
+#[test]
+fn ground_truth_that_contradicts_itself_is_refused() {
+    let none = || Vec::<Annotation>::new();
+    let message = |result: Result<GroundTruth, eval::Error>| result.err().map(|error| error.to_string());
+    let of = |annotation| GroundTruth::from_parts(vec![image(5)], vec![category(9)], vec![annotation]);
+    let cases = [
+        (GroundTruth::from_parts(vec![image(5), image(5)], vec![category(9)], none()), "two images have the id 5"),
+        (GroundTruth::from_parts(vec![], vec![category(9), category(9)], none()), "two categories have the id 9"),
+        (of(annotation(4, 9)), "annotations[0] names image 4, which the ground truth does not list"),
+        (of(annotation(5, 1)), "annotations[0] names category 1, which the ground truth does not list"),
+        (
+            of(Annotation { area: f64::NAN, ..annotation(5, 9) }),
+            "annotations[0] has area NaN, which is not a finite number",
+        ),
+    ];
+    for (result, expected) in cases {
+        assert_eq!(message(result).as_deref(), Some(expected));
+    }
+}
+
+#[test]
+fn oddities_of_an_annotation_file_are_found_and_survived() -> Outcome {
+    let folder = Folder::new()?;
+    let text = r#"{"images": [{"id": 5}], "categories": [{"id": 9, "name": "gear", "supercategory": "part"}], "annotations": [
+        {"id": 0, "image_id": 5, "category_id": 9, "bbox": [10, 20, 30, 40], "iscrowd": false, "segmentation": [[1, 2]]},
+        {"id": 7, "image_id": 5, "category_id": 9, "bbox": [100, 20, 30, 40], "iscrowd": true, "area": 5},
+        {"id": 7, "image_id": 6, "category_id": 9, "bbox": [10, 20, 30, 40], "area": 5},
+        {"id": 8, "image_id": 5, "category_id": 1, "bbox": [10, 20, 30, 40], "area": 5},
+        {"id": 7, "image_id": 5, "category_id": 9, "bbox": [200, 20, 30, 40], "area": 5}]}"#;
+    let ground_truth = GroundTruth::from_file(folder.file("f.json", text)?)?;
+    let expected = [
+        Finding::UnlistedImage { annotations: 1 },
+        Finding::UnlistedCategory { annotations: 1 },
+        Finding::NoArea { annotations: 1 },
+        Finding::RepeatedId { annotations: 1 },
+        Finding::ZeroId,
+    ];
+    assert_eq!(ground_truth.findings(), expected);
+    let kept: Vec<_> = ground_truth.annotations().iter().map(|a| (a.bbox[0], a.area, a.crowd)).collect();
+    assert_eq!(kept, [(10.0, 1200.0, false), (100.0, 5.0, true), (200.0, 5.0, false)]);
+
+    let perfect = [detection(9, 0.9), Detection { bbox: [200.0, 20.0, 30.0, 40.0], ..detection(9, 0.8) }];
+    let mut evaluator = CocoEvaluator::new(ground_truth)?;
+    evaluator.add(5, &perfect)?;
+    let report = evaluator.finish()?;
+    assert_eq!((report.ar_100(), report.per_class[0].objects), (1.0, 2));
+    assert_eq!(
+        serde_json::to_value(&report)?["findings"][2],
+        "1 annotation(s) without an area, taken as width x height of the box"
+    );
+    Ok(())
+}
+
+#[test]
+fn annotation_files_that_cannot_be_read_are_named_with_the_place() -> Outcome {
+    let folder = Folder::new()?;
+    let cases = [
+        ("[]", "f.json is not a COCO annotation file, an object with images, categories and annotations"),
+        ("", "f.json was cut short: its JSON ends in the middle of a value, after 0 bytes"),
+        (r#"{"images":[{"id":1}],"categories":[]}"#, "f.json:1:37: missing field `annotations`"),
+        (r#"{"images":[{"id":1}"#, "f.json was cut short: its JSON ends in the middle of a value, after 19 bytes"),
+        (r#"{"images":[{"id":1},{"id":1}],"categories":[],"annotations":[]}"#, "f.json: two images have the id 1"),
+        (
+            r#"{"images":[],"categories":[],"annotations":[{"image_id":1,"category_id":1,"bbox":[1,2,3,4],"iscrowd":"x"}]}"#,
+            "f.json:1:105: expected 0, 1, false or true",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(words(GroundTruth::from_file(folder.file("f.json", text)?), &folder), expected, "{text:?}");
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+"""Makes eval/tests/golden/coco_{annotations,predictions,expected}.json: a small random detection problem with every oddity
+that COCO evaluation has a rule for, and pycocotools' numbers for it.
+
+    .venv/bin/python tools/golden/coco_eval.py
+"""
+
+import contextlib
+import importlib.metadata
+import io
+import json
+import pathlib
+import random
+
+import numpy as np
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+assert importlib.metadata.version("pycocotools") == "2.0.11"
+assert importlib.metadata.version("numpy") == "2.4.6"
+
+HERE = pathlib.Path(__file__).resolve().parents[2] / "eval" / "tests" / "golden"
+# Category 44 has detections and no object; 90 has crowds alone.
+CATEGORIES = {1: "gear", 3: "bolt", 17: "washer", 44: "never seen", 90: "heap"}
+CROWDED_IMAGE = 500
+
+rng = random.Random(20170901)
+
+
+def box(scale):
+    width, height = rng.uniform(0.3, 1) * scale, rng.uniform(0.3, 1) * scale
+    return [round(rng.uniform(0, 640 - width), 2), round(rng.uniform(0, 480 - height), 2), round(width, 2), round(height, 2)]
+
+
+def shifted(bbox, amount):
+    x, y, w, h = bbox
+    return [x + rng.gauss(0, amount) * w, y + rng.gauss(0, amount) * h, w * rng.uniform(1 - amount, 1 + amount), h * rng.uniform(1 - amount, 1 + amount)]
+
+
+images = [{"id": 7 + 29 * number, "width": 640, "height": 480, "file_name": f"{number:03}.jpg"} for number in range(30)]
+images[17]["id"] = CROWDED_IMAGE
+rng.shuffle(images)
+
+annotations, predictions = [], []
+for number, image in enumerate(images):
+    crowded = image["id"] == CROWDED_IMAGE
+    for _ in range(40 if crowded else 0 if number % 7 == 3 else rng.randint(1, 8)):
+        bbox = box(rng.choice([6, 20, 40, 90, 150, 400]))
+        crowd = rng.random() < 0.1
+        annotations.append({
+            "image_id": image["id"],
+            "category_id": 90 if crowd and rng.random() < 0.5 else 3 if crowded else rng.choice([1, 3, 17]),
+            "bbox": bbox,
+            # As with masks, the area is less than the box's.
+            "area": round(bbox[2] * bbox[3] * rng.uniform(0.5, 1), 4),
+            "iscrowd": int(crowd),
+        })
+        for _ in range(rng.choice([0, 1, 1, 1, 2, 3])):
+            right = rng.random() < 0.85
+            category = annotations[-1]["category_id"] if right else rng.choice(list(CATEGORIES))
+            predictions.append({
+                "image_id": image["id"],
+                "category_id": category,
+                "bbox": shifted(bbox, rng.choice([0.01, 0.05, 0.15])),
+                # One digit makes ties in an image and between images; many digits make none.
+                "score": round(rng.random(), rng.choice([1, 1, 16])),
+            })
+    for _ in range(130 if crowded else rng.choice([0, 0, 1, 3])):
+        predictions.append({
+            "image_id": image["id"],
+            "category_id": 3 if crowded else rng.choice(list(CATEGORIES)),
+            "bbox": box(rng.choice([3, 60, 300])),
+            "score": round(rng.random(), 2),
+        })
+predictions.append({**predictions[0], "bbox": [*predictions[0]["bbox"][:2], 0, 0]})
+rng.shuffle(annotations)
+rng.shuffle(predictions)
+for number, annotation in enumerate(annotations):
+    annotation["id"] = 100 + 3 * number
+
+truth = {
+    "images": images,
+    "annotations": annotations,
+    "categories": [{"id": id, "name": name} for id, name in reversed(CATEGORIES.items())],
+}
+
+
+def write(name, value):
+    text = json.dumps(value, separators=(",", ":"))
+    (HERE / f"coco_{name}.json").write_text(text.replace("},{", "},\n{") + "\n")
+
+
+write("annotations", truth)
+write("predictions", predictions)
+
+lines = io.StringIO()
+with contextlib.redirect_stdout(io.StringIO()):
+    ground_truth = COCO(HERE / "coco_annotations.json")
+    evaluation = COCOeval(ground_truth, ground_truth.loadRes(str(HERE / "coco_predictions.json")), "bbox")
+    evaluation.evaluate()
+    evaluation.accumulate()
+with contextlib.redirect_stdout(lines):
+    evaluation.summarize()
+
+
+def mean(values):
+    values = values[values > -1]
+    return float(np.mean(values)) if values.size else None
+
+
+assert evaluation.stats[6] < evaluation.stats[7] < evaluation.stats[8], "each limit of detections must bite"
+assert sum(p["image_id"] == CROWDED_IMAGE and p["category_id"] == 3 for p in predictions) > 150
+
+# [T, R, K, A, M] and [T, K, A, M]; thresholds 0 and 5 are .50 and .75, area 0 is all, limit 2 is 100.
+precision, recall = evaluation.eval["precision"], evaluation.eval["recall"]
+per_class = {
+    id: {
+        "objects": sum(a["category_id"] == id and not a["iscrowd"] for a in annotations),
+        "ap": mean(precision[:, :, k, 0, 2]),
+        "ap50": mean(precision[0, :, k, 0, 2]),
+        "ap75": mean(precision[5, :, k, 0, 2]),
+        "ar100": mean(recall[:, k, 0, 2]),
+    }
+    for k, id in enumerate(map(int, evaluation.params.catIds))
+}
+write("expected", {"stats": evaluation.stats.tolist(), "per_class": per_class, "lines": lines.getvalue().splitlines()})
