@@ -10,6 +10,7 @@
 //! | [`norm`] | batch normalisation |
 //! | [`block`] | the MobileOne block |
 //! | [`network`] | the network and its features |
+//! | [`init`] | a train form from deploy-form weights |
 //! | [`checkpoint`] | weights on disk, their names, and loading them |
 
 pub mod block;
@@ -17,6 +18,7 @@ pub mod checkpoint;
 pub mod conv;
 mod error;
 pub mod form;
+pub mod init;
 pub mod network;
 pub mod norm;
 pub mod plan;

@@ -77,4 +77,18 @@ impl BatchNorm {
             (scale, shift)
         })
     }
+
+    /// Takes on other running statistics (`[C]`, any kind) and adjusts scale and shift so that [`BatchNorm::affine`] stays as it is.
+    pub fn rebase(&self, mean: &Tensor, variance: &Tensor) {
+        let (scale, shift) = self.affine();
+        let store = |variable: &Tensor, value: &Tensor| variable.detach().copy_(value);
+        tch::no_grad(|| {
+            store(&self.running_mean, mean);
+            store(&self.running_var, variance);
+            let mean = self.running_mean.to_kind(Kind::Double);
+            let deviation = (self.running_var.to_kind(Kind::Double) + self.config.eps).sqrt();
+            store(&self.weight, &(&scale * deviation));
+            store(&self.bias, &(shift + mean * scale));
+        });
+    }
 }
