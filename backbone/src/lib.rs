@@ -11,11 +11,13 @@
 //! | [`block`] | the MobileOne block |
 //! | [`network`] | the network and its features |
 //! | [`init`] | a train form from deploy-form weights |
+//! | [`cost`] | parameters, multiply-adds and activations |
 //! | [`checkpoint`] | weights on disk, their names, and loading them |
 
 pub mod block;
 pub mod checkpoint;
 pub mod conv;
+pub mod cost;
 mod error;
 pub mod form;
 pub mod init;
@@ -27,6 +29,7 @@ pub mod spec;
 
 pub use checkpoint::{Checkpoint, Layout, LoadReport, Metadata, Normalization, Policy};
 pub use conv::{Activation, Conv, ConvBn, ConvBnConfig, ConvBnKeys, Geometry, WeightInit};
+pub use cost::{Classifier, Cost, CostRow};
 pub use error::Error;
 pub use form::{Fold, Form, Mode, StateDict};
 pub use network::{Features, MobileOne};
