@@ -20,7 +20,7 @@ pub(crate) fn check(call: &'static str, text: *mut c_char) -> Result<(), Error> 
 }
 
 /// Copies a text made in `csrc/`, not null, and frees it there.
-fn take_text(text: *mut c_char) -> String {
+pub(crate) fn take_text(text: *mut c_char) -> String {
     // SAFETY: every text of `csrc/` ends in a zero and is ours to free, once.
     unsafe {
         let copy = CStr::from_ptr(text).to_string_lossy().into_owned();

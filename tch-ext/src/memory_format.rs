@@ -1,0 +1,59 @@
+//! Channels-last memory: images `[N, C, H, W]` whose channels lie next to each other.
+
+use std::{ffi::c_char, ptr};
+
+use tch::Tensor;
+use torch_sys::C_tensor;
+
+use crate::{
+    Error,
+    ffi::{self, check},
+    list::TensorList,
+};
+
+unsafe extern "C" {
+    fn tch_ext_channels_last(tensor: *const C_tensor, converted: *mut *mut C_tensor) -> *mut c_char;
+    fn tch_ext_is_channels_last(tensor: *const C_tensor) -> bool;
+    fn tch_ext_convert_channels_last(params: ffi::List, count: usize) -> *mut c_char;
+}
+
+/// The same values in channels-last memory, as `tensor.contiguous(memory_format=torch.channels_last)`; autograd follows.
+///
+/// A tensor that is so already, or that is not four-dimensional, comes back as it is, sharing its memory.
+///
+/// # Errors
+/// libtorch's own words, when memory runs out.
+pub fn f_channels_last(tensor: &Tensor) -> Result<Tensor, Error> {
+    let mut converted = ptr::null_mut();
+    // SAFETY: `converted` is written before the call returns null, with a new tensor that nobody else frees.
+    unsafe {
+        check("convert to channels-last", tch_ext_channels_last(tensor.as_ptr(), &mut converted))?;
+        Ok(Tensor::from_ptr(converted))
+    }
+}
+
+/// [`f_channels_last`], infallible as tch's own operations are.
+///
+/// # Panics
+/// When memory runs out.
+pub fn channels_last(tensor: &Tensor) -> Tensor {
+    f_channels_last(tensor).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Whether the tensor is four-dimensional with its channels next to each other and no gaps. With one channel, or one
+/// row and column, both formats are the same memory, and the answer is yes for either.
+pub fn is_channels_last(tensor: &Tensor) -> bool {
+    // SAFETY: the tensor lives through the call.
+    unsafe { tch_ext_is_channels_last(tensor.as_ptr()) }
+}
+
+/// Gives every four-dimensional tensor channels-last memory in place, as `module.to(memory_format=torch.channels_last)`:
+/// whoever shares the tensor (a `VarStore`, an optimiser) sees it. The others stay as they are, and so do gradients.
+///
+/// # Errors
+/// An undefined tensor, or libtorch's own words.
+pub fn convert_channels_last(params: &[Tensor]) -> Result<(), Error> {
+    let params = TensorList::new("parameters", params)?;
+    // SAFETY: the list holds the stated number of defined tensors that live through the call.
+    check("convert to channels-last", unsafe { tch_ext_convert_channels_last(params.pointers(), params.len()) })
+}
