@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 namespace {
 
@@ -20,6 +21,12 @@ char *first_line(const char *text) noexcept {
   std::memcpy(line, text, length);
   line[length] = '\0';
   return line;
+}
+
+char *copy_of(const std::string &text) {
+  char *copy = strdup(text.c_str());
+  if (copy == nullptr) throw std::bad_alloc();
+  return copy;
 }
 
 TensorVector tensors(at::Tensor *const *list, size_t count) {

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <string>
 #include <vector>
 
 namespace tch_ext {
@@ -20,6 +21,9 @@ using TensorVector = std::vector<at::Tensor>;
 
 // A copy of the first line of `text` that `tch_ext_free_text` frees; never null.
 char *first_line(const char *text) noexcept;
+
+// The whole text, likewise; throws when memory runs out.
+char *copy_of(const std::string &text);
 
 TensorVector tensors(at::Tensor *const *list, size_t count);
 

@@ -43,6 +43,7 @@ fn the_same_numbers_follow_a_restored_cpu_state() {
 
 #[test]
 fn cuda_has_a_state_of_its_own_or_says_that_it_is_missing() {
+    tch_ext::cuda::load().unwrap();
     if Cuda::is_available() {
         the_same_numbers_follow_a_restored_state(Device::Cuda(0));
     } else {

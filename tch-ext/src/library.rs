@@ -1,0 +1,26 @@
+//! Where the libtorch that this program runs on lies.
+
+use std::{
+    ffi::{CStr, OsStr, c_void},
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+unsafe extern "C" {
+    fn tch_ext_libtorch_address() -> *const c_void;
+}
+
+/// The folder of the loaded `libtorch_cpu.so`, symbolic links resolved; `None` where libtorch is part of the program.
+pub fn library_folder() -> Option<PathBuf> {
+    // SAFETY: all-zero is a valid `Dl_info`, which dladdr fills with pointers to texts that live as long as the library.
+    let file = unsafe {
+        let mut info: libc::Dl_info = std::mem::zeroed();
+        if libc::dladdr(tch_ext_libtorch_address(), &mut info) == 0 || info.dli_fname.is_null() {
+            return None;
+        }
+        Path::new(OsStr::from_bytes(CStr::from_ptr(info.dli_fname).to_bytes()))
+    };
+    let file = file.canonicalize().ok()?;
+    let is_libtorch = file.file_name()?.as_bytes().starts_with(b"libtorch");
+    is_libtorch.then(|| file.parent().map(Path::to_owned))?
+}

@@ -1,0 +1,143 @@
+//! What this libtorch is, what it was built with, and what it found in this machine.
+
+use std::{
+    collections::BTreeSet,
+    ffi::{CStr, c_char, c_int},
+    num::NonZeroUsize,
+    ptr,
+};
+
+use crate::{
+    Error,
+    ffi::{check, take_text},
+};
+
+pub use crate::library::library_folder;
+
+unsafe extern "C" {
+    fn tch_ext_libtorch_version() -> *const c_char;
+    fn tch_ext_cpu_capability() -> *const c_char;
+    fn tch_ext_build_configuration(text: *mut *mut c_char) -> *mut c_char;
+    fn tch_ext_processor(text: *mut *mut c_char) -> *mut c_char;
+    fn tch_ext_has_onednn() -> bool;
+    fn tch_ext_has_mkl() -> bool;
+    fn tch_ext_has_openmp() -> bool;
+    fn tch_ext_has_lapack() -> bool;
+    fn tch_ext_has_xnnpack() -> bool;
+    fn tch_ext_set_intra_op_threads(count: c_int) -> *mut c_char;
+    fn tch_ext_set_inter_op_threads(count: c_int) -> *mut c_char;
+}
+
+/// The release that this program was built against, as "2.11.0".
+pub fn libtorch_version() -> String {
+    // SAFETY: the function returns a literal.
+    unsafe { CStr::from_ptr(tch_ext_libtorch_version()) }.to_string_lossy().into_owned()
+}
+
+/// The instruction set that libtorch's own kernels use here: "DEFAULT", "AVX2", "AVX512", ... The environment variable
+/// `ATEN_CPU_CAPABILITY` can lower it.
+pub fn cpu_capability() -> String {
+    // SAFETY: the function returns a text that lives as long as the program.
+    unsafe { CStr::from_ptr(tch_ext_cpu_capability()) }.to_string_lossy().into_owned()
+}
+
+/// libtorch's account of how it was built, several lines, as `torch.__config__.show()`.
+///
+/// # Errors
+/// libtorch's own words.
+pub fn build_configuration() -> Result<String, Error> {
+    text("describe its build", tch_ext_build_configuration)
+}
+
+/// The compute libraries that are built into libtorch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backends {
+    /// oneDNN: convolutions and matrix products, bfloat16 and int8 among them.
+    pub onednn: bool,
+    /// Intel MKL: matrix products in single and double precision.
+    pub mkl: bool,
+    /// OpenMP: threads inside one operation.
+    pub openmp: bool,
+    /// LAPACK: linear algebra.
+    pub lapack: bool,
+    /// XNNPACK: the mobile engine.
+    pub xnnpack: bool,
+}
+
+/// The compute libraries that this libtorch has.
+pub fn backends() -> Backends {
+    // SAFETY: the functions read constants.
+    unsafe {
+        Backends {
+            onednn: tch_ext_has_onednn(),
+            mkl: tch_ext_has_mkl(),
+            openmp: tch_ext_has_openmp(),
+            lapack: tch_ext_has_lapack(),
+            xnnpack: tch_ext_has_xnnpack(),
+        }
+    }
+}
+
+/// The processor as libtorch sees it, whatever `ATEN_CPU_CAPABILITY` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Processor {
+    /// The maker's name for it, as far as it tells.
+    pub name: String,
+    /// Cores, hyper-threads not counted, where libtorch knows.
+    pub physical_cores: Option<usize>,
+    /// Instruction sets that are there, in libtorch's spelling: "avx2", "avx512_f", "avx512_vnni", "avx512_bf16",
+    /// "avx512_fp16", "amx_tile", "amx_bf16", "amx_int8", ...
+    pub features: BTreeSet<String>,
+}
+
+/// What libtorch found out about the processor.
+///
+/// # Errors
+/// libtorch's own words.
+pub fn processor() -> Result<Processor, Error> {
+    let lines = text("examine the processor", tch_ext_processor)?;
+    let mut processor = Processor { name: String::new(), physical_cores: None, features: BTreeSet::new() };
+    for (key, value) in lines.lines().filter_map(|line| line.split_once('=')) {
+        match (key, value) {
+            ("cpu_name", name) => processor.name = name.to_owned(),
+            ("num_physical_cores", cores) => processor.physical_cores = cores.parse().ok(),
+            (feature, "true") => {
+                processor.features.insert(feature.to_owned());
+            }
+            _ => {}
+        }
+    }
+    Ok(processor)
+}
+
+/// Sets how many threads one operation may use. [`tch::get_num_threads`] tells.
+///
+/// # Errors
+/// A number beyond libtorch's range.
+pub fn set_intra_op_threads(count: NonZeroUsize) -> Result<(), Error> {
+    let count = thread_count(count)?;
+    // SAFETY: a number crosses the border.
+    check("set the threads of an operation", unsafe { tch_ext_set_intra_op_threads(count) })
+}
+
+/// Sets how many operations may run side by side (TorchScript's forks). [`tch::get_num_interop_threads`] tells.
+///
+/// # Errors
+/// libtorch allows it once, before the first such work.
+pub fn set_inter_op_threads(count: NonZeroUsize) -> Result<(), Error> {
+    let count = thread_count(count)?;
+    // SAFETY: a number crosses the border.
+    check("set the threads between operations", unsafe { tch_ext_set_inter_op_threads(count) })
+}
+
+fn thread_count(count: NonZeroUsize) -> Result<c_int, Error> {
+    let out_of_range = |_| Error::Option { option: "thread count", value: count.get() as f64, range: "below 2^31" };
+    c_int::try_from(count.get()).map_err(out_of_range)
+}
+
+fn text(call: &'static str, function: unsafe extern "C" fn(*mut *mut c_char) -> *mut c_char) -> Result<String, Error> {
+    let mut text = ptr::null_mut();
+    // SAFETY: the functions given here write `text` before they return null.
+    check(call, unsafe { function(&mut text) })?;
+    Ok(take_text(text))
+}
