@@ -1,0 +1,107 @@
+//! What can go wrong in a head.
+
+use tch::TchError;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A number of the configuration lies outside what is allowed.
+    #[error("`{key}` is {value}, expected {expected}")]
+    ConfigRange {
+        /// The key, as it stands in the configuration of the head.
+        key: &'static str,
+        /// What was given.
+        value: f64,
+        /// What is allowed, in words.
+        expected: &'static str,
+    },
+    /// A list of the configuration has the wrong length.
+    #[error("`{key}` has {found} entries, expected {expected}")]
+    ConfigLength {
+        /// The key, as it stands in the configuration of the head.
+        key: &'static str,
+        /// Length that was given.
+        found: usize,
+        /// What is expected, in words.
+        expected: String,
+    },
+    /// A head cannot be built for these classes, this input size or these feature channels.
+    #[error("{what} of a head must be at least 1, found {value}")]
+    NotPositive {
+        /// What was given.
+        what: &'static str,
+        /// Its value.
+        value: i64,
+    },
+    /// The number of images in the predictions and in the targets differ.
+    #[error("predictions hold {images} images, targets {targets}")]
+    TargetCount {
+        /// Images in the predictions.
+        images: usize,
+        /// Images in the targets.
+        targets: usize,
+    },
+    /// An image has a different number of boxes and labels.
+    #[error("image {image} of the batch has {boxes} boxes, {labels} labels")]
+    LabelCount {
+        /// Position in the batch.
+        image: usize,
+        /// Number of boxes.
+        boxes: usize,
+        /// Number of labels.
+        labels: usize,
+    },
+    /// A ground-truth label is not a class.
+    #[error("object {object} of image {image} of the batch has label {label}, expected 1 to {classes}")]
+    Label {
+        /// Position in the batch.
+        image: usize,
+        /// Position in the image.
+        object: usize,
+        /// The label.
+        label: i64,
+        /// Number of classes without background.
+        classes: i64,
+    },
+    /// A ground-truth box is empty or not finite.
+    #[error(
+        "object {object} of image {image} of the batch has the box {bbox:?}, expected finite corners x1 < x2, y1 < y2"
+    )]
+    Box {
+        /// Position in the batch.
+        image: usize,
+        /// Position in the image.
+        object: usize,
+        /// Corners `x1, y1, x2, y2` in pixels.
+        bbox: [f32; 4],
+    },
+    /// A tensor does not have the shape that the head was built for.
+    #[error("{what} have shape {found:?}, expected {expected}")]
+    Shape {
+        /// Which tensor.
+        what: &'static str,
+        /// Its shape.
+        found: Vec<i64>,
+        /// What is expected, in words.
+        expected: String,
+    },
+    /// Batch statistics of one value do not exist.
+    #[error(
+        "a batch of one image cannot train a head whose level {level} is a single cell, at least two images are needed"
+    )]
+    SingleValueStatistics {
+        /// The level, from the finest.
+        level: usize,
+    },
+    /// The network gave a box that is not a number.
+    #[error("the predicted box of anchor {anchor} in image {image} of the batch is not a number")]
+    NotANumber {
+        /// Position in the batch.
+        image: usize,
+        /// The anchor.
+        anchor: usize,
+    },
+    /// libtorch refused an operation.
+    #[error("libtorch: {}", .0.to_string().lines().next().unwrap_or_default())]
+    Torch(#[from] TchError),
+}

@@ -1,0 +1,82 @@
+//! Boxes as offsets from anchors (appendix C of <https://arxiv.org/abs/1311.2524>), equal to torchvision's `BoxCoder`.
+
+use tch::{Kind, Tensor};
+
+use crate::{Error, ssdlite::anchors::Corners};
+
+/// The largest logarithm of a ratio of sides that is decoded: boxes grow at most by 1000 / 16.
+const MAX_LOG_RATIO: f64 = 4.135_166_556_742_356;
+
+/// Turns boxes into offsets from their anchors and back.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BoxCoder {
+    weights: [f32; 4],
+}
+
+impl BoxCoder {
+    /// A coder that multiplies the offsets (centre x, centre y, log width, log height) by `weights`.
+    pub fn new(weights: [f32; 4]) -> Self {
+        Self { weights }
+    }
+
+    /// The offsets of `bbox` from `anchor`. Both need a positive width and height.
+    pub fn encode(&self, bbox: &Corners, anchor: &Corners) -> [f32; 4] {
+        let [wx, wy, ww, wh] = self.weights;
+        let target = Extent::from(bbox);
+        let from = Extent::from(anchor);
+        [
+            wx * (target.x - from.x) / from.width,
+            wy * (target.y - from.y) / from.height,
+            ww * (target.width / from.width).ln(),
+            wh * (target.height / from.height).ln(),
+        ]
+    }
+
+    /// The box that lies `deltas` away from `anchor`.
+    pub fn decode(&self, deltas: &[f32; 4], anchor: &Corners) -> Corners {
+        let [wx, wy, ww, wh] = self.weights;
+        let [dx, dy, dw, dh] = *deltas;
+        let from = Extent::from(anchor);
+        let x = dx / wx * from.width + from.x;
+        let y = dy / wy * from.height + from.y;
+        let half_width = 0.5 * (at_most_max_log_ratio(dw / ww).exp() * from.width);
+        let half_height = 0.5 * (at_most_max_log_ratio(dh / wh).exp() * from.height);
+        [x - half_width, y - half_height, x + half_width, y + half_height]
+    }
+
+    /// [`BoxCoder::decode`] as tensor operations that can be traced: `deltas` `[N, A, 4]` and `anchors` `[A, 4]` to boxes
+    /// `[N, A, 4]`, in fp32.
+    ///
+    /// # Errors
+    /// [`Error::Torch`] where the shapes or devices do not agree.
+    pub fn decode_tensor(&self, deltas: &Tensor, anchors: &Tensor) -> Result<Tensor, Error> {
+        let weights = Tensor::f_from_slice(&self.weights)?.f_to(deltas.device())?;
+        let scaled = deltas.f_to_kind(Kind::Float)?.f_div(&weights)?;
+        let sides = anchors.f_narrow(-1, 2, 2)?.f_sub(&anchors.f_narrow(-1, 0, 2)?)?;
+        let centres = anchors.f_narrow(-1, 0, 2)?.f_add(&sides.f_mul_scalar(0.5)?)?;
+        let centres = scaled.f_narrow(-1, 0, 2)?.f_mul(&sides)?.f_add(&centres)?;
+        let ratios = scaled.f_narrow(-1, 2, 2)?.f_clamp_max(MAX_LOG_RATIO)?.f_exp()?;
+        let half = ratios.f_mul(&sides)?.f_mul_scalar(0.5)?;
+        Ok(Tensor::f_cat(&[centres.f_sub(&half)?, centres.f_add(&half)?], -1)?)
+    }
+}
+
+/// NaN stays NaN, which `f32::min` would hide.
+fn at_most_max_log_ratio(value: f32) -> f32 {
+    if value > MAX_LOG_RATIO as f32 { MAX_LOG_RATIO as f32 } else { value }
+}
+
+/// A box as centre and sides.
+struct Extent {
+    x: f32,
+    y: f32,
+    width: f32,
+    height: f32,
+}
+
+impl From<&Corners> for Extent {
+    fn from(&[x1, y1, x2, y2]: &Corners) -> Self {
+        let (width, height) = (x2 - x1, y2 - y1);
+        Self { x: x1 + 0.5 * width, y: y1 + 0.5 * height, width, height }
+    }
+}

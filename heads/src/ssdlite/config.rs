@@ -1,0 +1,178 @@
+//! Settings of the SSDLite head. Every default is that of torchvision's `ssdlite320_mobilenet_v3_large`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// The finest features that carry anchors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FirstLevel {
+    /// Stride 8: one more level in front, for small objects.
+    C3,
+    /// Stride 16, as torchvision.
+    #[default]
+    C4,
+}
+
+/// Settings of the head, its training and its post-processing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SsdLiteConfig {
+    /// The finest features that carry anchors.
+    pub first_level: FirstLevel,
+    /// Output channels of the levels after C5, each of half the resolution of the one before.
+    pub extra_channels: Vec<i64>,
+    /// Side of the anchors of the first level as a fraction of the image, where `scales` is not given.
+    pub min_scale: f64,
+    /// Side of the anchors of the last level as a fraction of the image, where `scales` is not given.
+    pub max_scale: f64,
+    /// Sides of the anchors as fractions of the image: one a level and one more, which closes the last level.
+    pub scales: Option<Vec<f64>>,
+    /// Aspect ratios of each level beside 1; each `r` gives a box `r` times as wide as high and one `r` times as high as wide.
+    /// Where not given, 2 and 3 on every level.
+    pub aspect_ratios: Option<Vec<Vec<f64>>>,
+    /// Overlap from which an anchor belongs to an object.
+    pub iou_threshold: f64,
+    /// Share of anchors with an object among those that the classification loss counts.
+    pub positive_fraction: f64,
+    /// Factor of the classification loss.
+    pub classification_weight: f64,
+    /// Factor of the localization loss.
+    pub localization_weight: f64,
+    /// Factors of the encoded boxes: centre x, centre y, width, height.
+    pub box_weights: [f32; 4],
+    /// Detections need a higher score than this.
+    pub score_threshold: f64,
+    /// Overlap above which the weaker of two detections of a class is dropped.
+    pub nms_threshold: f64,
+    /// At most so many boxes of each class and image, the best, go into the suppression.
+    pub topk_candidates: usize,
+    /// At most so many detections an image.
+    pub detections_per_image: usize,
+    /// Added to the variance in batch normalisation.
+    pub bn_eps: f64,
+    /// Weight of the new batch in the running statistics.
+    pub bn_momentum: f64,
+    /// Standard deviation of the initial weights.
+    pub init_std: f64,
+}
+
+impl Default for SsdLiteConfig {
+    fn default() -> Self {
+        Self {
+            first_level: FirstLevel::C4,
+            extra_channels: vec![512, 256, 256, 128],
+            min_scale: 0.2,
+            max_scale: 0.95,
+            scales: None,
+            aspect_ratios: None,
+            iou_threshold: 0.5,
+            positive_fraction: 0.25,
+            classification_weight: 1.0,
+            localization_weight: 1.0,
+            box_weights: [10.0, 10.0, 5.0, 5.0],
+            score_threshold: 0.001,
+            nms_threshold: 0.55,
+            topk_candidates: 300,
+            detections_per_image: 300,
+            bn_eps: 1e-3,
+            bn_momentum: 0.03,
+            init_std: 0.03,
+        }
+    }
+}
+
+impl SsdLiteConfig {
+    /// Number of levels: those of the backbone and the extra ones.
+    pub fn levels(&self) -> usize {
+        let backbone = match self.first_level {
+            FirstLevel::C3 => 3,
+            FirstLevel::C4 => 2,
+        };
+        backbone + self.extra_channels.len()
+    }
+
+    /// Sides of the anchors as fractions of the image, `levels() + 1` of them.
+    pub fn resolved_scales(&self) -> Vec<f64> {
+        self.scales.clone().unwrap_or_else(|| {
+            let last = (self.levels() - 1) as f64;
+            let range = self.max_scale - self.min_scale;
+            let steps = (0..self.levels()).map(|level| self.min_scale + range * level as f64 / last);
+            steps.chain([1.0]).collect()
+        })
+    }
+
+    /// Aspect ratios of each level.
+    pub fn resolved_aspect_ratios(&self) -> Vec<Vec<f64>> {
+        self.aspect_ratios.clone().unwrap_or_else(|| vec![vec![2.0, 3.0]; self.levels()])
+    }
+
+    /// How many anchors without an object the classification loss counts for each one with.
+    pub fn negatives_per_positive(&self) -> f64 {
+        (1.0 - self.positive_fraction) / self.positive_fraction
+    }
+
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// [`Error::ConfigRange`] and [`Error::ConfigLength`] name the first key that is wrong.
+    pub fn validate(&self) -> Result<(), Error> {
+        self.validate_anchors()?;
+        for &channels in &self.extra_channels {
+            in_range("extra_channels", channels as f64, channels >= 2, "at least 2")?;
+        }
+        let fraction = |key, value: f64| in_range(key, value, (0.0..=1.0).contains(&value), "a number from 0 to 1");
+        fraction("iou_threshold", self.iou_threshold)?;
+        fraction("score_threshold", self.score_threshold)?;
+        fraction("nms_threshold", self.nms_threshold)?;
+        let share = self.positive_fraction;
+        in_range("positive_fraction", share, share > 0.0 && share <= 1.0, "a number above 0, at most 1")?;
+        let not_negative =
+            |key, value: f64| in_range(key, value, value.is_finite() && value >= 0.0, "0 or a finite number above");
+        not_negative("classification_weight", self.classification_weight)?;
+        not_negative("localization_weight", self.localization_weight)?;
+        not_negative("init_std", self.init_std)?;
+        for weight in self.box_weights {
+            positive("box_weights", f64::from(weight))?;
+        }
+        positive("bn_eps", self.bn_eps)?;
+        let momentum = self.bn_momentum;
+        in_range("bn_momentum", momentum, momentum > 0.0 && momentum <= 1.0, "a number above 0, at most 1")?;
+        in_range("topk_candidates", self.topk_candidates as f64, self.topk_candidates > 0, "at least 1")?;
+        in_range("detections_per_image", self.detections_per_image as f64, self.detections_per_image > 0, "at least 1")
+    }
+
+    fn validate_anchors(&self) -> Result<(), Error> {
+        positive("min_scale", self.min_scale)?;
+        let ordered = self.max_scale.is_finite() && self.max_scale >= self.min_scale;
+        in_range("max_scale", self.max_scale, ordered, "a finite number, at least `min_scale`")?;
+        let levels = self.levels();
+        if let Some(scales) = &self.scales {
+            has_length(
+                "scales",
+                scales.len(),
+                levels + 1,
+                format!("{} (one for each of {levels} levels, one more)", levels + 1),
+            )?;
+            scales.iter().try_for_each(|&scale| positive("scales", scale))?;
+        }
+        if let Some(ratios) = &self.aspect_ratios {
+            has_length("aspect_ratios", ratios.len(), levels, format!("{levels} (one list for each level)"))?;
+            ratios.iter().flatten().try_for_each(|&ratio| positive("aspect_ratios", ratio))?;
+        }
+        Ok(())
+    }
+}
+
+fn positive(key: &'static str, value: f64) -> Result<(), Error> {
+    in_range(key, value, value.is_finite() && value > 0.0, "a finite number above 0")
+}
+
+fn in_range(key: &'static str, value: f64, holds: bool, expected: &'static str) -> Result<(), Error> {
+    if holds { Ok(()) } else { Err(Error::ConfigRange { key, value, expected }) }
+}
+
+fn has_length(key: &'static str, found: usize, wanted: usize, expected: String) -> Result<(), Error> {
+    if found == wanted { Ok(()) } else { Err(Error::ConfigLength { key, found, expected }) }
+}

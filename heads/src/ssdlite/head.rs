@@ -1,0 +1,278 @@
+//! The head as a whole.
+
+use backbone::{Features, Fold, Form, Mode, OutputStride, StateDict};
+use rayon::prelude::*;
+use tch::{Kind, Tensor, nn};
+
+use crate::{
+    Error,
+    ssdlite::{
+        anchors::Anchors,
+        box_coder::BoxCoder,
+        config::{FirstLevel, SsdLiteConfig},
+        loss::{Losses, losses},
+        matcher::Matcher,
+        network::{ExtraBlock, LevelShape, Predictor},
+        postprocess::{Detections, PostProcessor},
+        targets::{Assigner, GroundTruth},
+    },
+};
+
+/// What the network says about every anchor.
+#[derive(Debug)]
+pub struct Predictions {
+    /// `[N, A, classes + 1]`, background first.
+    pub logits: Tensor,
+    /// `[N, A, 4]`: offsets as [`BoxCoder`] encodes them.
+    pub deltas: Tensor,
+}
+
+/// What the network says about every anchor, as probabilities and boxes.
+#[derive(Debug)]
+pub struct Decoded {
+    /// `[N, A, classes + 1]` in fp32, background first.
+    pub scores: Tensor,
+    /// `[N, A, 4]` in fp32: corners in pixels of the input, within it.
+    pub boxes: Tensor,
+}
+
+/// An SSDLite head for one input size.
+#[derive(Debug)]
+pub struct SsdLite {
+    extra: Vec<ExtraBlock>,
+    classification: Predictor,
+    regression: Predictor,
+    levels: Vec<LevelShape>,
+    anchors: Anchors,
+    matcher: Matcher,
+    coder: BoxCoder,
+    classes: i64,
+    form: Form,
+    config: SsdLiteConfig,
+}
+
+impl SsdLite {
+    /// Registers `extra.{i}`, `head.classification_head` and `head.regression_head` under `path`, in torchvision's layout.
+    ///
+    /// `channels` are those of a backbone's four [`Features`], `classes` does not count the background, `size` is the input's
+    /// `[H, W]` in pixels.
+    ///
+    /// # Errors
+    /// A setting of `config` that [`SsdLiteConfig::validate`] refuses, or classes, size or channels below 1.
+    pub fn new(
+        path: &nn::Path,
+        channels: [i64; 4],
+        output_stride: OutputStride,
+        classes: i64,
+        size: [i64; 2],
+        config: &SsdLiteConfig,
+        form: Form,
+    ) -> Result<Self, Error> {
+        config.validate()?;
+        let named = [("class count", classes), ("input height", size[0]), ("input width", size[1])];
+        for (what, value) in named.into_iter().chain(channels.map(|channels| ("channels of the features", channels))) {
+            if value < 1 {
+                return Err(Error::NotPositive { what, value });
+            }
+        }
+
+        let levels = levels(channels, output_stride, size, config);
+        let first_extra = levels.len() - config.extra_channels.len();
+        let extra = (0..).zip(levels[first_extra - 1..].windows(2)).map(|(index, pair): (usize, _)| {
+            ExtraBlock::new(&(path / "extra" / index), pair[0].channels, pair[1].channels, config, form)
+        });
+        let extra = extra.collect();
+        let head = path / "head";
+        let predictor = |name, columns| Predictor::new(&(&head / name), &levels, columns, config, form);
+        let grids: Vec<_> = levels.iter().map(|level| level.grid).collect();
+        let anchors = Anchors::new(size, &grids, &config.resolved_scales(), &config.resolved_aspect_ratios());
+        Ok(Self {
+            extra,
+            classification: predictor("classification_head", classes + 1),
+            regression: predictor("regression_head", 4),
+            matcher: Matcher::new(&anchors, config.iou_threshold),
+            coder: BoxCoder::new(config.box_weights),
+            levels,
+            anchors,
+            classes,
+            form,
+            config: config.clone(),
+        })
+    }
+
+    /// The default boxes, in the order of the predictions.
+    pub fn anchors(&self) -> &Anchors {
+        &self.anchors
+    }
+
+    /// The coder of the offsets.
+    pub fn coder(&self) -> &BoxCoder {
+        &self.coder
+    }
+
+    /// Predictions for the features of a batch.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the features are not those of an input of the head's size,
+    /// [`Error::SingleValueStatistics`] where one image is to train a level of a single cell.
+    pub fn forward(&self, features: &Features, mode: Mode) -> Result<Predictions, Error> {
+        let mut maps = self.backbone_maps(features);
+        self.check_maps(&maps, mode)?;
+        for block in &self.extra {
+            let next = maps.last().map(|xs| block.forward(xs, mode));
+            maps.extend(next);
+        }
+        Ok(Predictions {
+            logits: self.classification.forward(&maps, mode),
+            deltas: self.regression.forward(&maps, mode),
+        })
+    }
+
+    /// The two losses of a batch, weighted by the configuration, in fp32.
+    ///
+    /// # Errors
+    /// [`Error::TargetCount`], [`Error::LabelCount`], [`Error::Label`], [`Error::Box`] where the targets do not fit, and
+    /// [`Error::Shape`] where `predictions` are not from this head.
+    pub fn loss(&self, predictions: &Predictions, targets: &[GroundTruth]) -> Result<Losses, Error> {
+        let images = self.check_predictions(predictions)?;
+        if images != targets.len() {
+            return Err(Error::TargetCount { images, targets: targets.len() });
+        }
+        let assigner = Assigner {
+            anchors: &self.anchors,
+            matcher: &self.matcher,
+            coder: &self.coder,
+            classes: self.classes,
+            negatives_per_positive: self.config.negatives_per_positive(),
+        };
+        let Losses { classification, localization } =
+            losses(&predictions.logits, &predictions.deltas, &assigner.assign(targets)?)?;
+        Ok(Losses {
+            classification: classification.f_mul_scalar(self.config.classification_weight)?,
+            localization: localization.f_mul_scalar(self.config.localization_weight)?,
+        })
+    }
+
+    /// Probabilities and boxes of all anchors, by tensor operations alone, so that they can be traced.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where `predictions` are not from this head.
+    pub fn decode(&self, predictions: &Predictions) -> Result<Decoded, Error> {
+        self.check_predictions(predictions)?;
+        let device = predictions.deltas.device();
+        let [height, width] = self.anchors.size().map(|side| side as f32);
+        let limit = Tensor::f_from_slice(&[width, height, width, height])?.f_to(device)?;
+        let boxes = self.coder.decode_tensor(&predictions.deltas, &self.anchors.tensor(device)?)?;
+        Ok(Decoded {
+            scores: predictions.logits.f_softmax(-1, Kind::Float)?,
+            boxes: boxes.f_clamp_min(0.0)?.f_minimum(&limit)?,
+        })
+    }
+
+    /// The detections of each image.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where `predictions` are not from this head, [`Error::NotANumber`] where a predicted box is none.
+    pub fn detect(&self, predictions: &Predictions) -> Result<Vec<Detections>, Error> {
+        let images = self.check_predictions(predictions)?;
+        let columns = self.classes as usize + 1;
+        let (scores, deltas) = tch::no_grad(|| {
+            Ok::<_, Error>((
+                host(&predictions.logits.f_softmax(-1, Kind::Float)?)?,
+                host(&predictions.deltas.f_to_kind(Kind::Float)?)?,
+            ))
+        })?;
+        let (deltas, _) = deltas.as_chunks();
+        let processor = PostProcessor {
+            anchors: &self.anchors,
+            coder: &self.coder,
+            columns,
+            score_threshold: self.config.score_threshold as f32,
+            nms_threshold: self.config.nms_threshold,
+            topk_candidates: self.config.topk_candidates,
+            detections_per_image: self.config.detections_per_image,
+        };
+        let anchors = self.anchors.len();
+        let detect = |image: usize| {
+            let (first, end) = (image * anchors, (image + 1) * anchors);
+            processor.detections(image, &scores[first * columns..end * columns], &deltas[first..end])
+        };
+        (0..images).into_par_iter().map(detect).collect()
+    }
+
+    fn backbone_maps(&self, features: &Features) -> Vec<Tensor> {
+        let maps = [&features.c3, &features.c4, &features.c5];
+        let first = match self.config.first_level {
+            FirstLevel::C3 => 0,
+            FirstLevel::C4 => 1,
+        };
+        maps[first..].iter().map(|map| map.shallow_clone()).collect()
+    }
+
+    fn check_maps(&self, maps: &[Tensor], mode: Mode) -> Result<(), Error> {
+        let images = maps.first().and_then(|map| map.size().first().copied()).unwrap_or(0);
+        for (level, map) in self.levels.iter().zip(maps) {
+            let [rows, columns] = level.grid;
+            if map.size() != [images, level.channels, rows, columns] {
+                let expected = format!("[N, {}, {rows}, {columns}]", level.channels);
+                return Err(Error::Shape { what: "features", found: map.size(), expected });
+            }
+        }
+        let takes_statistics = self.form == Form::Train && mode == Mode::Train;
+        match self.levels.iter().position(|level| level.grid == [1, 1]) {
+            Some(level) if takes_statistics && images == 1 => Err(Error::SingleValueStatistics { level }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The number of images.
+    fn check_predictions(&self, Predictions { logits, deltas }: &Predictions) -> Result<usize, Error> {
+        let images = logits.size().first().copied().unwrap_or(0);
+        let anchors = self.anchors.len() as i64;
+        for (what, tensor, columns) in [("logits", logits, self.classes + 1), ("deltas", deltas, 4)] {
+            if tensor.size() != [images, anchors, columns] {
+                let expected = format!("[{images}, {anchors}, {columns}]");
+                return Err(Error::Shape { what, found: tensor.size(), expected });
+            }
+        }
+        Ok(images as usize)
+    }
+}
+
+impl Fold for SsdLite {
+    fn fold(&self, into: &mut StateDict) {
+        self.extra.iter().for_each(|block| block.fold(into));
+        self.classification.fold(into);
+        self.regression.fold(into);
+    }
+}
+
+/// The levels, finest first: of the backbone as far as the configuration wants them, then the extra ones.
+fn levels(channels: [i64; 4], output_stride: OutputStride, size: [i64; 2], config: &SsdLiteConfig) -> Vec<LevelShape> {
+    let strides = [8, 16, 32].map(|stride| i64::from(output_stride).min(stride));
+    let first = match config.first_level {
+        FirstLevel::C3 => 0,
+        FirstLevel::C4 => 1,
+    };
+    let backbone = channels[1..].iter().zip(strides).skip(first);
+    let mut maps: Vec<_> =
+        backbone.map(|(&channels, stride)| (channels, size.map(|side| (side + stride - 1) / stride))).collect();
+    for &channels in &config.extra_channels {
+        let grid = maps.last().map_or(size, |(_, grid)| grid.map(|side| (side + 1) / 2));
+        maps.push((channels, grid));
+    }
+    let ratios = config.resolved_aspect_ratios();
+    let level = |((channels, grid), ratios): (_, &Vec<f64>)| LevelShape {
+        channels,
+        grid,
+        anchors_per_cell: 2 + 2 * ratios.len() as i64,
+    };
+    maps.into_iter().zip(&ratios).map(level).collect()
+}
+
+/// Copies a contiguous fp32 tensor from its device.
+fn host(tensor: &Tensor) -> Result<Vec<f32>, Error> {
+    let mut values = vec![0.0; tensor.numel()];
+    tensor.f_copy_data(&mut values, tensor.numel())?;
+    Ok(values)
+}

@@ -1,0 +1,36 @@
+//! SSDLite: single-shot detection with depthwise-separable predictors (section 6.2 of <https://arxiv.org/abs/1801.04381>, on
+//! SSD, <https://arxiv.org/abs/1512.02325>), equal to torchvision's `ssdlite320_mobilenet_v3_large` from the features on: the
+//! same anchors, matches, losses, parameter names and detections.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`config`] | the settings, with torchvision's defaults |
+//! | [`anchors`] | the default boxes of an input size |
+//! | [`box_coder`] | boxes as offsets from anchors |
+//! | [`matcher`] | which object each anchor is to find |
+//! | `targets` | what the anchors of a batch are to predict |
+//! | `loss` | hard negatives, cross entropy, smooth L1 |
+//! | `network` | extra levels and predictors |
+//! | [`nms`] | non-maximum suppression |
+//! | `postprocess` | from scores and offsets to detections |
+//! | `head` | all of them together: [`SsdLite`] |
+
+pub mod anchors;
+pub mod box_coder;
+pub mod config;
+mod head;
+mod loss;
+pub mod matcher;
+mod network;
+pub mod nms;
+mod postprocess;
+mod targets;
+
+pub use anchors::{Anchors, Corners};
+pub use box_coder::BoxCoder;
+pub use config::{FirstLevel, SsdLiteConfig};
+pub use head::{Decoded, Predictions, SsdLite};
+pub use loss::Losses;
+pub use matcher::Matcher;
+pub use postprocess::Detections;
+pub use targets::GroundTruth;

@@ -1,0 +1,173 @@
+use std::collections::BTreeMap;
+
+use backbone::{Features, Fold, Form, Mode, OutputStride, StateDict};
+use heads::{
+    Error,
+    ssdlite::{FirstLevel, SsdLite, SsdLiteConfig},
+};
+use tch::{Device, Kind, Tensor, nn::VarStore};
+
+use crate::support::{golden, relative};
+
+const CHANNELS: [i64; 4] = [4, 6, 12, 20];
+const SIZE: [i64; 2] = [96, 80];
+
+fn small() -> SsdLiteConfig {
+    SsdLiteConfig { extra_channels: vec![16, 12, 10, 8], ..SsdLiteConfig::default() }
+}
+
+fn build(config: &SsdLiteConfig, output_stride: OutputStride, form: Form) -> (VarStore, SsdLite) {
+    let store = VarStore::new(Device::Cpu);
+    let head = SsdLite::new(&store.root(), CHANNELS, output_stride, 3, SIZE, config, form).unwrap();
+    (store, head)
+}
+
+fn names(store: &VarStore) -> Vec<String> {
+    let mut names: Vec<_> = store.variables().into_keys().collect();
+    names.sort();
+    names
+}
+
+fn load(store: &VarStore, tensors: &StateDict) {
+    assert_eq!(names(store), tensors.keys().cloned().collect::<Vec<_>>());
+    for (name, variable) in store.variables() {
+        assert_eq!(variable.size(), tensors[&name].size(), "{name}");
+        variable.detach().copy_(&tensors[&name]);
+    }
+}
+
+fn with_prefix(golden: &BTreeMap<String, Tensor>, prefix: &str) -> StateDict {
+    let tensor =
+        |(name, tensor): (&String, &Tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor.shallow_clone()));
+    golden.iter().filter_map(tensor).collect()
+}
+
+fn features(golden: &BTreeMap<String, Tensor>) -> Features {
+    let unused = || Tensor::zeros([0], (Kind::Float, Device::Cpu));
+    let map = |name: &str| golden[name].shallow_clone();
+    Features { c2: unused(), c3: unused(), c4: map("c4"), c5: map("c5") }
+}
+
+/// Random features of the backbone for an input of [`SIZE`].
+fn random_features(images: i64, strides: [i64; 4]) -> Features {
+    let [c2, c3, c4, c5] = std::array::from_fn(|level| {
+        let [rows, columns] = SIZE.map(|side| (side + strides[level] - 1) / strides[level]);
+        Tensor::randn([images, CHANNELS[level], rows, columns], (Kind::Float, Device::Cpu))
+    });
+    Features { c2, c3, c4, c5 }
+}
+
+#[test]
+fn names_and_outputs_with_running_statistics_equal_torchvision() {
+    let golden = golden("network");
+    let (store, head) = build(&small(), OutputStride::Os32, Form::Train);
+    load(&store, &with_prefix(&golden, "before."));
+    let predictions = head.forward(&features(&golden), Mode::Eval).unwrap();
+    assert!(relative(&predictions.logits, &golden["eval.logits"]) < 1e-5);
+    assert!(relative(&predictions.deltas, &golden["eval.deltas"]) < 1e-5);
+}
+
+#[test]
+fn outputs_with_batch_statistics_and_the_statistics_afterwards_equal_torchvision() {
+    let golden = golden("network");
+    let (store, head) = build(&small(), OutputStride::Os32, Form::Train);
+    load(&store, &with_prefix(&golden, "before."));
+    let predictions = head.forward(&features(&golden), Mode::Train).unwrap();
+    assert!(relative(&predictions.logits, &golden["train.logits"]) < 1e-5);
+    assert!(relative(&predictions.deltas, &golden["train.deltas"]) < 1e-5);
+    let variables = store.variables();
+    for (name, expected) in with_prefix(&golden, "after.") {
+        assert!(relative(&variables[&name], &expected) < 1e-5, "{name}");
+    }
+}
+
+#[test]
+fn deploy_form_matches_train_form() {
+    let golden = golden("network");
+    let (store, trained) = build(&small(), OutputStride::Os32, Form::Train);
+    load(&store, &with_prefix(&golden, "before."));
+    let mut folded = StateDict::new();
+    trained.fold(&mut folded);
+    let (store, deployed) = build(&small(), OutputStride::Os32, Form::Deploy);
+    load(&store, &folded);
+    for mode in [Mode::Eval, Mode::Train] {
+        let predictions = deployed.forward(&features(&golden), mode).unwrap();
+        assert!(relative(&predictions.logits, &golden["eval.logits"]) < 1e-5);
+        assert!(relative(&predictions.deltas, &golden["eval.deltas"]) < 1e-5);
+    }
+    let mut again = StateDict::new();
+    deployed.fold(&mut again);
+    assert_eq!(again, folded);
+}
+
+#[test]
+fn weights_start_as_in_torchvision() {
+    tch::manual_seed(3);
+    let (store, _) = build(&SsdLiteConfig::default(), OutputStride::Os32, Form::Train);
+    for (name, tensor) in store.variables() {
+        let (mean, std) = (tensor.mean(Kind::Float).double_value(&[]), tensor.std(false).double_value(&[]));
+        let is_norm = tensor.dim() == 1 && !name.ends_with(".1.bias") && !name.ends_with("running_mean");
+        if tensor.dim() == 4 {
+            let noise = 4.0 * 0.03 / (tensor.numel() as f64).sqrt();
+            assert!(mean.abs() < noise && (std - 0.03).abs() < noise, "{name}: mean {mean}, deviation {std}");
+        } else {
+            assert_eq!((mean, std), (if is_norm { 1.0 } else { 0.0 }, 0.0), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_level_from_c3_stands_in_front() {
+    let config = SsdLiteConfig { first_level: FirstLevel::C3, ..small() };
+    let (store, head) = build(&config, OutputStride::Os32, Form::Train);
+    let predictions = head.forward(&random_features(2, [4, 8, 16, 32]), Mode::Train).unwrap();
+    let anchors = 6 * (12 * 10 + 6 * 5 + 3 * 3 + 2 * 2 + 1 + 1 + 1);
+    assert_eq!(predictions.logits.size(), [2, anchors, 4]);
+    assert_eq!(predictions.deltas.size(), [2, anchors, 4]);
+    assert_eq!(head.anchors().len() as i64, anchors);
+    assert_eq!(store.variables()["head.regression_head.module_list.0.0.0.weight"].size(), [6, 1, 3, 3]);
+}
+
+#[test]
+fn finer_output_strides_give_finer_levels() {
+    for (output_stride, strides, cells) in [
+        (OutputStride::Os16, [4, 8, 16, 16], 30 + 30 + 9 + 4 + 1 + 1),
+        (OutputStride::Os8, [4, 8, 8, 8], 120 + 120 + 30 + 9 + 4 + 1),
+    ] {
+        let (_, head) = build(&small(), output_stride, Form::Deploy);
+        let predictions = head.forward(&random_features(1, strides), Mode::Eval).unwrap();
+        assert_eq!(predictions.logits.size(), [1, 6 * cells, 4]);
+        assert_eq!(head.anchors().len() as i64, 6 * cells);
+    }
+}
+
+#[test]
+fn one_image_cannot_train_a_level_of_one_cell() {
+    let (_, head) = build(&small(), OutputStride::Os32, Form::Train);
+    let features = random_features(1, [4, 8, 16, 32]);
+    let error = head.forward(&features, Mode::Train).unwrap_err();
+    assert!(matches!(error, Error::SingleValueStatistics { level: 3 }), "{error}");
+    head.forward(&features, Mode::Eval).unwrap();
+    build(&small(), OutputStride::Os32, Form::Deploy).1.forward(&features, Mode::Train).unwrap();
+}
+
+#[test]
+fn features_of_another_input_size_are_refused() {
+    let (_, head) = build(&small(), OutputStride::Os32, Form::Train);
+    let error = head.forward(&random_features(2, [2, 4, 8, 16]), Mode::Eval).unwrap_err();
+    assert_eq!(error.to_string(), "features have shape [2, 12, 12, 10], expected [N, 12, 6, 5]");
+}
+
+#[test]
+fn sizes_below_one_are_refused() {
+    let store = VarStore::new(Device::Cpu);
+    let config = small();
+    let new = |channels, classes, size| {
+        SsdLite::new(&store.root(), channels, OutputStride::Os32, classes, size, &config, Form::Train).map(drop)
+    };
+    assert!(matches!(new(CHANNELS, 0, SIZE), Err(Error::NotPositive { what: "class count", value: 0 })));
+    assert!(matches!(new(CHANNELS, 3, [0, 64]), Err(Error::NotPositive { what: "input height", value: 0 })));
+    assert!(matches!(new(CHANNELS, 3, [64, -1]), Err(Error::NotPositive { what: "input width", value: -1 })));
+    assert!(new([4, 6, 0, 20], 3, SIZE).is_err());
+    assert!(store.is_empty(), "nothing is registered");
+}
