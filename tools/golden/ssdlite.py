@@ -251,6 +251,8 @@ def network():
     for mode in ("eval", "train"):
         outputs = model.train(mode == "train")(c4, c5)
         tensors |= {f"{mode}.logits": outputs["cls_logits"], f"{mode}.deltas": outputs["bbox_regression"]}
+    (outputs["cls_logits"].square().sum() + outputs["bbox_regression"].square().sum()).backward()
+    tensors |= {f"grad.{name}": value.grad for name, value in model.named_parameters() if name.startswith("extra")}
     after = {name: value for name, value in model.state_dict().items() if "running" in name}
     tensors |= {f"after.{name}": value for name, value in after.items()}
     save("network", tensors)

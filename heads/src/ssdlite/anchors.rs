@@ -3,7 +3,7 @@
 
 use tch::{Device, Tensor};
 
-use crate::Error;
+use crate::{Error, ssdlite::transfer::to_device};
 
 /// A box as corners `x1, y1, x2, y2` in pixels of the input.
 pub type Corners = [f32; 4];
@@ -62,7 +62,7 @@ impl Anchors {
     /// # Errors
     /// [`Error::Torch`] where the device has no room.
     pub fn tensor(&self, device: Device) -> Result<Tensor, Error> {
-        Ok(Tensor::f_from_slice(self.boxes.as_flattened())?.f_view([-1, 4])?.f_to(device)?)
+        Ok(to_device(self.boxes.as_flattened(), device)?.f_view([-1, 4])?)
     }
 }
 

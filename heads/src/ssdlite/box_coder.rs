@@ -2,7 +2,10 @@
 
 use tch::{Kind, Tensor};
 
-use crate::{Error, ssdlite::anchors::Corners};
+use crate::{
+    Error,
+    ssdlite::{anchors::Corners, transfer::to_device},
+};
 
 /// The largest logarithm of a ratio of sides that is decoded: boxes grow at most by 1000 / 16.
 const MAX_LOG_RATIO: f64 = 4.135_166_556_742_356;
@@ -50,7 +53,7 @@ impl BoxCoder {
     /// # Errors
     /// [`Error::Torch`] where the shapes or devices do not agree.
     pub fn decode_tensor(&self, deltas: &Tensor, anchors: &Tensor) -> Result<Tensor, Error> {
-        let weights = Tensor::f_from_slice(&self.weights)?.f_to(deltas.device())?;
+        let weights = to_device(&self.weights, deltas.device())?;
         let scaled = deltas.f_to_kind(Kind::Float)?.f_div(&weights)?;
         let sides = anchors.f_narrow(-1, 2, 2)?.f_sub(&anchors.f_narrow(-1, 0, 2)?)?;
         let centres = anchors.f_narrow(-1, 0, 2)?.f_add(&sides.f_mul_scalar(0.5)?)?;

@@ -1,6 +1,6 @@
 //! The head as a whole.
 
-use backbone::{Features, Fold, Form, Mode, OutputStride, StateDict};
+use backbone::{Features, Fold, Form, Mode, OutputStride, StateDict, cost::CostRow};
 use rayon::prelude::*;
 use tch::{Kind, Tensor, nn};
 
@@ -9,23 +9,16 @@ use crate::{
     ssdlite::{
         anchors::Anchors,
         box_coder::BoxCoder,
-        config::{FirstLevel, SsdLiteConfig},
+        config::SsdLiteConfig,
+        level::{backbone_maps, levels},
         loss::{Losses, losses},
         matcher::Matcher,
-        network::{ExtraBlock, LevelShape, Predictor},
+        network::{Network, Predictions},
         postprocess::{Detections, PostProcessor},
         targets::{Assigner, GroundTruth},
+        transfer::{to_device, to_host},
     },
 };
-
-/// What the network says about every anchor.
-#[derive(Debug)]
-pub struct Predictions {
-    /// `[N, A, classes + 1]`, background first.
-    pub logits: Tensor,
-    /// `[N, A, 4]`: offsets as [`BoxCoder`] encodes them.
-    pub deltas: Tensor,
-}
 
 /// What the network says about every anchor, as probabilities and boxes.
 #[derive(Debug)]
@@ -39,15 +32,11 @@ pub struct Decoded {
 /// An SSDLite head for one input size.
 #[derive(Debug)]
 pub struct SsdLite {
-    extra: Vec<ExtraBlock>,
-    classification: Predictor,
-    regression: Predictor,
-    levels: Vec<LevelShape>,
+    network: Network,
     anchors: Anchors,
     matcher: Matcher,
     coder: BoxCoder,
     classes: i64,
-    form: Form,
     config: SsdLiteConfig,
 }
 
@@ -77,25 +66,14 @@ impl SsdLite {
         }
 
         let levels = levels(channels, output_stride, size, config);
-        let first_extra = levels.len() - config.extra_channels.len();
-        let extra = (0..).zip(levels[first_extra - 1..].windows(2)).map(|(index, pair): (usize, _)| {
-            ExtraBlock::new(&(path / "extra" / index), pair[0].channels, pair[1].channels, config, form)
-        });
-        let extra = extra.collect();
-        let head = path / "head";
-        let predictor = |name, columns| Predictor::new(&(&head / name), &levels, columns, config, form);
         let grids: Vec<_> = levels.iter().map(|level| level.grid).collect();
         let anchors = Anchors::new(size, &grids, &config.resolved_scales(), &config.resolved_aspect_ratios());
         Ok(Self {
-            extra,
-            classification: predictor("classification_head", classes + 1),
-            regression: predictor("regression_head", 4),
+            network: Network::new(path, levels, classes, config, form),
             matcher: Matcher::new(&anchors, config.iou_threshold),
             coder: BoxCoder::new(config.box_weights),
-            levels,
             anchors,
             classes,
-            form,
             config: config.clone(),
         })
     }
@@ -116,16 +94,12 @@ impl SsdLite {
     /// [`Error::Shape`] where the features are not those of an input of the head's size,
     /// [`Error::SingleValueStatistics`] where one image is to train a level of a single cell.
     pub fn forward(&self, features: &Features, mode: Mode) -> Result<Predictions, Error> {
-        let mut maps = self.backbone_maps(features);
-        self.check_maps(&maps, mode)?;
-        for block in &self.extra {
-            let next = maps.last().map(|xs| block.forward(xs, mode));
-            maps.extend(next);
-        }
-        Ok(Predictions {
-            logits: self.classification.forward(&maps, mode),
-            deltas: self.regression.forward(&maps, mode),
-        })
+        self.network.forward(backbone_maps(features, self.config.first_level), mode)
+    }
+
+    /// What each convolution costs for one image of the head's size, in its form.
+    pub fn cost(&self) -> Vec<CostRow> {
+        self.network.cost()
     }
 
     /// The two losses of a batch, weighted by the configuration, in fp32.
@@ -161,7 +135,7 @@ impl SsdLite {
         self.check_predictions(predictions)?;
         let device = predictions.deltas.device();
         let [height, width] = self.anchors.size().map(|side| side as f32);
-        let limit = Tensor::f_from_slice(&[width, height, width, height])?.f_to(device)?;
+        let limit = to_device(&[width, height, width, height], device)?;
         let boxes = self.coder.decode_tensor(&predictions.deltas, &self.anchors.tensor(device)?)?;
         Ok(Decoded {
             scores: predictions.logits.f_softmax(-1, Kind::Float)?,
@@ -178,8 +152,8 @@ impl SsdLite {
         let columns = self.classes as usize + 1;
         let (scores, deltas) = tch::no_grad(|| {
             Ok::<_, Error>((
-                host(&predictions.logits.f_softmax(-1, Kind::Float)?)?,
-                host(&predictions.deltas.f_to_kind(Kind::Float)?)?,
+                to_host(&predictions.logits.f_softmax(-1, Kind::Float)?)?,
+                to_host(&predictions.deltas.f_to_kind(Kind::Float)?)?,
             ))
         })?;
         let (deltas, _) = deltas.as_chunks();
@@ -200,31 +174,6 @@ impl SsdLite {
         (0..images).into_par_iter().map(detect).collect()
     }
 
-    fn backbone_maps(&self, features: &Features) -> Vec<Tensor> {
-        let maps = [&features.c3, &features.c4, &features.c5];
-        let first = match self.config.first_level {
-            FirstLevel::C3 => 0,
-            FirstLevel::C4 => 1,
-        };
-        maps[first..].iter().map(|map| map.shallow_clone()).collect()
-    }
-
-    fn check_maps(&self, maps: &[Tensor], mode: Mode) -> Result<(), Error> {
-        let images = maps.first().and_then(|map| map.size().first().copied()).unwrap_or(0);
-        for (level, map) in self.levels.iter().zip(maps) {
-            let [rows, columns] = level.grid;
-            if map.size() != [images, level.channels, rows, columns] {
-                let expected = format!("[N, {}, {rows}, {columns}]", level.channels);
-                return Err(Error::Shape { what: "features", found: map.size(), expected });
-            }
-        }
-        let takes_statistics = self.form == Form::Train && mode == Mode::Train;
-        match self.levels.iter().position(|level| level.grid == [1, 1]) {
-            Some(level) if takes_statistics && images == 1 => Err(Error::SingleValueStatistics { level }),
-            _ => Ok(()),
-        }
-    }
-
     /// The number of images.
     fn check_predictions(&self, Predictions { logits, deltas }: &Predictions) -> Result<usize, Error> {
         let images = logits.size().first().copied().unwrap_or(0);
@@ -241,38 +190,6 @@ impl SsdLite {
 
 impl Fold for SsdLite {
     fn fold(&self, into: &mut StateDict) {
-        self.extra.iter().for_each(|block| block.fold(into));
-        self.classification.fold(into);
-        self.regression.fold(into);
+        self.network.fold(into);
     }
-}
-
-/// The levels, finest first: of the backbone as far as the configuration wants them, then the extra ones.
-fn levels(channels: [i64; 4], output_stride: OutputStride, size: [i64; 2], config: &SsdLiteConfig) -> Vec<LevelShape> {
-    let strides = [8, 16, 32].map(|stride| i64::from(output_stride).min(stride));
-    let first = match config.first_level {
-        FirstLevel::C3 => 0,
-        FirstLevel::C4 => 1,
-    };
-    let backbone = channels[1..].iter().zip(strides).skip(first);
-    let mut maps: Vec<_> =
-        backbone.map(|(&channels, stride)| (channels, size.map(|side| (side + stride - 1) / stride))).collect();
-    for &channels in &config.extra_channels {
-        let grid = maps.last().map_or(size, |(_, grid)| grid.map(|side| (side + 1) / 2));
-        maps.push((channels, grid));
-    }
-    let ratios = config.resolved_aspect_ratios();
-    let level = |((channels, grid), ratios): (_, &Vec<f64>)| LevelShape {
-        channels,
-        grid,
-        anchors_per_cell: 2 + 2 * ratios.len() as i64,
-    };
-    maps.into_iter().zip(&ratios).map(level).collect()
-}
-
-/// Copies a contiguous fp32 tensor from its device.
-fn host(tensor: &Tensor) -> Result<Vec<f32>, Error> {
-    let mut values = vec![0.0; tensor.numel()];
-    tensor.f_copy_data(&mut values, tensor.numel())?;
-    Ok(values)
 }

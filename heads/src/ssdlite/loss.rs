@@ -5,9 +5,12 @@
 //! Every size is known on the host beforehand, so nothing waits for the device, and only the rows that count are
 //! differentiated: a few hundred of tens of thousands.
 
-use tch::{Device, Kind, Reduction, Tensor};
+use tch::{Kind, Reduction, Tensor};
 
-use crate::{Error, ssdlite::targets::Targets};
+use crate::{
+    Error,
+    ssdlite::{targets::Targets, transfer::to_device},
+};
 
 /// The two losses of a batch, scalars in fp32.
 #[derive(Debug)]
@@ -21,16 +24,16 @@ pub struct Losses {
 /// Losses of `logits` (`[N, A, K]`, background first) and `deltas` (`[N, A, 4]`), not yet weighted.
 pub(super) fn losses(logits: &Tensor, deltas: &Tensor, targets: &Targets) -> Result<Losses, Error> {
     let device = logits.device();
-    let positives = on(device, &targets.positives)?;
+    let positives = to_device(&targets.positives, device)?;
     let divisor = targets.positives.len().max(1) as f64;
 
     let negatives = tch::no_grad(|| hardest(logits, &positives, &targets.negatives))?;
     let background = vec![0; negatives.size1()? as usize];
-    let labels = on(device, &[targets.labels.as_slice(), &background].concat())?;
-    let counted = rows(logits, &Tensor::f_cat(&[on(device, &targets.foreground)?, negatives], 0)?)?;
+    let labels = to_device(&[targets.labels.as_slice(), &background].concat(), device)?;
+    let counted = rows(logits, &Tensor::f_cat(&[to_device(&targets.foreground, device)?, negatives], 0)?)?;
     let classification = counted.f_cross_entropy_loss::<Tensor>(&labels, None, Reduction::Sum, -100, 0.0)?;
 
-    let offsets = on(device, targets.deltas.as_flattened())?.f_view([-1, 4])?;
+    let offsets = to_device(targets.deltas.as_flattened(), device)?.f_view([-1, 4])?;
     let localization = rows(deltas, &positives)?.f_smooth_l1_loss(&offsets, Reduction::Sum, 1.0)?;
     Ok(Losses {
         classification: classification.f_div_scalar(divisor)?,
@@ -50,14 +53,10 @@ fn hardest(logits: &Tensor, positives: &Tensor, counts: &[i64]) -> Result<Tensor
     let first = Tensor::f_arange(images, (Kind::Int64, logits.device()))?.f_mul_scalar(anchors)?.f_view([-1, 1])?;
     let ranks = |(image, &count): (i64, &i64)| image * anchors..image * anchors + count;
     let ranks: Vec<i64> = (0..).zip(counts).flat_map(ranks).collect();
-    Ok(order.f_add(&first)?.f_view(-1)?.f_index_select(0, &on(logits.device(), &ranks)?)?)
+    Ok(order.f_add(&first)?.f_view(-1)?.f_index_select(0, &to_device(&ranks, logits.device())?)?)
 }
 
 /// The rows of `[N, A, C]` at `index`, in fp32.
 fn rows(tensor: &Tensor, index: &Tensor) -> Result<Tensor, Error> {
     Ok(tensor.f_flatten(0, 1)?.f_index_select(0, index)?.f_to_kind(Kind::Float)?)
-}
-
-fn on<T: tch::kind::Element>(device: Device, values: &[T]) -> Result<Tensor, Error> {
-    Ok(Tensor::f_from_slice(values)?.f_to(device)?)
 }

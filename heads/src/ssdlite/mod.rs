@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`config`] | the settings, with torchvision's defaults |
 //! | [`anchors`] | the default boxes of an input size |
+//! | `level` | which features carry anchors, and how large they are |
 //! | [`box_coder`] | boxes as offsets from anchors |
 //! | [`matcher`] | which object each anchor is to find |
 //! | `targets` | what the anchors of a batch are to predict |
@@ -13,24 +14,28 @@
 //! | `network` | extra levels and predictors |
 //! | [`nms`] | non-maximum suppression |
 //! | `postprocess` | from scores and offsets to detections |
+//! | `transfer` | copies between host and device |
 //! | `head` | all of them together: [`SsdLite`] |
 
 pub mod anchors;
 pub mod box_coder;
 pub mod config;
 mod head;
+mod level;
 mod loss;
 pub mod matcher;
 mod network;
 pub mod nms;
 mod postprocess;
 mod targets;
+mod transfer;
 
 pub use anchors::{Anchors, Corners};
 pub use box_coder::BoxCoder;
 pub use config::{FirstLevel, SsdLiteConfig};
-pub use head::{Decoded, Predictions, SsdLite};
+pub use head::{Decoded, SsdLite};
 pub use loss::Losses;
 pub use matcher::Matcher;
+pub use network::Predictions;
 pub use postprocess::Detections;
 pub use targets::GroundTruth;

@@ -2,19 +2,105 @@
 
 use backbone::{
     Activation, BatchNormConfig, Conv, ConvBn, ConvBnConfig, ConvBnKeys, Fold, Form, Mode, StateDict, WeightInit,
-    conv::Geometry,
+    conv::Geometry, cost::CostRow,
 };
 use tch::{Tensor, nn};
 
-use crate::ssdlite::config::SsdLiteConfig;
+use crate::{
+    Error,
+    ssdlite::{config::SsdLiteConfig, level::Level},
+};
+
+/// What the network says about every anchor.
+#[derive(Debug)]
+pub struct Predictions {
+    /// `[N, A, classes + 1]`, background first.
+    pub logits: Tensor,
+    /// `[N, A, 4]`: offsets as [`BoxCoder`](crate::ssdlite::BoxCoder) encodes them.
+    pub deltas: Tensor,
+}
+
+/// All layers of the head.
+#[derive(Debug)]
+pub(super) struct Network {
+    extra: Vec<ExtraBlock>,
+    classification: Predictor,
+    regression: Predictor,
+    levels: Vec<Level>,
+    form: Form,
+}
+
+impl Network {
+    /// Registers `extra.{i}`, `head.classification_head` and `head.regression_head` under `path`.
+    pub fn new(path: &nn::Path, levels: Vec<Level>, classes: i64, config: &SsdLiteConfig, form: Form) -> Self {
+        let last_of_backbone = levels.len() - config.extra_channels.len() - 1;
+        let extra = levels[last_of_backbone..].windows(2).enumerate().map(|(index, pair)| {
+            ExtraBlock::new(&(path / "extra" / index), pair[0].channels, pair[1].channels, config, form)
+        });
+        let extra = extra.collect();
+        let head = path / "head";
+        let predictor = |name, columns| Predictor::new(&(&head / name), &levels, columns, config, form);
+        let classification = predictor("classification_head", classes + 1);
+        let regression = predictor("regression_head", 4);
+        Self { extra, classification, regression, levels, form }
+    }
+
+    /// Predictions for the maps of the backbone, finest first.
+    pub fn forward(&self, mut maps: Vec<Tensor>, mode: Mode) -> Result<Predictions, Error> {
+        self.check(&maps, mode)?;
+        for block in &self.extra {
+            let next = maps.last().map(|xs| block.forward(xs, mode));
+            maps.extend(next);
+        }
+        let logits = self.classification.forward(&maps, mode);
+        let deltas = self.regression.forward(&maps, mode);
+        Ok(Predictions { logits, deltas })
+    }
+
+    /// What each convolution costs.
+    pub fn cost(&self) -> Vec<CostRow> {
+        let inputs = &self.levels[self.levels.len() - self.extra.len() - 1..];
+        let extra = self.extra.iter().zip(inputs).enumerate();
+        let extra = extra.flat_map(|(index, (block, level))| block.cost(index, level.grid, self.form));
+        let head = [("classification_head", &self.classification), ("regression_head", &self.regression)];
+        let head = head.into_iter().flat_map(|(name, predictor)| predictor.cost(name, &self.levels, self.form));
+        extra.chain(head).collect()
+    }
+
+    fn check(&self, maps: &[Tensor], mode: Mode) -> Result<(), Error> {
+        let images = maps.first().and_then(|map| map.size().first().copied()).unwrap_or(0);
+        for (level, map) in self.levels.iter().zip(maps) {
+            let [rows, columns] = level.grid;
+            if map.size() != [images, level.channels, rows, columns] {
+                let expected = format!("[N, {}, {rows}, {columns}]", level.channels);
+                return Err(Error::Shape { what: "features", found: map.size(), expected });
+            }
+        }
+        let takes_statistics = self.form == Form::Train && mode == Mode::Train;
+        match self.levels.iter().position(|level| level.grid == [1, 1]) {
+            Some(level) if takes_statistics && images == 1 => Err(Error::SingleValueStatistics { level }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Fold for Network {
+    fn fold(&self, into: &mut StateDict) {
+        self.extra.iter().flat_map(|block| &block.0).for_each(|layer| layer.fold(into));
+        for (depthwise, projection) in self.classification.levels.iter().chain(&self.regression.levels) {
+            depthwise.fold(into);
+            projection.fold(into);
+        }
+    }
+}
 
 /// 1x1 to half the channels, depthwise 3x3 with stride 2, 1x1: the next level (torchvision's `_extra_block`).
 #[derive(Debug)]
-pub(super) struct ExtraBlock([ConvBn; 3]);
+struct ExtraBlock([ConvBn; 3]);
 
 impl ExtraBlock {
     /// Registers `0` to `2` under `path`, each with `0` (convolution) and `1` (normalisation).
-    pub fn new(path: &nn::Path, inputs: i64, outputs: i64, config: &SsdLiteConfig, form: Form) -> Self {
+    fn new(path: &nn::Path, inputs: i64, outputs: i64, config: &SsdLiteConfig, form: Form) -> Self {
         let half = outputs / 2;
         let pointwise = layer(config);
         let depthwise = ConvBnConfig { stride: 2, ..depthwise(config, half) };
@@ -26,75 +112,68 @@ impl ExtraBlock {
     }
 
     /// `[N, inputs, H, W]` to `[N, outputs, ceil(H / 2), ceil(W / 2)]`.
-    pub fn forward(&self, xs: &Tensor, mode: Mode) -> Tensor {
+    fn forward(&self, xs: &Tensor, mode: Mode) -> Tensor {
         let [reduce, down, expand] = &self.0;
         expand.forward(&down.forward(&reduce.forward(xs, mode), mode), mode)
     }
-}
 
-impl Fold for ExtraBlock {
-    fn fold(&self, into: &mut StateDict) {
-        self.0.iter().for_each(|layer| layer.fold(into));
+    fn cost(&self, index: usize, mut input: [i64; 2], form: Form) -> Vec<CostRow> {
+        let row = |(layer, conv): (usize, &ConvBn)| {
+            let row = CostRow::conv(format!("extra.{index}.{layer}"), conv.geometry(), input, per_output(form));
+            input = [row.output[1], row.output[2]];
+            row
+        };
+        self.0.iter().enumerate().map(row).collect()
     }
-}
-
-/// What one level is to a [`Predictor`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct LevelShape {
-    pub channels: i64,
-    /// Rows and columns.
-    pub grid: [i64; 2],
-    pub anchors_per_cell: i64,
 }
 
 /// A depthwise 3x3 and a 1x1 convolution for each level, giving `columns` numbers an anchor (torchvision's `SSDScoringHead`).
 #[derive(Debug)]
-pub(super) struct Predictor {
+struct Predictor {
     levels: Vec<(ConvBn, Conv)>,
+    /// Anchors of each level.
+    anchors: Vec<i64>,
     columns: i64,
 }
 
 impl Predictor {
     /// Registers `module_list.{level}.{0,1}` under `path`.
-    pub fn new(path: &nn::Path, levels: &[LevelShape], columns: i64, config: &SsdLiteConfig, form: Form) -> Self {
+    fn new(path: &nn::Path, levels: &[Level], columns: i64, config: &SsdLiteConfig, form: Form) -> Self {
         let blocks = path / "module_list";
-        let block = |(index, level): (usize, &LevelShape)| {
+        let block = |(index, level): (usize, &Level)| {
             let path = &blocks / index;
-            let geometry = Geometry {
-                inputs: level.channels,
-                outputs: level.anchors_per_cell * columns,
-                kernel: 1,
-                stride: 1,
-                padding: 0,
-                dilation: 1,
-                groups: 1,
-            };
-            let depthwise = depthwise(config, level.channels);
+            let (inputs, outputs) = (level.channels, level.anchors_per_cell * columns);
+            let pointwise = Geometry { inputs, outputs, kernel: 1, stride: 1, padding: 0, dilation: 1, groups: 1 };
             (
-                ConvBn::new(&(&path / 0), level.channels, level.channels, depthwise, form),
-                Conv::new(&(&path / 1), geometry, WeightInit::Normal { std: config.init_std }),
+                ConvBn::new(&(&path / 0), inputs, inputs, depthwise(config, inputs), form),
+                Conv::new(&(&path / 1), pointwise, WeightInit::Normal { std: config.init_std }),
             )
         };
-        Self { levels: levels.iter().enumerate().map(block).collect(), columns }
+        Self {
+            levels: levels.iter().enumerate().map(block).collect(),
+            anchors: levels.iter().map(|level| level.grid[0] * level.grid[1] * level.anchors_per_cell).collect(),
+            columns,
+        }
     }
 
     /// The levels' features `[N, C, H, W]` to `[N, A, columns]`.
-    pub fn forward(&self, features: &[Tensor], mode: Mode) -> Tensor {
-        let predict = |((depthwise, projection), xs): (&(ConvBn, Conv), &Tensor)| {
+    fn forward(&self, maps: &[Tensor], mode: Mode) -> Tensor {
+        let predict = |(((depthwise, projection), &anchors), xs): ((&(ConvBn, Conv), &i64), &Tensor)| {
             let ys = projection.forward(&depthwise.forward(xs, mode));
-            let (images, ..) = ys.size4().unwrap_or_default();
-            ys.permute([0, 2, 3, 1]).reshape([images, -1, self.columns])
+            ys.permute([0, 2, 3, 1]).reshape([-1, anchors, self.columns])
         };
-        Tensor::cat(&self.levels.iter().zip(features).map(predict).collect::<Vec<_>>(), 1)
+        Tensor::cat(&self.levels.iter().zip(&self.anchors).zip(maps).map(predict).collect::<Vec<_>>(), 1)
     }
-}
 
-impl Fold for Predictor {
-    fn fold(&self, into: &mut StateDict) {
-        for (depthwise, projection) in &self.levels {
-            depthwise.fold(into);
-            projection.fold(into);
-        }
+    fn cost(&self, name: &str, levels: &[Level], form: Form) -> Vec<CostRow> {
+        let rows = |(index, ((depthwise, projection), level)): (usize, (&(ConvBn, Conv), &Level))| {
+            let name = |layer| format!("head.{name}.module_list.{index}.{layer}");
+            [
+                CostRow::conv(name(0), depthwise.geometry(), level.grid, per_output(form)),
+                CostRow::conv(name(1), projection.geometry(), level.grid, 1),
+            ]
+        };
+        self.levels.iter().zip(levels).enumerate().flat_map(rows).collect()
     }
 }
 
@@ -110,4 +189,12 @@ fn layer(config: &SsdLiteConfig) -> ConvBnConfig {
 
 fn depthwise(config: &SsdLiteConfig, channels: i64) -> ConvBnConfig {
     ConvBnConfig { kernel: 3, padding: 1, groups: channels, ..layer(config) }
+}
+
+/// Parameters a channel beside the kernel: scale and shift, or a bias.
+fn per_output(form: Form) -> i64 {
+    match form {
+        Form::Train => 2,
+        Form::Deploy => 1,
+    }
 }
