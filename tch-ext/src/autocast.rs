@@ -1,9 +1,9 @@
 //! Automatic mixed precision as `torch.autocast`: inside a guard's life, convolutions and matrix products run in a
 //! reduced precision, sums and losses in full.
 //!
-//! A guard belongs to the thread that made it. Guards nest and are to be dropped in reverse order, which scopes do by
-//! themselves. Inside the outermost guard the reduced copies of weights are cached: run the forward pass in it, and the
-//! backward pass, optimiser steps and changes of weights outside.
+//! A guard belongs to the thread that made it. Guards nest and are to be dropped in reverse order, which scopes do
+//! by themselves. Inside the outermost guard the reduced copies of weights are cached: run the forward pass in it,
+//! and the backward pass, optimiser steps and changes of weights outside.
 
 use std::{
     ffi::{c_char, c_int},

@@ -29,8 +29,8 @@ pub enum CudaLibrary {
 
 /// Loads `libtorch_cuda.so` from beside `libtorch_cpu.so`, when it is there and not yet part of the program.
 ///
-/// Call it before the first tensor: libtorch looks for its CUDA side once, at the first use. That the library loads does
-/// not say that there is a GPU; [`tch::Cuda::is_available`] does, afterwards.
+/// Call it before the first tensor: libtorch looks for its CUDA side once, at the first use. That the library loads
+/// does not say that there is a GPU; [`tch::Cuda::is_available`] does, afterwards.
 ///
 /// # Errors
 /// The file is there and does not load, with the loader's words (a missing CUDA library, as a rule).

@@ -49,7 +49,8 @@ pub enum Error {
 
     /// Two tensors that belong together differ in element kind or device.
     #[error(
-        "number {index} of the {list} is {found:?} on {found_device:?} where {expected:?} on {expected_device:?} belongs"
+        "number {index} of the {list} is {found:?} on {found_device:?} where \
+         {expected:?} on {expected_device:?} belongs"
     )]
     Placement {
         /// The list that does not fit.

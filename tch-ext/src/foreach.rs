@@ -31,8 +31,8 @@ pub fn gradients(params: &[Tensor]) -> Vec<Option<Tensor>> {
     grads.into_iter().map(|grad| (!grad.is_null()).then(|| unsafe { Tensor::from_ptr(grad) })).collect()
 }
 
-/// Takes the gradient from every parameter, as `optimizer.zero_grad(set_to_none=True)` does: no memory is held, and the
-/// next backward pass stores instead of adding.
+/// Takes the gradient from every parameter, as `optimizer.zero_grad(set_to_none=True)` does: no memory is held, and
+/// the next backward pass stores instead of adding.
 pub fn clear_gradients(params: &[Tensor]) {
     let pointers = ffi::pointers(params);
     // SAFETY: the array has the stated length, and every pointer is a tensor that lives through the call.
@@ -41,9 +41,9 @@ pub fn clear_gradients(params: &[Tensor]) {
 
 /// Scales the gradients of `params` so that their common 2-norm is at most `max_norm`, and returns the norm they had.
 ///
-/// Equal to `torch.nn.utils.clip_grad_norm_`: the factor is `max_norm / (norm + 1e-6)`, at most 1, and a norm that is not
-/// finite spoils the gradients, so look at the returned value before stepping. Parameters without a gradient are
-/// skipped. With `f64::INFINITY` the norm is measured and nothing is changed.
+/// Equal to `torch.nn.utils.clip_grad_norm_`: the factor is `max_norm / (norm + 1e-6)`, at most 1, and a norm that
+/// is not finite spoils the gradients, so look at the returned value before stepping. Parameters without a gradient
+/// are skipped. With `f64::INFINITY` the norm is measured and nothing is changed.
 ///
 /// # Errors
 /// A negative `max_norm` or one that is no number, an undefined parameter, or libtorch's own words.
@@ -62,8 +62,8 @@ pub fn clip_grad_norm(params: &[Tensor], max_norm: f64) -> Result<f64, Error> {
 
 /// Moves each target towards its source: `target += weight * (source - target)`.
 ///
-/// The step of a moving average with decay `1 - weight`, over parameters and buffers alike: integer tensors (counters)
-/// take the source's value. Sources of another kind or device are converted.
+/// The step of a moving average with decay `1 - weight`, over parameters and buffers alike: integer tensors
+/// (counters) take the source's value. Sources of another kind or device are converted.
 ///
 /// # Errors
 /// Lists that differ in length or shapes, undefined tensors, a weight that is not finite, or libtorch's own words.

@@ -4,14 +4,14 @@
 //! |---|---|---|
 //! | [`autocast`] | mixed precision on CPU and CUDA, as a guard | `torch.autocast` |
 //! | [`cuda`] | CUDA where its library lies beside the CPU's | |
-//! | [`foreach`] | gradients, clipping, moving averages and copies over whole lists | `torch._foreach_*`, `clip_grad_norm_` |
+//! | [`foreach`] | gradients, clipping, averages and copies over whole lists | `torch._foreach_*`, `clip_grad_norm_` |
 //! | [`memory_format`] | channels-last memory | `torch.channels_last` |
 //! | [`optim`] | SGD and AdamW steps with the state in the caller's hands | `torch.optim` with `fused=True` |
 //! | [`rng`] | the state of the random generators | `torch.get_rng_state` |
 //! | [`system`] | versions, build and processor | `torch.__config__`, `torch.cpu` |
 //!
-//! The whole workspace's `unsafe` code is in this crate. No C++ exception crosses into Rust: each becomes an [`Error`]
-//! with the first line of its text.
+//! The whole workspace's `unsafe` code is in this crate. No C++ exception crosses into Rust: each becomes an
+//! [`Error`] with the first line of its text.
 
 pub mod autocast;
 pub mod cuda;

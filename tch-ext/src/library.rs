@@ -12,7 +12,7 @@ unsafe extern "C" {
 
 /// The folder of the loaded `libtorch_cpu.so`, symbolic links resolved; `None` where libtorch is part of the program.
 pub fn library_folder() -> Option<PathBuf> {
-    // SAFETY: all-zero is a valid `Dl_info`, which dladdr fills with pointers to texts that live as long as the library.
+    // SAFETY: all-zero is a valid `Dl_info`; dladdr fills it with pointers to texts that live as long as the library.
     let file = unsafe {
         let mut info: libc::Dl_info = std::mem::zeroed();
         if libc::dladdr(tch_ext_libtorch_address(), &mut info) == 0 || info.dli_fname.is_null() {

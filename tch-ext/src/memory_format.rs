@@ -1,4 +1,9 @@
 //! Channels-last memory: images `[N, C, H, W]` whose channels lie next to each other.
+//!
+//! One operation must not meet it: with libtorch 2.11 on x86-64, the backward pass of a 1x1 convolution with stride
+//! above 1, one group and fewer than 16 input channels (8 with AVX2) writes past its buffers (oneDNN issue 6035, in
+//! fp32 and in bfloat16), which ends in a crash later. In MobileOne that is the stem's 1x1 branch. Taking every
+//! second row and column first and convolving with stride 1 gives the same numbers safely.
 
 use std::{ffi::c_char, ptr};
 
@@ -17,7 +22,8 @@ unsafe extern "C" {
     fn tch_ext_convert_channels_last(params: ffi::List, count: usize) -> *mut c_char;
 }
 
-/// The same values in channels-last memory, as `tensor.contiguous(memory_format=torch.channels_last)`; autograd follows.
+/// The same values in channels-last memory, as `tensor.contiguous(memory_format=torch.channels_last)`; autograd
+/// follows.
 ///
 /// A tensor that is so already, or that is not four-dimensional, comes back as it is, sharing its memory.
 ///
@@ -47,8 +53,9 @@ pub fn is_channels_last(tensor: &Tensor) -> bool {
     unsafe { tch_ext_is_channels_last(tensor.as_ptr()) }
 }
 
-/// Gives every four-dimensional tensor channels-last memory in place, as `module.to(memory_format=torch.channels_last)`:
-/// whoever shares the tensor (a `VarStore`, an optimiser) sees it. The others stay as they are, and so do gradients.
+/// Gives every four-dimensional tensor channels-last memory in place, as
+/// `module.to(memory_format=torch.channels_last)`: whoever shares the tensor (a `VarStore`, an optimiser) sees it.
+/// The others stay as they are, and so do gradients.
 ///
 /// # Errors
 /// An undefined tensor, or libtorch's own words.

@@ -3,8 +3,9 @@
 //! Equal to `torch.optim.SGD` (dampening 0) and `torch.optim.AdamW` (no AMSGrad), by libtorch's fused kernels.
 //!
 //! All tensors of one position have one shape, kind and device; different positions may differ. Where strides differ
-//! (a checkpoint loaded into a channels-last model) the result is the same, at the price of a copy. Gradients are only
-//! read. A parameter without a gradient is left out by the caller, together with its state: PyTorch skips it too.
+//! (a checkpoint loaded into a channels-last model) the result is the same, at the price of a copy. Gradients are
+//! only read. A parameter without a gradient is left out by the caller, together with its state: PyTorch skips it
+//! too.
 
 use std::ffi::c_char;
 
@@ -81,9 +82,9 @@ impl Default for AdamWOptions {
 
 /// Moves `params` one step of stochastic gradient descent, and `momentum_buffers` with them.
 ///
-/// Without momentum the buffers are not read and the list may be empty. `first_step` sets each buffer to the (decayed)
-/// gradient, whatever it held; buffers that start at zero give the same without it, which serves a parameter that
-/// gets its first gradient late.
+/// Without momentum the buffers are not read and the list may be empty. `first_step` sets each buffer to the
+/// (decayed) gradient, whatever it held; buffers that start at zero give the same without it, which serves a
+/// parameter that gets its first gradient late.
 ///
 /// # Errors
 /// An option out of range, lists that do not belong together, or libtorch's own words.

@@ -34,8 +34,8 @@ pub fn libtorch_version() -> String {
     unsafe { CStr::from_ptr(tch_ext_libtorch_version()) }.to_string_lossy().into_owned()
 }
 
-/// The instruction set that libtorch's own kernels use here: "DEFAULT", "AVX2", "AVX512", ... The environment variable
-/// `ATEN_CPU_CAPABILITY` can lower it.
+/// The instruction set that libtorch's own kernels use here: "DEFAULT", "AVX2", "AVX512", ... The environment
+/// variable `ATEN_CPU_CAPABILITY` can lower it.
 pub fn cpu_capability() -> String {
     // SAFETY: the function returns a text that lives as long as the program.
     unsafe { CStr::from_ptr(tch_ext_cpu_capability()) }.to_string_lossy().into_owned()

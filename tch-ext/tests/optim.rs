@@ -44,6 +44,10 @@ fn leaves(tensors: Vec<Tensor>) -> Vec<Tensor> {
     tensors.into_iter().map(|tensor| tensor.set_requires_grad(true)).collect()
 }
 
+fn concat(lists: [Vec<Tensor>; 2]) -> Vec<Tensor> {
+    lists.into_iter().flatten().collect()
+}
+
 fn zeros_like(tensors: &[Tensor]) -> Vec<Tensor> {
     no_grad(|| tensors.iter().map(|tensor| tensor.zeros_like()).collect())
 }
@@ -129,7 +133,7 @@ fn zero_buffers_make_the_first_step_without_being_told() {
         let params = golden.pair("f64.start");
         let mut buffers = zeros_like(&params);
         sgd_step(&params, &grads, &mut buffers, options, first_step).unwrap();
-        [params, buffers].concat_shallow()
+        concat([params, buffers])
     };
     assert_eq!(difference(&step(false), &step(true)), 0.0);
 }
@@ -141,16 +145,6 @@ fn first_step_ignores_what_the_buffers_held() {
     let mut buffers = golden.pair("f64.grad.3");
     sgd_step(&params, &golden.pair("f64.grad.0"), &mut buffers, options, true).unwrap();
     assert!(difference(&params, &golden.pair("f64.sgd_momentum.after.0")) <= 1e-12);
-}
-
-trait ConcatShallow {
-    fn concat_shallow(&self) -> Vec<Tensor>;
-}
-
-impl ConcatShallow for [Vec<Tensor>; 2] {
-    fn concat_shallow(&self) -> Vec<Tensor> {
-        self.iter().flatten().map(Tensor::shallow_clone).collect()
-    }
 }
 
 /// The same numbers with the channels next to each other in memory.
@@ -193,7 +187,7 @@ fn a_parameter_that_is_a_view_with_gaps_is_stepped_in_place() {
 #[test]
 fn parameters_of_several_kinds_step_together() {
     let (golden, options) = (Golden::open(), adamw_options("adamw"));
-    let both = |name: &str| [golden.pair(&format!("f32.{name}")), golden.pair(&format!("f64.{name}"))].concat_shallow();
+    let both = |name: &str| concat(["f32", "f64"].map(|kind| golden.pair(&format!("{kind}.{name}"))));
     let params = both("start");
     let (mut exp_avgs, mut exp_avg_sqs) = (zeros_like(&params), zeros_like(&params));
     adamw_step(&params, &both("grad.0"), &mut exp_avgs, &mut exp_avg_sqs, 1, options).unwrap();
@@ -228,6 +222,7 @@ fn lists_that_do_not_belong_together_are_refused_by_name() {
 
     let error = step(&[zeros(&[2, 3], Kind::Float), zeros(&[4], Kind::Double)], &mut fitting());
     assert!(matches!(error, Error::Placement { list: "gradients", index: 1, found: Kind::Double, .. }), "{error}");
+    assert_eq!(error.to_string(), "number 1 of the gradients is Double on Cpu where Float on Cpu belongs");
 }
 
 #[test]
