@@ -1,10 +1,6 @@
 //! Default boxes of SSD (section 2.2 of <https://arxiv.org/abs/1512.02325>), equal to torchvision's `DefaultBoxGenerator` with
 //! its defaults: clipped sizes, steps from the grid.
 
-use tch::{Device, Tensor};
-
-use crate::{Error, ssdlite::transfer::to_device};
-
 /// A box as corners `x1, y1, x2, y2` in pixels of the input.
 pub type Corners = [f32; 4];
 
@@ -55,14 +51,6 @@ impl Anchors {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.boxes.is_empty()
-    }
-
-    /// The boxes as `[A, 4]` in fp32.
-    ///
-    /// # Errors
-    /// [`Error::Torch`] where the device has no room.
-    pub fn tensor(&self, device: Device) -> Result<Tensor, Error> {
-        Ok(to_device(self.boxes.as_flattened(), device)?.f_view([-1, 4])?)
     }
 }
 

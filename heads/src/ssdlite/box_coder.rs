@@ -1,14 +1,9 @@
 //! Boxes as offsets from anchors (appendix C of <https://arxiv.org/abs/1311.2524>), equal to torchvision's `BoxCoder`.
 
-use tch::{Kind, Tensor};
-
-use crate::{
-    Error,
-    ssdlite::{anchors::Corners, transfer::to_device},
-};
+use crate::ssdlite::anchors::Corners;
 
 /// The largest logarithm of a ratio of sides that is decoded: boxes grow at most by 1000 / 16.
-const MAX_LOG_RATIO: f64 = 4.135_166_556_742_356;
+pub(super) const MAX_LOG_RATIO: f64 = 4.135_166_556_742_356;
 
 /// Turns boxes into offsets from their anchors and back.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,6 +15,11 @@ impl BoxCoder {
     /// A coder that multiplies the offsets (centre x, centre y, log width, log height) by `weights`.
     pub fn new(weights: [f32; 4]) -> Self {
         Self { weights }
+    }
+
+    /// Centre x, centre y, width, height.
+    pub fn weights(&self) -> [f32; 4] {
+        self.weights
     }
 
     /// The offsets of `bbox` from `anchor`. Both need a positive width and height.
@@ -45,22 +45,6 @@ impl BoxCoder {
         let half_width = 0.5 * (at_most_max_log_ratio(dw / ww).exp() * from.width);
         let half_height = 0.5 * (at_most_max_log_ratio(dh / wh).exp() * from.height);
         [x - half_width, y - half_height, x + half_width, y + half_height]
-    }
-
-    /// [`BoxCoder::decode`] as tensor operations that can be traced: `deltas` `[N, A, 4]` and `anchors` `[A, 4]` to boxes
-    /// `[N, A, 4]`, in fp32.
-    ///
-    /// # Errors
-    /// [`Error::Torch`] where the shapes or devices do not agree.
-    pub fn decode_tensor(&self, deltas: &Tensor, anchors: &Tensor) -> Result<Tensor, Error> {
-        let weights = to_device(&self.weights, deltas.device())?;
-        let scaled = deltas.f_to_kind(Kind::Float)?.f_div(&weights)?;
-        let sides = anchors.f_narrow(-1, 2, 2)?.f_sub(&anchors.f_narrow(-1, 0, 2)?)?;
-        let centres = anchors.f_narrow(-1, 0, 2)?.f_add(&sides.f_mul_scalar(0.5)?)?;
-        let centres = scaled.f_narrow(-1, 0, 2)?.f_mul(&sides)?.f_add(&centres)?;
-        let ratios = scaled.f_narrow(-1, 2, 2)?.f_clamp_max(MAX_LOG_RATIO)?.f_exp()?;
-        let half = ratios.f_mul(&sides)?.f_mul_scalar(0.5)?;
-        Ok(Tensor::f_cat(&[centres.f_sub(&half)?, centres.f_add(&half)?], -1)?)
     }
 }
 

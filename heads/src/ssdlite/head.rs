@@ -2,7 +2,7 @@
 
 use backbone::{Features, Fold, Form, Mode, OutputStride, StateDict, cost::CostRow};
 use rayon::prelude::*;
-use tch::{Kind, Tensor, nn};
+use tch::{Kind, nn};
 
 use crate::{
     Error,
@@ -10,24 +10,16 @@ use crate::{
         anchors::Anchors,
         box_coder::BoxCoder,
         config::SsdLiteConfig,
+        decoder::{Decoded, Decoder},
         level::{backbone_maps, levels},
         loss::{Losses, losses},
         matcher::Matcher,
         network::{Network, Predictions},
         postprocess::{Detections, PostProcessor},
         targets::{Assigner, GroundTruth},
-        transfer::{to_device, to_host},
+        transfer::to_host,
     },
 };
-
-/// What the network says about every anchor, as probabilities and boxes.
-#[derive(Debug)]
-pub struct Decoded {
-    /// `[N, A, classes + 1]` in fp32, background first.
-    pub scores: Tensor,
-    /// `[N, A, 4]` in fp32: corners in pixels of the input, within it.
-    pub boxes: Tensor,
-}
 
 /// An SSDLite head for one input size.
 #[derive(Debug)]
@@ -36,6 +28,7 @@ pub struct SsdLite {
     anchors: Anchors,
     matcher: Matcher,
     coder: BoxCoder,
+    decoder: Decoder,
     classes: i64,
     config: SsdLiteConfig,
 }
@@ -68,10 +61,12 @@ impl SsdLite {
         let levels = levels(channels, output_stride, size, config);
         let grids: Vec<_> = levels.iter().map(|level| level.grid).collect();
         let anchors = Anchors::new(size, &grids, &config.resolved_scales(), &config.resolved_aspect_ratios());
+        let coder = BoxCoder::new(config.box_weights);
         Ok(Self {
             network: Network::new(path, levels, classes, config, form),
             matcher: Matcher::new(&anchors, config.iou_threshold),
-            coder: BoxCoder::new(config.box_weights),
+            decoder: Decoder::new(&anchors, &coder, path.device())?,
+            coder,
             anchors,
             classes,
             config: config.clone(),
@@ -130,17 +125,11 @@ impl SsdLite {
     /// Probabilities and boxes of all anchors, by tensor operations alone, so that they can be traced.
     ///
     /// # Errors
-    /// [`Error::Shape`] where `predictions` are not from this head.
+    /// [`Error::Shape`] where `predictions` are not from this head, [`Error::Torch`] where they are not on the device that the
+    /// head was made on.
     pub fn decode(&self, predictions: &Predictions) -> Result<Decoded, Error> {
         self.check_predictions(predictions)?;
-        let device = predictions.deltas.device();
-        let [height, width] = self.anchors.size().map(|side| side as f32);
-        let limit = to_device(&[width, height, width, height], device)?;
-        let boxes = self.coder.decode_tensor(&predictions.deltas, &self.anchors.tensor(device)?)?;
-        Ok(Decoded {
-            scores: predictions.logits.f_softmax(-1, Kind::Float)?,
-            boxes: boxes.f_clamp_min(0.0)?.f_minimum(&limit)?,
-        })
+        self.decoder.decode(predictions)
     }
 
     /// The detections of each image.

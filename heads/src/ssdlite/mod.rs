@@ -13,6 +13,7 @@
 //! | `loss` | hard negatives, cross entropy, smooth L1 |
 //! | `network` | extra levels and predictors |
 //! | [`nms`] | non-maximum suppression |
+//! | `decoder` | predictions as probabilities and boxes, to be traced |
 //! | `postprocess` | from scores and offsets to detections |
 //! | `transfer` | copies between host and device |
 //! | `head` | all of them together: [`SsdLite`] |
@@ -20,6 +21,7 @@
 pub mod anchors;
 pub mod box_coder;
 pub mod config;
+mod decoder;
 mod head;
 mod level;
 mod loss;
@@ -33,7 +35,8 @@ mod transfer;
 pub use anchors::{Anchors, Corners};
 pub use box_coder::BoxCoder;
 pub use config::{FirstLevel, SsdLiteConfig};
-pub use head::{Decoded, SsdLite};
+pub use decoder::Decoded;
+pub use head::SsdLite;
 pub use loss::Losses;
 pub use matcher::Matcher;
 pub use network::Predictions;

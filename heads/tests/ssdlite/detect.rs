@@ -65,6 +65,31 @@ fn detections_of_equal_score_come_in_the_order_of_torchvision() {
 }
 
 #[test]
+fn each_class_brings_as_many_candidates_as_allowed() {
+    let golden = golden("post_processing");
+    let config = SsdLiteConfig { topk_candidates: 2, nms_threshold: 1.0, ..SsdLiteConfig::default() };
+    for found in head(SIZE, CLASSES, &config).detect(&random(&golden)).unwrap() {
+        let mut labels = found.labels;
+        labels.sort_unstable();
+        assert_eq!(labels, [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]);
+    }
+}
+
+#[test]
+fn a_score_of_exactly_the_threshold_is_no_detection() {
+    let mut predictions = tied(&golden("post_processing"));
+    predictions.logits = predictions.logits.full_like(-200.0);
+    let _ = predictions.logits.select(-1, 0).fill_(0.0);
+    let _ = predictions.logits.get(0).get(17).get(3).fill_(0.0);
+    let labels = |score_threshold| {
+        let config = SsdLiteConfig { score_threshold, ..SsdLiteConfig::default() };
+        head(SIZE, CLASSES, &config).detect(&predictions).unwrap().remove(0).labels
+    };
+    assert!(labels(0.5).is_empty());
+    assert_eq!(labels(0.499), [3]);
+}
+
+#[test]
 fn an_image_without_candidates_has_no_detections() {
     let golden = golden("post_processing");
     let config = SsdLiteConfig { score_threshold: 0.9, ..SsdLiteConfig::default() };
@@ -122,6 +147,30 @@ fn decoded_boxes_lie_within_the_image_and_scores_sum_to_one() {
     assert_eq!(decoded.boxes.max().double_value(&[]), 96.0);
     let sums = decoded.scores.sum_dim_intlist(-1, false, Kind::Float);
     assert!(relative(&sums, &sums.ones_like()) < 1e-6);
+}
+
+#[test]
+fn all_boxes_decoded_at_once_equal_those_decoded_one_by_one() {
+    let head = head([64, 128], CLASSES, &SsdLiteConfig::default());
+    let anchors = head.anchors().boxes();
+    // Grown as far as allowed and moved so far to the left that the right edge lies about the image.
+    let deltas: Vec<[f32; 4]> =
+        (0..anchors.len()).map(|anchor| [-310.0 - anchor as f32 / 50.0, 1.0, 25.0, -2.0]).collect();
+    let predictions = Predictions {
+        logits: Tensor::zeros([1, anchors.len() as i64, CLASSES + 1], (Kind::Float, Device::Cpu)),
+        deltas: Tensor::from_slice(deltas.as_flattened()).view([1, -1, 4]),
+    };
+    let expected: Vec<[f32; 4]> = deltas
+        .iter()
+        .zip(anchors)
+        .map(|(deltas, anchor)| {
+            let [x1, y1, x2, y2] = head.coder().decode(deltas, anchor);
+            [x1.clamp(0.0, 128.0), y1.clamp(0.0, 64.0), x2.clamp(0.0, 128.0), y2.clamp(0.0, 64.0)]
+        })
+        .collect();
+    assert!(expected.iter().filter(|bbox| bbox[2] > 0.0 && bbox[2] < 128.0).count() > 50);
+    let decoded = head.decode(&predictions).unwrap().boxes.squeeze_dim(0);
+    assert!(relative(&decoded, &Tensor::from_slice(expected.as_flattened()).view([-1, 4])) < 1e-5);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use heads::{
     Error,
     ssdlite::{FirstLevel, Predictions, SsdLite, SsdLiteConfig},
 };
-use tch::{Device, Kind, Tensor, nn::VarStore};
+use tch::{CModule, Device, Kind, Tensor, nn::VarStore};
 
 use crate::support::{golden, relative};
 
@@ -194,6 +194,27 @@ fn finer_output_strides_give_finer_levels() {
         assert_eq!(predictions.logits.size(), [1, 6 * cells, 4]);
         assert_eq!(head.anchors().len() as i64, 6 * cells);
     }
+}
+
+#[test]
+fn a_traced_head_gives_scores_and_boxes_for_any_number_of_images() {
+    let (mut store, head) = build(&small(), OutputStride::Os32, Form::Deploy);
+    store.freeze();
+    let run = |c4: &Tensor, c5: &Tensor| {
+        let unused = || Tensor::zeros([0], (Kind::Float, Device::Cpu));
+        let features = Features { c2: unused(), c3: unused(), c4: c4.shallow_clone(), c5: c5.shallow_clone() };
+        let decoded = head.decode(&head.forward(&features, Mode::Eval).unwrap()).unwrap();
+        Tensor::cat(&[decoded.scores, decoded.boxes], -1)
+    };
+    let features = |images| {
+        let Features { c4, c5, .. } = random_features(images, [4, 8, 16, 32]);
+        [c4, c5]
+    };
+    let mut traced = |xs: &[Tensor]| vec![run(&xs[0], &xs[1])];
+    let module = CModule::create_by_tracing("detector", "forward", &features(1), &mut traced).unwrap();
+    let [c4, c5] = features(3);
+    let found = module.forward_ts(&[&c4, &c5]).unwrap();
+    assert!(relative(&found, &run(&c4, &c5)) < 1e-6);
 }
 
 #[test]
