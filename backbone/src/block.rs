@@ -8,6 +8,7 @@ use tch::{Tensor, nn};
 
 use crate::{
     conv::{Activation, Conv, Geometry, NormedConv, WeightInit},
+    folded::TrainForward,
     form::{Form, Mode, key},
     norm::{BatchNorm, BatchNormConfig},
     plan::{BlockPlan, SideBranches},
@@ -19,6 +20,7 @@ pub struct Block {
     pub(crate) layers: Layers,
     pub(crate) squeeze_excite: Option<SqueezeExcite>,
     pub(crate) prefix: String,
+    pub(crate) train_forward: TrainForward,
 }
 
 #[derive(Debug)]
@@ -45,14 +47,15 @@ impl Block {
         };
         let squeeze_excite =
             plan.squeeze.map(|channels| SqueezeExcite::new(&(path / "se"), plan.geometry.outputs, channels));
-        Self { layers, squeeze_excite, prefix: key(path, "") }
+        Self { layers, squeeze_excite, prefix: key(path, ""), train_forward: TrainForward::default() }
     }
 
     /// `[N, inputs, H, W]` to `[N, outputs, H', W']`.
     pub fn forward(&self, xs: &Tensor, mode: Mode) -> Tensor {
-        let ys = match &self.layers {
-            Layers::Train(branches) => branches.forward(xs, mode),
-            Layers::Deploy(conv) => conv.forward(xs),
+        let ys = match (&self.layers, mode, self.train_forward) {
+            (Layers::Train(branches), Mode::Train, TrainForward::Folded) => branches.forward_folded(xs),
+            (Layers::Train(branches), ..) => branches.forward(xs, mode),
+            (Layers::Deploy(conv), ..) => conv.forward(xs),
         };
         let ys = match &self.squeeze_excite {
             Some(squeeze_excite) => squeeze_excite.forward(&ys),
@@ -79,7 +82,7 @@ impl Branches {
         }
     }
 
-    fn forward(&self, xs: &Tensor, mode: Mode) -> Tensor {
+    pub fn forward(&self, xs: &Tensor, mode: Mode) -> Tensor {
         let convs = self.convs[1..].iter().chain(&self.scale).map(|conv| conv.forward(xs, mode));
         let skip = self.skip.iter().map(|norm| norm.forward(xs, mode));
         convs.chain(skip).fold(self.convs[0].forward(xs, mode), |mut sum, branch| match mode {

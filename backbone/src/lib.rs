@@ -11,6 +11,7 @@
 //! | [`block`] | the MobileOne block |
 //! | [`network`] | the network and its features |
 //! | [`init`] | a train form from deploy-form weights |
+//! | [`folded`] | training the branches at a lower price |
 //! | [`cost`] | parameters, multiply-adds and activations |
 //! | [`checkpoint`] | weights on disk, their names, and loading them |
 
@@ -19,6 +20,7 @@ pub mod checkpoint;
 pub mod conv;
 pub mod cost;
 mod error;
+pub mod folded;
 pub mod form;
 pub mod init;
 pub mod network;
@@ -31,6 +33,7 @@ pub use checkpoint::{Checkpoint, Layout, LoadReport, Metadata, Normalization, Po
 pub use conv::{Activation, Conv, ConvBn, ConvBnConfig, ConvBnKeys, Geometry, WeightInit};
 pub use cost::{Classifier, Cost, CostRow};
 pub use error::Error;
+pub use folded::TrainForward;
 pub use form::{Fold, Form, Mode, StateDict};
 pub use network::{Features, MobileOne};
 pub use norm::{BatchNorm, BatchNormConfig};

@@ -4,6 +4,7 @@ use tch::{Tensor, nn};
 
 use crate::{
     block::Block,
+    folded::TrainForward,
     form::{Form, Mode},
     plan::BlockPlan,
     spec::{OutputStride, Spec},
@@ -51,6 +52,12 @@ impl MobileOne {
     /// The blocks, first to last.
     pub(crate) fn blocks(&self) -> impl Iterator<Item = &Block> {
         std::iter::once(&self.stem).chain(self.stages.iter().flatten())
+    }
+
+    /// Chooses how the blocks run in [`Mode::Train`]; at first branch by branch.
+    pub fn set_train_forward(&mut self, train_forward: TrainForward) {
+        let blocks = std::iter::once(&mut self.stem).chain(self.stages.iter_mut().flatten());
+        blocks.for_each(|block| block.train_forward = train_forward);
     }
 
     /// Channels of [`Features`], first to last.

@@ -51,9 +51,18 @@ impl BatchNorm {
 
     /// Normalises `xs` (`[N, C, H, W]`).
     pub fn forward(&self, xs: &Tensor, mode: Mode) -> Tensor {
+        self.normalise(xs, &self.bias, mode)
+    }
+
+    /// Normalises `xs` by its own statistics and adds `shift` (`[C]`) as well, at no cost.
+    pub(crate) fn forward_shifted(&self, xs: &Tensor, shift: &Tensor) -> Tensor {
+        self.normalise(xs, &(&self.bias + shift.to_kind(self.bias.kind())), Mode::Train)
+    }
+
+    fn normalise(&self, xs: &Tensor, bias: &Tensor, mode: Mode) -> Tensor {
         xs.batch_norm(
             Some(&self.weight),
-            Some(&self.bias),
+            Some(bias),
             Some(&self.running_mean),
             Some(&self.running_var),
             mode == Mode::Train,
@@ -76,6 +85,21 @@ impl BatchNorm {
             let shift = double(&self.bias) - double(&self.running_mean) * &scale;
             (scale, shift)
         })
+    }
+
+    /// The scale of an input with this variance, `[C]` in its kind.
+    pub(crate) fn gain(&self, variance: &Tensor) -> Tensor {
+        self.weight.to_kind(variance.kind()) / (variance + self.config.eps).sqrt()
+    }
+
+    /// Moves the running statistics as PyTorch does: by the momentum, the variance (of `count` values) with Bessel's correction.
+    pub(crate) fn track(&self, mean: &Tensor, variance: &Tensor, count: f64) {
+        let unbiased = variance.detach() * (count / (count - 1.0));
+        tch::no_grad(|| {
+            for (running, batch) in [(&self.running_mean, mean.detach()), (&self.running_var, unbiased)] {
+                let _ = running.shallow_clone().lerp_(&batch.to_kind(running.kind()), self.config.momentum);
+            }
+        });
     }
 
     /// Takes on other running statistics (`[C]`, any kind) and adjusts scale and shift so that [`BatchNorm::affine`] stays as it is.

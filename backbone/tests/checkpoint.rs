@@ -10,7 +10,7 @@ use backbone::{
     checkpoint::{self, Mismatch, export, file, load_into, read, variables, write},
 };
 use proptest::prelude::*;
-use support::{assert_close, names, randomise};
+use support::{assert_close, images, names, randomise};
 use tch::{Device, Kind, Tensor, nn, nn::VarStore};
 
 const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
@@ -229,7 +229,7 @@ fn files_for_apple_and_timm_are_read_back_as_they_were() {
 fn exact_loading_makes_networks_equal_and_converts_half_precision() {
     let (source, network) = classifier("", Form::Train, 3);
     randomise(&source, 3);
-    let xs = Tensor::randn([1, 3, 64, 64], FLOAT);
+    let xs = images([1, 3, 64, 64], Kind::Float);
     let expected = network.forward(&xs, Mode::Eval).c5;
     for (kind, tolerance) in [(Kind::Float, 1e-9), (Kind::Double, 1e-9), (Kind::Half, 1e-2), (Kind::BFloat16, 0.1)] {
         let stored: StateDict = tensors(&source).into_iter().map(|(name, t)| (name, t.to_kind(kind))).collect();

@@ -3,7 +3,7 @@
 mod support;
 
 use backbone::{Features, Fold, Form, MobileOne, Mode, OutputStride, Spec, Stage, StateDict, Variant};
-use support::{assert_close, load, names, randomise, relative};
+use support::{assert_close, images, load, names, randomise, relative};
 use tch::{Device, Kind, Tensor, nn::VarStore};
 
 fn build(spec: &Spec, form: Form, output_stride: OutputStride, kind: Kind) -> (VarStore, MobileOne) {
@@ -26,7 +26,7 @@ fn forms_match(spec: &Spec, output_stride: OutputStride, kind: Kind, tolerance: 
     load(&deploy_store, &folded);
 
     tch::no_grad(|| {
-        let xs = Tensor::randn([2, 3, 72, 64], (kind, Device::Cpu));
+        let xs = images([2, 3, 72, 64], kind);
         let expected = train.forward(&xs, Mode::Eval);
         let actual = deploy.forward(&xs, Mode::Eval);
         for (actual, expected) in each(&actual).into_iter().zip(each(&expected)) {
@@ -73,7 +73,7 @@ fn deploy_form_matches_train_form_of_a_specification_of_ones_own() {
 fn folding_in_batch_statistics_mode_would_not_match() {
     let (train_store, train) = build(&small(), Form::Train, OutputStride::Os32, Kind::Double);
     randomise(&train_store, 7);
-    let xs = Tensor::randn([2, 3, 72, 64], (Kind::Double, Device::Cpu));
+    let xs = images([2, 3, 72, 64], Kind::Double);
     let eval = train.forward(&xs, Mode::Eval);
     assert!(relative(&train.forward(&xs, Mode::Train).c5, &eval.c5) > 0.1);
 }
@@ -99,7 +99,7 @@ fn features_have_the_strides_and_channels_that_they_claim() {
         for output_stride in OutputStride::ALL {
             let (_store, network) = build(&small(), form, output_stride, Kind::Float);
             assert_eq!(network.channels(), [16, 24, 32, 40]);
-            let features = network.forward(&Tensor::randn([2, 3, 72, 64], (Kind::Float, Device::Cpu)), Mode::Train);
+            let features = network.forward(&images([2, 3, 72, 64], Kind::Float), Mode::Train);
             for (i, feature) in each(&features).into_iter().enumerate() {
                 let [height, width] = expected(output_stride)[i];
                 assert_eq!(feature.size(), [2, network.channels()[i], height, width]);
@@ -116,7 +116,7 @@ fn finer_output_strides_hold_the_features_of_output_stride_32_on_their_grid() {
         let (store, network) = build(&spec, form, OutputStride::Os32, Kind::Double);
         randomise(&store, 11);
         let weights: StateDict = store.variables().into_iter().collect();
-        let xs = Tensor::randn([1, 3, 96, 128], (Kind::Double, Device::Cpu));
+        let xs = images([1, 3, 96, 128], Kind::Double);
         let coarse = network.forward(&xs, Mode::Eval);
         for (output_stride, steps) in [(OutputStride::Os16, [1, 2]), (OutputStride::Os8, [2, 4])] {
             let (fine_store, network) = build(&spec, form, output_stride, Kind::Double);

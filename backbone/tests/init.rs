@@ -7,7 +7,7 @@ use backbone::{
     checkpoint::{load_into, variables},
     init::{calibrate, from_deploy},
 };
-use support::{assert_close, load, randomise, relative};
+use support::{assert_close, images, load, randomise, relative};
 use tch::{Device, Kind, Tensor, nn::VarStore};
 
 fn build(spec: &Spec, form: Form, kind: Kind) -> (VarStore, MobileOne) {
@@ -42,7 +42,7 @@ fn made_train_form_computes_what_the_deploy_form_does() {
     for (kind, tolerance) in [(Kind::Float, 1e-5), (Kind::Double, 1e-12)] {
         for spec in &specs {
             let (deploy, _store, train) = deploy_and_train(spec, kind);
-            let xs = Tensor::randn([2, 3, 64, 64], (kind, Device::Cpu));
+            let xs = images([2, 3, 64, 64], kind);
             tch::no_grad(|| {
                 assert_close(&train.forward(&xs, Mode::Eval).c5, &deploy.forward(&xs, Mode::Eval).c5, tolerance);
             });
@@ -53,7 +53,7 @@ fn made_train_form_computes_what_the_deploy_form_does() {
 #[test]
 fn every_branch_is_alive_and_no_two_are_alike() {
     let (_, store, network) = deploy_and_train(&small(), Kind::Float);
-    let xs = Tensor::randn([4, 3, 64, 64], (Kind::Float, Device::Cpu));
+    let xs = images([4, 3, 64, 64], Kind::Float);
     network.forward(&xs, Mode::Train).c5.square().mean(Kind::Float).backward();
     let variables = store.variables();
     for (name, variable) in &variables {
@@ -74,7 +74,7 @@ fn every_branch_is_alive_and_no_two_are_alike() {
 fn calibration_changes_nothing_under_running_statistics_and_makes_batch_statistics_agree() {
     for (kind, tolerance) in [(Kind::Float, 1e-5), (Kind::Double, 1e-12)] {
         let (deploy, store, train) = deploy_and_train(&small(), kind);
-        let batches: Vec<Tensor> = (0..3).map(|_| Tensor::randn([8, 3, 96, 96], (kind, Device::Cpu))).collect();
+        let batches = images([24, 3, 96, 96], kind).chunk(3, 0);
         let expected = tch::no_grad(|| deploy.forward(&batches[0], Mode::Eval).c4);
         let in_training = |network: &MobileOne| {
             let saved: StateDict = store.variables().into_iter().map(|(name, v)| (name, v.detach().copy())).collect();
@@ -112,8 +112,7 @@ fn calibration_without_batches_or_branches_changes_nothing() {
         let (store, network) = build(&small(), form, Kind::Float);
         randomise(&store, 5);
         let before: StateDict = store.variables().into_iter().map(|(name, v)| (name, v.detach().copy())).collect();
-        let batches =
-            if form == Form::Train { vec![] } else { vec![Tensor::randn([2, 3, 64, 64], (Kind::Float, Device::Cpu))] };
+        let batches = if form == Form::Train { vec![] } else { vec![images([2, 3, 64, 64], Kind::Float)] };
         calibrate(&network, batches);
         assert!(store.variables().iter().all(|(name, variable)| *variable == before[name]));
     }

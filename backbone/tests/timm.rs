@@ -12,7 +12,7 @@ use backbone::{
         load_into, read, variables,
     },
 };
-use support::{assert_close, load};
+use support::{assert_close, load, uniform};
 use tch::{Device, Kind, Tensor, nn::VarStore};
 
 fn golden(name: &str) -> PathBuf {
@@ -28,19 +28,6 @@ fn build(spec: &Spec, form: Form, kind: Kind) -> (VarStore, MobileOne) {
     store.set_kind(kind);
     let network = MobileOne::new(&store.root(), spec, form, OutputStride::Os32);
     (store, network)
-}
-
-/// The script's `uniform`: FNV-1a of the key, then SplitMix64 of the index, upper 24 bits.
-fn uniform(key: &str, size: &[i64]) -> Tensor {
-    let seed =
-        key.bytes().fold(0xCBF2_9CE4_8422_2325, |seed, byte| (seed ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3));
-    let value = |index: i64| {
-        let z: u64 = u64::wrapping_add(seed, (index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 40) as f64 / f64::from(1 << 23) - 1.0
-    };
-    Tensor::from_slice(&(0..size.iter().product()).map(value).collect::<Vec<f64>>()).view(size)
 }
 
 /// The script's `fill`.

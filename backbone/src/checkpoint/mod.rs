@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`file`] | tensors and text in a safetensors file, read within bounds, written aside and renamed |
+//! | [`mod@file`] | tensors and text in a safetensors file, read within bounds, written aside and renamed |
 //! | [`keys`] | Apple's and timm's names, and how to tell them apart |
 //! | [`metadata`] | what a file of our own says of itself |
 //! | [`load`] | copying tensors into a network, with a report of what did not fit |
@@ -83,7 +83,7 @@ pub fn write(path: &Path, tensors: &StateDict, metadata: &Metadata) -> Result<()
 /// Writes a classifier or a bare backbone for other programs, under their names and with the counts of batches that they expect.
 ///
 /// # Errors
-/// As for [`write`]; a key that the layout has no name for.
+/// As for [`write()`]; a key that the layout has no name for.
 pub fn export(path: &Path, tensors: &StateDict, layout: Layout) -> Result<(), Error> {
     let text = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
     file::write(path, &keys::in_layout(tensors, layout)?, &text)

@@ -11,25 +11,38 @@ pub fn names(store: &VarStore) -> Vec<String> {
     names
 }
 
+/// Values between -1 and 1 that depend on the key and the index alone, `[size]` in fp64: FNV-1a of the key, then SplitMix64 of the
+/// index, upper 24 bits. `tools/golden/mobileone.py` has the same function.
+pub fn uniform(key: &str, size: &[i64]) -> Tensor {
+    let seed =
+        key.bytes().fold(0xCBF2_9CE4_8422_2325, |seed, byte| (seed ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3));
+    let value = |index: i64| {
+        let z: u64 = u64::wrapping_add(seed, (index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 40) as f64 / f64::from(1 << 23) - 1.0
+    };
+    Tensor::from_slice(&(0..size.iter().product()).map(value).collect::<Vec<f64>>()).view(size)
+}
+
+/// `[N, 3, H, W]` of unit variance.
+pub fn images(size: [i64; 4], kind: Kind) -> Tensor {
+    (uniform("images", &size) * 3f64.sqrt()).to_kind(kind)
+}
+
 /// Gives every variable a value that a trained network could have: weights of mixed sign at He's scale, running
-/// statistics and scales away from their defaults, a few of the scales negative.
+/// statistics and scales away from their defaults. Libtorch's generator, which tests share, has no part in it.
 pub fn randomise(store: &VarStore, seed: i64) {
-    tch::manual_seed(seed);
-    let variables = store.variables();
-    for name in names(store) {
-        let mut variable = variables[&name].detach();
+    for (name, variable) in store.variables() {
         let size = variable.size();
-        let options = (variable.kind(), variable.device());
+        let random = uniform(&format!("{seed} {name}"), &size);
         let values = match name.rsplit('.').next() {
-            Some("running_var") => Tensor::rand(&size, options) * 1.5 + 0.5,
-            Some("running_mean") | Some("bias") => Tensor::randn(&size, options) * 0.2,
-            _ if size.len() == 1 => Tensor::randn(&size, options) * 0.3 + 0.5,
-            _ => {
-                let fan_in: i64 = size[1..].iter().product();
-                Tensor::randn(&size, options) * (2.0 / fan_in as f64).sqrt()
-            }
+            Some("running_var") => random * 0.75 + 1.25,
+            Some("running_mean") | Some("bias") => random * 0.35,
+            _ if size.len() == 1 => random * 0.5 + 0.5,
+            _ => random * (6.0 / size[1..].iter().product::<i64>() as f64).sqrt(),
         };
-        variable.copy_(&values);
+        variable.detach().copy_(&values);
     }
 }
 
