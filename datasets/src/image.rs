@@ -1,0 +1,189 @@
+//! Images as plain RGB bytes: decoding, encoding, resizing.
+//!
+//! JPEG and every format but PNG go through OpenCV's `imdecode`; PNG goes through the `png` crate, which names the damage
+//! where OpenCV gives an empty matrix. Decoding equals `cv2.imread(..., IMREAD_COLOR)` turned to RGB: grey is repeated,
+//! alpha dropped, 16 bits cut to 8. A file that is cut short is an error: OpenCV itself fills the missing rows of a JPEG
+//! with grey and says nothing, so its markers are followed to the end first. Damage inside the entropy-coded data of a
+//! JPEG that still ends properly cannot be seen from here, as in Pillow.
+//!
+//! OpenCV's own threads are turned off: this program works on several images at once instead.
+
+mod encoded;
+mod jpeg;
+mod png_file;
+mod render;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Once;
+
+use opencv::boxed_ref::{BoxedRef, BoxedRefMut};
+use opencv::core::{self, Mat, Vec3b, Vector, VectorToVec};
+use opencv::{imgcodecs, imgproc};
+
+use crate::Error;
+
+pub(crate) use encoded::{Encoded, Reduction};
+pub(crate) use png_file::write_palette;
+pub(crate) use render::{Flip, Window};
+
+/// A height and a width in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Size {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+}
+
+impl Size {
+    /// Rows times columns.
+    pub fn pixels(self) -> usize {
+        self.height.saturating_mul(self.width)
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.width, self.height)
+    }
+}
+
+/// An RGB image of eight bits a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// `height * width * 3` bytes: rows from the top, pixels from the left, red, green, blue.
+    pub data: Vec<u8>,
+}
+
+/// What becomes of the orientation that a camera notes in a photograph's EXIF block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Orientation {
+    /// Pixels as stored. Annotations refer to these: Pillow, torchvision and pycocotools do not turn images.
+    AsStored,
+    /// Turned upright, as a viewer shows it: for pictures that come without annotations.
+    Upright,
+}
+
+/// A file format to encode into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// Baseline JPEG of this quality, 1 to 100.
+    Jpeg(u8),
+    /// PNG, without loss.
+    Png,
+}
+
+impl Image {
+    /// An image of one colour.
+    pub fn filled(size: Size, colour: [u8; 3]) -> Image {
+        Image { height: size.height, width: size.width, data: colour.repeat(size.pixels()) }
+    }
+
+    /// Reads an image file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be read, [`Error::Decode`] where it is damaged, cut short, no image, or larger
+    /// than Pillow's limit of 178,956,970 pixels.
+    pub fn read(path: &Path, orientation: Orientation) -> Result<Image, Error> {
+        Encoded::read(path)?.decode(orientation, Reduction::None)
+    }
+
+    /// Decodes a file's bytes; `origin` names them in errors.
+    ///
+    /// # Errors
+    /// [`Error::Decode`], as for [`Image::read`].
+    pub fn decode(bytes: Vec<u8>, origin: &Path, orientation: Orientation) -> Result<Image, Error> {
+        Encoded::new(bytes, origin)?.decode(orientation, Reduction::None)
+    }
+
+    /// The size of an image file's stored pixels; JPEG and PNG are not decoded for it.
+    ///
+    /// # Errors
+    /// As for [`Image::read`].
+    pub fn measure(path: &Path) -> Result<Size, Error> {
+        let encoded = Encoded::read(path)?;
+        match encoded.size() {
+            Some(size) => Ok(size),
+            None => Ok(encoded.decode(Orientation::AsStored, Reduction::None)?.size()),
+        }
+    }
+
+    /// Height and width.
+    pub fn size(&self) -> Size {
+        Size { height: self.height, width: self.width }
+    }
+
+    /// The whole file as bytes. The same image gives the same bytes under one version of OpenCV.
+    ///
+    /// # Errors
+    /// [`Error::Pixels`] where the buffer does not fit the size, or a side exceeds the format's limit.
+    pub fn encode(&self, encoding: Encoding) -> Result<Vec<u8>, Error> {
+        let failed = self.failure("encode");
+        let (extension, parameters) = match encoding {
+            Encoding::Jpeg(quality) => (".jpg", vec![imgcodecs::IMWRITE_JPEG_QUALITY, i32::from(quality)]),
+            Encoding::Png => (".png", Vec::new()),
+        };
+        let rgb = self.matrix().map_err(&failed)?;
+        let mut bgr = Mat::default();
+        imgproc::cvt_color(&rgb, &mut bgr, imgproc::COLOR_RGB2BGR, 0).map_err(&failed)?;
+        let mut file = Vector::new();
+        let parameters = Vector::from(parameters);
+        if !imgcodecs::imencode(extension, &bgr, &mut file, &parameters).map_err(&failed)? {
+            return Err(failed(opencv::Error::new(core::StsError, "the encoder refuses it")));
+        }
+        Ok(file.to_vec())
+    }
+
+    /// The image at another size, not keeping its proportions: equals `cv2.resize(..., interpolation=INTER_LINEAR)`, the
+    /// resize of MMDetection. Unlike Pillow's and torchvision's it does not average while shrinking.
+    ///
+    /// # Errors
+    /// [`Error::Pixels`] where either size has no pixels.
+    pub fn resize(&self, size: Size) -> Result<Image, Error> {
+        self.render(&Window::whole(self.size()), Flip::default(), size, [0; 3])
+    }
+
+    fn matrix(&self) -> opencv::Result<BoxedRef<'_, Mat>> {
+        without_threads();
+        Mat::new_rows_cols_with_bytes::<Vec3b>(extent(self.height)?, extent(self.width)?, &self.data)
+    }
+
+    pub(crate) fn matrix_mut(&mut self) -> opencv::Result<BoxedRefMut<'_, Mat>> {
+        without_threads();
+        Mat::new_rows_cols_with_bytes_mut::<Vec3b>(extent(self.height)?, extent(self.width)?, &mut self.data)
+    }
+
+    pub(crate) fn failure(&self, operation: &'static str) -> impl Fn(opencv::Error) -> Error + use<> {
+        let size = self.size();
+        move |error| Error::Pixels { operation, size, reason: one_line(&error) }
+    }
+}
+
+/// The version of OpenCV that this program is linked with.
+pub fn opencv_version() -> String {
+    format!(
+        "{}.{}.{}",
+        opencv::core::get_version_major(),
+        opencv::core::get_version_minor(),
+        opencv::core::get_version_revision()
+    )
+}
+
+fn extent(side: usize) -> opencv::Result<i32> {
+    i32::try_from(side).map_err(|_| opencv::Error::new(core::StsOutOfRange, format!("a side of {side} pixels")))
+}
+
+fn one_line(error: &opencv::Error) -> String {
+    error.message.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+fn without_threads() {
+    static ONCE: Once = Once::new();
+    // A build of OpenCV without threads refuses the call, and needs none.
+    ONCE.call_once(|| drop(core::set_num_threads(1)));
+}

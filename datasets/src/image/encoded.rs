@@ -1,0 +1,140 @@
+//! An image file in memory, checked but not yet decoded: its size is known before the costly step.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use opencv::core::{Mat, MatTraitConst};
+use opencv::{imgcodecs, imgproc};
+
+use super::{Image, Orientation, Size, jpeg, one_line, png_file, without_threads};
+use crate::Error;
+
+/// Pillow's limit against files that claim gigantic sizes.
+const MOST_PIXELS: usize = 178_956_970;
+
+/// Decoding at a fraction of the stored size. A JPEG holds 8x8 blocks of frequencies, of which libjpeg then reads only
+/// the low ones: cheaper, and averaged where shrinking afterwards would alias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reduction {
+    None,
+    Half,
+    Quarter,
+    Eighth,
+}
+
+impl Reduction {
+    /// The greatest reduction after which shrinking by `scale` still shrinks.
+    pub(crate) fn for_scale(scale: f64) -> Reduction {
+        match scale {
+            _ if scale >= 8.0 => Reduction::Eighth,
+            _ if scale >= 4.0 => Reduction::Quarter,
+            _ if scale >= 2.0 => Reduction::Half,
+            _ => Reduction::None,
+        }
+    }
+
+    fn flag(self) -> i32 {
+        match self {
+            Reduction::None => imgcodecs::IMREAD_COLOR,
+            Reduction::Half => imgcodecs::IMREAD_REDUCED_COLOR_2,
+            Reduction::Quarter => imgcodecs::IMREAD_REDUCED_COLOR_4,
+            Reduction::Eighth => imgcodecs::IMREAD_REDUCED_COLOR_8,
+        }
+    }
+
+    /// Stored pixels for one decoded, on each axis.
+    pub(crate) fn factor(self) -> usize {
+        match self {
+            Reduction::None => 1,
+            Reduction::Half => 2,
+            Reduction::Quarter => 4,
+            Reduction::Eighth => 8,
+        }
+    }
+}
+
+/// The bytes of an image file, with what its structure tells.
+pub(crate) struct Encoded {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    format: Format,
+}
+
+enum Format {
+    Jpeg(Size),
+    Png(Size),
+    Other,
+}
+
+impl Encoded {
+    pub(crate) fn read(path: &Path) -> Result<Encoded, Error> {
+        Encoded::new(fs::read(path).map_err(Error::io("read", path))?, path)
+    }
+
+    pub(crate) fn new(bytes: Vec<u8>, path: &Path) -> Result<Encoded, Error> {
+        let damaged = |reason: String| Error::Decode { path: path.to_path_buf(), reason };
+        let format = if bytes.is_empty() {
+            return Err(damaged("the file is empty".to_owned()));
+        } else if jpeg::is_jpeg(&bytes) {
+            Format::Jpeg(jpeg::inspect(&bytes).map_err(damaged)?)
+        } else if png_file::is_png(&bytes) {
+            Format::Png(png_file::inspect(&bytes).map_err(damaged)?)
+        } else {
+            Format::Other
+        };
+        let encoded = Encoded { path: path.to_path_buf(), bytes, format };
+        match encoded.size() {
+            Some(size) if size.pixels() > MOST_PIXELS => {
+                Err(encoded.damaged(format!("{size} pixels are more than the limit of {MOST_PIXELS}")))
+            }
+            _ => Ok(encoded),
+        }
+    }
+
+    /// The stored size, where it is known without decoding.
+    pub(crate) fn size(&self) -> Option<Size> {
+        match self.format {
+            Format::Jpeg(size) | Format::Png(size) => Some(size),
+            Format::Other => None,
+        }
+    }
+
+    /// The reduction that [`Encoded::decode`] will follow when shrinking by `scale`: none but for JPEG.
+    pub(crate) fn reduction(&self, scale: f64) -> Reduction {
+        match self.format {
+            Format::Jpeg(_) => Reduction::for_scale(scale),
+            Format::Png(_) | Format::Other => Reduction::None,
+        }
+    }
+
+    pub(crate) fn decode(&self, orientation: Orientation, reduction: Reduction) -> Result<Image, Error> {
+        match self.format {
+            Format::Png(_) => png_file::decode(&self.bytes).map_err(|error| self.damaged(error.to_string())),
+            Format::Jpeg(_) | Format::Other => self.decode_by_opencv(orientation, reduction),
+        }
+    }
+
+    fn decode_by_opencv(&self, orientation: Orientation, reduction: Reduction) -> Result<Image, Error> {
+        without_threads();
+        let flags = match orientation {
+            Orientation::AsStored => reduction.flag() | imgcodecs::IMREAD_IGNORE_ORIENTATION,
+            Orientation::Upright => reduction.flag(),
+        };
+        let failed = |error: opencv::Error| self.damaged(one_line(&error));
+        let file = Mat::from_slice(&self.bytes).map_err(failed)?;
+        let bgr = imgcodecs::imdecode(&file, flags).map_err(failed)?;
+        if bgr.empty() {
+            return Err(self.damaged("it is damaged, or in no format that OpenCV reads".to_owned()));
+        }
+        let (height, width) = (bgr.rows().unsigned_abs() as usize, bgr.cols().unsigned_abs() as usize);
+        let mut image = Image { height, width, data: vec![0; height * width * 3] };
+        let mut rgb = image.matrix_mut().map_err(failed)?;
+        imgproc::cvt_color(&bgr, &mut rgb, imgproc::COLOR_BGR2RGB, 0).map_err(failed)?;
+        drop(rgb);
+        Ok(image)
+    }
+
+    fn damaged(&self, reason: String) -> Error {
+        Error::Decode { path: self.path.clone(), reason }
+    }
+}

@@ -1,0 +1,72 @@
+//! PNG: decoding to RGB, and writing label images with a palette, which OpenCV cannot.
+
+use std::io::Cursor;
+
+use png::{BitDepth, ColorType, Decoder, DecodingError, Encoder, Transformations};
+
+use super::{Image, Size};
+
+/// Whether the bytes begin as a PNG does.
+pub(super) fn is_png(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0x89, b'P', b'N', b'G', 0x0D, 0x0A, 0x1A, 0x0A])
+}
+
+/// Follows the chunks from the header to the end, and gives the stored size.
+///
+/// # Errors
+/// What is missing: the decoder alone is content without the last chunk.
+pub(super) fn inspect(bytes: &[u8]) -> Result<Size, String> {
+    let cut_short = || "the PNG is cut short: its end chunk is missing".to_owned();
+    let word = |at: usize| match bytes.get(at..at + 4) {
+        Some(&[a, b, c, d]) => Ok(u32::from_be_bytes([a, b, c, d]) as usize),
+        _ => Err(cut_short()),
+    };
+    let size = Size { width: word(16)?, height: word(20)? };
+    let mut at = 8;
+    loop {
+        let end = word(at)?.saturating_add(at + 12);
+        let kind = bytes.get(at + 4..at + 8).ok_or_else(cut_short)?;
+        if end > bytes.len() {
+            return Err(cut_short());
+        }
+        if kind == b"IEND" {
+            return Ok(size);
+        }
+        at = end;
+    }
+}
+
+/// The image as RGB.
+pub(super) fn decode(bytes: &[u8]) -> Result<Image, DecodingError> {
+    let mut decoder = Decoder::new(Cursor::new(bytes));
+    decoder.set_transformations(Transformations::normalize_to_color8());
+    let mut reader = decoder.read_info()?;
+    let length = reader.output_buffer_size().ok_or(DecodingError::LimitsExceeded)?;
+    let mut data = vec![0; length];
+    let frame = reader.next_frame(&mut data)?;
+    data.truncate(frame.buffer_size());
+    let data = match frame.color_type {
+        ColorType::Rgb => data,
+        ColorType::Rgba => data.chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect(),
+        ColorType::GrayscaleAlpha => data.chunks_exact(2).flat_map(|pixel| [pixel[0]; 3]).collect(),
+        ColorType::Grayscale | ColorType::Indexed => data.iter().flat_map(|&level| [level; 3]).collect(),
+    };
+    Ok(Image { height: frame.height as usize, width: frame.width as usize, data })
+}
+
+/// A PNG of one byte a pixel, each an index into `palette` (red, green, blue triples): the form of VOC's label images.
+///
+/// # Errors
+/// The encoder's words where `labels` does not hold `height * width` bytes, or the size is beyond PNG's.
+pub(crate) fn write_palette(size: Size, labels: &[u8], palette: &[u8]) -> Result<Vec<u8>, png::EncodingError> {
+    let side = |pixels: usize| u32::try_from(pixels).map_err(|_| png::EncodingError::LimitsExceeded);
+    let mut file = Vec::new();
+    let mut encoder = Encoder::new(&mut file, side(size.width)?, side(size.height)?);
+    encoder.set_color(ColorType::Indexed);
+    encoder.set_depth(BitDepth::Eight);
+    encoder.set_palette(palette.to_vec());
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(labels)?;
+    writer.finish()?;
+    Ok(file)
+}
