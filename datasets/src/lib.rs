@@ -3,11 +3,20 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`image`] | RGB images: decoding, encoding, resizing |
+//! | [`annotations`] | classes, objects and records, as read; the view that training takes |
+//! | [`findings`] | what was odd about them |
+//! | [`coco`], [`voc`] | readers of COCO JSON and of PASCAL VOC devkits |
 //!
 //! Nothing here knows of tensors, prints or logs.
 
+pub mod annotations;
+pub mod coco;
 mod error;
+pub mod findings;
 pub mod image;
+pub mod voc;
 
+pub use annotations::{Class, DetectionSet, Object, Record, Target, TargetOptions};
 pub use error::Error;
+pub use findings::{Finding, Findings, Oddity};
 pub use image::{Encoding, Image, Orientation, Size};

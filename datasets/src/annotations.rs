@@ -1,0 +1,221 @@
+//! Annotated images as the readers give them: everything that the evaluator needs, and the view that training takes.
+
+use std::path::{Component, Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::findings::{Findings, Oddity};
+use crate::image::{Image, Size};
+
+/// How far a box may reach beyond the frame without being called odd: annotations round.
+const FRAME_TOLERANCE: f64 = 1.0;
+
+/// A kind of object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Class {
+    /// The id that the annotation file uses; ids may have gaps. For VOC, the place in the class list plus one.
+    pub id: u64,
+    /// The name.
+    pub name: String,
+}
+
+/// An annotated object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Object {
+    /// Index into [`DetectionSet::classes`].
+    pub class: usize,
+    /// Left, top, width, height in pixels of the stored image, as annotated: neither clipped nor checked for area.
+    pub bbox: [f64; 4],
+    /// Area in pixels: COCO's own (of the mask), or width times height where the format has none.
+    pub area: f64,
+    /// A region of many objects that the metric ignores (COCO's `iscrowd`).
+    pub crowd: bool,
+    /// An object that the VOC metric ignores.
+    pub difficult: bool,
+}
+
+/// An annotated image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// The image's id in the annotation file; for VOC, its place in the split plus one.
+    pub image_id: u64,
+    /// The image file.
+    pub file: PathBuf,
+    /// Width in stored pixels.
+    pub width: usize,
+    /// Height in stored pixels.
+    pub height: usize,
+    /// Every object, in the file's order.
+    pub objects: Vec<Object>,
+}
+
+/// A set of annotated images.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DetectionSet {
+    /// The classes; an object's class is a place in this list.
+    pub classes: Vec<Class>,
+    /// The images, by ascending id.
+    pub records: Vec<Record>,
+    /// What was odd, and survived.
+    pub findings: Findings,
+}
+
+/// Which objects training sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TargetOptions {
+    /// Train on objects marked `difficult`; the VOC kit and its metric leave them out.
+    pub keep_difficult: bool,
+    /// Train on images without any object; torchvision's reference leaves them out.
+    pub keep_empty: bool,
+}
+
+/// An object as training sees it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Target {
+    /// Index into [`DetectionSet::classes`].
+    pub class: usize,
+    /// Left, top, right, bottom in pixels of the stored image, inside it and of positive area.
+    pub corners: [f64; 4],
+}
+
+impl Record {
+    /// Height and width in stored pixels.
+    pub fn size(&self) -> Size {
+        Size { height: self.height, width: self.width }
+    }
+
+    /// The objects to train on: no crowds (as in torchvision's COCO reference), no difficult ones unless kept, boxes
+    /// clipped to the frame, none without area.
+    pub fn targets(&self, options: &TargetOptions) -> Vec<Target> {
+        let wanted = |object: &&Object| !object.crowd && (options.keep_difficult || !object.difficult);
+        self.objects
+            .iter()
+            .filter(wanted)
+            .filter_map(|object| {
+                let corners = clipped(object.bbox, self.size())?;
+                Some(Target { class: object.class, corners })
+            })
+            .collect()
+    }
+}
+
+/// Corners of the box inside the frame, if it has area there.
+fn clipped(bbox: [f64; 4], frame: Size) -> Option<[f64; 4]> {
+    let [left, top, width, height] = bbox;
+    let (right, bottom) = (frame.width as f64, frame.height as f64);
+    let corners = [
+        left.clamp(0.0, right),
+        top.clamp(0.0, bottom),
+        (left + width).clamp(0.0, right),
+        (top + height).clamp(0.0, bottom),
+    ];
+    (corners[2] > corners[0] && corners[3] > corners[1]).then_some(corners)
+}
+
+/// Notes what is odd about a finished record.
+pub(crate) fn examine(record: &Record, findings: &mut Findings) {
+    if record.objects.is_empty() {
+        findings.note(Oddity::ImageWithoutObjects, &record.file);
+    }
+    for object in &record.objects {
+        let [left, top, width, height] = object.bbox;
+        let beyond = [-left, -top, left + width - record.width as f64, top + height - record.height as f64];
+        if width <= 0.0 || height <= 0.0 {
+            findings.note(Oddity::BoxWithoutArea, &record.file);
+        } else if clipped(object.bbox, record.size()).is_none() {
+            findings.note(Oddity::BoxOutsideFrame, &record.file);
+        } else if beyond.iter().any(|&pixels| pixels > FRAME_TOLERANCE) {
+            findings.note(Oddity::BoxBeyondFrame, &record.file);
+        }
+        if object.crowd {
+            findings.note(Oddity::Crowd, &record.file);
+        }
+        if object.difficult {
+            findings.note(Oddity::Difficult, &record.file);
+        }
+    }
+}
+
+/// The stated size, or the image file's own where none (or zero) is stated.
+pub(crate) fn stated_or_measured(
+    width: Option<usize>,
+    height: Option<usize>,
+    file: &Path,
+    findings: &mut Findings,
+) -> Result<Size, Error> {
+    match (width, height) {
+        (Some(width @ 1..), Some(height @ 1..)) => Ok(Size { height, width }),
+        _ => {
+            findings.note(Oddity::SizeNotStated, file);
+            Image::measure(file)
+        }
+    }
+}
+
+/// Whether a file name from an annotation stays inside the folder that it is joined to.
+pub(crate) fn stays_inside(name: &str) -> bool {
+    let mut parts = Path::new(name).components().peekable();
+    parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(objects: Vec<Object>) -> Record {
+        Record { image_id: 1, file: "a.jpg".into(), width: 100, height: 50, objects }
+    }
+
+    fn object(bbox: [f64; 4]) -> Object {
+        Object { class: 2, bbox, area: bbox[2] * bbox[3], crowd: false, difficult: false }
+    }
+
+    #[test]
+    fn training_sees_boxes_clipped_and_none_without_area() {
+        let boxes =
+            [[-5.0, -5.0, 20.0, 20.0], [10.0, 10.0, 0.0, 5.0], [200.0, 10.0, 5.0, 5.0], [90.0, 40.0, 20.0, 20.0]];
+        let record = record(boxes.map(object).to_vec());
+        let corners: Vec<_> = record.targets(&TargetOptions::default()).iter().map(|t| t.corners).collect();
+        assert_eq!(corners, [[0.0, 0.0, 15.0, 15.0], [90.0, 40.0, 100.0, 50.0]]);
+        assert_eq!(record.objects.len(), 4);
+    }
+
+    #[test]
+    fn training_sees_no_crowd_and_difficult_objects_only_on_request() {
+        let plain = object([1.0, 1.0, 5.0, 5.0]);
+        let record =
+            record(vec![Object { crowd: true, ..plain.clone() }, Object { difficult: true, ..plain.clone() }, plain]);
+        assert_eq!(record.targets(&TargetOptions::default()).len(), 1);
+        assert_eq!(record.targets(&TargetOptions { keep_difficult: true, keep_empty: false }).len(), 2);
+    }
+
+    #[test]
+    fn oddities_are_told_apart() {
+        let mut findings = Findings::default();
+        let boxes = [
+            [0.0, 0.0, 100.9, 50.9],
+            [-2.0, 0.0, 10.0, 10.0],
+            [150.0, 0.0, 10.0, 10.0],
+            [5.0, 5.0, 0.0, 10.0],
+            [5.0, 5.0, 3.0, -1.0],
+        ];
+        examine(&record(boxes.map(object).to_vec()), &mut findings);
+        examine(&record(Vec::new()), &mut findings);
+        assert_eq!(findings.count(Oddity::BoxBeyondFrame), 1);
+        assert_eq!(findings.count(Oddity::BoxOutsideFrame), 1);
+        assert_eq!(findings.count(Oddity::BoxWithoutArea), 2);
+        assert_eq!(findings.count(Oddity::ImageWithoutObjects), 1);
+    }
+
+    #[test]
+    fn names_that_leave_the_folder_are_recognised() {
+        for name in ["../a.jpg", "/etc/passwd", "a/../../b.jpg", "", ".."] {
+            assert!(!stays_inside(name), "{name}");
+        }
+        for name in ["a.jpg", "train/a.jpg", "./a.jpg", "..a.jpg"] {
+            assert!(stays_inside(name), "{name}");
+        }
+    }
+}

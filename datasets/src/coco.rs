@@ -1,0 +1,189 @@
+//! COCO's `instances_*.json` (<https://cocodataset.org/#format-data>) as a [`DetectionSet`].
+//!
+//! The file is read into the few fields that detection needs; masks, licences and unknown fields are passed over without
+//! being kept. Classes are sorted by category id and images by image id, as torchvision and detectron2 sort them, so that
+//! the class index does not depend on the file's order. Boxes and areas are what pycocotools reads, unchanged.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
+
+use crate::Error;
+use crate::annotations::{Class, DetectionSet, Object, Record, examine, stated_or_measured, stays_inside};
+use crate::findings::Findings;
+
+#[derive(Deserialize)]
+#[serde(expecting = "a COCO file with `images`, `annotations` and `categories`")]
+struct File {
+    images: Vec<RawImage>,
+    annotations: Vec<RawAnnotation>,
+    categories: Vec<RawCategory>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an image with `id` and `file_name`")]
+struct RawImage {
+    id: u64,
+    file_name: String,
+    width: Option<usize>,
+    height: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an annotation with `id`, `image_id`, `category_id` and `bbox`")]
+struct RawAnnotation {
+    id: u64,
+    image_id: u64,
+    category_id: u64,
+    bbox: Option<RawBox>,
+    area: Option<f64>,
+    #[serde(default)]
+    iscrowd: u8,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "a category with `id` and `name`")]
+struct RawCategory {
+    id: u64,
+    name: String,
+}
+
+/// However many numbers the file gives, so that a wrong count can be told with the annotation's id.
+struct RawBox {
+    values: [f64; 4],
+    count: usize,
+}
+
+impl<'de> Deserialize<'de> for RawBox {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RawBox, D::Error> {
+        struct Numbers;
+        impl<'de> Visitor<'de> for Numbers {
+            type Value = RawBox;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a bbox of four numbers")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<RawBox, A::Error> {
+                let mut bbox = RawBox { values: [0.0; 4], count: 0 };
+                while let Some(number) = numbers.next_element::<f64>()? {
+                    if let Some(slot) = bbox.values.get_mut(bbox.count) {
+                        *slot = number;
+                    }
+                    bbox.count += 1;
+                }
+                Ok(bbox)
+            }
+        }
+        deserializer.deserialize_seq(Numbers)
+    }
+}
+
+/// Reads an annotation file whose images lie in the folder `images`.
+///
+/// The image files are not opened, except to measure one whose size the annotation does not state.
+///
+/// # Errors
+/// [`Error::Io`] where the file cannot be read, [`Error::Json`] with line and column where it is cut short or malformed,
+/// [`Error::Record`] for ids that are unknown or given twice, for a `bbox` that is not four finite numbers and for a file
+/// name that leaves the folder, [`Error::Empty`] where it names no image or no category.
+pub fn read(images: &Path, annotations: &Path) -> Result<DetectionSet, Error> {
+    let text = fs::read(annotations).map_err(Error::io("read", annotations))?;
+    let file: File = serde_json::from_slice(&text).map_err(|error| json_error(annotations, &error))?;
+    drop(text);
+    let broken = |record, id, problem: String| Error::Record { path: annotations.to_path_buf(), record, id, problem };
+
+    let mut findings = Findings::default();
+    let (classes, class_of) = classes(file.categories, annotations)?;
+    let (mut records, record_of) = records(file.images, images, annotations, &mut findings)?;
+    let mut seen = HashSet::with_capacity(file.annotations.len());
+    for raw in file.annotations {
+        let broken = |problem| broken("annotation", raw.id, problem);
+        if !seen.insert(raw.id) {
+            return Err(broken("is given twice".to_owned()));
+        }
+        let &record =
+            record_of.get(&raw.image_id).ok_or_else(|| broken(format!("is on unknown image {}", raw.image_id)))?;
+        let &class = class_of
+            .get(&raw.category_id)
+            .ok_or_else(|| broken(format!("has unknown category {}", raw.category_id)))?;
+        records[record].objects.push(object(&raw, class).map_err(broken)?);
+    }
+    for record in &records {
+        examine(record, &mut findings);
+    }
+    Ok(DetectionSet { classes, records, findings })
+}
+
+fn classes(mut categories: Vec<RawCategory>, file: &Path) -> Result<(Vec<Class>, HashMap<u64, usize>), Error> {
+    if categories.is_empty() {
+        return Err(Error::Empty { path: file.to_path_buf(), what: "categories" });
+    }
+    categories.sort_by_key(|category| category.id);
+    let places = places(categories.iter().map(|category| category.id), "category", file)?;
+    let classes = categories.into_iter().map(|category| Class { id: category.id, name: category.name }).collect();
+    Ok((classes, places))
+}
+
+fn records(
+    mut images: Vec<RawImage>,
+    folder: &Path,
+    file: &Path,
+    findings: &mut Findings,
+) -> Result<(Vec<Record>, HashMap<u64, usize>), Error> {
+    if images.is_empty() {
+        return Err(Error::Empty { path: file.to_path_buf(), what: "images" });
+    }
+    images.sort_by_key(|image| image.id);
+    let places = places(images.iter().map(|image| image.id), "image", file)?;
+    let records = images.into_iter().map(|image| {
+        if !stays_inside(&image.file_name) {
+            let problem = format!("has file name {:?}, which leaves the image folder", image.file_name);
+            return Err(Error::Record { path: file.to_path_buf(), record: "image", id: image.id, problem });
+        }
+        let path = folder.join(&image.file_name);
+        let size = stated_or_measured(image.width, image.height, &path, findings)?;
+        Ok(Record { image_id: image.id, file: path, width: size.width, height: size.height, objects: Vec::new() })
+    });
+    Ok((records.collect::<Result<_, _>>()?, places))
+}
+
+fn places(ids: impl Iterator<Item = u64>, record: &'static str, file: &Path) -> Result<HashMap<u64, usize>, Error> {
+    let mut places = HashMap::with_capacity(ids.size_hint().0);
+    for (place, id) in ids.enumerate() {
+        if places.insert(id, place).is_some() {
+            return Err(Error::Record { path: file.to_path_buf(), record, id, problem: "is given twice".to_owned() });
+        }
+    }
+    Ok(places)
+}
+
+fn object(raw: &RawAnnotation, class: usize) -> Result<Object, String> {
+    let bbox = match &raw.bbox {
+        None => return Err("has no bbox".to_owned()),
+        Some(bbox) if bbox.count != 4 => return Err(format!("has a bbox of {} numbers instead of 4", bbox.count)),
+        Some(bbox) => bbox.values,
+    };
+    if !bbox.iter().all(|number| number.is_finite()) {
+        return Err("has a bbox with a number that is not finite".to_owned());
+    }
+    let crowd = match raw.iscrowd {
+        0 => false,
+        1 => true,
+        other => return Err(format!("has iscrowd {other} instead of 0 or 1")),
+    };
+    Ok(Object { class, bbox, area: raw.area.unwrap_or(bbox[2] * bbox[3]), crowd, difficult: false })
+}
+
+fn json_error(path: &Path, error: &serde_json::Error) -> Error {
+    let (line, column) = (error.line(), error.column());
+    let told = error.to_string();
+    let place = format!(" at line {line} column {column}");
+    let words = told.strip_suffix(&place).unwrap_or(&told);
+    let reason = if error.is_eof() { format!("the JSON is cut short ({words})") } else { words.to_owned() };
+    Error::Json { path: path.to_path_buf(), line, column, reason }
+}

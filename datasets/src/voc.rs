@@ -1,0 +1,195 @@
+//! A PASCAL VOC devkit folder (`JPEGImages`, `Annotations`, `ImageSets/Main`) as a [`DetectionSet`].
+//!
+//! VOC counts pixels from one and includes the last: a box `xmin, ymin, xmax, ymax` covers, from zero and with the end
+//! excluded, `xmin - 1 .. xmax` by `ymin - 1 .. ymax`. That is detectron2's reading; torchvision's reference takes the
+//! four numbers as they are, one pixel smaller at the upper left. A box whose corners coincide on an axis, or are swapped,
+//! has no extent on it, although the rule would give the former one pixel: it marks a slip of the annotator.
+//!
+//! Image ids are the places in the split, from one. Coordinates may have fractions. A document type declaration, and with
+//! it every entity of its own, is refused.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use roxmltree::{Document, Node};
+
+use crate::Error;
+use crate::annotations::{Class, DetectionSet, Object, Record, examine, stated_or_measured, stays_inside};
+use crate::findings::Findings;
+
+const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "JPG", "JPEG", "PNG"];
+
+/// Where the classes of a set come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Classes<'a> {
+    /// Every name that occurs in the split, sorted.
+    Collected,
+    /// These names in this order; any other in an annotation is an error.
+    Given(&'a [String]),
+}
+
+/// Reads the images that `ImageSets/Main/<split>.txt` under `root` lists.
+///
+/// # Errors
+/// [`Error::Io`] where a file cannot be read, [`Error::Xml`] with its line where an annotation is malformed, lacks a field
+/// or names a class that was not given, [`Error::ImageList`] for a name that is listed twice or leaves the folder,
+/// [`Error::ImageMissing`] for an image that does not exist, [`Error::Empty`] for a split without images or objects.
+pub fn read(root: &Path, split: &str, classes: Classes<'_>) -> Result<DetectionSet, Error> {
+    let list = root.join("ImageSets/Main").join(format!("{split}.txt"));
+    let mut findings = Findings::default();
+    let mut annotations = Vec::new();
+    for id in ids(&list)? {
+        annotations.push(annotation(root, &id, &mut findings)?);
+    }
+    let names = match classes {
+        Classes::Given(names) => names.to_vec(),
+        Classes::Collected => collected(&annotations),
+    };
+    if names.is_empty() {
+        return Err(Error::Empty { path: list, what: "classes" });
+    }
+    let class_of: HashMap<&str, usize> = names.iter().enumerate().map(|(class, name)| (name.as_str(), class)).collect();
+    let mut records = Vec::with_capacity(annotations.len());
+    for (place, annotation) in annotations.into_iter().enumerate() {
+        let record = annotation.into_record(place as u64 + 1, &class_of)?;
+        examine(&record, &mut findings);
+        records.push(record);
+    }
+    let classes = (1..).zip(&names).map(|(id, name)| Class { id, name: name.clone() }).collect();
+    Ok(DetectionSet { classes, records, findings })
+}
+
+struct Annotation {
+    xml: PathBuf,
+    record: Record,
+    names: Vec<(String, u32)>,
+}
+
+impl Annotation {
+    fn into_record(mut self, image_id: u64, class_of: &HashMap<&str, usize>) -> Result<Record, Error> {
+        for (object, (name, line)) in self.record.objects.iter_mut().zip(self.names) {
+            object.class = *class_of.get(name.as_str()).ok_or_else(|| Error::Xml {
+                path: self.xml.clone(),
+                line,
+                reason: format!("class {name:?} is not among the set's classes"),
+            })?;
+        }
+        Ok(Record { image_id, ..self.record })
+    }
+}
+
+fn collected(annotations: &[Annotation]) -> Vec<String> {
+    let names: BTreeSet<&String> = annotations.iter().flat_map(|a| a.names.iter().map(|(name, _)| name)).collect();
+    names.into_iter().cloned().collect()
+}
+
+/// The names in an image list, one a line.
+fn ids(list: &Path) -> Result<Vec<String>, Error> {
+    let text = fs::read_to_string(list).map_err(Error::io("read", list))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let mut ids: Vec<String> = Vec::new();
+    let mut seen = HashSet::new();
+    for (line, id) in (1..).zip(text.lines().map(str::trim)) {
+        let broken = |reason: String| Error::ImageList { path: list.to_path_buf(), line, reason };
+        if id.is_empty() {
+            continue;
+        }
+        if !stays_inside(id) {
+            return Err(broken(format!("image {id:?} leaves the image folder")));
+        }
+        if !seen.insert(id) {
+            return Err(broken(format!("image {id:?} is listed twice")));
+        }
+        ids.push(id.to_owned());
+    }
+    if ids.is_empty() { Err(Error::Empty { path: list.to_path_buf(), what: "images" }) } else { Ok(ids) }
+}
+
+fn annotation(root: &Path, id: &str, findings: &mut Findings) -> Result<Annotation, Error> {
+    let xml = root.join("Annotations").join(format!("{id}.xml"));
+    let text = fs::read_to_string(&xml).map_err(Error::io("read", &xml))?;
+    let document = Document::parse(&text).map_err(|error| Error::Xml {
+        path: xml.clone(),
+        line: error.pos().row,
+        reason: error.to_string(),
+    })?;
+    let place = Place { document: &document, xml: &xml };
+    let annotation = document.root_element();
+    let file = image_file(root, id)?;
+    let size = match child(annotation, "size") {
+        Some(size) => (place.optional(size, "width")?, place.optional(size, "height")?),
+        None => (None, None),
+    };
+    let size = stated_or_measured(size.0, size.1, &file, findings)?;
+    let mut names = Vec::new();
+    let mut objects = Vec::new();
+    for node in annotation.children().filter(|node| node.has_tag_name("object")) {
+        names.push((place.required::<String>(node, "name")?, place.line(node)));
+        objects.push(object(&place, node)?);
+    }
+    let record = Record { image_id: 0, file, width: size.width, height: size.height, objects };
+    Ok(Annotation { xml, record, names })
+}
+
+fn object(place: &Place<'_, '_>, node: Node<'_, '_>) -> Result<Object, Error> {
+    let bndbox = child(node, "bndbox").ok_or_else(|| place.error(node, "the object has no <bndbox>".to_owned()))?;
+    let corner = |name| match place.required::<f64>(bndbox, name) {
+        Ok(value) if !value.is_finite() => Err(place.error(bndbox, format!("<{name}> is not finite"))),
+        corner => corner,
+    };
+    let (left, top, right, bottom) = (corner("xmin")?, corner("ymin")?, corner("xmax")?, corner("ymax")?);
+    let extent = |first: f64, last: f64| if last > first { last - first + 1.0 } else { 0.0 };
+    let bbox = [left - 1.0, top - 1.0, extent(left, right), extent(top, bottom)];
+    let difficult = match place.optional::<u8>(node, "difficult")? {
+        None | Some(0) => false,
+        Some(1) => true,
+        Some(other) => return Err(place.error(node, format!("<difficult> is {other} instead of 0 or 1"))),
+    };
+    Ok(Object { class: 0, bbox, area: bbox[2] * bbox[3], crowd: false, difficult })
+}
+
+fn image_file(root: &Path, id: &str) -> Result<PathBuf, Error> {
+    let folder = root.join("JPEGImages");
+    let path = |extension: &str| folder.join(format!("{id}.{extension}"));
+    EXTENSIONS.iter().map(|extension| path(extension)).find(|path| path.is_file()).ok_or_else(|| Error::ImageMissing {
+        id: id.to_owned(),
+        path: path(EXTENSIONS[0]),
+        extensions: EXTENSIONS.join(", "),
+    })
+}
+
+fn child<'a, 'input>(node: Node<'a, 'input>, name: &str) -> Option<Node<'a, 'input>> {
+    node.children().find(|child| child.has_tag_name(name))
+}
+
+/// The document that is read, so that errors can say where.
+struct Place<'a, 'input> {
+    document: &'a Document<'input>,
+    xml: &'a Path,
+}
+
+impl Place<'_, '_> {
+    fn line(&self, node: Node<'_, '_>) -> u32 {
+        self.document.text_pos_at(node.range().start).row
+    }
+
+    fn error(&self, node: Node<'_, '_>, reason: String) -> Error {
+        Error::Xml { path: self.xml.to_path_buf(), line: self.line(node), reason }
+    }
+
+    fn optional<T: FromStr>(&self, parent: Node<'_, '_>, name: &str) -> Result<Option<T>, Error> {
+        let Some(node) = child(parent, name) else { return Ok(None) };
+        let text = node.text().unwrap_or_default().trim();
+        if text.is_empty() {
+            return Err(self.error(node, format!("<{name}> is empty")));
+        }
+        text.parse().map(Some).map_err(|_| self.error(node, format!("<{name}> is {text:?}, which is no number")))
+    }
+
+    fn required<T: FromStr>(&self, parent: Node<'_, '_>, name: &str) -> Result<T, Error> {
+        let parent_name = parent.tag_name().name();
+        self.optional(parent, name)?.ok_or_else(|| self.error(parent, format!("<{parent_name}> has no <{name}>")))
+    }
+}

@@ -1,0 +1,142 @@
+//! A VOC devkit: what is read, what is told, what is refused.
+
+use std::fs;
+use std::path::Path;
+
+use datasets::voc::{self, Classes};
+use datasets::{DetectionSet, Encoding, Error, Image, Oddity, Size};
+use tempfile::TempDir;
+
+const IMAGE: Size = Size { height: 40, width: 60 };
+
+/// A devkit of one image, `a`, with this list and annotation.
+fn devkit(list: &str, xml: &str) -> TempDir {
+    let root = tempfile::tempdir().expect("a folder");
+    for folder in ["JPEGImages", "Annotations", "ImageSets/Main"] {
+        fs::create_dir_all(root.path().join(folder)).expect("created");
+    }
+    let jpeg = Image::filled(IMAGE, [90; 3]).encode(Encoding::Jpeg(90)).expect("encoded");
+    fs::write(root.path().join("JPEGImages/a.jpg"), jpeg).expect("written");
+    fs::write(root.path().join("Annotations/a.xml"), xml).expect("written");
+    fs::write(root.path().join("ImageSets/Main/train.txt"), list).expect("written");
+    root
+}
+
+fn read(list: &str, xml: &str) -> Result<DetectionSet, Error> {
+    voc::read(devkit(list, xml).path(), "train", Classes::Collected)
+}
+
+fn problem(list: &str, xml: &str) -> String {
+    let told = read(list, xml).expect_err("a broken devkit").to_string();
+    let folders = ["Annotations/", "ImageSets/Main/"];
+    let place = folders.iter().find_map(|folder| told.find(folder).map(|at| at + folder.len()));
+    told[place.expect("the file is named")..].to_owned()
+}
+
+fn annotation(objects: &str) -> String {
+    format!("<annotation>\n<size><width>60</width><height>40</height><depth>3</depth></size>\n{objects}</annotation>")
+}
+
+fn object(name: &str, corners: [&str; 4], extra: &str) -> String {
+    let [xmin, ymin, xmax, ymax] = corners;
+    format!(
+        "<object><name>{name}</name>{extra}<bndbox><xmin>{xmin}</xmin><ymin>{ymin}</ymin><xmax>{xmax}</xmax>\
+         <ymax>{ymax}</ymax></bndbox></object>\n"
+    )
+}
+
+#[test]
+fn boxes_are_counted_from_zero_with_the_last_pixel_inside() {
+    let objects = object("dog", ["1", "1", "60", "40"], "") + &object("cat", ["10.5", "5", "20.5", "9"], "");
+    let set = read("a\n", &annotation(&objects)).expect("a valid devkit");
+    let record = &set.records[0];
+    assert_eq!((record.image_id, record.size()), (1, IMAGE));
+    assert_eq!(record.objects[0].bbox, [0.0, 0.0, 60.0, 40.0]);
+    assert_eq!(record.objects[1].bbox, [9.5, 4.0, 11.0, 5.0]);
+    assert_eq!(record.objects[1].area, 55.0);
+    assert!(set.findings.is_empty(), "{}", set.findings);
+}
+
+#[test]
+fn classes_are_collected_sorted_or_taken_as_given() {
+    let objects = object("dog", ["1", "1", "9", "9"], "") + &object("cat", ["1", "1", "9", "9"], "");
+    let root = devkit("a", &annotation(&objects));
+    let names = |set: &DetectionSet| set.classes.iter().map(|class| (class.id, class.name.clone())).collect::<Vec<_>>();
+    let collected = voc::read(root.path(), "train", Classes::Collected).expect("a valid devkit");
+    assert_eq!(names(&collected), [(1, "cat".to_owned()), (2, "dog".to_owned())]);
+    assert_eq!(collected.records[0].objects.iter().map(|object| object.class).collect::<Vec<_>>(), [1, 0]);
+    let given = ["dog", "bird", "cat"].map(str::to_owned);
+    let set = voc::read(root.path(), "train", Classes::Given(&given)).expect("a valid devkit");
+    assert_eq!(set.records[0].objects.iter().map(|object| object.class).collect::<Vec<_>>(), [0, 2]);
+    let error = voc::read(root.path(), "train", Classes::Given(&given[..2])).expect_err("no cat");
+    assert!(error.to_string().ends_with("a.xml:4: class \"cat\" is not among the set's classes"), "{error}");
+}
+
+#[test]
+fn difficult_objects_parts_and_coinciding_corners_are_understood() {
+    let part = "<difficult>1</difficult><part><name>head</name><bndbox><xmin>1</xmin></bndbox></part>";
+    let objects =
+        object("dog", ["1", "1", "9", "9"], part) + &object("dog", ["5", "7", "5", "7"], "<difficult>0</difficult>");
+    let set = read("\u{feff}a\n\n", &annotation(&objects)).expect("a valid devkit");
+    assert_eq!(set.records[0].objects.iter().map(|object| object.difficult).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(set.records[0].objects[1].bbox, [4.0, 6.0, 0.0, 0.0]);
+    assert_eq!((set.findings.count(Oddity::BoxWithoutArea), set.findings.count(Oddity::Difficult)), (1, 1));
+}
+
+#[test]
+fn a_size_that_is_missing_or_zero_is_measured() {
+    let dog = object("dog", ["1", "1", "9", "9"], "");
+    for size in ["", "<size/>", "<size><width>0</width><height>0</height></size>"] {
+        let set = read("a", &format!("<annotation>{size}{dog}</annotation>")).expect("a valid devkit");
+        assert_eq!(set.records[0].size(), IMAGE);
+        assert_eq!(set.findings.count(Oddity::SizeNotStated), 1);
+    }
+}
+
+#[test]
+fn wrong_fields_are_refused_with_file_and_line() {
+    let with = |object: &str| problem("a", &annotation(object));
+    assert_eq!(with(&object("dog", ["1", "x", "9", "9"], "")), "a.xml:3: <ymin> is \"x\", which is no number");
+    assert_eq!(with(&object("dog", ["1", "NaN", "9", "9"], "")), "a.xml:3: <ymin> is not finite");
+    assert_eq!(with(&object("dog", ["1", "", "9", "9"], "")), "a.xml:3: <ymin> is empty");
+    assert_eq!(with("<object><name>dog</name></object>"), "a.xml:3: the object has no <bndbox>");
+    assert_eq!(with("\n<object><bndbox/></object>"), "a.xml:4: <object> has no <name>");
+    assert_eq!(with("<object><name>dog</name><bndbox/></object>"), "a.xml:3: <bndbox> has no <xmin>");
+    let difficult = object("dog", ["1", "1", "9", "9"], "<difficult>2</difficult>");
+    assert_eq!(with(&difficult), "a.xml:3: <difficult> is 2 instead of 0 or 1");
+}
+
+#[test]
+fn malformed_xml_and_declared_entities_are_refused() {
+    let told = problem("a", "<annotation>\n<size></annotation>");
+    assert!(told.starts_with("a.xml:2: expected 'size' tag, not 'annotation'"), "{told}");
+    let bomb = "<!DOCTYPE a [<!ENTITY b \"b\">]>\n<annotation>&b;</annotation>";
+    assert!(problem("a", bomb).contains("DTD"), "{}", problem("a", bomb));
+}
+
+#[test]
+fn lists_that_are_empty_repeat_or_leave_the_folder_are_refused() {
+    let xml = annotation(&object("dog", ["1", "1", "9", "9"], ""));
+    assert_eq!(problem("a\nb\na\n", &xml), "train.txt:3: image \"a\" is listed twice");
+    assert_eq!(problem("\n \n", &xml), "train.txt names no images");
+    assert_eq!(problem("a", &annotation("")), "train.txt names no classes");
+    let error = read("a\n../a\n", &xml).expect_err("outside").to_string();
+    assert!(error.ends_with("train.txt:2: image \"../a\" leaves the image folder"), "{error}");
+}
+
+#[test]
+fn missing_files_are_named() {
+    let root = devkit("a", &annotation(&object("dog", ["1", "1", "9", "9"], "")));
+    fs::remove_file(root.path().join("JPEGImages/a.jpg")).expect("removed");
+    let told = voc::read(root.path(), "train", Classes::Collected).expect_err("no image").to_string();
+    assert!(
+        told.starts_with("no image file for \"a\": ") && told.contains("JPEGImages/a.jpg does not exist"),
+        "{told}"
+    );
+    let told = voc::read(root.path(), "test", Classes::Collected).expect_err("no split").to_string();
+    assert!(told.contains("ImageSets/Main/test.txt"), "{told}");
+    fs::remove_file(root.path().join("Annotations/a.xml")).expect("removed");
+    let told = voc::read(root.path(), "train", Classes::Collected).expect_err("no annotation").to_string();
+    assert!(told.contains("Annotations/a.xml"), "{told}");
+    assert!(voc::read(Path::new("no/such"), "train", Classes::Collected).is_err());
+}
