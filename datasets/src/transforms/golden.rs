@@ -1,0 +1,146 @@
+//! Against torchvision's own results, made by `tools/golden/ssd_augment.py`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::photometric::Region;
+use super::*;
+use crate::image::Orientation;
+
+fn golden(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests/golden", name].iter().collect()
+}
+
+fn read<T: for<'de> Deserialize<'de>>(name: &str) -> T {
+    serde_json::from_slice(&fs::read(golden(name)).expect("the golden file")).expect("its form")
+}
+
+#[derive(Deserialize)]
+struct Photometric {
+    height: usize,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize, Debug)]
+struct Case {
+    brightness: Option<f64>,
+    contrast: Option<f64>,
+    saturation: Option<f64>,
+    hue: Option<f64>,
+    contrast_last: Option<f64>,
+    channels: [usize; 3],
+}
+
+#[test]
+fn photometric_distortion_equals_torchvision() {
+    let Photometric { height, cases } = read("photometric.json");
+    let stacked = Image::read(&golden("photometric.png"), Orientation::AsStored).expect("the golden image");
+    let part = stacked.width * height * 3;
+    let source = Image { height, width: stacked.width, data: stacked.data[..part].to_vec() };
+    for (case, expected) in cases.iter().zip(stacked.data[part..].chunks_exact(part)) {
+        let &Case { brightness, contrast, saturation, hue, contrast_last, channels } = case;
+        let distortion = Distortion { brightness, contrast, saturation, hue, contrast_last, channels };
+        let mut found = source.clone();
+        distortion.apply(&mut found, Region { left: 0, top: 0, right: source.width, bottom: height });
+        let apart: Vec<u8> = found.data.iter().zip(expected).map(|(a, b)| a.abs_diff(*b)).collect();
+        let unequal = apart.iter().filter(|&&levels| levels > 0).count();
+        // A level lost on a rounding edge is stretched by the steps after it.
+        let steps = [brightness, contrast, saturation, hue, contrast_last].iter().flatten().count();
+        let most = if steps > 1 { 2 } else { 1 };
+        let near = apart.iter().all(|&levels| levels <= most) && unequal * 200 <= part;
+        assert!(near, "{unequal} of {part} differ: {case:?}");
+    }
+    assert_eq!(stacked.height, height * (cases.len() + 1));
+}
+
+#[test]
+fn distortion_leaves_pixels_outside_its_region_alone() {
+    let size = Size { height: 6, width: 8 };
+    let region = Region { left: 2, top: 1, right: 5, bottom: 4 };
+    let everything = Distortion {
+        brightness: Some(1.1),
+        saturation: Some(1.4),
+        hue: Some(0.2),
+        contrast_last: Some(0.6),
+        channels: [2, 1, 0],
+        contrast: None,
+    };
+    let source = Image::filled(size, [200, 90, 30]);
+    let mut image = source.clone();
+    everything.apply(&mut image, region);
+    for place in 0..size.pixels() {
+        let (x, y) = (place % size.width, place / size.width);
+        let inside = (2..5).contains(&x) && (1..4).contains(&y);
+        assert_eq!(image.data[place * 3..place * 3 + 3] != source.data[place * 3..place * 3 + 3], inside, "{x}, {y}");
+    }
+    everything.apply(&mut image, Region { left: 7, top: 5, right: 100, bottom: 100 });
+}
+
+#[derive(Deserialize)]
+struct Geometry {
+    source: [usize; 2],
+    boxes: Vec<[f64; 4]>,
+    draws: usize,
+    unchanged: f64,
+    crop: Statistics,
+    kept: Vec<f64>,
+    zoom_out: Statistics,
+}
+
+#[derive(Deserialize)]
+struct Statistics {
+    mean: Vec<f64>,
+    deviation: Vec<f64>,
+}
+
+#[derive(Default)]
+struct Tally {
+    rows: Vec<[f64; 4]>,
+}
+
+impl Tally {
+    /// Means within four standard errors of both samples together, deviations within five per cent.
+    fn equals(&self, expected: &Statistics, draws: usize, what: &str) {
+        let count = self.rows.len() as f64;
+        for column in 0..4 {
+            let mean = self.rows.iter().map(|row| row[column]).sum::<f64>() / count;
+            let deviation = (self.rows.iter().map(|row| (row[column] - mean).powi(2)).sum::<f64>() / count).sqrt();
+            let (other, spread) = (expected.mean[column], expected.deviation[column]);
+            let error = spread * (1.0 / count + 1.0 / draws as f64).sqrt();
+            assert!((mean - other).abs() < 4.0 * error, "{what} {column}: mean {mean}, torchvision's {other}");
+            assert!((deviation / spread - 1.0).abs() < 0.05, "{what} {column}: deviation {deviation} and {spread}");
+        }
+    }
+}
+
+#[test]
+fn crops_and_zooms_are_distributed_as_torchvision_s() {
+    let golden: Geometry = read("ssd_augment.json");
+    let [height, width] = golden.source;
+    let size = Size { height, width };
+    let targets: Vec<Target> = golden.boxes.iter().map(|&corners| Target { class: 0, corners }).collect();
+    let (crop, zoom_out) = (IouCrop::default(), ZoomOut { p: 1.0, ..ZoomOut::default() });
+    let (mut crops, mut zooms, mut kept) = (Tally::default(), Tally::default(), vec![0.0; targets.len()]);
+    for index in 0..golden.draws as u64 {
+        let mut rng = SampleRng::for_sample(0, 0, index);
+        let mut scene = Scene::new(size, &targets);
+        if let Some(window) = crop.sample(&scene, &mut rng) {
+            crops.rows.push([window.left, window.top, window.width, window.height]);
+            scene.crop(window);
+            scene.boxes.iter().for_each(|seen| kept[seen.target] += 1.0);
+        }
+        let canvas = zoom_out.sample(Window::whole(size), &mut rng);
+        zooms.rows.push([-canvas.left, -canvas.top, canvas.width, canvas.height]);
+    }
+    crops.equals(&golden.crop, (golden.draws as f64 * (1.0 - golden.unchanged)) as usize, "crop");
+    zooms.equals(&golden.zoom_out, golden.draws, "zoom-out");
+    let share = |count: f64, of: usize| count / of as f64;
+    let unchanged = share((golden.draws - crops.rows.len()) as f64, golden.draws);
+    assert!((unchanged - golden.unchanged).abs() < 0.015, "{unchanged} unchanged, torchvision's {}", golden.unchanged);
+    for (kept, expected) in kept.iter().zip(&golden.kept) {
+        let kept = share(*kept, crops.rows.len());
+        assert!((kept - expected).abs() < 0.02, "{kept} kept, torchvision's {expected}");
+    }
+}

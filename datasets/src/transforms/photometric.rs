@@ -1,0 +1,206 @@
+//! `RandomPhotometricDistort` of torchvision on bytes: brightness, contrast, saturation, hue and channel order.
+//!
+//! Every step rounds to bytes as torchvision's does on a `uint8` tensor, so the result is the same but for rare pixels
+//! whose value falls on a rounding edge. Brightness and contrast are tables of 256 entries.
+
+mod block;
+
+use serde::{Deserialize, Serialize};
+
+use super::{check_probability, check_range};
+use crate::Error;
+use crate::image::Image;
+use crate::random::SampleRng;
+use block::{Block, grey};
+
+/// Settings of the distortion; each step happens with probability `p`, by a factor uniform in its range.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PhotometricDistort {
+    /// Probability of each of the five steps.
+    pub p: f64,
+    /// Factors of brightness, 1 changing nothing.
+    pub brightness: [f64; 2],
+    /// Factors of contrast around the mean grey, 1 changing nothing.
+    pub contrast: [f64; 2],
+    /// Factors of saturation, 0 giving grey and 1 changing nothing.
+    pub saturation: [f64; 2],
+    /// Turns of hue, 0 changing nothing and 1 a full turn; from -0.5 to 0.5.
+    pub hue: [f64; 2],
+    /// Whether channels are put into a random order, with probability `p`.
+    pub permute_channels: bool,
+}
+
+impl Default for PhotometricDistort {
+    fn default() -> PhotometricDistort {
+        PhotometricDistort {
+            p: 0.5,
+            brightness: [0.875, 1.125],
+            contrast: [0.5, 1.5],
+            saturation: [0.5, 1.5],
+            hue: [-0.05, 0.05],
+            permute_channels: true,
+        }
+    }
+}
+
+impl PhotometricDistort {
+    pub(super) fn validate(&self) -> Result<(), Error> {
+        let factors = "two factors of 0 or more, the lesser first";
+        check_probability("photometric.p", self.p)?;
+        check_range("photometric.brightness", self.brightness, [0.0, f64::MAX], factors)?;
+        check_range("photometric.contrast", self.contrast, [0.0, f64::MAX], factors)?;
+        check_range("photometric.saturation", self.saturation, [0.0, f64::MAX], factors)?;
+        check_range("photometric.hue", self.hue, [-0.5, 0.5], "two turns from -0.5 to 0.5, the lesser first")
+    }
+
+    /// Draws which steps happen, and how strongly.
+    pub(super) fn sample(&self, rng: &mut SampleRng) -> Distortion {
+        let mut factor = |[low, high]: [f64; 2]| rng.chance(self.p).then(|| rng.uniform(low..=high));
+        let brightness = factor(self.brightness);
+        let contrast = factor(self.contrast);
+        let saturation = factor(self.saturation);
+        let hue = factor(self.hue);
+        let contrast_first = rng.chance(0.5);
+        let mut channels = [0, 1, 2];
+        if self.permute_channels && rng.chance(self.p) {
+            rng.shuffle(&mut channels);
+        }
+        Distortion {
+            brightness,
+            contrast: contrast.filter(|_| contrast_first),
+            saturation,
+            hue,
+            contrast_last: contrast.filter(|_| !contrast_first),
+            channels,
+        }
+    }
+}
+
+/// The drawn strengths, in the order in which they apply; `None` leaves a step out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Distortion {
+    /// Factor of brightness.
+    pub(super) brightness: Option<f64>,
+    /// Factor of contrast, before saturation and hue.
+    pub(super) contrast: Option<f64>,
+    /// Factor of saturation.
+    pub(super) saturation: Option<f64>,
+    /// Turn of hue.
+    pub(super) hue: Option<f64>,
+    /// Factor of contrast, after saturation and hue.
+    pub(super) contrast_last: Option<f64>,
+    /// For each new channel, the old one that it shows.
+    pub(super) channels: [usize; 3],
+}
+
+impl Default for Distortion {
+    /// Changes nothing.
+    fn default() -> Distortion {
+        Distortion {
+            brightness: None,
+            contrast: None,
+            saturation: None,
+            hue: None,
+            contrast_last: None,
+            channels: [0, 1, 2],
+        }
+    }
+}
+
+/// A rectangle of pixels, its right and bottom edges excluded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Region {
+    /// First column.
+    pub(super) left: usize,
+    /// First row.
+    pub(super) top: usize,
+    /// Column after the last.
+    pub(super) right: usize,
+    /// Row after the last.
+    pub(super) bottom: usize,
+}
+
+type Table = [u8; 256];
+
+impl Distortion {
+    /// Distorts the pixels of a region in place; what of it lies beyond the image is passed over.
+    pub(super) fn apply(&self, image: &mut Image, region: Region) {
+        let mut table = identity();
+        if let Some(factor) = self.brightness {
+            table = table.map(|level| truncated(f32::from(level) * factor as f32));
+        }
+        if let Some(factor) = self.contrast {
+            table = contrasted(table, mean_grey(image, region, &table), factor);
+        }
+        if self.saturation.is_some() || self.hue.is_some() {
+            self.colour(image, region, &table);
+            table = identity();
+        }
+        if let Some(factor) = self.contrast_last {
+            table = contrasted(table, mean_grey(image, region, &table), factor);
+        }
+        if table != identity() || self.channels != [0, 1, 2] {
+            let [red, green, blue] = self.channels;
+            for pixel in rows(image, region).flat_map(|row| row.chunks_exact_mut(3)) {
+                let old = [pixel[0], pixel[1], pixel[2]].map(|level| table[usize::from(level)]);
+                pixel.copy_from_slice(&[old[red], old[green], old[blue]]);
+            }
+        }
+    }
+
+    fn colour(&self, image: &mut Image, region: Region, table: &Table) {
+        let table = table.map(f32::from);
+        for row in rows(image, region) {
+            for pixels in row.chunks_mut(3 * Block::PIXELS) {
+                let mut block = Block::read(pixels, &table);
+                if let Some(factor) = self.saturation {
+                    block.saturate(factor);
+                }
+                if let Some(turn) = self.hue {
+                    block.turn_hue(turn);
+                }
+                block.write(pixels);
+            }
+        }
+    }
+}
+
+fn rows(image: &mut Image, region: Region) -> impl Iterator<Item = &mut [u8]> {
+    let (width, right) = (image.width, region.right.min(image.width));
+    let columns = region.left.min(right) * 3..right * 3;
+    let height = region.bottom.saturating_sub(region.top);
+    image
+        .data
+        .chunks_exact_mut((width * 3).max(1))
+        .skip(region.top)
+        .take(height)
+        .map(move |row| &mut row[columns.clone()])
+}
+
+fn identity() -> Table {
+    std::array::from_fn(|level| level as u8)
+}
+
+fn truncated(level: f32) -> u8 {
+    level.clamp(0.0, 255.0) as u8
+}
+
+fn contrasted(table: Table, mean: f32, factor: f64) -> Table {
+    let (own, shift) = (factor as f32, mean * (1.0 - factor) as f32);
+    table.map(|level| truncated(f32::from(level) * own + shift))
+}
+
+fn mean_grey(image: &mut Image, region: Region, table: &Table) -> f32 {
+    let floats = table.map(f32::from);
+    let (mut sum, mut count) = (0u64, 0u64);
+    for row in rows(image, region) {
+        let greys = row.chunks_exact(3).map(|pixel| {
+            let [red, green, blue] = [pixel[0], pixel[1], pixel[2]].map(|level| floats[usize::from(level)]);
+            grey(red, green, blue) as u32
+        });
+        sum += u64::from(greys.sum::<u32>());
+        count += row.len() as u64 / 3;
+    }
+    (sum as f64 / count.max(1) as f64) as f32
+}

@@ -1,0 +1,42 @@
+//! `RandomZoomOut` of torchvision: the image at a random place on a larger canvas, so that objects become small.
+
+use serde::{Deserialize, Serialize};
+
+use super::{check_probability, check_range};
+use crate::Error;
+use crate::image::Window;
+use crate::random::SampleRng;
+
+/// Settings of the zoom-out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ZoomOut {
+    /// Probability of zooming out at all.
+    pub p: f64,
+    /// Least and greatest side of the canvas, in sides of the image.
+    pub sides: [f64; 2],
+}
+
+impl Default for ZoomOut {
+    fn default() -> ZoomOut {
+        ZoomOut { p: 0.5, sides: [1.0, 4.0] }
+    }
+}
+
+impl ZoomOut {
+    pub(super) fn validate(&self) -> Result<(), Error> {
+        check_probability("zoom_out.p", self.p)?;
+        check_range("zoom_out.sides", self.sides, [1.0, 100.0], "two factors from 1 to 100, the lesser first")
+    }
+
+    pub(super) fn sample(&self, image: Window, rng: &mut SampleRng) -> Window {
+        if !rng.chance(self.p) {
+            return image;
+        }
+        let factor = rng.uniform(self.sides[0]..=self.sides[1]);
+        let (width, height) = ((image.width * factor).floor(), (image.height * factor).floor());
+        let left = ((width - image.width) * rng.unit()).floor();
+        let top = ((height - image.height) * rng.unit()).floor();
+        Window { left: image.left - left, top: image.top - top, width, height }
+    }
+}
