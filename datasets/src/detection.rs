@@ -1,0 +1,140 @@
+//! Annotated images as samples for a detector.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::Error;
+use crate::annotations::{DetectionSet, Record, TargetOptions};
+use crate::image::{Encoded, Image, Orientation, Reduction, Size};
+use crate::loader::Dataset;
+use crate::random::SampleRng;
+use crate::transforms::{Augmentation, Plan};
+
+/// An image at the detector's size with the objects in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DetectionSample {
+    /// The image, at the dataset's size.
+    pub image: Image,
+    /// Left, top, right, bottom in pixels of `image`, inside it and of positive area.
+    pub boxes: Vec<[f32; 4]>,
+    /// The class index of each box, from 0.
+    pub labels: Vec<usize>,
+    /// The image's id in the annotations.
+    pub image_id: u64,
+    /// Size of the stored image, to which detections are scaled back.
+    pub original: Size,
+    /// The image file.
+    pub path: PathBuf,
+}
+
+/// The images of a [`DetectionSet`], resized without keeping their proportions.
+#[derive(Debug)]
+pub struct DetectionDataset {
+    set: Arc<DetectionSet>,
+    shown: Vec<usize>,
+    size: Size,
+    targets: TargetOptions,
+    augmentation: Option<Augmentation>,
+}
+
+impl DetectionDataset {
+    /// The images augmented to `size`; those without a target are left out, unless `targets` keeps them.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where a setting of the augmentation or the size is out of range, [`Error::NoTargets`] where no
+    /// image is left.
+    pub fn for_training(
+        set: Arc<DetectionSet>,
+        size: Size,
+        augmentation: Augmentation,
+        targets: TargetOptions,
+    ) -> Result<DetectionDataset, Error> {
+        augmentation.validate()?;
+        let shows = |record: &Record| targets.keep_empty || !record.targets(&targets).is_empty();
+        let shown: Vec<usize> = (0..set.records.len()).filter(|&index| shows(&set.records[index])).collect();
+        if shown.is_empty() {
+            return Err(Error::NoTargets { records: set.records.len() });
+        }
+        DetectionDataset { set, shown, size, targets, augmentation: Some(augmentation) }.checked()
+    }
+
+    /// Every image, resized to `size` and nothing else. The boxes are those that training would see by default.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where the size is out of range.
+    pub fn for_evaluation(set: Arc<DetectionSet>, size: Size) -> Result<DetectionDataset, Error> {
+        let shown = (0..set.records.len()).collect();
+        DetectionDataset { set, shown, size, targets: TargetOptions::default(), augmentation: None }.checked()
+    }
+
+    fn checked(self) -> Result<DetectionDataset, Error> {
+        let sides = 1..=usize::from(u16::MAX);
+        if sides.contains(&self.size.height) && sides.contains(&self.size.width) {
+            Ok(self)
+        } else {
+            let expected = "a width and a height from 1 to 65535 pixels";
+            Err(Error::Setting { key: "size", value: self.size.to_string(), expected })
+        }
+    }
+
+    /// The set behind the samples; an evaluation dataset's sample `i` is its record `i`.
+    pub fn set(&self) -> &DetectionSet {
+        &self.set
+    }
+
+    /// The size of every sample's image.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    fn record(&self, index: usize) -> &Record {
+        &self.set.records[self.shown[index]]
+    }
+}
+
+impl Dataset for DetectionDataset {
+    type Sample = DetectionSample;
+
+    fn len(&self) -> usize {
+        self.shown.len()
+    }
+
+    fn path(&self, index: usize) -> &Path {
+        &self.record(index).file
+    }
+
+    fn load(&self, index: usize, rng: &mut SampleRng) -> Result<DetectionSample, Error> {
+        let record = self.record(index);
+        let targets = record.targets(&self.targets);
+        let plan = match &self.augmentation {
+            Some(augmentation) => augmentation.plan(record.size(), &targets, self.size, rng),
+            None => Plan::plain(record.size(), &targets, self.size),
+        };
+        let (source, reduction) = decode(record, plan.framing.scale(self.size))?;
+        let image = plan.render(&source, reduction.factor(), self.size)?;
+        let (boxes, labels) = plan
+            .placed
+            .iter()
+            .map(|placed| (placed.corners.map(|pixels| pixels as f32), targets[placed.target].class))
+            .filter(|([left, top, right, bottom], _)| right > left && bottom > top)
+            .unzip();
+        let (image_id, original, path) = (record.image_id, record.size(), record.file.clone());
+        Ok(DetectionSample { image, boxes, labels, image_id, original, path })
+    }
+}
+
+/// The record's image, at a fraction of its size where it will be shrunk that much anyway.
+fn decode(record: &Record, scale: f64) -> Result<(Image, Reduction), Error> {
+    let fits = |found: Size| match found == record.size() {
+        true => Ok(()),
+        false => Err(Error::SizeMismatch { path: record.file.clone(), annotated: record.size(), found }),
+    };
+    let encoded = Encoded::read(&record.file)?;
+    encoded.size().map_or(Ok(()), fits)?;
+    let reduction = encoded.reduction(scale);
+    let image = encoded.decode(Orientation::AsStored, reduction)?;
+    if reduction == Reduction::None {
+        fits(image.size())?;
+    }
+    Ok((image, reduction))
+}

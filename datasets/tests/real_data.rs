@@ -1,0 +1,113 @@
+//! Real sets, where they are at hand: in `REAL_DATA`, or beside the repository as `shared/data`.
+
+#![allow(clippy::print_stderr)] // A skipped test says so.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use datasets::voc::{self, Classes};
+use datasets::{
+    Augmentation, Dataset, DetectionDataset, DetectionSet, Loader, LoaderOptions, Oddity, Order, Size, TargetOptions,
+    coco,
+};
+
+/// The folder of a set, or nothing (and a word about it) where it is absent.
+fn set_folder(name: &str) -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    let folder = std::env::var_os("REAL_DATA").map_or_else(beside, PathBuf::from).join(name);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!("skipped: {} does not exist", folder.display());
+    None
+}
+
+/// Objects of each class, by name.
+fn objects(set: &DetectionSet, name: &str) -> usize {
+    let class = set.classes.iter().position(|class| class.name == name).expect("a class of the set");
+    set.records.iter().flat_map(|record| &record.objects).filter(|object| object.class == class).count()
+}
+
+/// Every image is read, augmented and found to be of its annotated size.
+fn samples(set: DetectionSet, augmentation: Option<Augmentation>) -> usize {
+    let (set, size) = (Arc::new(set), Size { height: 96, width: 96 });
+    let dataset = match augmentation {
+        Some(augmentation) => DetectionDataset::for_training(set, size, augmentation, TargetOptions::default()),
+        None => DetectionDataset::for_evaluation(set, size),
+    };
+    let dataset = Arc::new(dataset.expect("valid options"));
+    let options = LoaderOptions { batch_size: 16, workers: 2, order: Order::Shuffled, ..LoaderOptions::default() };
+    let loader = Loader::new(Arc::clone(&dataset), options).expect("valid options");
+    let mut count = 0;
+    for batch in loader.epoch(0, 0).expect("an epoch") {
+        for sample in batch.expect("every image is whole").samples {
+            assert_eq!(sample.image.size(), size);
+            assert_eq!(sample.boxes.len(), sample.labels.len());
+            for [left, top, right, bottom] in sample.boxes {
+                assert!(0.0 <= left && left < right && right <= 96.0 && 0.0 <= top && top < bottom && bottom <= 96.0);
+            }
+            count += 1;
+        }
+    }
+    assert_eq!(count, dataset.len());
+    count
+}
+
+#[test]
+fn bccd_is_read_whole_with_its_two_zero_area_boxes() {
+    let Some(root) = set_folder("bccd_voc/BCCD") else { return };
+    let read = |split| voc::read(&root, split, Classes::Collected).expect("a valid split");
+    let splits = ["train", "val", "test"].map(read);
+    assert_eq!(splits.each_ref().map(|set| set.records.len()), [205, 87, 72]);
+    let total = |name| splits.iter().map(|set| objects(set, name)).sum::<usize>();
+    assert_eq!(["RBC", "WBC", "Platelets"].map(total), [4155, 372, 361]);
+    let without_area: Vec<_> = splits
+        .iter()
+        .flat_map(|set| set.findings.iter().filter(|(oddity, _)| *oddity == Oddity::BoxWithoutArea))
+        .flat_map(|(_, finding)| finding.examples.clone())
+        .collect();
+    let mut names = without_area;
+    names.sort();
+    assert_eq!(names, ["BloodImage_00338.jpg", "BloodImage_00343.jpg"]);
+    assert_eq!(splits.iter().map(|set| set.findings.count(Oddity::BoxWithoutArea)).sum::<usize>(), 2);
+    assert!(splits.iter().all(|set| set.findings.count(Oddity::BoxBeyondFrame) == 0));
+    let [train, val, _] = splits;
+    assert_eq!(samples(train, Some(Augmentation::default())), 205);
+    assert_eq!(samples(val, None), 87);
+}
+
+#[test]
+fn coco_subset_is_read_whole_with_its_crowds_and_empty_images() {
+    let Some(root) = set_folder("coco2017_subset") else { return };
+    let read = |split: &str| {
+        let annotations = root.join(format!("annotations/instances_{split}.json"));
+        coco::read(&root.join(split), &annotations).expect("valid JSON")
+    };
+    let (train, val) = (read("train2017"), read("val2017"));
+    assert_eq!((train.records.len(), val.records.len()), (215, 206));
+    assert_eq!(train.classes.len(), 80);
+    assert_eq!(train.classes, val.classes);
+    assert_eq!((train.classes[0].id, train.classes[79].id), (1, 90));
+    let counts =
+        |set: &DetectionSet| [Oddity::Crowd, Oddity::ImageWithoutObjects].map(|oddity| set.findings.count(oddity));
+    assert_eq!((counts(&train), counts(&val)), ([19, 1], [21, 2]));
+    assert_eq!(train.records.iter().map(|record| record.objects.len()).sum::<usize>(), 2035);
+    let shown = samples(train, Some(Augmentation::default()));
+    assert!((200..215).contains(&shown), "{shown} images to train on");
+    assert_eq!(samples(val, None), 206);
+}
+
+#[test]
+fn voc_subset_is_read_whole_with_its_difficult_objects() {
+    let Some(root) = set_folder("voc2012_subset/VOCdevkit/VOC2012") else { return };
+    let trainval = voc::read(&root, "trainval", Classes::Collected).expect("a valid split");
+    assert_eq!((trainval.records.len(), trainval.classes.len()), (400, 20));
+    assert_eq!(trainval.records.iter().map(|record| record.objects.len()).sum::<usize>(), 1023);
+    assert_eq!(trainval.findings.count(Oddity::Difficult), 147);
+    assert_eq!(trainval.classes[0].name, "aeroplane");
+    let names: Vec<String> = trainval.classes.iter().map(|class| class.name.clone()).collect();
+    let train = voc::read(&root, "train", Classes::Given(&names)).expect("a valid split");
+    assert_eq!((train.records.len(), train.classes.len()), (200, 20));
+    assert!(samples(train, Some(Augmentation::default())) > 150);
+    assert_eq!(samples(trainval, None), 400);
+}
