@@ -11,6 +11,7 @@
 //! | [`draw`] | boxes and their labels on a picture |
 //! | [`loader`] | batches in a fixed order from any number of threads |
 //! | [`random`] | randomness by seed, epoch and index |
+//! | [`shapes`] | a synthetic set of coloured shapes, written as COCO, VOC and class folders |
 //!
 //! Nothing here knows of tensors, prints or logs.
 
@@ -23,6 +24,7 @@ pub mod findings;
 pub mod image;
 pub mod loader;
 pub mod random;
+pub mod shapes;
 pub mod transforms;
 pub mod voc;
 
@@ -33,4 +35,5 @@ pub use findings::{Finding, Findings, Oddity};
 pub use image::{Encoding, Image, Orientation, Size};
 pub use loader::{Batch, Dataset, Epoch, LastBatch, Loader, LoaderOptions, OnError, Order, Skipped};
 pub use random::SampleRng;
+pub use shapes::ShapesOptions;
 pub use transforms::Augmentation;
