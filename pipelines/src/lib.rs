@@ -1,1 +1,26 @@
-//! pipelines
+//! Configuration, tasks, stages and the command line of `pipeline`.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`cli`], [`commands`] | the words of the command line, and what each command does |
+//! | [`config`] | a job's YAML file, typed and checked |
+//! | [`task`] | the one seam between stages and tasks |
+//! | [`mod@train`], [`mod@evaluate`] | the stages, written once for every task |
+//! | [`network`], [`batch`], [`precision`], [`device`] | a model with its weights, and what runs it |
+//! | [`run_folder`], [`environment`] | what a run leaves |
+//! | [`console`], [`failure`] | what a person sees |
+
+pub mod batch;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod console;
+pub mod device;
+pub mod environment;
+pub mod evaluate;
+pub mod failure;
+pub mod network;
+pub mod precision;
+pub mod run_folder;
+pub mod task;
+pub mod train;

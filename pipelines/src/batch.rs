@@ -1,0 +1,67 @@
+//! From decoded samples to the tensor that the network sees.
+
+use datasets::Image;
+use tch::{Device, Kind, Tensor};
+
+use crate::config::Normalization;
+
+/// Brings batches of images to the device and to the network's range.
+pub struct Normalizer {
+    device: Device,
+    shift: Tensor,
+    scale: Tensor,
+    channels_last: bool,
+}
+
+impl Normalizer {
+    /// A normaliser to `device`; `channels_last` is how the result lies in memory.
+    pub fn new(normalization: &Normalization, device: Device, channels_last: bool) -> Self {
+        let row = |values: [f64; 3]| Tensor::from_slice(&values).to_kind(Kind::Float).view([1, 3, 1, 1]).to(device);
+        let Normalization { mean, std } = normalization;
+        Self {
+            device,
+            shift: row(mean.map(|value| value * 255.0)),
+            scale: row(std.map(|value| 1.0 / (255.0 * value))),
+            channels_last,
+        }
+    }
+
+    /// Images of one size as `[N, 3, H, W]` in fp32, `(pixel / 255 - mean) / std`.
+    pub fn batch<'a>(&self, images: impl ExactSizeIterator<Item = &'a Image>) -> Tensor {
+        let count = images.len();
+        let mut pixels = Vec::new();
+        let (mut height, mut width) = (0, 0);
+        for image in images {
+            (height, width) = (image.height, image.width);
+            if pixels.is_empty() {
+                pixels.reserve_exact(count * image.data.len());
+            }
+            pixels.extend_from_slice(&image.data);
+        }
+        let bytes = Tensor::from_slice(&pixels).view([count as i64, height as i64, width as i64, 3]);
+        // Bytes cross to the device, not floats; and rows of interleaved pixels are channels-last already.
+        let images = bytes.to(self.device).permute([0, 3, 1, 2]).to_kind(Kind::Float);
+        let images = (images - &self.shift) * &self.scale;
+        if self.channels_last { images } else { images.contiguous() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_are_normalised_in_either_memory_format() {
+        let image = |value: u8| Image { height: 2, width: 1, data: vec![value, 0, 255, 10, 20, 30] };
+        let images = [image(0), image(255)];
+        let last = Normalizer::new(&Normalization::default(), Device::Cpu, true).batch(images.iter());
+        let first = Normalizer::new(&Normalization::default(), Device::Cpu, false).batch(images.iter());
+        assert_eq!(first.size(), [2, 3, 2, 1]);
+        assert!(first.is_contiguous());
+        assert!((&last - &first).abs().max().double_value(&[]) == 0.0);
+        let expected = (255.0 / 255.0 - 0.485) / 0.229;
+        assert!((first.double_value(&[1, 0, 0, 0]) - expected).abs() < 1e-5);
+        let expected = (20.0 / 255.0 - 0.456) / 0.224;
+        assert!((first.double_value(&[0, 1, 1, 0]) - expected).abs() < 1e-5);
+    }
+}

@@ -1,0 +1,153 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Trains, evaluates and runs MobileOne vision models.
+#[derive(Debug, Parser)]
+#[command(name = "pipeline", version, about, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a model as a configuration says, or go on with a run
+    Train(TrainArgs),
+    /// Evaluate a run, or weights under a configuration
+    Eval(EvalArgs),
+    /// Find objects in images and draw them
+    Predict(PredictArgs),
+    /// Make data sets
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Show versions, devices and libraries, and what is missing
+    Doctor(DoctorArgs),
+}
+
+/// Options of every command that runs a network.
+#[derive(Debug, Args)]
+pub struct DeviceArgs {
+    /// Where to compute: auto, cpu, cuda or cuda:N
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    pub device: String,
+}
+
+/// Options of every command that reads a configuration.
+#[derive(Debug, Args)]
+pub struct SetArgs {
+    /// Override a key of the configuration, for example train.epochs=5
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+}
+
+/// `pipeline train`.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// The configuration: a path, or a name in configs/
+    #[arg(required_unless_present = "resume", conflicts_with = "resume")]
+    pub config: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub set: SetArgs,
+    /// Go on with a run that was interrupted
+    #[arg(long, value_name = "RUN")]
+    pub resume: Option<PathBuf>,
+    /// The folder that the run's folder is made in
+    #[arg(short, long, default_value = "runs", value_name = "DIR")]
+    pub output: PathBuf,
+    /// The run's name [default: the configuration's]
+    #[arg(long)]
+    pub name: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub device: DeviceArgs,
+    /// Print the final report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pipeline eval`.
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// A run's folder, or a configuration with --weights
+    #[arg(value_name = "RUN|CONFIG")]
+    pub subject: String,
+    /// The weights to evaluate [default: the run's best]
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub set: SetArgs,
+    /// Where predictions and the report go [default: the run's folder, or none for a configuration]
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub device: DeviceArgs,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pipeline predict`.
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// A run's folder
+    pub run: PathBuf,
+    /// Image files
+    #[arg(required = true)]
+    pub images: Vec<PathBuf>,
+    /// The weights to use [default: the run's best]
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// Where pictures with drawn predictions and predictions.json go [default: JSON alone, on standard output]
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Leave out predictions below this score
+    #[arg(long, default_value_t = 0.3, value_name = "SCORE")]
+    pub threshold: f64,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub device: DeviceArgs,
+}
+
+/// `pipeline data`.
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Write a synthetic set of coloured shapes, in COCO, VOC, mask and folder layout
+    Shapes(ShapesArgs),
+}
+
+/// `pipeline data shapes`.
+#[derive(Debug, Args)]
+pub struct ShapesArgs {
+    /// The folder to make
+    pub folder: PathBuf,
+    /// Training images
+    #[arg(long, default_value_t = 400)]
+    pub train: usize,
+    /// Validation images
+    #[arg(long, default_value_t = 100)]
+    pub val: usize,
+    /// Training images a class in classify/; 0 leaves that folder out
+    #[arg(long, default_value_t = 60)]
+    pub classify_train: usize,
+    /// Validation images a class in classify/
+    #[arg(long, default_value_t = 20)]
+    pub classify_val: usize,
+    /// The same seed writes the same files
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// `pipeline doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}

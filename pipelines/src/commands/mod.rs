@@ -1,0 +1,121 @@
+//! What each command does.
+
+mod data;
+mod doctor;
+mod eval;
+mod predict;
+mod train;
+
+use backbone::Form;
+use backbone::checkpoint::{self, Metadata};
+use datasets::Class;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use tch::Device;
+
+use crate::cli::Command;
+use crate::config::{Config, ConfigFile, Normalization};
+use crate::console::{self, Output};
+use crate::failure::Failure;
+use crate::network::Network;
+use crate::run_folder::{RunFolder, write_whole};
+use crate::task::{Report, Task};
+use crate::train::checkpoint::Checkpoint;
+
+/// Does what the command says.
+///
+/// # Errors
+/// A failure with its exit status.
+pub fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Train(args) => train::run(&args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Predict(args) => predict::run(&args),
+        Command::Data(command) => data::run(&command),
+        Command::Doctor(args) => doctor::run(&args),
+    }
+}
+
+/// The configuration that a run was made with.
+fn run_config(run: &RunFolder, overrides: &[String]) -> Result<ConfigFile, Failure> {
+    ConfigFile::open(&run.config().to_string_lossy(), overrides)
+}
+
+/// The weights that a run is judged by: its best, or its last where no evaluation was made.
+fn run_weights(run: &RunFolder) -> Result<PathBuf, Failure> {
+    ["best", "last"]
+        .iter()
+        .find_map(|name| Checkpoint::find(&run.checkpoints(), name))
+        .map(|checkpoint| checkpoint.best_weights())
+        .ok_or_else(|| {
+            Failure::failed(format!("{} has no checkpoint yet", run.path().display()))
+                .hint("A run writes its first checkpoint after its first epoch.")
+        })
+}
+
+/// Where the metadata of weights keeps the ids that annotation files use for the classes.
+const CLASS_IDS: &str = "class_ids";
+
+/// The classes that weights were trained for, in the order of the network's outputs.
+fn classes_of(weights: &checkpoint::Checkpoint) -> Option<Vec<Class>> {
+    let metadata = weights.metadata.as_ref()?;
+    let ids: Vec<u64> = serde_json::from_str(metadata.extra.get(CLASS_IDS)?).ok()?;
+    let named = metadata.classes.iter().zip(ids);
+    Some(named.map(|(name, id)| Class { id, name: name.clone() }).collect())
+}
+
+/// A network in deploy form with the weights of a file, ready to run.
+fn deployed<T: Task>(task: &T, weights: checkpoint::Checkpoint, device: Device) -> Result<Network<T>, Failure> {
+    // A network that is trained on a deploy-form backbone still has normalisation in its head: its file knows.
+    let form = weights.metadata.map(|metadata| metadata.form).or(weights.form).unwrap_or(Form::Train);
+    let mut network = Network::new(task, form, device)?;
+    network.variables.freeze();
+    network.load(&weights.tensors)?;
+    let network = if form == Form::Deploy { network } else { network.deployed(task)? };
+    crate::train::lay_channels_last(&network)?;
+    Ok(network)
+}
+
+/// Prints a report, and writes `report.json` and `report.md` into `folder` where one is given.
+fn publish(report: &impl Report, folder: Option<&Path>, output: Output) -> Result<(), Failure> {
+    let tables: Vec<String> = report.tables().iter().map(console::Table::render).collect();
+    let json = to_json(report)?;
+    if let Some(folder) = folder {
+        write_whole(&folder.join("report.json"), json.as_bytes())?;
+        let fenced: String = tables.iter().map(|table| format!("```\n{table}```\n\n")).collect();
+        write_whole(&folder.join("report.md"), fenced.as_bytes())?;
+    }
+    match output {
+        Output::Json => console::data(&json),
+        Output::Text => console::data(&tables.join("\n")),
+    }
+}
+
+fn to_json(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(Failure::failed)
+}
+
+fn output(json: bool) -> Output {
+    if json { Output::Json } else { Output::Text }
+}
+
+/// Says what is odd in a data set, a line each.
+fn tell_findings(set: &str, findings: &[String]) {
+    for finding in findings {
+        console::warning(format!("{set}: {finding}"));
+    }
+}
+
+/// What checkpoints say of their weights.
+fn metadata<T: Task>(config: &Config<T::Keys>, classes: &[Class]) -> Result<Metadata, Failure> {
+    let ids: Vec<u64> = classes.iter().map(|class| class.id).collect();
+    let ids = serde_json::to_string(&ids).map_err(Failure::failed)?;
+    let Normalization { mean, std } = config.data.normalize;
+    Ok(Metadata {
+        spec: config.backbone.specification()?,
+        form: Form::Train,
+        classes: classes.iter().map(|class| class.name.clone()).collect(),
+        normalization: checkpoint::Normalization { mean, std },
+        extra: [(CLASS_IDS.to_owned(), ids)].into(),
+    })
+}

@@ -1,0 +1,132 @@
+//! The `data` section.
+
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+use super::Keys;
+
+/// Height and width of what the network sees; one number for a square.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "OneOrTwo", into = "OneOrTwo")]
+pub struct ImageSize {
+    /// Rows of pixels.
+    pub height: usize,
+    /// Columns of pixels.
+    pub width: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, expecting = "a size is one number or [height, width]")]
+enum OneOrTwo {
+    Square(usize),
+    Sides([usize; 2]),
+}
+
+impl From<ImageSize> for datasets::Size {
+    fn from(ImageSize { height, width }: ImageSize) -> Self {
+        Self { height, width }
+    }
+}
+
+impl From<OneOrTwo> for ImageSize {
+    fn from(sides: OneOrTwo) -> Self {
+        match sides {
+            OneOrTwo::Square(side) => Self { height: side, width: side },
+            OneOrTwo::Sides([height, width]) => Self { height, width },
+        }
+    }
+}
+
+impl From<ImageSize> for OneOrTwo {
+    fn from(size: ImageSize) -> Self {
+        if size.height == size.width { Self::Square(size.height) } else { Self::Sides([size.height, size.width]) }
+    }
+}
+
+/// Mean and deviation of the training images, of values in 0..1; ImageNet's by default.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Normalization {
+    /// Per channel, red first.
+    pub mean: [f64; 3],
+    /// Per channel, red first.
+    pub std: [f64; 3],
+}
+
+impl Default for Normalization {
+    fn default() -> Self {
+        Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
+    }
+}
+
+/// Where samples come from and how they are prepared.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound(serialize = "K: Keys", deserialize = "K: Keys"))]
+pub struct DataConfig<K: Keys> {
+    /// The folder that the paths of `train` and `val` start from.
+    pub root: PathBuf,
+    /// What the network sees.
+    pub size: ImageSize,
+    /// How pixel values are brought to the network's range.
+    #[serde(default)]
+    pub normalize: Normalization,
+    /// What is trained on.
+    pub train: K::Source,
+    /// What is evaluated on.
+    pub val: K::Source,
+    /// Which annotations training sees.
+    #[serde(default)]
+    pub targets: K::Targets,
+    /// How training samples are varied.
+    #[serde(default)]
+    pub augment: K::Augment,
+    /// Threads that read and prepare samples; 0 prepares them between the steps.
+    #[serde(default = "two_workers")]
+    pub workers: usize,
+    /// What a sample that cannot be read does to a run.
+    #[serde(default)]
+    pub on_error: datasets::OnError,
+}
+
+fn two_workers() -> usize {
+    2
+}
+
+/// A set of images with boxes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "format", rename_all = "lowercase", deny_unknown_fields)]
+pub enum DetectionSource {
+    /// A folder of images and an instances JSON.
+    Coco {
+        /// The folder of images, below `data.root`.
+        images: PathBuf,
+        /// The JSON file, below `data.root`.
+        annotations: PathBuf,
+    },
+    /// A VOC devkit folder: `JPEGImages`, `Annotations`, `ImageSets/Main`.
+    Voc {
+        /// The list in `ImageSets/Main`, without its ending.
+        split: String,
+        /// The devkit folder, below `data.root`.
+        #[serde(default)]
+        folder: PathBuf,
+        /// Class names in the order of their indices; collected from the training annotations where not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        classes: Option<Vec<String>>,
+    },
+}
+
+impl DetectionSource {
+    /// The first path that the source needs and that is not there.
+    pub fn missing(&self, root: &Path) -> Option<PathBuf> {
+        let needed = match self {
+            Self::Coco { images, annotations } => vec![root.join(images), root.join(annotations)],
+            Self::Voc { split, folder, .. } => {
+                let folder = root.join(folder);
+                let list = folder.join("ImageSets/Main").join(format!("{split}.txt"));
+                vec![folder.join("JPEGImages"), folder.join("Annotations"), list]
+            }
+        };
+        needed.into_iter().find(|path| !path.exists())
+    }
+}

@@ -1,0 +1,71 @@
+//! What a run ran on: `environment.json` of the run folder, and `pipeline doctor`.
+
+use serde::Serialize;
+use std::path::Path;
+use std::process::Command;
+use tch::{Cuda, Device};
+use tch_ext::system;
+
+use crate::device;
+
+/// Versions, device, revision and command line of a run.
+#[derive(Debug, Serialize)]
+pub struct Environment {
+    /// This program's version.
+    pub pipeline: &'static str,
+    /// libtorch's version.
+    pub libtorch: String,
+    /// Where the network trains.
+    pub device: String,
+    /// The processor's name.
+    pub cpu: String,
+    /// The instruction set that libtorch uses on it.
+    pub cpu_capability: String,
+    /// Threads of libtorch.
+    pub threads: i32,
+    /// CUDA devices in sight.
+    pub cuda_devices: i64,
+    /// The host's name.
+    pub host: Option<String>,
+    /// The revision of the checkout that the command ran in, where it is one.
+    pub git_revision: Option<String>,
+    /// The words of the command.
+    pub command_line: Vec<String>,
+    /// The run's seed.
+    pub seed: u64,
+}
+
+impl Environment {
+    /// As it is now.
+    pub fn now(device: Device, seed: u64) -> Self {
+        Self {
+            pipeline: env!("CARGO_PKG_VERSION"),
+            libtorch: system::libtorch_version(),
+            device: device::describe(device),
+            cpu: cpu_name(),
+            cpu_capability: system::cpu_capability(),
+            threads: tch::get_num_threads(),
+            cuda_devices: if Cuda::is_available() { Cuda::device_count() } else { 0 },
+            host: std::fs::read_to_string("/etc/hostname").ok().map(|name| name.trim().to_owned()),
+            git_revision: git_revision(),
+            command_line: std::env::args().collect(),
+            seed,
+        }
+    }
+}
+
+/// The processor's name, as the kernel tells it.
+pub fn cpu_name() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    text.lines()
+        .find_map(|line| line.strip_prefix("model name").and_then(|rest| rest.split_once(':')))
+        .map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
+}
+
+fn git_revision() -> Option<String> {
+    if !Path::new(".git").exists() {
+        return None;
+    }
+    let output = Command::new("git").args(["describe", "--always", "--dirty"]).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}

@@ -1,0 +1,73 @@
+//! A task's model together with the variables that hold its weights.
+
+use backbone::checkpoint::{self, Policy};
+use backbone::{Form, StateDict};
+use std::collections::BTreeMap;
+use tch::{Device, Tensor, nn};
+
+use crate::failure::Failure;
+use crate::task::Task;
+
+/// A model, its variables and the form that it stands in.
+pub struct Network<T: Task> {
+    /// Every weight and statistic by its key.
+    pub variables: nn::VarStore,
+    /// The task's model.
+    pub model: T::Model,
+    /// Whether the model is as trained or as deployed.
+    pub form: Form,
+}
+
+impl<T: Task> Network<T> {
+    /// Builds the task's model on `device`, with fresh weights from libtorch's generator.
+    ///
+    /// # Errors
+    /// When the configuration does not describe a model that can be built.
+    pub fn new(task: &T, form: Form, device: Device) -> Result<Self, Failure> {
+        let variables = nn::VarStore::new(device);
+        let model = task.build(&variables.root(), form)?;
+        Ok(Self { variables, model, form })
+    }
+
+    /// Where the weights lie.
+    pub fn device(&self) -> Device {
+        self.variables.device()
+    }
+
+    /// Every weight and statistic by its key, in the order of the keys; shares memory with the network.
+    pub fn state(&self) -> StateDict {
+        self.variables.variables().into_iter().collect()
+    }
+
+    /// What is trained, by its key.
+    pub fn parameters(&self) -> BTreeMap<String, Tensor> {
+        self.state().into_iter().filter(|(_, tensor)| tensor.requires_grad()).collect()
+    }
+
+    /// Copies `state` into the network.
+    ///
+    /// # Errors
+    /// Unless the keys and shapes are exactly the network's.
+    pub fn load(&mut self, state: &StateDict) -> Result<(), Failure> {
+        let variables: Vec<(String, Tensor)> = self.state().into_iter().collect();
+        checkpoint::load_into(&variables, state, Policy::Exact).map(|_| ()).map_err(Failure::failed)
+    }
+
+    /// The same function in deploy form, every convolution folded with its normalisation.
+    ///
+    /// # Errors
+    /// When the deploy form cannot be built.
+    pub fn deployed(&self, task: &T) -> Result<Self, Failure> {
+        let mut folded = StateDict::new();
+        task.fold(&self.model, &mut folded);
+        let mut deployed = Self::new(task, Form::Deploy, self.device())?;
+        deployed.variables.freeze();
+        deployed.load(&folded)?;
+        Ok(deployed)
+    }
+
+    /// Numbers that are trained.
+    pub fn parameter_count(&self) -> i64 {
+        self.parameters().values().map(|tensor| tensor.numel() as i64).sum()
+    }
+}

@@ -1,0 +1,5 @@
+//! The program as its users meet it: run as a process, on small data that the tests make.
+
+mod detector;
+mod words;
+mod workshop;

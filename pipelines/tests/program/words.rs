@@ -1,0 +1,85 @@
+//! What a person reads when something is wrong.
+
+use crate::workshop::{Workshop, fail, output, pipeline, succeed};
+
+#[test]
+fn an_unknown_key_names_its_line_and_the_nearest_key() {
+    let workshop = Workshop::new();
+    let text = crate::workshop::read(workshop.path("job.yaml")).replace("  epochs: 2", "  epoch: 2");
+    std::fs::write(workshop.path("typo.yaml"), text).unwrap();
+    let errors = fail(&["train", &workshop.at("typo.yaml")], 2);
+    assert!(errors.contains("typo.yaml:21:"), "{errors}");
+    assert!(errors.contains("unknown field `epoch`") && errors.contains("Did you mean `epochs`?"), "{errors}");
+}
+
+#[test]
+fn an_unknown_override_names_itself_and_the_nearest_key() {
+    let workshop = Workshop::new();
+    let errors = fail(&["train", &workshop.at("job.yaml"), "--set", "train.batchsize=4"], 2);
+    assert!(errors.contains("--set train.batchsize=4: "), "{errors}");
+    assert!(errors.contains("Did you mean `batch_size`?"), "{errors}");
+    let errors = fail(&["train", &workshop.at("job.yaml"), "--set", "train.epochs"], 2);
+    assert!(errors.contains("there is no `=`"), "{errors}");
+}
+
+#[test]
+fn a_wrong_value_is_refused_before_any_work() {
+    let workshop = Workshop::new();
+    let errors = fail(&["train", &workshop.at("job.yaml"), "--set", "train.epochs=0"], 2);
+    assert!(errors.contains("train.epochs is 0"), "{errors}");
+    let errors = fail(&["train", &workshop.at("job.yaml"), "--set", "data.size=[64]"], 2);
+    assert!(errors.contains("size"), "{errors}");
+    assert!(!workshop.path("runs").exists());
+}
+
+#[test]
+fn missing_data_says_where_to_put_it_and_how_to_see_it_work_without() {
+    let workshop = Workshop::new();
+    let errors = fail(&["train", &workshop.at("job.yaml"), "--set", "data.root=/nowhere/coco"], 1);
+    assert!(errors.contains("/nowhere/coco/JPEGImages does not exist"), "{errors}");
+    assert!(errors.contains("--set data.root=FOLDER") && errors.contains("make demo"), "{errors}");
+}
+
+#[test]
+fn a_configuration_is_found_by_name_or_the_nearest_is_named() {
+    let workshop = Workshop::new();
+    std::fs::create_dir(workshop.path("configs")).unwrap();
+    std::fs::copy(workshop.path("job.yaml"), workshop.path("configs/small.yaml")).unwrap();
+    let in_workshop = |arguments: &[&str]| output(pipeline(arguments).current_dir(workshop.path("")));
+    let found = in_workshop(&["train", "small", "--set", "data.root=/nowhere"]);
+    assert!(String::from_utf8_lossy(&found.stderr).contains("/nowhere/JPEGImages does not exist"));
+    let missed = in_workshop(&["train", "smal.yaml"]);
+    assert_eq!(missed.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&missed.stderr).contains("Did you mean small.yaml?"));
+}
+
+#[test]
+fn the_doctor_names_versions_on_standard_output() {
+    let table = succeed(&["doctor"]);
+    assert!(table.contains("libtorch") && table.contains("2.11.0"), "{table}");
+    let findings: serde_json::Value = serde_json::from_str(&succeed(&["doctor", "--json"])).unwrap();
+    assert!(findings.as_array().unwrap().iter().any(|finding| finding["what"] == "OpenCV"));
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped check says so")]
+fn cuda_that_is_not_there_is_refused() {
+    if succeed(&["doctor", "--json"]).contains("\"what\": \"CUDA devices\",\n    \"found\": \"0\"") {
+        let workshop = Workshop::new();
+        let errors = fail(&["train", &workshop.at("job.yaml"), "--device", "cuda"], 1);
+        assert!(errors.contains("--device cuda"), "{errors}");
+    } else {
+        eprintln!("skipped: a CUDA device is here");
+    }
+    let workshop = Workshop::new();
+    assert!(fail(&["train", &workshop.at("job.yaml"), "--device", "tpu"], 2).contains("not a device"));
+}
+
+#[test]
+fn a_folder_that_is_no_run_is_refused() {
+    let workshop = Workshop::new();
+    assert!(fail(&["eval", &workshop.at("shapes")], 2).contains("is not a run"));
+    assert!(fail(&["predict", &workshop.at("shapes"), "x.jpg"], 2).contains("is not a run"));
+    assert!(fail(&["train", "--resume", &workshop.at("shapes")], 2).contains("is not a run"));
+    assert!(fail(&["eval", &workshop.at("job.yaml")], 2).contains("has no weights"));
+}

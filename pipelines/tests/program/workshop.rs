@@ -1,0 +1,111 @@
+//! The program under test, and small data for it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// `pipeline` with one thread and no colour.
+pub fn pipeline(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pipeline"));
+    command.args(arguments).env("OMP_NUM_THREADS", "1").env("NO_COLOR", "1").env_remove("SHAPES_ROOT");
+    command
+}
+
+/// Runs to the end.
+pub fn output(command: &mut Command) -> Output {
+    command.output().expect("the program starts")
+}
+
+/// Runs to the end, which must be a good one; standard output.
+pub fn succeed(arguments: &[&str]) -> String {
+    let output = output(&mut pipeline(arguments));
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("standard output is text")
+}
+
+/// Runs to the end, which must be this exit status; standard error.
+pub fn fail(arguments: &[&str], status: i32) -> String {
+    let output = output(&mut pipeline(arguments));
+    let errors = String::from_utf8(output.stderr).expect("standard error is text");
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {errors}");
+    errors
+}
+
+/// A folder with a few images of shapes and a configuration of a tiny detector on them.
+pub struct Workshop {
+    folder: tempfile::TempDir,
+}
+
+impl Workshop {
+    /// Twelve images to train, six to evaluate.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let workshop = Self { folder };
+        let folder = workshop.at("shapes");
+        succeed(&["data", "shapes", &folder, "--train", "12", "--val", "6", "--classify-train", "0", "--seed", "3"]);
+        std::fs::write(workshop.path("job.yaml"), workshop.configuration()).expect("the configuration is written");
+        workshop
+    }
+
+    /// A path in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The first training image.
+    pub fn training_image(&self) -> PathBuf {
+        let list = read(self.path("shapes/ImageSets/Main/train.txt"));
+        let id = list.lines().next().expect("the list is not empty");
+        self.path(&format!("shapes/JPEGImages/{id}.jpg"))
+    }
+
+    /// A path in the folder, as a word of the command line.
+    pub fn at(&self, name: &str) -> String {
+        self.path(name).to_string_lossy().into_owned()
+    }
+
+    /// Trains `job.yaml` into `runs/name`, with overrides.
+    pub fn train(&self, name: &str, overrides: &[&str]) -> Command {
+        let mut command = pipeline(&["train", &self.at("job.yaml"), "--output", &self.at("runs"), "--name", name]);
+        for change in overrides {
+            command.args(["--set", change]);
+        }
+        command
+    }
+
+    fn configuration(&self) -> String {
+        format!(
+            "task: detect
+seed: 7
+backbone:
+  spec:
+    stem: 8
+    stages:
+      - {{ width: 8, blocks: 1 }}
+      - {{ width: 8, blocks: 1 }}
+      - {{ width: 16, blocks: 1 }}
+      - {{ width: 16, blocks: 1 }}
+    branches: 1
+head:
+  extra_channels: [16, 16, 16, 16]
+data:
+  root: {root}
+  size: 64
+  train: {{ format: coco, images: JPEGImages, annotations: coco/instances_train.json }}
+  val: {{ format: coco, images: JPEGImages, annotations: coco/instances_val.json }}
+  augment: {{ zoom_out: null }}
+train:
+  epochs: 2
+  batch_size: 4
+  optimizer: {{ kind: adamw, lr: 1.0e-3 }}
+  ema: 0.9
+",
+            root = self.at("shapes")
+        )
+    }
+}
+
+/// The text of a file.
+pub fn read(path: impl AsRef<Path>) -> String {
+    let path = path.as_ref();
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
