@@ -46,11 +46,6 @@ impl RunFolder {
         Ok(run)
     }
 
-    /// Whether `path` holds a run.
-    pub fn is_one(path: &Path) -> bool {
-        path.join("config.yaml").is_file()
-    }
-
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.path

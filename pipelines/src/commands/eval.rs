@@ -16,13 +16,9 @@ use crate::task::{Task, detect::Detect};
 
 pub(super) fn run(args: &EvalArgs) -> Result<(), Failure> {
     let subject = Path::new(&args.subject);
-    let run = RunFolder::is_one(subject).then(|| RunFolder::open(subject)).transpose()?;
+    let run = subject.is_dir().then(|| RunFolder::open(subject)).transpose()?;
     let file = match &run {
         Some(run) => run_config(run, &args.set.overrides)?,
-        None if subject.is_dir() => {
-            RunFolder::open(subject)?;
-            return Ok(());
-        }
         None => ConfigFile::open(&args.subject, &args.set.overrides)?,
     };
     match file.task()? {

@@ -1,11 +1,12 @@
 //! Detection: MobileOne under SSDLite, scored as COCO does.
 
+mod data;
+mod scoring;
+
 use backbone::{Features, Fold, Form, MobileOne, Mode, OutputStride, Spec, StateDict};
 use datasets::{
-    Augmentation, Class, DetectionDataset, DetectionSample, DetectionSet, Encoding, Image, Orientation, Size,
-    TargetOptions, draw, voc,
+    Augmentation, Class, DetectionDataset, DetectionSample, Encoding, Image, Orientation, Size, TargetOptions, draw,
 };
-use eval::coco::{self, CocoEvaluator, CocoReport, Detection, PredictionWriter};
 use heads::ssdlite::{Detections, GroundTruth, Predictions, SsdLite, SsdLiteConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -13,11 +14,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tch::{Tensor, nn};
 
-use super::{Data, Loss, RenderOptions, Report, Scorer, Task};
+use super::{Data, Loss, RenderOptions, Task};
 use crate::config::{Config, DetectionSource, ImageSize, Keys};
-use crate::console::Table;
 use crate::failure::Failure;
 use crate::run_folder::write_whole;
+use data::{names, read, sentences};
+pub use scoring::DetectScorer;
 
 /// The keys of a detection configuration.
 #[derive(Clone, Debug)]
@@ -150,13 +152,7 @@ impl Task for Detect {
     }
 
     fn scorer(&self, data: &Data<DetectionDataset>, folder: Option<&Path>) -> Result<DetectScorer, Failure> {
-        let truth = truth(data.samples.set()).map_err(Failure::failed)?;
-        let mut writer = None;
-        if let Some(folder) = folder {
-            truth.write(folder.join("ground_truth.json")).map_err(Failure::failed)?;
-            writer = Some(PredictionWriter::create(folder.join("predictions.json")).map_err(Failure::failed)?);
-        }
-        Ok(DetectScorer { evaluator: CocoEvaluator::new(truth).map_err(Failure::failed)?, writer })
+        DetectScorer::new(data.samples.set(), folder)
     }
 
     fn prepare(&self, image: &Path) -> Result<DetectionSample, Failure> {
@@ -251,153 +247,4 @@ struct Found {
 fn picture_path(folder: &Path, image: &Path) -> PathBuf {
     let stem = image.file_stem().unwrap_or_default().to_string_lossy();
     folder.join(format!("{stem}.jpg"))
-}
-
-/// Counts detections as COCO does.
-pub struct DetectScorer {
-    evaluator: CocoEvaluator,
-    writer: Option<PredictionWriter>,
-}
-
-impl Scorer<Detect> for DetectScorer {
-    type Report = CocoReport;
-
-    fn add(
-        &mut self,
-        task: &Detect,
-        model: &Detector,
-        output: &Predictions,
-        batch: &[DetectionSample],
-    ) -> Result<(), Failure> {
-        for (found, sample) in model.head.detect(output).map_err(Failure::failed)?.iter().zip(batch) {
-            let detections: Vec<Detection> = task
-                .in_original_pixels(found, sample)
-                .map(|found| Detection {
-                    category_id: task.classes[found.class].id,
-                    bbox: found.bbox,
-                    score: f64::from(found.score),
-                })
-                .collect();
-            self.evaluator.add(sample.image_id, &detections).map_err(Failure::failed)?;
-            if let Some(writer) = &mut self.writer {
-                writer.add(sample.image_id, &detections).map_err(Failure::failed)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> Result<CocoReport, Failure> {
-        if let Some(writer) = self.writer {
-            writer.finish().map_err(Failure::failed)?;
-        }
-        self.evaluator.finish().map_err(Failure::failed)
-    }
-}
-
-impl Report for CocoReport {
-    fn headline(&self) -> (&'static str, f64) {
-        ("ap", self.ap())
-    }
-
-    fn scalars(&self) -> Vec<(&'static str, f64)> {
-        vec![
-            ("ap", self.ap()),
-            ("ap50", self.ap50()),
-            ("ap75", self.ap75()),
-            ("ap_small", self.ap_small()),
-            ("ap_medium", self.ap_medium()),
-            ("ap_large", self.ap_large()),
-            ("ar100", self.ar_100()),
-        ]
-    }
-
-    fn tables(&self) -> Vec<Table> {
-        let number = |value: f64| if value < 0.0 { "-".to_owned() } else { format!("{value:.3}") };
-        let mut twelve = Table::new(self.rule.clone(), &["metric", "value"]);
-        twelve.rows = self.rows().map(|row| vec![row.label.to_owned(), number(row.value)]).collect();
-        let mut classes = Table::new("", &["class", "objects", "AP", "AP50", "AP75", "AR100"]);
-        for class in &self.per_class {
-            let cell = |value: Option<f64>| value.map_or("-".to_owned(), number);
-            classes.rows.push(vec![
-                class.name.clone(),
-                class.objects.to_string(),
-                cell(class.ap),
-                cell(class.ap50),
-                cell(class.ap75),
-                cell(class.ar100),
-            ]);
-        }
-        vec![twelve, classes]
-    }
-}
-
-fn read(
-    config: &Config<DetectKeys>,
-    source: &DetectionSource,
-    classes: Option<&[Class]>,
-) -> Result<DetectionSet, Failure> {
-    let root = &config.data.root;
-    if let Some(missing) = source.missing(root) {
-        return Err(missing_data(root, source, &missing));
-    }
-    match source {
-        DetectionSource::Coco { images, annotations } => {
-            datasets::coco::read(&root.join(images), &root.join(annotations)).map_err(Failure::failed)
-        }
-        DetectionSource::Voc { split, folder, classes: named, .. } => {
-            let known: Option<Vec<String>> = classes
-                .map(|classes| classes.iter().map(|class| class.name.clone()).collect())
-                .or_else(|| named.clone());
-            let known = known.as_deref().map_or(voc::Classes::Collected, voc::Classes::Given);
-            voc::read(&root.join(folder), split, known).map_err(Failure::failed)
-        }
-    }
-}
-
-fn missing_data(root: &Path, source: &DetectionSource, missing: &Path) -> Failure {
-    let layout = match source {
-        DetectionSource::Coco { images, annotations } => format!(
-            "Put COCO there so that {} and {} exist (from COCO 2017: the archives train2017, val2017 and \
-             annotations_trainval2017), or name another place with --set data.root=FOLDER",
-            root.join(images).display(),
-            root.join(annotations).display()
-        ),
-        DetectionSource::Voc { folder, .. } => format!(
-            "Put a VOC devkit there so that {} holds JPEGImages, Annotations and ImageSets/Main, or name another place \
-             with --set data.root=FOLDER",
-            root.join(folder).display()
-        ),
-    };
-    Failure::failed(format!("the data is not there: {} does not exist", missing.display()))
-        .hint(format!("{layout}; `make demo` shows everything working without a data set."))
-}
-
-fn sentences(set: &DetectionSet) -> Vec<String> {
-    set.findings.to_string().lines().map(str::to_owned).collect()
-}
-
-fn names(classes: &[Class]) -> String {
-    classes.iter().map(|class| class.name.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-/// What the evaluator counts against; an object marked difficult counts as a crowd does, so that finding it is neither
-/// right nor wrong.
-fn truth(set: &DetectionSet) -> Result<coco::GroundTruth, eval::Error> {
-    let images = set.records.iter().map(|record| coco::Image {
-        id: record.image_id,
-        width: record.width,
-        height: record.height,
-        file_name: record.file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-    });
-    let categories = set.classes.iter().map(|class| coco::Category { id: class.id, name: class.name.clone() });
-    let annotations = set.records.iter().flat_map(|record| {
-        record.objects.iter().map(|object| coco::Annotation {
-            image_id: record.image_id,
-            category_id: set.classes[object.class].id,
-            bbox: object.bbox,
-            area: object.area,
-            crowd: object.crowd || object.difficult,
-        })
-    });
-    coco::GroundTruth::from_parts(images.collect(), categories.collect(), annotations.collect())
 }

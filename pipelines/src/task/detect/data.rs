@@ -1,0 +1,60 @@
+//! Where a detector's images and boxes come from.
+
+use datasets::{Class, DetectionSet, coco, voc};
+use std::path::Path;
+
+use super::DetectKeys;
+use crate::config::{Config, DetectionSource};
+use crate::failure::Failure;
+
+/// Reads the annotations of `source`; a VOC set's classes are `classes` where they are given.
+pub(super) fn read(
+    config: &Config<DetectKeys>,
+    source: &DetectionSource,
+    classes: Option<&[Class]>,
+) -> Result<DetectionSet, Failure> {
+    let root = &config.data.root;
+    if let Some(missing) = source.missing(root) {
+        return Err(missing_data(root, source, &missing));
+    }
+    match source {
+        DetectionSource::Coco { images, annotations } => {
+            coco::read(&root.join(images), &root.join(annotations)).map_err(Failure::failed)
+        }
+        DetectionSource::Voc { split, folder, classes: named, .. } => {
+            let known: Option<Vec<String>> = classes
+                .map(|classes| classes.iter().map(|class| class.name.clone()).collect())
+                .or_else(|| named.clone());
+            let known = known.as_deref().map_or(voc::Classes::Collected, voc::Classes::Given);
+            voc::read(&root.join(folder), split, known).map_err(Failure::failed)
+        }
+    }
+}
+
+fn missing_data(root: &Path, source: &DetectionSource, missing: &Path) -> Failure {
+    let layout = match source {
+        DetectionSource::Coco { images, annotations } => format!(
+            "Put COCO there so that {} and {} exist (from COCO 2017: the archives train2017, val2017 and \
+             annotations_trainval2017), or name another place with --set data.root=FOLDER",
+            root.join(images).display(),
+            root.join(annotations).display()
+        ),
+        DetectionSource::Voc { folder, .. } => format!(
+            "Put a VOC devkit there so that {} holds JPEGImages, Annotations and ImageSets/Main, or name another place \
+             with --set data.root=FOLDER",
+            root.join(folder).display()
+        ),
+    };
+    Failure::failed(format!("the data is not there: {} does not exist", missing.display()))
+        .hint(format!("{layout}; `make demo` shows everything working without a data set."))
+}
+
+/// What is odd in a set, a sentence each.
+pub(super) fn sentences(set: &DetectionSet) -> Vec<String> {
+    set.findings.to_string().lines().map(str::to_owned).collect()
+}
+
+/// Class names in one line.
+pub(super) fn names(classes: &[Class]) -> String {
+    classes.iter().map(|class| class.name.as_str()).collect::<Vec<_>>().join(", ")
+}

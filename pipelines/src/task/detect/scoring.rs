@@ -1,0 +1,124 @@
+//! Detections counted as COCO counts them.
+
+use datasets::{DetectionSample, DetectionSet};
+use eval::coco::{self, CocoEvaluator, CocoReport, Detection, PredictionWriter};
+use heads::ssdlite::Predictions;
+use std::path::Path;
+
+use super::{Detect, Detector};
+use crate::console::Table;
+use crate::failure::Failure;
+use crate::task::{Report, Scorer};
+
+/// Counts detections as COCO does.
+pub struct DetectScorer {
+    evaluator: CocoEvaluator,
+    writer: Option<PredictionWriter>,
+}
+
+impl DetectScorer {
+    /// A scorer of the images of `set`, which writes predictions and ground truth into `folder` where one is given.
+    pub(super) fn new(set: &DetectionSet, folder: Option<&Path>) -> Result<Self, Failure> {
+        let truth = truth(set).map_err(Failure::failed)?;
+        let mut writer = None;
+        if let Some(folder) = folder {
+            truth.write(folder.join("ground_truth.json")).map_err(Failure::failed)?;
+            writer = Some(PredictionWriter::create(folder.join("predictions.json")).map_err(Failure::failed)?);
+        }
+        Ok(Self { evaluator: CocoEvaluator::new(truth).map_err(Failure::failed)?, writer })
+    }
+}
+
+impl Scorer<Detect> for DetectScorer {
+    type Report = CocoReport;
+
+    fn add(
+        &mut self,
+        task: &Detect,
+        model: &Detector,
+        output: &Predictions,
+        batch: &[DetectionSample],
+    ) -> Result<(), Failure> {
+        for (found, sample) in model.head.detect(output).map_err(Failure::failed)?.iter().zip(batch) {
+            let detections: Vec<Detection> = task
+                .in_original_pixels(found, sample)
+                .map(|found| Detection {
+                    category_id: task.classes[found.class].id,
+                    bbox: found.bbox,
+                    score: f64::from(found.score),
+                })
+                .collect();
+            self.evaluator.add(sample.image_id, &detections).map_err(Failure::failed)?;
+            if let Some(writer) = &mut self.writer {
+                writer.add(sample.image_id, &detections).map_err(Failure::failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<CocoReport, Failure> {
+        if let Some(writer) = self.writer {
+            writer.finish().map_err(Failure::failed)?;
+        }
+        self.evaluator.finish().map_err(Failure::failed)
+    }
+}
+
+impl Report for CocoReport {
+    fn headline(&self) -> (&'static str, f64) {
+        ("ap", self.ap())
+    }
+
+    fn scalars(&self) -> Vec<(&'static str, f64)> {
+        vec![
+            ("ap", self.ap()),
+            ("ap50", self.ap50()),
+            ("ap75", self.ap75()),
+            ("ap_small", self.ap_small()),
+            ("ap_medium", self.ap_medium()),
+            ("ap_large", self.ap_large()),
+            ("ar100", self.ar_100()),
+        ]
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        let number = |value: f64| if value < 0.0 { "-".to_owned() } else { format!("{value:.3}") };
+        let mut twelve = Table::new(self.rule.clone(), &["metric", "value"]);
+        twelve.rows = self.rows().map(|row| vec![row.label.to_owned(), number(row.value)]).collect();
+        let mut classes = Table::new("", &["class", "objects", "AP", "AP50", "AP75", "AR100"]);
+        for class in &self.per_class {
+            let cell = |value: Option<f64>| value.map_or("-".to_owned(), number);
+            classes.rows.push(vec![
+                class.name.clone(),
+                class.objects.to_string(),
+                cell(class.ap),
+                cell(class.ap50),
+                cell(class.ap75),
+                cell(class.ar100),
+            ]);
+        }
+        vec![twelve, classes]
+    }
+}
+
+/// What the evaluator counts against; an object marked difficult counts as a crowd does, so that finding it is neither
+/// right nor wrong.
+fn truth(set: &DetectionSet) -> Result<coco::GroundTruth, eval::Error> {
+    let images = set.records.iter().map(|record| coco::Image {
+        id: record.image_id,
+        width: record.width,
+        height: record.height,
+        file_name: record.file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+    });
+    let categories = set.classes.iter().map(|class| coco::Category { id: class.id, name: class.name.clone() });
+    let annotations = set.records.iter().flat_map(|record| {
+        record.objects.iter().map(|object| coco::Annotation {
+            image_id: record.image_id,
+            category_id: set.classes[object.class].id,
+            bbox: object.bbox,
+            area: object.area,
+            crowd: object.crowd || object.difficult,
+        })
+    });
+    coco::GroundTruth::from_parts(images.collect(), categories.collect(), annotations.collect())
+}
