@@ -1,9 +1,8 @@
 //! From decoded samples to the tensor that the network sees.
 
+use backbone::Normalization;
 use datasets::Image;
 use tch::{Device, Kind, Tensor};
-
-use crate::config::Normalization;
 
 /// Brings batches of images to the device and to the network's range.
 pub struct Normalizer {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use tch::Device;
 
 use crate::cli::Command;
-use crate::config::{Config, ConfigFile, Normalization};
+use crate::config::{Config, ConfigFile};
 use crate::console::{self, Output};
 use crate::failure::Failure;
 use crate::network::Network;
@@ -110,12 +110,11 @@ fn tell_findings(set: &str, findings: &[String]) {
 fn metadata<T: Task>(config: &Config<T::Keys>, classes: &[Class]) -> Result<Metadata, Failure> {
     let ids: Vec<u64> = classes.iter().map(|class| class.id).collect();
     let ids = serde_json::to_string(&ids).map_err(Failure::failed)?;
-    let Normalization { mean, std } = config.data.normalize;
     Ok(Metadata {
         spec: config.backbone.specification()?,
         form: Form::Train,
         classes: classes.iter().map(|class| class.name.clone()).collect(),
-        normalization: checkpoint::Normalization { mean, std },
+        normalization: config.data.normalize,
         extra: [(CLASS_IDS.to_owned(), ids)].into(),
     })
 }

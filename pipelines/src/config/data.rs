@@ -1,5 +1,6 @@
 //! The `data` section.
 
+use backbone::Normalization;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -43,22 +44,6 @@ impl From<ImageSize> for OneOrTwo {
     }
 }
 
-/// Mean and deviation of the training images, of values in 0..1; ImageNet's by default.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Normalization {
-    /// Per channel, red first.
-    pub mean: [f64; 3],
-    /// Per channel, red first.
-    pub std: [f64; 3],
-}
-
-impl Default for Normalization {
-    fn default() -> Self {
-        Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
-    }
-}
-
 /// Where samples come from and how they are prepared.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound(serialize = "K: Keys", deserialize = "K: Keys"))]
@@ -67,7 +52,7 @@ pub struct DataConfig<K: Keys> {
     pub root: PathBuf,
     /// What the network sees.
     pub size: ImageSize,
-    /// How pixel values are brought to the network's range.
+    /// How pixel values are brought to the network's range; ImageNet's mean and deviation by default.
     #[serde(default)]
     pub normalize: Normalization,
     /// What is trained on.

@@ -12,7 +12,7 @@ mod train;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
 
-pub use data::{DataConfig, DetectionSource, ImageSize, Normalization};
+pub use data::{DataConfig, DetectionSource, ImageSize};
 pub use load::{ConfigFile, configuration_path};
 pub use model::{BackboneConfig, Initialization};
 pub use train::{CheckpointConfig, OptimizerConfig, Precision, ScheduleConfig, ScheduleKind, TrainConfig};
