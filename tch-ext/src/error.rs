@@ -100,4 +100,37 @@ pub enum Error {
         /// The loader's own words.
         reason: String,
     },
+
+    /// A name does not fit where it is to stand.
+    #[error("{what} is {name:?}; it has to be {rule}")]
+    Name {
+        /// What the name is for.
+        what: &'static str,
+        /// The name given.
+        name: String,
+        /// What is allowed, in words.
+        rule: &'static str,
+    },
+
+    /// A file cannot be read or written.
+    #[error("could not {call} {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for, "read" or "write".
+        call: &'static str,
+        /// The system's own words.
+        source: std::io::Error,
+    },
+
+    /// A file can be read, and libtorch does not find in it what it looks for.
+    #[error("{} is not a readable {what}: {message}", path.display())]
+    Load {
+        /// The file.
+        path: PathBuf,
+        /// What was looked for.
+        what: &'static str,
+        /// libtorch's own words.
+        message: String,
+    },
 }

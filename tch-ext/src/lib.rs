@@ -5,6 +5,7 @@
 //! | [`autocast`] | mixed precision on CPU and CUDA, as a guard | `torch.autocast` |
 //! | [`cuda`] | CUDA where its library lies beside the CPU's | |
 //! | [`foreach`] | gradients, clipping, averages and copies over whole lists | `torch._foreach_*`, `clip_grad_norm_` |
+//! | [`jit`] | tracing, TorchScript source, freezing, the lite interpreter | `torch.jit`, `torch.utils.mobile_optimizer` |
 //! | [`memory_format`] | channels-last memory | `torch.channels_last` |
 //! | [`optim`] | SGD and AdamW steps with the state in the caller's hands | `torch.optim` with `fused=True` |
 //! | [`rng`] | the state of the random generators | `torch.get_rng_state` |
@@ -19,6 +20,7 @@ mod device;
 mod error;
 mod ffi;
 pub mod foreach;
+pub mod jit;
 mod library;
 mod list;
 pub mod memory_format;

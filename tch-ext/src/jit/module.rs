@@ -1,0 +1,330 @@
+//! TorchScript modules.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{c_char, c_int, c_void},
+    fmt, fs,
+    path::Path,
+    ptr::{self, NonNull},
+};
+
+use tch::{Device, Tensor};
+use torch_sys::C_tensor;
+
+use super::border::{
+    NamedText, TensorSink, Text, TextSink, check, check_dotted, check_file, check_identifier, check_readable,
+    push_text, tensors, texts,
+};
+use crate::{Error, device::cuda_index, ffi, list::TensorList};
+
+/// Texts that travel inside a module's file, by name.
+pub type ExtraFiles = BTreeMap<String, String>;
+
+/// `torch::jit::Module`, never looked into from here.
+#[repr(C)]
+pub(super) struct CModule {
+    _opaque: [u8; 0],
+}
+
+type Inspect = unsafe extern "C" fn(*const CModule, Text, TextSink, *mut c_void) -> *mut c_char;
+
+unsafe extern "C" {
+    fn tch_ext_jit_module_new(name: Text, module: *mut *mut CModule) -> *mut c_char;
+    fn tch_ext_jit_module_free(module: *mut CModule);
+    fn tch_ext_jit_register_tensor(
+        module: *mut CModule,
+        path: Text,
+        tensor: *const C_tensor,
+        is_parameter: bool,
+    ) -> *mut c_char;
+    fn tch_ext_jit_register_module(module: *mut CModule, name: Text, child: *const CModule) -> *mut c_char;
+    fn tch_ext_jit_define(module: *mut CModule, source: Text) -> *mut c_char;
+    fn tch_ext_jit_run(
+        module: *const CModule,
+        method: Text,
+        inputs: ffi::List,
+        count: usize,
+        sink: TensorSink,
+        outputs: *mut c_void,
+    ) -> *mut c_char;
+    fn tch_ext_jit_freeze(
+        module: *const CModule,
+        preserved: *const Text,
+        count: usize,
+        fold_numerics: bool,
+        frozen: *mut *mut CModule,
+    ) -> *mut c_char;
+    fn tch_ext_jit_optimize_for_inference(module: *const CModule, optimized: *mut *mut CModule) -> *mut c_char;
+    fn tch_ext_jit_optimize_for_mobile(
+        module: *const CModule,
+        preserved: *const Text,
+        count: usize,
+        optimized: *mut *mut CModule,
+    ) -> *mut c_char;
+    fn tch_ext_jit_serialize(
+        module: *const CModule,
+        extras: *const NamedText,
+        count: usize,
+        for_mobile: bool,
+        sink: TextSink,
+        bytes: *mut c_void,
+    ) -> *mut c_char;
+    fn tch_ext_jit_load(path: Text, cuda: c_int, module: *mut *mut CModule) -> *mut c_char;
+    fn tch_ext_jit_extra_files(path: Text, sink: TextSink, texts: *mut c_void) -> *mut c_char;
+    fn tch_ext_jit_methods(module: *const CModule, sink: TextSink, texts: *mut c_void) -> *mut c_char;
+    fn tch_ext_jit_graph(module: *const CModule, method: Text, sink: TextSink, texts: *mut c_void) -> *mut c_char;
+    fn tch_ext_jit_writers(module: *const CModule, method: Text, sink: TextSink, texts: *mut c_void) -> *mut c_char;
+}
+
+/// A TorchScript module: tensors, submodules and methods.
+///
+/// It shares the memory of the tensors that it was made from: in-place changes of weights show, until the module has
+/// been saved and loaded.
+pub struct Module {
+    module: NonNull<CModule>,
+}
+
+// SAFETY: a `torch::jit::Module` belongs to no thread: its parts are counted atomically.
+unsafe impl Send for Module {}
+// SAFETY: what takes `&self` reads the module, and running a method locks where it compiles. No other handle changes
+// it: a submodule's goes into its parent.
+unsafe impl Sync for Module {}
+
+impl Module {
+    /// A module without tensors and methods; `name` is its class's name in the file.
+    ///
+    /// # Errors
+    /// A name that is no identifier.
+    pub fn new(name: &str) -> Result<Self, Error> {
+        check_identifier("the module's name", name)?;
+        // SAFETY: the text outlives the call.
+        Self::made("make a module", |module| unsafe { tch_ext_jit_module_new(Text::new(name), module) })
+    }
+
+    /// Loads what [`Module::save`], `torch.jit.save` or libtorch wrote, onto a device.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is cut short or holds no TorchScript module, or a device that is not there.
+    pub fn load(path: &Path, device: Device) -> Result<Self, Error> {
+        check_readable(path)?;
+        let cuda = cuda_index(device)?;
+        let mut module = ptr::null_mut();
+        // SAFETY: the text outlives the call, which writes a new module before it returns null.
+        check_file(path, "TorchScript module", unsafe { tch_ext_jit_load(Text::path(path), cuda, &mut module) })?;
+        Ok(Self::owning(module))
+    }
+
+    /// Adds a tensor under a dotted name ("stage0.1.weight"), with submodules for what stands before the dots. It is
+    /// a parameter when it requires gradients, otherwise a buffer.
+    ///
+    /// # Errors
+    /// A name that is no dotted name or is taken, or an undefined tensor.
+    pub fn register_tensor(&mut self, path: &str, tensor: &Tensor) -> Result<(), Error> {
+        check_dotted("a tensor's name", path)?;
+        if !tensor.defined() {
+            return Err(Error::Undefined { list: "tensors", index: 0 });
+        }
+        // SAFETY: module, text and tensor live through the call; the tensor is defined.
+        check("add a tensor to a module", unsafe {
+            tch_ext_jit_register_tensor(self.as_ptr(), Text::new(path), tensor.as_ptr(), tensor.requires_grad())
+        })
+    }
+
+    /// Adds a submodule; source text calls it as `self.name.forward(x)`.
+    ///
+    /// # Errors
+    /// A name that is no identifier or is taken.
+    pub fn register_module(&mut self, name: &str, child: Module) -> Result<(), Error> {
+        check_identifier("a submodule's name", name)?;
+        // SAFETY: both modules and the text live through the call.
+        check("add a submodule", unsafe { tch_ext_jit_register_module(self.as_ptr(), Text::new(name), child.as_ptr()) })
+    }
+
+    /// Compiles methods from TorchScript source: Python's syntax, one statement a line, loops and branches on tensors'
+    /// values included; arguments without an annotation are tensors. Tensors and submodules that it names as
+    /// `self.name` have to be there, and so have methods unless the same text defines them. Of `torch` it knows the
+    /// operators alone: `x.float()` and `x.long()` stand for `x.to(torch.float32)` and `x.to(torch.int64)`, and
+    /// `assert` for `raise`.
+    ///
+    /// After an error the module is not to be used further.
+    ///
+    /// # Errors
+    /// Source that does not compile, with the line.
+    pub fn define(&mut self, source: &str) -> Result<(), Error> {
+        // SAFETY: the module and the text live through the call.
+        check("compile TorchScript source", unsafe { tch_ext_jit_define(self.as_ptr(), Text::new(source)) })
+    }
+
+    /// Runs `forward`: the tensors of its output in order, whether it is one tensor, a tuple or a list.
+    ///
+    /// # Errors
+    /// As [`Module::run_method`].
+    pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, Error> {
+        self.run_method("forward", inputs)
+    }
+
+    /// Runs a method.
+    ///
+    /// # Errors
+    /// An unknown method, inputs that do not fit it, an output that is not made of tensors, or what went wrong inside.
+    pub fn run_method(&self, method: &str, inputs: &[Tensor]) -> Result<Vec<Tensor>, Error> {
+        let inputs = TensorList::new("inputs", inputs)?;
+        // SAFETY: module, text and tensors live through the call, and so does the list that it appends to.
+        tensors("run a TorchScript module", |sink, outputs| unsafe {
+            tch_ext_jit_run(self.as_ptr(), Text::new(method), inputs.pointers(), inputs.len(), sink, outputs)
+        })
+    }
+
+    /// A copy whose tensors are constants of its graph, with everything folded that does not depend on inputs, as
+    /// `torch.jit.freeze`: batch normalisations, additions and multiplications go into the weights of convolutions.
+    /// `forward` stays, and what `preserved` names (methods, attributes).
+    ///
+    /// # Errors
+    /// A module without `forward`, an unknown name, or libtorch's own words.
+    pub fn freeze(&self, preserved: &[&str]) -> Result<Self, Error> {
+        let names = Text::list(preserved);
+        // SAFETY: module and texts live through the call.
+        Self::made("freeze a module", |frozen| unsafe {
+            tch_ext_jit_freeze(self.as_ptr(), names.as_ptr(), names.len(), true, frozen)
+        })
+    }
+
+    /// A frozen copy for this machine, as `torch.jit.optimize_for_inference`: on the CPU with oneDNN's own layouts.
+    /// It is for running here: libtorch 2.11 does not load the file that it saves of it.
+    ///
+    /// # Errors
+    /// libtorch's own words.
+    pub fn optimize_for_inference(&self) -> Result<Self, Error> {
+        // SAFETY: the module lives through the call.
+        Self::made("optimise a module", |optimized| unsafe {
+            tch_ext_jit_optimize_for_inference(self.as_ptr(), optimized)
+        })
+    }
+
+    /// A frozen copy for the lite interpreter, as `torch.utils.mobile_optimizer.optimize_for_mobile`: convolutions and
+    /// linear layers prepacked for XNNPACK. `forward` stays, and the methods that `preserved` names.
+    ///
+    /// # Errors
+    /// A module without `forward`, an unknown name, or libtorch's own words.
+    pub fn optimize_for_mobile(&self, preserved: &[&str]) -> Result<Self, Error> {
+        let names = Text::list(preserved);
+        // SAFETY: module and texts live through the call.
+        Self::made("optimise a module for mobile", |optimized| unsafe {
+            tch_ext_jit_optimize_for_mobile(self.as_ptr(), names.as_ptr(), names.len(), optimized)
+        })
+    }
+
+    /// Writes the file that [`Module::load`], `torch.jit.load` and C++'s `torch::jit::load` read.
+    ///
+    /// # Errors
+    /// A module that cannot be saved, or a file that cannot be written; then a part of it may be there.
+    pub fn save(&self, path: &Path, extras: &ExtraFiles) -> Result<(), Error> {
+        self.write(path, extras, false)
+    }
+
+    /// Writes the file that [`LiteModule::load`](super::LiteModule::load) and the mobile runtimes read, as
+    /// `_save_for_lite_interpreter`; desktop's loaders read it as well.
+    ///
+    /// # Errors
+    /// As [`Module::save`].
+    pub fn save_for_mobile(&self, path: &Path, extras: &ExtraFiles) -> Result<(), Error> {
+        self.write(path, extras, true)
+    }
+
+    /// The names of the methods.
+    ///
+    /// # Errors
+    /// libtorch's own words.
+    pub fn methods(&self) -> Result<Vec<String>, Error> {
+        // SAFETY: the module and the list live through the call.
+        texts("list methods", |sink, list| unsafe { tch_ext_jit_methods(self.as_ptr(), sink, list) })
+    }
+
+    /// A method's graph as text, with the methods that it calls put in their place.
+    ///
+    /// # Errors
+    /// An unknown method.
+    pub fn graph(&self, method: &str) -> Result<String, Error> {
+        Ok(self.inspect("show a graph", tch_ext_jit_graph, method)?.concat())
+    }
+
+    /// The operators in a method's graph that write into tensors or attributes ("aten::relu_", "aten::copy_",
+    /// "prim::SetAttr"), sorted. An empty list: running the method changes nothing that was there before.
+    ///
+    /// # Errors
+    /// An unknown method.
+    pub fn writing_operators(&self, method: &str) -> Result<Vec<String>, Error> {
+        self.inspect("look for writing operators", tch_ext_jit_writers, method)
+    }
+
+    fn inspect(&self, call: &'static str, function: Inspect, method: &str) -> Result<Vec<String>, Error> {
+        // SAFETY: module, text and list live through the call.
+        texts(call, |sink, list| unsafe { function(self.as_ptr(), Text::new(method), sink, list) })
+    }
+
+    fn write(&self, path: &Path, extras: &ExtraFiles, for_mobile: bool) -> Result<(), Error> {
+        let extras: Vec<_> =
+            extras.iter().map(|(name, text)| NamedText { name: Text::new(name), text: Text::new(text) }).collect();
+        let mut bytes: Vec<Vec<u8>> = Vec::new();
+        let list = ptr::from_mut(&mut bytes).cast();
+        // SAFETY: module, texts and list live through the call.
+        check("serialise a module", unsafe {
+            tch_ext_jit_serialize(self.as_ptr(), extras.as_ptr(), extras.len(), for_mobile, push_text, list)
+        })?;
+        let failed = |source| Error::File { path: path.to_owned(), call: "write", source };
+        fs::write(path, bytes.concat()).map_err(failed)
+    }
+
+    fn made(call: &'static str, make: impl FnOnce(*mut *mut CModule) -> *mut c_char) -> Result<Self, Error> {
+        let mut module = ptr::null_mut();
+        check(call, make(&mut module))?;
+        Ok(Self::owning(module))
+    }
+
+    fn owning(module: *mut CModule) -> Self {
+        Self { module: NonNull::new(module).expect("a call that succeeds makes a module") }
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut CModule {
+        self.module.as_ptr()
+    }
+}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        // SAFETY: the module is ours, and nobody uses it after this.
+        unsafe { tch_ext_jit_module_free(self.as_ptr()) }
+    }
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Module").field("methods", &self.methods().unwrap_or_default()).finish_non_exhaustive()
+    }
+}
+
+/// The extra files in a module's file, lite ones included, without loading the module.
+///
+/// # Errors
+/// A file that cannot be read or is no archive of libtorch's, or an extra file that is larger than 64 MiB or no
+/// UTF-8.
+pub fn extra_files(path: &Path) -> Result<ExtraFiles, Error> {
+    check_readable(path)?;
+    let mut texts: Vec<Vec<u8>> = Vec::new();
+    let list = ptr::from_mut(&mut texts).cast();
+    // SAFETY: the text and the list live through the call.
+    check_file(path, "TorchScript module", unsafe { tch_ext_jit_extra_files(Text::path(path), push_text, list) })?;
+    let not_utf8 = |name: &str| Error::Load {
+        path: path.to_owned(),
+        what: "TorchScript module",
+        message: format!("its extra file '{name}' is no UTF-8 text"),
+    };
+    let mut files = ExtraFiles::new();
+    let mut texts = texts.into_iter();
+    while let (Some(name), Some(text)) = (texts.next(), texts.next()) {
+        let name = String::from_utf8_lossy(&name).into_owned();
+        let text = String::from_utf8(text).map_err(|_| not_utf8(&name))?;
+        files.insert(name, text);
+    }
+    Ok(files)
+}
