@@ -1,6 +1,6 @@
 //! What can go wrong in a head.
 
-use tch::TchError;
+use tch::{Kind, TchError};
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +93,33 @@ pub enum Error {
         /// The level, from the finest.
         level: usize,
     },
+    /// Image pooling gives one value a channel and image, and one value has no variance.
+    #[error("a batch of one image cannot train the image pooling of the head, at least two images are needed")]
+    SingleImage,
+    /// A tensor whose elements are of the wrong kind.
+    #[error("{what} are of kind {found:?}, expected {expected}")]
+    Kind {
+        /// Which tensor.
+        what: &'static str,
+        /// Its kind.
+        found: Kind,
+        /// What is expected, in words.
+        expected: &'static str,
+    },
+    /// A class id that is no class.
+    #[error("{what} hold {found} at {place:?}, expected 0 to {}{}", .classes - 1, or_ignored(*.ignored))]
+    ClassId {
+        /// Which tensor.
+        what: &'static str,
+        /// The id.
+        found: i64,
+        /// Where in the tensor; the first number is the position in the batch.
+        place: Vec<i64>,
+        /// Number of classes.
+        classes: i64,
+        /// The id that means "not to be counted", where there is one.
+        ignored: Option<i64>,
+    },
     /// The network gave a box that is not a number.
     #[error("the predicted box of anchor {anchor} in image {image} of the batch is not a number")]
     NotANumber {
@@ -104,4 +131,8 @@ pub enum Error {
     /// libtorch refused an operation.
     #[error("libtorch: {}", .0.to_string().lines().next().unwrap_or_default())]
     Torch(#[from] TchError),
+}
+
+fn or_ignored(ignored: Option<i64>) -> String {
+    ignored.map(|id| format!(", or {id} to ignore")).unwrap_or_default()
 }

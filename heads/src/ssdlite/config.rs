@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{
+    Error,
+    setting::{at_least_one, fraction, has_length, in_range, not_negative, positive, share},
+};
 
 /// The finest features that carry anchors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -122,14 +125,10 @@ impl SsdLiteConfig {
         for &channels in &self.extra_channels {
             in_range("extra_channels", channels as f64, channels >= 2, "at least 2")?;
         }
-        let fraction = |key, value: f64| in_range(key, value, (0.0..=1.0).contains(&value), "a number from 0 to 1");
         fraction("iou_threshold", self.iou_threshold)?;
         fraction("score_threshold", self.score_threshold)?;
         fraction("nms_threshold", self.nms_threshold)?;
-        let share = self.positive_fraction;
-        in_range("positive_fraction", share, share > 0.0 && share <= 1.0, "a number above 0, at most 1")?;
-        let not_negative =
-            |key, value: f64| in_range(key, value, value.is_finite() && value >= 0.0, "0 or a finite number above");
+        share("positive_fraction", self.positive_fraction)?;
         not_negative("classification_weight", self.classification_weight)?;
         not_negative("localization_weight", self.localization_weight)?;
         not_negative("init_std", self.init_std)?;
@@ -137,10 +136,9 @@ impl SsdLiteConfig {
             positive("box_weights", f64::from(weight))?;
         }
         positive("bn_eps", self.bn_eps)?;
-        let momentum = self.bn_momentum;
-        in_range("bn_momentum", momentum, momentum > 0.0 && momentum <= 1.0, "a number above 0, at most 1")?;
-        in_range("topk_candidates", self.topk_candidates as f64, self.topk_candidates > 0, "at least 1")?;
-        in_range("detections_per_image", self.detections_per_image as f64, self.detections_per_image > 0, "at least 1")
+        share("bn_momentum", self.bn_momentum)?;
+        at_least_one("topk_candidates", self.topk_candidates as f64)?;
+        at_least_one("detections_per_image", self.detections_per_image as f64)
     }
 
     fn validate_anchors(&self) -> Result<(), Error> {
@@ -163,16 +161,4 @@ impl SsdLiteConfig {
         }
         Ok(())
     }
-}
-
-fn positive(key: &'static str, value: f64) -> Result<(), Error> {
-    in_range(key, value, value.is_finite() && value > 0.0, "a finite number above 0")
-}
-
-fn in_range(key: &'static str, value: f64, holds: bool, expected: &'static str) -> Result<(), Error> {
-    if holds { Ok(()) } else { Err(Error::ConfigRange { key, value, expected }) }
-}
-
-fn has_length(key: &'static str, found: usize, wanted: usize, expected: String) -> Result<(), Error> {
-    if found == wanted { Ok(()) } else { Err(Error::ConfigLength { key, found, expected }) }
 }

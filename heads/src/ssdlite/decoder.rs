@@ -8,8 +8,8 @@ use crate::{
         anchors::Anchors,
         box_coder::{BoxCoder, MAX_LOG_RATIO},
         network::Predictions,
-        transfer::to_device,
     },
+    transfer::to_device,
 };
 
 /// What the network says about every anchor, as probabilities and boxes.

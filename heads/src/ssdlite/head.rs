@@ -17,8 +17,8 @@ use crate::{
         network::{Network, Predictions},
         postprocess::{Detections, PostProcessor},
         targets::{Assigner, GroundTruth},
-        transfer::to_host,
     },
+    transfer::to_host,
 };
 
 /// An SSDLite head for one input size.

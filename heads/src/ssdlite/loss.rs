@@ -7,10 +7,7 @@
 
 use tch::{Kind, Reduction, Tensor};
 
-use crate::{
-    Error,
-    ssdlite::{targets::Targets, transfer::to_device},
-};
+use crate::{Error, ssdlite::targets::Targets, transfer::to_device};
 
 /// The two losses of a batch, scalars in fp32.
 #[derive(Debug)]

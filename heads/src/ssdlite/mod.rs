@@ -15,7 +15,6 @@
 //! | [`nms`] | non-maximum suppression |
 //! | `decoder` | predictions as probabilities and boxes, to be traced |
 //! | `postprocess` | from scores and offsets to detections |
-//! | `transfer` | copies between host and device |
 //! | `head` | all of them together: [`SsdLite`] |
 
 pub mod anchors;
@@ -30,7 +29,6 @@ mod network;
 pub mod nms;
 mod postprocess;
 mod targets;
-mod transfer;
 
 pub use anchors::{Anchors, Corners};
 pub use box_coder::BoxCoder;

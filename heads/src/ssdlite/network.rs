@@ -7,7 +7,7 @@ use backbone::{
 use tch::{Tensor, nn};
 
 use crate::{
-    Error,
+    Error, cost,
     ssdlite::{config::SsdLiteConfig, level::Level},
 };
 
@@ -119,7 +119,7 @@ impl ExtraBlock {
 
     fn cost(&self, index: usize, mut input: [i64; 2], form: Form) -> Vec<CostRow> {
         let row = |(layer, conv): (usize, &ConvBn)| {
-            let row = CostRow::conv(format!("extra.{index}.{layer}"), conv.geometry(), input, per_output(form));
+            let row = cost::conv_bn(format!("extra.{index}.{layer}"), conv, input, form);
             input = [row.output[1], row.output[2]];
             row
         };
@@ -168,10 +168,7 @@ impl Predictor {
     fn cost(&self, name: &str, levels: &[Level], form: Form) -> Vec<CostRow> {
         let rows = |(index, ((depthwise, projection), level)): (usize, (&(ConvBn, Conv), &Level))| {
             let name = |layer| format!("head.{name}.module_list.{index}.{layer}");
-            [
-                CostRow::conv(name(0), depthwise.geometry(), level.grid, per_output(form)),
-                CostRow::conv(name(1), projection.geometry(), level.grid, 1),
-            ]
+            [cost::conv_bn(name(0), depthwise, level.grid, form), cost::conv(name(1), projection, level.grid)]
         };
         self.levels.iter().zip(levels).enumerate().flat_map(rows).collect()
     }
@@ -189,12 +186,4 @@ fn layer(config: &SsdLiteConfig) -> ConvBnConfig {
 
 fn depthwise(config: &SsdLiteConfig, channels: i64) -> ConvBnConfig {
     ConvBnConfig { kernel: 3, padding: 1, groups: channels, ..layer(config) }
-}
-
-/// Parameters a channel beside the kernel: scale and shift, or a bias.
-fn per_output(form: Form) -> i64 {
-    match form {
-        Form::Train => 2,
-        Form::Deploy => 1,
-    }
 }

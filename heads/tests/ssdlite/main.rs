@@ -8,4 +8,6 @@ mod loss;
 mod matcher;
 mod network;
 mod nms;
+#[path = "../support/mod.rs"]
+mod shared;
 mod support;

@@ -10,7 +10,7 @@ use heads::{
 };
 use tch::{CModule, Device, Kind, Tensor, nn::VarStore};
 
-use crate::support::{golden, relative};
+use crate::support::{golden, load, names, relative, with_prefix};
 
 const CHANNELS: [i64; 4] = [4, 6, 12, 20];
 const SIZE: [i64; 2] = [96, 80];
@@ -23,26 +23,6 @@ fn build(config: &SsdLiteConfig, output_stride: OutputStride, form: Form) -> (Va
     let store = VarStore::new(Device::Cpu);
     let head = SsdLite::new(&store.root(), CHANNELS, output_stride, 3, SIZE, config, form).unwrap();
     (store, head)
-}
-
-fn names(store: &VarStore) -> Vec<String> {
-    let mut names: Vec<_> = store.variables().into_keys().collect();
-    names.sort();
-    names
-}
-
-fn load(store: &VarStore, tensors: &StateDict) {
-    assert_eq!(names(store), tensors.keys().cloned().collect::<Vec<_>>());
-    for (name, variable) in store.variables() {
-        assert_eq!(variable.size(), tensors[&name].size(), "{name}");
-        variable.detach().copy_(&tensors[&name]);
-    }
-}
-
-fn with_prefix(golden: &BTreeMap<String, Tensor>, prefix: &str) -> StateDict {
-    let tensor =
-        |(name, tensor): (&String, &Tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor.shallow_clone()));
-    golden.iter().filter_map(tensor).collect()
 }
 
 fn features(golden: &BTreeMap<String, Tensor>) -> Features {

@@ -1,16 +1,18 @@
-//! What the tests share.
+//! What the tests of SSDLite share.
 
 use std::collections::BTreeMap;
 
 use backbone::{Form, OutputStride};
 use heads::ssdlite::{Corners, SsdLite, SsdLiteConfig};
 use proptest::prelude::*;
-use tch::{Device, Kind, Tensor, nn::VarStore};
+use tch::{Device, Tensor, nn::VarStore};
+
+use crate::shared;
+pub use crate::shared::{load, names, relative, with_prefix};
 
 /// The tensors of a golden file.
 pub fn golden(name: &str) -> BTreeMap<String, Tensor> {
-    let path = format!("{}/tests/golden/ssdlite_{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
-    Tensor::read_safetensors(&path).unwrap_or_else(|error| panic!("{path}: {error}")).into_iter().collect()
+    shared::golden(&format!("ssdlite_{name}"))
 }
 
 /// A head of few channels; its weights are random.
@@ -30,15 +32,6 @@ pub fn integers(tensor: &Tensor) -> Vec<i64> {
 /// Rows of a `[.., 4]` tensor.
 pub fn rows(tensor: &Tensor) -> Vec<[f32; 4]> {
     floats(tensor).as_chunks().0.to_vec()
-}
-
-/// The largest difference over the largest expected magnitude.
-pub fn relative(actual: &Tensor, expected: &Tensor) -> f64 {
-    assert_eq!(actual.size(), expected.size());
-    let (actual, expected) = (actual.detach().to_kind(Kind::Double), expected.to_kind(Kind::Double));
-    let scale = expected.abs().max().double_value(&[]);
-    assert!(scale > 1e-3, "nothing to compare with: the largest expected magnitude is {scale:e}");
-    (actual - expected).abs().max().double_value(&[]) / scale
 }
 
 /// Boxes with sides from 1 to 150 pixels around a 320x320 image.

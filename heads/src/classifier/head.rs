@@ -1,0 +1,99 @@
+//! The head as a whole.
+
+use backbone::{Features, Fold, Geometry, Mode, StateDict, cost::CostRow, form::key};
+use tch::{Tensor, nn};
+
+use crate::{
+    Error,
+    classifier::{
+        config::ClassifierConfig,
+        loss::{Targets, cross_entropy},
+    },
+    setting::fits_classes,
+    tensors::{check_features, dropout},
+    transfer::to_device,
+};
+
+/// Global average pooling, dropout, a linear layer. Train form and deploy form are the same.
+#[derive(Debug)]
+pub struct Classifier {
+    /// `[classes, channels]`
+    weight: Tensor,
+    /// `[classes]`
+    bias: Tensor,
+    class_weights: Option<Tensor>,
+    config: ClassifierConfig,
+    prefix: String,
+}
+
+impl Classifier {
+    /// Registers `linear.weight` and `linear.bias` under `path`. Weights start normal with a standard deviation of 0.01,
+    /// biases at zero, as timm starts MobileOne's.
+    ///
+    /// `channels` are those of the backbone's last features.
+    ///
+    /// # Errors
+    /// A setting of `config` that [`ClassifierConfig::validate`] refuses, [`Error::ConfigLength`] where the class weights are
+    /// not one a class, [`Error::NotPositive`] where channels or classes are below 1.
+    pub fn new(path: &nn::Path, channels: i64, classes: i64, config: &ClassifierConfig) -> Result<Self, Error> {
+        config.validate()?;
+        for (what, value) in [("class count", classes), ("channels of the features", channels)] {
+            if value < 1 {
+                return Err(Error::NotPositive { what, value });
+            }
+        }
+        fits_classes(config.class_weights.as_deref(), classes)?;
+        let class_weights = config.class_weights.as_deref().map(|weights| to_device(weights, path.device()));
+        let linear = path / "linear";
+        let options = (path.kind(), path.device());
+        Ok(Self {
+            weight: linear.add("weight", Tensor::f_randn([classes, channels], options)?.f_mul_scalar(0.01)?, true),
+            bias: linear.add("bias", Tensor::f_zeros([classes], options)?, true),
+            class_weights: class_weights.transpose()?,
+            config: config.clone(),
+            prefix: key(&linear, ""),
+        })
+    }
+
+    /// Logits `[N, classes]` of the last features. [`Mode::Train`] drops features out.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the features have other channels.
+    pub fn forward(&self, features: &Features, mode: Mode) -> Result<Tensor, Error> {
+        check_features(&features.c5, self.channels())?;
+        let pooled = features.c5.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?;
+        Ok(dropout(pooled, self.config.dropout, mode)?.f_linear(&self.weight, Some(&self.bias))?)
+    }
+
+    /// The mean cross entropy of a batch with the smoothing and class weights of the configuration; see [`cross_entropy`].
+    ///
+    /// # Errors
+    /// As [`cross_entropy`]; [`Error::Shape`] where the logits are not from this head.
+    pub fn loss(&self, logits: &Tensor, targets: &Targets) -> Result<Tensor, Error> {
+        let classes = self.bias.size()[0];
+        match logits.size()[..] {
+            [_, found] if found == classes => {
+                cross_entropy(logits, targets, self.config.label_smoothing, self.class_weights.as_ref())
+            }
+            _ => Err(Error::Shape { what: "logits", found: logits.size(), expected: format!("[N, {classes}]") }),
+        }
+    }
+
+    /// What the linear layer costs for one image of any size.
+    pub fn cost(&self) -> Vec<CostRow> {
+        let (inputs, outputs) = (self.channels(), self.bias.size()[0]);
+        let pixel = Geometry { inputs, outputs, kernel: 1, stride: 1, padding: 0, dilation: 1, groups: 1 };
+        vec![CostRow::conv("linear", &pixel, [1, 1], 1)]
+    }
+
+    fn channels(&self) -> i64 {
+        self.weight.size()[1]
+    }
+}
+
+impl Fold for Classifier {
+    fn fold(&self, into: &mut StateDict) {
+        into.insert(format!("{}weight", self.prefix), self.weight.detach().copy());
+        into.insert(format!("{}bias", self.prefix), self.bias.detach().copy());
+    }
+}

@@ -1,0 +1,150 @@
+//! Atrous spatial pyramid pooling (section 3.3 of <https://arxiv.org/abs/1706.05587>), named as torchvision's `ASPP`.
+
+use backbone::{
+    Activation, BatchNormConfig, ConvBn, ConvBnConfig, ConvBnKeys, Fold, Form, Mode, StateDict, WeightInit,
+    cost::CostRow,
+};
+use tch::{Tensor, nn};
+use tch_ext::memory_format::{channels_last, is_channels_last};
+
+use crate::{Error, cost, deeplabv3::config::DeepLabV3Config, tensors::dropout};
+
+/// What the image pooling branch keeps at index 0, where a [`ConvBn`] has its convolution otherwise.
+const AFTER_POOLING: ConvBnKeys = ConvBnKeys { conv: "1", norm: "2" };
+
+/// Views of the features at several scales, side by side, and their projection.
+#[derive(Debug)]
+pub(super) struct Aspp {
+    pixel: ConvBn,
+    atrous: Vec<Atrous>,
+    pooled: ConvBn,
+    projection: ConvBn,
+    dropout: f64,
+    form: Form,
+}
+
+impl Aspp {
+    /// Registers `convs.{0..}` and `project` under `path`: the 1x1 branch, one for each rate, the pooled branch last.
+    pub fn new(path: &nn::Path, inputs: i64, rates: &[i64], config: &DeepLabV3Config, form: Form) -> Self {
+        let (convs, channels) = (path / "convs", config.channels);
+        let pointwise = layer(config);
+        let pooled = ConvBnConfig { keys: AFTER_POOLING, ..pointwise };
+        let atrous = |(index, &rate): (usize, &i64)| Atrous::new(&(&convs / (index + 1)), inputs, rate, config, form);
+        let branches = rates.len() as i64 + 2;
+        Self {
+            pixel: ConvBn::new(&(&convs / 0), inputs, channels, pointwise, form),
+            atrous: rates.iter().enumerate().map(atrous).collect(),
+            pooled: ConvBn::new(&(&convs / (rates.len() + 1)), inputs, channels, pooled, form),
+            projection: ConvBn::new(&(path / "project"), branches * channels, channels, pointwise, form),
+            dropout: config.dropout,
+            form,
+        }
+    }
+
+    /// `[N, inputs, H, W]` to `[N, channels, H, W]`.
+    pub fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor, Error> {
+        let pixel = self.pixel.forward(xs, mode);
+        let pooled = self.pooled(xs, &pixel, mode)?;
+        let mut branches = vec![pixel];
+        branches.extend(self.atrous.iter().map(|branch| branch.forward(xs, mode)));
+        branches.push(pooled);
+        let projected = self.projection.forward(&Tensor::f_cat(&branches, 1)?, mode);
+        match self.form {
+            Form::Train => dropout(projected, self.dropout, mode),
+            Form::Deploy => Ok(projected),
+        }
+    }
+
+    /// The mean of the image in every pixel of a map like `like`. (Torchvision resizes the one pixel, which copies it too, but
+    /// to a size that a trace would hold.)
+    fn pooled(&self, xs: &Tensor, like: &Tensor, mode: Mode) -> Result<Tensor, Error> {
+        let mean = self.pooled.forward(&xs.f_adaptive_avg_pool2d([1, 1])?, mode);
+        let everywhere = mean.f_expand_as(like)?;
+        // Beside a map in another memory format, concatenation would give up that of the branches: a third of the time of
+        // the head on a CPU.
+        Ok(if is_channels_last(like) { channels_last(&everywhere) } else { everywhere })
+    }
+
+    /// What each convolution costs on features of `size` (height, width).
+    pub fn cost(&self, name: &str, size: [i64; 2]) -> Vec<CostRow> {
+        let mut rows = vec![cost::conv_bn(format!("{name}.convs.0"), &self.pixel, size, self.form)];
+        for (index, branch) in (1..).zip(&self.atrous) {
+            rows.extend(branch.cost(&format!("{name}.convs.{index}"), size, self.form));
+        }
+        let pooled = format!("{name}.convs.{}", self.atrous.len() + 1);
+        rows.push(cost::conv_bn(pooled, &self.pooled, [1, 1], self.form));
+        rows.push(cost::conv_bn(format!("{name}.project"), &self.projection, size, self.form));
+        rows
+    }
+}
+
+impl Fold for Aspp {
+    fn fold(&self, into: &mut StateDict) {
+        self.pixel.fold(into);
+        for branch in &self.atrous {
+            branch.layers().for_each(|layer| layer.fold(into));
+        }
+        self.pooled.fold(into);
+        self.projection.fold(into);
+    }
+}
+
+/// A 3x3 convolution with holes.
+#[derive(Debug)]
+enum Atrous {
+    /// `0` and `1`: convolution and normalisation.
+    Plain(ConvBn),
+    /// Depthwise under `0` and 1x1 under `1`, each with `0` and `1` as above.
+    Separable([ConvBn; 2]),
+}
+
+impl Atrous {
+    fn new(path: &nn::Path, inputs: i64, rate: i64, config: &DeepLabV3Config, form: Form) -> Self {
+        let pointwise = layer(config);
+        let plain = ConvBnConfig { kernel: 3, padding: rate, dilation: rate, ..pointwise };
+        if config.separable {
+            let depthwise = ConvBnConfig { groups: inputs, ..plain };
+            Self::Separable([
+                ConvBn::new(&(path / 0), inputs, inputs, depthwise, form),
+                ConvBn::new(&(path / 1), inputs, config.channels, pointwise, form),
+            ])
+        } else {
+            Self::Plain(ConvBn::new(path, inputs, config.channels, plain, form))
+        }
+    }
+
+    fn forward(&self, xs: &Tensor, mode: Mode) -> Tensor {
+        match self {
+            Self::Plain(conv) => conv.forward(xs, mode),
+            Self::Separable([depthwise, pointwise]) => pointwise.forward(&depthwise.forward(xs, mode), mode),
+        }
+    }
+
+    fn layers(&self) -> impl Iterator<Item = &ConvBn> {
+        match self {
+            Self::Plain(conv) => std::slice::from_ref(conv).iter(),
+            Self::Separable(layers) => layers.iter(),
+        }
+    }
+
+    fn cost(&self, name: &str, size: [i64; 2], form: Form) -> Vec<CostRow> {
+        match self {
+            Self::Plain(conv) => vec![cost::conv_bn(name, conv, size, form)],
+            Self::Separable(layers) => {
+                let row = |(index, layer)| cost::conv_bn(format!("{name}.{index}"), layer, size, form);
+                layers.iter().enumerate().map(row).collect()
+            }
+        }
+    }
+}
+
+/// A 1x1 convolution with normalisation and ReLU, as every layer of the head but the last is or extends.
+pub(super) fn layer(config: &DeepLabV3Config) -> ConvBnConfig {
+    ConvBnConfig {
+        activation: Activation::Relu,
+        norm: BatchNormConfig { eps: config.bn_eps, momentum: config.bn_momentum },
+        init: WeightInit::Torch,
+        keys: ConvBnKeys { conv: "0", norm: "1" },
+        ..ConvBnConfig::default()
+    }
+}

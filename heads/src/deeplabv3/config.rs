@@ -1,0 +1,126 @@
+//! Settings of the DeepLabV3 head. Every default is that of torchvision's `DeepLabHead`, except that the atrous rates follow
+//! the output stride.
+
+use backbone::OutputStride;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error,
+    setting::{at_least_one, below_one, class_weights, in_range, not_negative, positive, share},
+};
+
+/// Settings of the head and its losses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeepLabV3Config {
+    /// Channels of every branch, of the projection and of the extra convolution.
+    pub channels: i64,
+    /// Dilations of the 3x3 branches, one branch each. Where not given, those of the paper: 6, 12, 18 at output stride 16,
+    /// twice as much at 8, half as much at 32.
+    pub rates: Option<Vec<i64>>,
+    /// Each atrous convolution is a depthwise one and a 1x1, both with batch normalisation and ReLU, as in MMSegmentation's
+    /// `DepthwiseSeparableASPPModule`.
+    pub separable: bool,
+    /// Fraction of the projected features that training sets to zero.
+    pub dropout: f64,
+    /// A 3x3 convolution between the pyramid and the classifier, which torchvision has and CVNets has not.
+    pub extra_conv: bool,
+    /// A second head for training.
+    pub auxiliary: Option<AuxiliaryConfig>,
+    /// The id in a mask of pixels that do not count.
+    pub ignore_index: i64,
+    /// Factor of each class in the losses.
+    pub class_weights: Option<Vec<f64>>,
+    /// Train on hard pixels only.
+    pub ohem: Option<OhemConfig>,
+    /// Added to the variance in batch normalisation.
+    pub bn_eps: f64,
+    /// Weight of the new batch in the running statistics.
+    pub bn_momentum: f64,
+}
+
+/// Settings of the auxiliary head: 3x3 convolution, batch normalisation, ReLU, dropout, 1x1 convolution on C4, as
+/// torchvision's `FCNHead`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuxiliaryConfig {
+    /// Factor of its loss. Torchvision's recipe has 0.5, CVNets 0.4.
+    pub weight: f64,
+    /// Channels between its convolutions. Where not given, a quarter of those of C4.
+    pub channels: Option<i64>,
+    /// Fraction of the features that training sets to zero.
+    pub dropout: f64,
+}
+
+/// Online hard example mining: the loss counts the pixels whose true class has a low probability.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OhemConfig {
+    /// Probability of the true class up to which a pixel is hard.
+    pub threshold: f64,
+    /// At least so many pixels of a batch count, the hardest, or all where there are fewer.
+    pub min_kept: i64,
+}
+
+impl Default for DeepLabV3Config {
+    fn default() -> Self {
+        Self {
+            channels: 256,
+            rates: None,
+            separable: false,
+            dropout: 0.5,
+            extra_conv: true,
+            auxiliary: None,
+            ignore_index: 255,
+            class_weights: None,
+            ohem: None,
+            bn_eps: 1e-5,
+            bn_momentum: 0.1,
+        }
+    }
+}
+
+impl Default for AuxiliaryConfig {
+    fn default() -> Self {
+        Self { weight: 0.5, channels: None, dropout: 0.1 }
+    }
+}
+
+impl Default for OhemConfig {
+    /// MMSegmentation's.
+    fn default() -> Self {
+        Self { threshold: 0.7, min_kept: 100_000 }
+    }
+}
+
+impl DeepLabV3Config {
+    /// Dilations of the 3x3 branches.
+    pub fn resolved_rates(&self, output_stride: OutputStride) -> Vec<i64> {
+        let published = || [1, 2, 3].map(|step| step * 96 / i64::from(output_stride)).to_vec();
+        self.rates.clone().unwrap_or_else(published)
+    }
+
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// [`Error::ConfigRange`] names the first key that is wrong.
+    pub fn validate(&self) -> Result<(), Error> {
+        at_least_one("channels", self.channels as f64)?;
+        for &rate in self.rates.iter().flatten() {
+            in_range("rates", rate as f64, (1..=1024).contains(&rate), "from 1 to 1024")?;
+        }
+        below_one("dropout", self.dropout)?;
+        if let Some(AuxiliaryConfig { weight, channels, dropout }) = self.auxiliary {
+            not_negative("auxiliary.weight", weight)?;
+            at_least_one("auxiliary.channels", channels.unwrap_or(1) as f64)?;
+            below_one("auxiliary.dropout", dropout)?;
+        }
+        self.class_weights.as_deref().map_or(Ok(()), class_weights)?;
+        if let Some(OhemConfig { threshold, min_kept }) = self.ohem {
+            share("ohem.threshold", threshold)?;
+            at_least_one("ohem.min_kept", min_kept as f64)?;
+        }
+        positive("bn_eps", self.bn_eps)?;
+        share("bn_momentum", self.bn_momentum)
+    }
+}

@@ -1,0 +1,204 @@
+//! The head as a whole.
+
+use backbone::{
+    Conv, ConvBn, ConvBnConfig, ConvBnKeys, Features, Fold, Form, Mode, OutputStride, StateDict, WeightInit,
+    cost::CostRow,
+};
+use tch::{Tensor, nn};
+
+use crate::{
+    Error, cost,
+    deeplabv3::{
+        aspp::{Aspp, layer},
+        auxiliary::{Auxiliary, pixel},
+        config::{DeepLabV3Config, OhemConfig},
+        loss::{Losses, PixelLoss},
+        upsample::upsample,
+    },
+    labels::Labels,
+    setting::fits_classes,
+    tensors::check_features,
+    transfer::to_device,
+};
+
+/// What the network says about every position of the features.
+#[derive(Debug)]
+pub struct Output {
+    /// `[N, classes, h, w]` at the resolution of C5.
+    pub logits: Tensor,
+    /// `[N, classes, h, w]` at the resolution of C4; in [`Mode::Train`] of a train form that has an auxiliary head.
+    pub auxiliary: Option<Tensor>,
+}
+
+/// A DeepLabV3 head for inputs of any size.
+#[derive(Debug)]
+pub struct DeepLabV3 {
+    pyramid: Aspp,
+    extra: Option<ConvBn>,
+    classifier: Conv,
+    auxiliary: Option<Auxiliary>,
+    criterion: PixelLoss,
+    ohem: Option<OhemConfig>,
+    /// Of C4 and C5.
+    channels: [i64; 2],
+    classes: i64,
+    output_stride: OutputStride,
+    form: Form,
+}
+
+impl DeepLabV3 {
+    /// Registers `classifier` and, in train form, `aux_classifier` under `path`, in torchvision's layout:
+    ///
+    /// | key | layer |
+    /// |---|---|
+    /// | `classifier.0.convs.0.{0,1}` | 1x1 branch |
+    /// | `classifier.0.convs.{1..}.{0,1}` | atrous branches |
+    /// | `classifier.0.convs.{1..}.{0,1}.{0,1}` | the same where separable: depthwise under `0`, 1x1 under `1` |
+    /// | `classifier.0.convs.{last}.{1,2}` | pooled branch |
+    /// | `classifier.0.project.{0,1}` | projection |
+    /// | `classifier.{1,2}` | extra convolution |
+    /// | `classifier.4` | classifier, also without the extra convolution |
+    /// | `aux_classifier.{0,1,4}` | auxiliary head |
+    ///
+    /// Of each pair the first is the convolution and the second the batch normalisation, which deploy form has not.
+    /// `channels` are those of a backbone's four [`Features`], `classes` counts the background where it is one.
+    ///
+    /// # Errors
+    /// A setting of `config` that [`DeepLabV3Config::validate`] refuses, [`Error::ConfigLength`] where the class weights are
+    /// not one a class, [`Error::NotPositive`] where classes or channels are below 1.
+    pub fn new(
+        path: &nn::Path,
+        channels: [i64; 4],
+        output_stride: OutputStride,
+        classes: i64,
+        config: &DeepLabV3Config,
+        form: Form,
+    ) -> Result<Self, Error> {
+        config.validate()?;
+        let counts = channels.map(|channels| ("channels of the features", channels));
+        for (what, value) in [("class count", classes)].into_iter().chain(counts) {
+            if value < 1 {
+                return Err(Error::NotPositive { what, value });
+            }
+        }
+        fits_classes(config.class_weights.as_deref(), classes)?;
+        let class_weights = config.class_weights.as_deref().map(|weights| to_device(weights, path.device()));
+
+        let [_, _, c4, c5] = channels;
+        let classifier = path / "classifier";
+        let width = config.channels;
+        let extra = ConvBnConfig { kernel: 3, padding: 1, keys: ConvBnKeys { conv: "1", norm: "2" }, ..layer(config) };
+        let auxiliary = config.auxiliary.as_ref().filter(|_| form == Form::Train);
+        Ok(Self {
+            pyramid: Aspp::new(&(&classifier / 0), c5, &config.resolved_rates(output_stride), config, form),
+            extra: config.extra_conv.then(|| ConvBn::new(&classifier, width, width, extra, form)),
+            classifier: Conv::new(&(&classifier / 4), pixel(width, classes), WeightInit::Torch),
+            auxiliary: auxiliary.map(|own| Auxiliary::new(&(path / "aux_classifier"), c4, classes, own, config)),
+            criterion: PixelLoss { ignore_index: config.ignore_index, class_weights: class_weights.transpose()? },
+            ohem: config.ohem,
+            channels: [c4, c5],
+            classes,
+            output_stride,
+            form,
+        })
+    }
+
+    /// Logits for the features of a batch, at their resolution. A trace holds for features of any number and size.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the features have other channels, [`Error::SingleImage`] where one image is to train.
+    pub fn forward(&self, features: &Features, mode: Mode) -> Result<Output, Error> {
+        let [c4, c5] = self.channels;
+        let images = check_features(&features.c5, c5)?;
+        if images == 1 && mode == Mode::Train && self.form == Form::Train {
+            return Err(Error::SingleImage);
+        }
+        let pyramid = self.pyramid.forward(&features.c5, mode)?;
+        let hidden = self.extra.as_ref().map_or_else(|| pyramid.shallow_clone(), |conv| conv.forward(&pyramid, mode));
+        let auxiliary = self.auxiliary.as_ref().filter(|_| mode == Mode::Train).map(|head| {
+            check_features(&features.c4, c4)?;
+            head.forward(&features.c4, mode)
+        });
+        Ok(Output { logits: self.classifier.forward(&hidden), auxiliary: auxiliary.transpose()? })
+    }
+
+    /// The losses of a batch, each over logits that are upsampled to the size of the targets, with ignored pixels and class
+    /// weights as the configuration says; hard example mining applies to the main loss.
+    ///
+    /// `targets` are class ids `[N, H, W]`, integers of any kind, and are copied to the device of the logits. Where no pixel
+    /// counts, a loss is 0 and so is its gradient.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] and [`Error::Kind`] where targets and output do not fit. [`Error::ClassId`] for an id on the host that
+    /// is neither a class nor the one to ignore; ids on an accelerator are the caller's to check.
+    pub fn loss(&self, output: &Output, targets: &Tensor) -> Result<Losses, Error> {
+        let images = self.check_logits(&output.logits)?;
+        let size = match targets.size()[..] {
+            [found, height, width] if found == images && height > 0 && width > 0 => [height, width],
+            _ => {
+                let expected = format!("[{images}, H, W]");
+                return Err(Error::Shape { what: "masks", found: targets.size(), expected });
+            }
+        };
+        let ids = Labels { what: "masks", classes: self.classes, ignored: Some(self.criterion.ignore_index) };
+        let targets = ids.load(targets, output.logits.device())?;
+
+        let logits = upsample(&output.logits, size)?;
+        let main = match self.ohem {
+            Some(ohem) => self.criterion.hard(&logits, &targets, ohem)?,
+            None => self.criterion.all(&logits, &targets)?,
+        };
+        let auxiliary = self.auxiliary.as_ref().zip(output.auxiliary.as_ref()).map(|(head, logits)| {
+            self.check_logits(logits)?;
+            let loss = self.criterion.all(&upsample(logits, size)?, &targets)?;
+            Ok::<_, Error>(loss.f_mul_scalar(head.weight)?)
+        });
+        Ok(Losses { main, auxiliary: auxiliary.transpose()? })
+    }
+
+    /// The most probable class of every pixel of an image of `size` (`[H, W]`): ids `[N, H, W]` in `i64`, of equal ones the
+    /// first. By tensor operations alone, so that it can be traced, for this size.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the output is not from this head, [`Error::NotPositive`] where a side is below 1.
+    pub fn predict(&self, output: &Output, size: [i64; 2]) -> Result<Tensor, Error> {
+        self.check_logits(&output.logits)?;
+        Ok(upsample(&output.logits, size)?.f_argmax(1, false)?)
+    }
+
+    /// What each convolution costs for one image of `size` (`[H, W]` of the input, in pixels), in the form of the head. The
+    /// rows of an auxiliary head, `aux_classifier.*`, come last; prediction does not run them.
+    pub fn cost(&self, size: [i64; 2]) -> Vec<CostRow> {
+        let grid = |stride: i64| {
+            let stride = stride.min(self.output_stride.into());
+            size.map(|side| (side + stride - 1) / stride)
+        };
+        let mut rows = self.pyramid.cost("classifier.0", grid(32));
+        rows.extend(self.extra.as_ref().map(|conv| cost::conv_bn("classifier.1", conv, grid(32), self.form)));
+        rows.push(cost::conv("classifier.4", &self.classifier, grid(32)));
+        rows.extend(self.auxiliary.iter().flat_map(|head| head.cost("aux_classifier", grid(16))));
+        rows
+    }
+
+    /// The number of images.
+    fn check_logits(&self, logits: &Tensor) -> Result<i64, Error> {
+        match logits.size()[..] {
+            [images, classes, height, width] if classes == self.classes && height > 0 && width > 0 => Ok(images),
+            _ => {
+                let expected = format!("[N, {}, h, w]", self.classes);
+                Err(Error::Shape { what: "logits", found: logits.size(), expected })
+            }
+        }
+    }
+}
+
+impl Fold for DeepLabV3 {
+    /// The auxiliary head, which deploy form has not, is left out.
+    fn fold(&self, into: &mut StateDict) {
+        self.pyramid.fold(into);
+        if let Some(conv) = &self.extra {
+            conv.fold(into);
+        }
+        self.classifier.fold(into);
+    }
+}

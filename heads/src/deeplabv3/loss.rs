@@ -1,0 +1,80 @@
+//! Cross entropy over the pixels of a batch, and which pixels it counts.
+
+use tch::{Reduction, Tensor};
+
+use crate::{Error, deeplabv3::config::OhemConfig};
+
+/// The losses of a batch, scalars in fp32 (fp64 for logits in fp64).
+#[derive(Debug)]
+pub struct Losses {
+    /// Of the main head.
+    pub main: Tensor,
+    /// Of the auxiliary head, times its weight, where there is one.
+    pub auxiliary: Option<Tensor>,
+}
+
+/// Mean cross entropy with ignored pixels and class weights.
+///
+/// Where no pixel counts, the loss is 0 and so is its gradient; PyTorch gives a loss that is no number there. No number of
+/// pixels is fetched from the device.
+#[derive(Debug)]
+pub(super) struct PixelLoss {
+    pub ignore_index: i64,
+    /// `[classes]`
+    pub class_weights: Option<Tensor>,
+}
+
+impl PixelLoss {
+    /// Over all pixels of `logits` (`[N, K, H, W]`) whose target (`[N, H, W]`) is not ignored, equal to
+    /// `torch.nn.CrossEntropyLoss`: the sum of the weighted losses over the sum of the weights.
+    pub fn all(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor, Error> {
+        let sum =
+            logits.f_cross_entropy_loss(targets, self.weights_in(logits)?, Reduction::Sum, self.ignore_index, 0.0)?;
+        quotient(&sum, &self.weight_of_pixels(logits, targets)?.f_sum(logits.kind())?)
+    }
+
+    /// Over the hard pixels only: those whose true class has a probability of at most `threshold`, and at any rate the
+    /// `min_kept` hardest of the batch with all that equal the last of them.
+    ///
+    /// Like MMSegmentation's `OhemCrossEntropy` (from HRNet's), with three differences: equal probabilities never push the
+    /// count below `min_kept`; the easiest pixel of a batch of at most `min_kept` pixels counts like the others; and class
+    /// weights divide as in PyTorch, by their sum and not by the number of pixels. So a threshold of 1 is [`PixelLoss::all`].
+    pub fn hard(&self, logits: &Tensor, targets: &Tensor, ohem: OhemConfig) -> Result<Tensor, Error> {
+        // The negative logarithm of the probability, in which every comparison is the other way round.
+        let losses = logits.f_cross_entropy_loss(targets, None::<&Tensor>, Reduction::None, self.ignore_index, 0.0)?;
+        let weights = tch::no_grad(|| {
+            let hardness = losses.f_detach()?.f_masked_fill(&targets.f_eq(self.ignore_index)?, -1.0)?;
+            let count = ohem.min_kept.min(hardness.numel() as i64);
+            let (hardest, _) = hardness.f_view(-1)?.f_topk(count, 0, true, false)?;
+            let bound = hardest.f_min()?.f_clamp_max(-ohem.threshold.ln())?;
+            let kept = hardness.f_ge_tensor(&bound)?;
+            Ok::<_, Error>(self.weight_of_pixels(logits, targets)?.f_mul(&kept)?)
+        })?;
+        quotient(&losses.f_mul(&weights)?.f_sum(logits.kind())?, &weights.f_sum(logits.kind())?)
+    }
+
+    /// How much each pixel counts, `[N, H, W]`: the weight of its class, 0 where it is ignored.
+    fn weight_of_pixels(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor, Error> {
+        let counted = targets.f_ne(self.ignore_index)?.f_to_kind(logits.kind())?;
+        match self.weights_in(logits)? {
+            Some(weights) => {
+                let classes = targets.f_masked_fill(&targets.f_eq(self.ignore_index)?, 0)?;
+                Ok(weights.f_take(&classes)?.f_mul(&counted)?)
+            }
+            None => Ok(counted),
+        }
+    }
+
+    fn weights_in(&self, logits: &Tensor) -> Result<Option<Tensor>, Error> {
+        let weights = self
+            .class_weights
+            .as_ref()
+            .map(|weights| weights.f_to_device_(logits.device(), logits.kind(), true, false));
+        Ok(weights.transpose()?)
+    }
+}
+
+/// `sum / total`, and `sum` where the total is 0.
+fn quotient(sum: &Tensor, total: &Tensor) -> Result<Tensor, Error> {
+    Ok(sum.f_div(&total.f_add(&total.f_eq(0.0)?)?)?)
+}
