@@ -100,11 +100,17 @@ impl Geometry {
     /// Convolves `xs` with any weights of this geometry.
     pub fn convolve(&self, xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
         let pair = |value| [value, value];
-        if (self.kernel, self.padding, self.groups) == (1, 0, 1) && self.stride > 1 {
+        if (self.kernel, self.padding) == (1, 0) && self.stride > 1 {
             // libtorch 2.11 on a CPU: the weight gradient of a strided 1x1 convolution over three channels-last channels
             // writes beyond its buffer. Taking the pixels first computes the same without that kernel.
             let every = |xs: &Tensor, dim| xs.slice(dim, None, None, self.stride);
-            return every(&every(xs, 2), 3).conv2d(weight, bias, pair(1), pair(0), pair(1), 1);
+            return Self { stride: 1, ..*self }.convolve(&every(&every(xs, 2), 3), weight, bias);
+        }
+        if (self.kernel, self.padding) == (1, 0) && [self.inputs, self.outputs] == [self.groups; 2] {
+            // A product by channel: oneDNN's depthwise kernels are several times slower where they have one tap only.
+            let channels = |vector: &Tensor| vector.to_kind(xs.kind()).view([1, -1, 1, 1]);
+            let product = xs * channels(weight);
+            return bias.map_or_else(|| product.shallow_clone(), |bias| &product + channels(bias));
         }
         xs.conv2d(weight, bias, pair(self.stride), pair(self.padding), pair(self.dilation), self.groups)
     }

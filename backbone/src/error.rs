@@ -66,6 +66,20 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file of PyTorch's that is damaged or holds something else.
+    #[error("`{}` cannot be read as a checkpoint of PyTorch's: {reason}", path.display())]
+    NotPickle {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Tensors that do not make up a MobileOne.
+    #[error("the tensors are no MobileOne: {reason}")]
+    NotMobileOne {
+        /// What is missing or does not fit.
+        reason: String,
+    },
     /// A file written by a newer program.
     #[error("`{}` has format version {found}: this program knows version {known}", path.display())]
     FormatVersion {

@@ -13,6 +13,7 @@
 //! Moments are taken in fp32 at least, mixed precision or not. Gradients are those of one backward pass; a second derivative
 //! through them is not.
 
+use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 use tch_ext::autocast::Autocast;
 
@@ -23,7 +24,8 @@ use crate::{
 };
 
 /// How a block in train form runs in [`Mode::Train`]. Outputs, gradients and running statistics are the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum TrainForward {
     /// Branch by branch: the reference.
     #[default]

@@ -11,6 +11,7 @@
 //! | [`block`] | the MobileOne block |
 //! | [`network`] | the network and its features |
 //! | [`init`] | a train form from deploy-form weights |
+//! | [`reparam`] | folding the branches of a block into one convolution, and what each adds |
 //! | [`folded`] | training the branches at a lower price |
 //! | [`cost`] | parameters, multiply-adds and activations |
 //! | [`checkpoint`] | weights on disk, their names, and loading them |
@@ -26,7 +27,7 @@ pub mod init;
 pub mod network;
 pub mod norm;
 pub mod plan;
-mod reparam;
+pub mod reparam;
 pub mod spec;
 
 pub use checkpoint::{Checkpoint, Layout, LoadReport, Metadata, Normalization, Policy};
@@ -37,4 +38,5 @@ pub use folded::TrainForward;
 pub use form::{Fold, Form, Mode, StateDict};
 pub use network::{Features, MobileOne};
 pub use norm::{BatchNorm, BatchNormConfig};
+pub use reparam::Contribution;
 pub use spec::{OutputStride, Spec, Stage, Variant};

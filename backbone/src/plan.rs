@@ -45,9 +45,9 @@ pub struct BlockPlan {
 /// The branches beside the convolutions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SideBranches {
-    /// A 1x1 convolution: where the kernel is larger than that.
+    /// A 1x1 convolution: where the kernel is larger than that, and the specification wants it.
     pub scale: bool,
-    /// Batch normalisation of the input: where shape and resolution are kept.
+    /// Batch normalisation of the input: where shape and resolution are kept, and the specification wants it.
     pub skip: bool,
 }
 
@@ -66,7 +66,7 @@ impl Spec {
                 groups: 1,
             },
             branches: 1,
-            side_branches: SideBranches { scale: true, skip: false },
+            side_branches: SideBranches { scale: self.scale, skip: false },
             squeeze: None,
         };
         let (mut inputs, mut reached, mut dilation) = (self.stem, 2, 1);
@@ -94,7 +94,7 @@ impl Spec {
                 key: vec![format!("stage{}", index + 1), (2 * block + offset).to_string()],
                 geometry,
                 branches: self.branches,
-                side_branches: SideBranches { scale: geometry.kernel > 1, skip },
+                side_branches: SideBranches { scale: self.scale && geometry.kernel > 1, skip: self.skip && skip },
                 squeeze: (block >= stage.blocks - stage.squeeze_excite).then_some(geometry.outputs / SQUEEZE_RATIO),
             };
             [

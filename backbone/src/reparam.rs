@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::{
     block::{Block, Branches, Layers, SqueezeExcite},
-    conv::{Geometry, Merged, NormedConv},
+    conv::{Geometry, Merged},
     form::{Fold, StateDict},
     network::MobileOne,
 };
@@ -34,17 +34,56 @@ impl Fold for Block {
     }
 }
 
+/// How much each branch of a block adds to the one kernel that they become.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contribution {
+    /// The block's key below the network's path: `stage3.10`.
+    pub block: String,
+    /// Name (`rbr_conv.0`, `rbr_scale`, `rbr_skip`) and share: the L2 norm of the branch's kernel after its normalisation was folded
+    /// in, over the sum of those norms. Branches may work against each other; the shares add up to 1 all the same.
+    pub branches: Vec<(String, f64)>,
+}
+
+impl MobileOne {
+    /// The branches of every block under running statistics, first block to last; nothing in deploy form.
+    pub fn contributions(&self) -> Vec<Contribution> {
+        self.blocks().filter_map(Block::contribution).collect()
+    }
+}
+
+impl Block {
+    fn contribution(&self) -> Option<Contribution> {
+        let Layers::Train(branches) = &self.layers else { return None };
+        let norms: Vec<(String, f64)> = branches
+            .named()
+            .map(|(name, merged)| (name, merged.kernel.square().sum(Kind::Double).sqrt().double_value(&[])))
+            .collect();
+        let total: f64 = norms.iter().map(|(_, norm)| norm).sum();
+        let share = |(name, norm)| (name, if total > 0.0 { norm / total } else { 0.0 });
+        let block = self.prefix.trim_end_matches('.').to_owned();
+        Some(Contribution { block, branches: norms.into_iter().map(share).collect() })
+    }
+}
+
 impl Branches {
     fn kind(&self) -> Kind {
         self.convs[0].weight.kind()
     }
 
-    fn merge(&self) -> Merged {
+    /// Every branch with its normalisation folded in, kernels at their own size.
+    fn named(&self) -> impl Iterator<Item = (String, Merged)> {
+        let convs = self.convs.iter().enumerate().map(|(index, conv)| (format!("rbr_conv.{index}"), conv.merge()));
+        let scale = self.scale.iter().map(|conv| ("rbr_scale".to_owned(), conv.merge()));
         let skip = self.skip.iter().map(|norm| {
             let (scale, bias) = norm.affine();
-            Merged { kernel: identity(&self.geometry, scale.device()) * scale.view([-1, 1, 1, 1]), bias }
+            let kernel = identity(&self.geometry, scale.device()) * scale.view([-1, 1, 1, 1]);
+            ("rbr_skip".to_owned(), Merged { kernel, bias })
         });
-        let others = self.convs[1..].iter().chain(&self.scale).map(NormedConv::merge).chain(skip);
+        convs.chain(scale).chain(skip)
+    }
+
+    fn merge(&self) -> Merged {
+        let others = self.named().skip(1).map(|(_, branch)| branch);
         others.fold(self.convs[0].merge(), |sum, branch| Merged {
             kernel: sum.kernel + self.geometry.pad(&branch.kernel),
             bias: sum.bias + branch.bias,

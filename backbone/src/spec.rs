@@ -78,6 +78,10 @@ pub struct Spec {
     pub stages: [Stage; 4],
     /// Convolution branches of every block in train form. The stem always has one.
     pub branches: i64,
+    /// Whether blocks with a kernel larger than 1x1 have a 1x1 branch in train form, as the published variants do.
+    pub scale: bool,
+    /// Whether blocks that keep shape and resolution have an identity branch in train form, as the published variants do.
+    pub skip: bool,
 }
 
 /// A stage: blocks of a depthwise 3x3 and a pointwise 1x1 layer, the first with stride 2.
@@ -99,13 +103,21 @@ struct Fields {
     stem: i64,
     stages: [Stage; 4],
     branches: i64,
+    #[serde(default = "yes")]
+    scale: bool,
+    #[serde(default = "yes")]
+    skip: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl TryFrom<Fields> for Spec {
     type Error = Error;
 
-    fn try_from(Fields { stem, stages, branches }: Fields) -> Result<Self, Error> {
-        let spec = Self { stem, stages, branches };
+    fn try_from(Fields { stem, stages, branches, scale, skip }: Fields) -> Result<Self, Error> {
+        let spec = Self { stem, stages, branches, scale, skip };
         spec.validate()?;
         Ok(spec)
     }
@@ -123,7 +135,7 @@ impl From<Variant> for Spec {
         let squeeze_excite = if variant == Variant::S4 { [0, 0, 5, 1] } else { [0; 4] };
         let blocks = [2, 8, 10, 1];
         let stage = |i: usize| Stage { width: widths[i], blocks: blocks[i], squeeze_excite: squeeze_excite[i] };
-        Self { stem, stages: std::array::from_fn(stage), branches }
+        Self { stem, stages: std::array::from_fn(stage), branches, scale: true, skip: true }
     }
 }
 

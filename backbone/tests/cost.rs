@@ -38,8 +38,13 @@ fn multiply_adds_of_the_deploy_form_are_the_published_ones() {
 #[test]
 fn rows_are_what_is_built_at_every_output_stride() {
     let stage = |width, blocks, squeeze_excite| Stage { width, blocks, squeeze_excite };
-    let own =
-        Spec { stem: 16, stages: [stage(16, 2, 0), stage(24, 2, 1), stage(32, 2, 2), stage(40, 1, 0)], branches: 3 };
+    let own = Spec {
+        stem: 16,
+        stages: [stage(16, 2, 0), stage(24, 2, 1), stage(32, 2, 2), stage(40, 1, 0)],
+        branches: 3,
+        scale: true,
+        skip: true,
+    };
     for spec in [Spec::from(Variant::S0), Spec::from(Variant::S4), own] {
         for form in [Form::Train, Form::Deploy] {
             for output_stride in OutputStride::ALL {

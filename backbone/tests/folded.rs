@@ -55,6 +55,17 @@ fn assert_both_ways_equal(spec: &Spec, output_stride: OutputStride) {
 }
 
 #[test]
+fn every_layout_of_branches_takes_the_same_step_both_ways() {
+    let stage = |width, blocks| Stage { width, blocks, squeeze_excite: 0 };
+    for branches in [1, 3] {
+        for [scale, skip] in [[true, false], [false, true], [false, false]] {
+            let stages = [stage(16, 2), stage(24, 1), stage(32, 2), stage(32, 1)];
+            assert_both_ways_equal(&Spec { stem: 16, stages, branches, scale, skip }, OutputStride::Os32);
+        }
+    }
+}
+
+#[test]
 fn every_variant_takes_the_same_step_both_ways() {
     for variant in Variant::ALL {
         assert_both_ways_equal(&Spec::from(variant), OutputStride::Os32);
@@ -68,6 +79,8 @@ fn dilated_and_own_networks_take_the_same_step_both_ways() {
         stem: 16,
         stages: [stage(16, 2, 0), stage(24, 2, 1), stage(32, 2, 1), stage(48, 2, 0)],
         branches,
+        scale: true,
+        skip: true,
     };
     for output_stride in [OutputStride::Os8, OutputStride::Os16] {
         for branches in [1, 2, 5] {

@@ -59,13 +59,21 @@ fn deploy_form_matches_train_form_at_output_stride_8() {
 
 fn small() -> Spec {
     let stage = |width, blocks, squeeze_excite| Stage { width, blocks, squeeze_excite };
-    Spec { stem: 16, stages: [stage(16, 1, 0), stage(24, 3, 1), stage(32, 3, 3), stage(40, 2, 0)], branches: 3 }
+    Spec {
+        stem: 16,
+        stages: [stage(16, 1, 0), stage(24, 3, 1), stage(32, 3, 3), stage(40, 2, 0)],
+        branches: 3,
+        scale: true,
+        skip: true,
+    }
 }
 
 #[test]
 fn deploy_form_matches_train_form_of_a_specification_of_ones_own() {
     for output_stride in OutputStride::ALL {
-        forms_match(&small(), output_stride, Kind::Double, 1e-12);
+        for [scale, skip] in [[true, true], [true, false], [false, true], [false, false]] {
+            forms_match(&Spec { scale, skip, ..small() }, output_stride, Kind::Double, 1e-12);
+        }
     }
 }
 
@@ -179,4 +187,32 @@ fn path_prefix_stands_before_every_key_also_when_folded() {
     network.fold(&mut folded);
     assert!(folded.contains_key("backbone.stage3.1.reparam_conv.weight"));
     assert!(folded.keys().all(|name| name.starts_with("backbone.stage")));
+}
+
+#[test]
+fn contributions_name_every_branch_and_add_up() {
+    let spec = Spec::from(Variant::S0);
+    let store = VarStore::new(Device::Cpu);
+    let network = MobileOne::new(&store.root(), &spec, Form::Train, OutputStride::Os32);
+    let contributions = network.contributions();
+    assert_eq!(contributions.len(), 43);
+    for contribution in &contributions {
+        let total: f64 = contribution.branches.iter().map(|(_, share)| share).sum();
+        assert!((total - 1.0).abs() < 1e-12, "{contribution:?}");
+    }
+    let names = |index: usize| contributions[index].branches.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>();
+    assert_eq!((contributions[0].block.as_str(), names(0)), ("stage0", vec!["rbr_conv.0", "rbr_scale"]));
+    let all = ["rbr_conv.0", "rbr_conv.1", "rbr_conv.2", "rbr_conv.3", "rbr_scale", "rbr_skip"];
+    assert_eq!((contributions[3].block.as_str(), names(3)), ("stage1.2", all.to_vec()));
+
+    // A branch whose scale is zero adds nothing, and the others share what it had.
+    let gamma = &store.variables()["stage1.2.rbr_scale.bn.weight"];
+    let _ = gamma.detach().zero_();
+    let silent = &network.contributions()[3].branches;
+    assert_eq!(silent[4], ("rbr_scale".to_owned(), 0.0));
+    assert!(silent[5].1 > contributions[3].branches[5].1);
+
+    let deploy = VarStore::new(Device::Cpu);
+    let deploy = MobileOne::new(&deploy.root(), &spec, Form::Deploy, OutputStride::Os32);
+    assert!(deploy.contributions().is_empty());
 }

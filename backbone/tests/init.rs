@@ -33,7 +33,13 @@ fn deploy_and_train(spec: &Spec, kind: Kind) -> (MobileOne, VarStore, MobileOne)
 
 fn small() -> Spec {
     let stage = |width, blocks, squeeze_excite| Stage { width, blocks, squeeze_excite };
-    Spec { stem: 16, stages: [stage(16, 2, 0), stage(24, 2, 0), stage(32, 2, 1), stage(40, 1, 1)], branches: 3 }
+    Spec {
+        stem: 16,
+        stages: [stage(16, 2, 0), stage(24, 2, 0), stage(32, 2, 1), stage(40, 1, 1)],
+        branches: 3,
+        scale: true,
+        skip: true,
+    }
 }
 
 #[test]

@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 
 use backbone::{
     Error, Form, Layout, MobileOne, OutputStride, Spec, StateDict, Variant,
-    checkpoint::keys::{form, from_timm, in_layout, to_timm},
+    checkpoint::{
+        Place,
+        keys::{form, from_timm, in_layout, to_timm},
+    },
 };
 use tch::{Device, Kind, Tensor, nn::VarStore};
 
@@ -81,18 +84,26 @@ fn a_name_that_the_layout_lacks_is_an_error() {
 }
 
 #[test]
-fn layout_and_form_are_told_from_names() {
+fn place_and_form_are_told_from_names() {
     let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
-    for (given, layout, expected) in [
-        (&["linear.bias", "stage0.rbr_conv.0.conv.weight"][..], Layout::Apple, Some(Form::Train)),
-        (&["backbone.stage0.reparam_conv.weight"], Layout::Apple, Some(Form::Deploy)),
-        (&["head.fc.bias", "stem.reparam_conv.weight"], Layout::Timm, None),
-        (&["stem.conv_kxk.0.conv.weight"], Layout::Timm, None),
-        (&["backbone.layer1.weight", "reparam_conv.weight"], Layout::Other, None),
-        (&[], Layout::Other, None),
+    for (given, place, expected) in [
+        (&["linear.bias", "stage0.rbr_conv.0.conv.weight"][..], Some(("", Layout::Apple)), Some(Form::Train)),
+        (&["backbone.stage0.reparam_conv.weight"], Some(("", Layout::Apple)), Some(Form::Deploy)),
+        (&["state_dict.backbone.stage0.reparam_conv.weight"], Some(("state_dict.", Layout::Apple)), None),
+        (&["head.fc.bias", "stem.reparam_conv.weight"], Some(("", Layout::Timm)), None),
+        (&["stem.conv_kxk.0.conv.weight"], Some(("", Layout::Timm)), None),
+        (
+            &["average.stem.reparam_conv.weight", "state_dict.module.stem.reparam_conv.weight"],
+            Some(("state_dict.module.", Layout::Timm)),
+            None,
+        ),
+        (&["ema.stem.reparam_conv.weight", "stem.reparam_conv.weight"], Some(("", Layout::Timm)), None),
+        (&["system.reparam_conv.weight", "backbone.layer1.weight", "reparam_conv.weight"], None, None),
+        (&[], None, None),
     ] {
         let names = names(given);
-        assert_eq!(Layout::recognise(names.iter()), layout, "{given:?}");
+        let place = place.map(|(prefix, layout)| Place { prefix: prefix.to_owned(), layout });
+        assert_eq!(Place::find(names.iter()), place, "{given:?}");
         assert_eq!(form(names.iter()), expected, "{given:?}");
     }
 }

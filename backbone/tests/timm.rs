@@ -46,7 +46,13 @@ fn fill(key: &str, size: &[i64]) -> Tensor {
 
 fn small() -> Spec {
     let stage = |width, blocks, squeeze_excite| Stage { width, blocks, squeeze_excite };
-    Spec { stem: 16, stages: [stage(16, 1, 0), stage(16, 1, 0), stage(32, 2, 1), stage(32, 1, 1)], branches: 4 }
+    Spec {
+        stem: 16,
+        stages: [stage(16, 1, 0), stage(16, 1, 0), stage(32, 2, 1), stage(32, 1, 1)],
+        branches: 4,
+        scale: true,
+        skip: true,
+    }
 }
 
 fn small_checkpoint() -> Checkpoint {
@@ -59,10 +65,11 @@ fn logits(features: &Features, weight: &Tensor, bias: &Tensor) -> Tensor {
     pooled.linear(&parameter(weight), Some(parameter(bias)))
 }
 
-fn assert_features(features: &Features, reference: &StateDict, tolerance: f64) {
+/// The reference has every `every`-th channel.
+fn assert_features(features: &Features, reference: &StateDict, every: i64, tolerance: f64) {
     let Features { c2, c3, c4, c5 } = features;
     for (name, feature) in [("c2", c2), ("c3", c3), ("c4", c4), ("c5", c5)] {
-        assert_close(feature, &reference[name], tolerance);
+        assert_close(&feature.slice(1, None, None, every), &reference[name], tolerance);
     }
 }
 
@@ -89,7 +96,7 @@ fn four_branches_with_squeeze_excite_equal_timm_in_both_forms() {
         let xs = uniform("xs", &[2, 3, 64, 64]).to_kind(kind);
         for network in [&train, &deploy] {
             let features = tch::no_grad(|| network.forward(&xs, Mode::Eval));
-            assert_features(&features, &reference, tolerance);
+            assert_features(&features, &reference, 1, tolerance);
             let (weight, bias) = (&checkpoint.tensors["linear.weight"], &checkpoint.tensors["linear.bias"]);
             assert_close(&logits(&features, weight, bias), &reference["logits"], tolerance);
         }
@@ -140,10 +147,10 @@ fn a_training_step_has_the_outputs_gradients_and_running_statistics_of_timm() {
     assert_eq!((gradients, statistics), (8, 8));
 }
 
-#[test]
-fn s0_equals_timm_in_both_forms() {
-    let reference = reference("s0_reference");
-    let spec = Spec::from(Variant::S0);
+/// Both forms of a variant beside timm's, with every `every`-th channel of the features.
+fn assert_equals_timm(variant: Variant, every: i64) {
+    let reference = reference(&format!("{variant}_reference"));
+    let spec = Spec::from(variant);
     let (store, train) = build(&spec, Form::Train, Kind::Double);
     let parameter = |name: &str, size: &[i64]| fill(&to_timm(name).unwrap(), size);
     for (name, variable) in store.variables() {
@@ -157,8 +164,19 @@ fn s0_equals_timm_in_both_forms() {
     let xs = uniform("xs", &[1, 3, 64, 64]);
     for network in [&train, &deploy] {
         let features = tch::no_grad(|| network.forward(&xs, Mode::Eval));
-        assert_features(&features, &reference, 1e-6);
-        let (weight, bias) = (parameter("linear.weight", &[1000, 1024]), parameter("linear.bias", &[1000]));
+        assert_features(&features, &reference, every, 1e-6);
+        let weight = parameter("linear.weight", &[1000, spec.stages[3].width]);
+        let bias = parameter("linear.bias", &[1000]);
         assert_close(&logits(&features, &weight, &bias), &reference["logits"], 1e-6);
     }
+}
+
+#[test]
+fn s0_equals_timm_in_both_forms() {
+    assert_equals_timm(Variant::S0, 1);
+}
+
+#[test]
+fn s4_equals_timm_in_both_forms() {
+    assert_equals_timm(Variant::S4, 32);
 }

@@ -11,13 +11,23 @@ use crate::image::{Image, Size};
 /// How far a box may reach beyond the frame without being called odd: annotations round.
 const FRAME_TOLERANCE: f64 = 1.0;
 
-/// A kind of object.
+/// A kind of object, picture or pixel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Class {
-    /// The id that the annotation file uses; ids may have gaps. For VOC, the place in the class list plus one.
+    /// The id that the annotation file or the mask uses; ids may have gaps. For VOC's boxes, the place in the class list
+    /// plus one; for pictures in folders, the place itself.
     pub id: u64,
     /// The name.
     pub name: String,
+}
+
+/// Where the classes of a set come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Classes<'a> {
+    /// Every name that occurs in the split, sorted.
+    Collected,
+    /// These names in this order; any other in the split is an error.
+    Given(&'a [String]),
 }
 
 /// An annotated object.

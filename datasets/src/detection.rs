@@ -103,7 +103,7 @@ impl Dataset for DetectionDataset {
         &self.record(index).file
     }
 
-    fn load(&self, index: usize, rng: &mut SampleRng) -> Result<DetectionSample, Error> {
+    fn load(&self, index: usize, _epoch: u64, rng: &mut SampleRng) -> Result<DetectionSample, Error> {
         let record = self.record(index);
         let targets = record.targets(&self.targets);
         let plan = match &self.augmentation {

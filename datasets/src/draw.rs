@@ -1,4 +1,4 @@
-//! Boxes and their labels on a picture.
+//! Boxes with their labels, and masks, on a picture.
 
 use opencv::boxed_ref::BoxedRefMut;
 use opencv::core::{Mat, Point, Rect, Scalar};
@@ -6,6 +6,7 @@ use opencv::imgproc;
 
 use crate::Error;
 use crate::image::Image;
+use crate::mask::Mask;
 
 /// The shorter side of a picture whose lines are two pixels wide and whose letters have their natural size.
 const NATURAL_SIDE: f64 = 600.0;
@@ -32,6 +33,31 @@ pub fn boxes(image: &mut Image, labels: &[Label]) -> Result<(), Error> {
     let scale = (image.height.min(image.width) as f64 / NATURAL_SIDE).max(0.5);
     let mut canvas = image.matrix_mut().map_err(&failed)?;
     labels.iter().try_for_each(|label| draw_one(&mut canvas, label, scale)).map_err(&failed)
+}
+
+/// Blends each pixel with the colour of its class, which has the share `alpha` from 0 to 1; pixels of the classes `bare` stay
+/// as they are. The palette is of red, green, blue triples; a class beyond its end is black.
+///
+/// # Errors
+/// [`Error::Pixels`] where the mask has another size than the image, or a buffer does not fit.
+pub fn mask(image: &mut Image, mask: &Mask, palette: &[u8], alpha: f64, bare: &[u8]) -> Result<(), Error> {
+    let size = image.size();
+    let fits = mask.size() == size && mask.data.len() == size.pixels() && image.data.len() == size.pixels() * 3;
+    if !fits {
+        let reason = format!("the mask is {} pixels", mask.size());
+        return Err(Error::Pixels { operation: "draw a mask on", size, reason });
+    }
+    let alpha = alpha.clamp(0.0, 1.0);
+    for (pixel, &class) in image.data.chunks_exact_mut(3).zip(&mask.data) {
+        if !bare.contains(&class) {
+            let at = usize::from(class) * 3;
+            let colour = palette.get(at..at + 3).unwrap_or(&[0; 3]);
+            for (level, &colour) in pixel.iter_mut().zip(colour) {
+                *level = (f64::from(*level) * (1.0 - alpha) + f64::from(colour) * alpha).round() as u8;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn draw_one(canvas: &mut BoxedRefMut<'_, Mat>, label: &Label, scale: f64) -> opencv::Result<()> {
@@ -88,6 +114,16 @@ mod tests {
         let first = pixel(&image, 30, 20);
         boxes(&mut image, &[label(1)]).expect("a valid image");
         assert_ne!(pixel(&image, 30, 20), first);
+    }
+
+    #[test]
+    fn a_mask_is_blended_in_its_palette_s_colours_and_leaves_bare_classes() {
+        let mut image = Image { height: 1, width: 3, data: vec![100; 9] };
+        let classes = Mask { height: 1, width: 3, data: vec![0, 1, 255] };
+        super::mask(&mut image, &classes, &crate::mask::voc_palette(), 0.25, &[0]).expect("sizes agree");
+        assert_eq!(image.data, [100, 100, 100, 107, 75, 75, 131, 131, 123]);
+        let error = super::mask(&mut Image::filled(Size { height: 3, width: 1 }, [0; 3]), &classes, &[], 0.5, &[]);
+        assert!(error.expect_err("turned").to_string().ends_with("the mask is 3x1 pixels"));
     }
 
     #[test]

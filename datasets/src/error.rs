@@ -88,6 +88,40 @@ pub enum Error {
         /// The extensions that were tried.
         extensions: String,
     },
+    /// Folders or files of a set do not lie as its format wants them.
+    #[error("{}: {reason}", path.display())]
+    Layout {
+        /// The folder or file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A mask holds an id that is no class of the set.
+    #[error("mask {} has id {id} at pixel ({x}, {y}), which is {problem}", path.display())]
+    MaskId {
+        /// The mask file.
+        path: PathBuf,
+        /// The id in the file.
+        id: u16,
+        /// Column, from 0.
+        x: usize,
+        /// Row, from 0.
+        y: usize,
+        /// Why it cannot be used.
+        problem: String,
+    },
+    /// A mask has another size than its image.
+    #[error("mask {} is {found} pixels, but image {} is {expected}", mask.display(), image.display())]
+    MaskSize {
+        /// The mask file.
+        mask: PathBuf,
+        /// Its size.
+        found: Size,
+        /// The image file.
+        image: PathBuf,
+        /// The image's size.
+        expected: Size,
+    },
     /// A record of an annotation file contradicts the rest of the file.
     #[error("{}: {record} {id} {problem}", path.display())]
     Record {

@@ -24,6 +24,10 @@ pub enum Oddity {
     ImageWithoutObjects,
     /// An image whose annotation does not state its size, which the image file then told.
     SizeNotStated,
+    /// A file in a folder of images that has no image's extension. Passed over.
+    NotAnImage,
+    /// A class folder without any image. The class keeps its index.
+    ClassWithoutImages,
 }
 
 /// How often an oddity was met, and where first.
@@ -87,6 +91,8 @@ impl Oddity {
             Oddity::ImageWithoutObjects => {
                 ("image without objects", "images without objects", "left out of training unless asked for")
             }
+            Oddity::NotAnImage => ("file that is no image", "files that are no images", "passed over"),
+            Oddity::ClassWithoutImages => ("class without images", "classes without images", "kept in the class list"),
             Oddity::SizeNotStated => ("image of unstated size", "images of unstated size", "measured from the file"),
         }
     }

@@ -6,12 +6,16 @@
 //! with grey and says nothing, so its markers are followed to the end first. Damage inside the entropy-coded data of a
 //! JPEG that still ends properly cannot be seen from here, as in Pillow.
 //!
+//! There are two ways to resize: [`Image::resize`], quick, as the detectors of OpenCV's world do it, and
+//! [`Image::resize_antialiased`], as Pillow, torchvision and timm do it.
+//!
 //! OpenCV's own threads are turned off: this program works on several images at once instead.
 
 mod encoded;
 mod jpeg;
 mod png_file;
 mod render;
+mod resample;
 
 use std::fmt;
 use std::path::Path;
@@ -26,6 +30,7 @@ use crate::Error;
 pub(crate) use encoded::{Encoded, Reduction};
 pub(crate) use png_file::write_palette;
 pub(crate) use render::{Flip, Window};
+pub use resample::Interpolation;
 
 /// A height and a width in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -79,6 +84,9 @@ pub enum Encoding {
 }
 
 impl Image {
+    /// The file extensions, in lower case, that a walk through a folder takes for images.
+    pub const EXTENSIONS: [&str; 5] = ["jpg", "jpeg", "png", "webp", "bmp"];
+
     /// An image of one colour.
     pub fn filled(size: Size, colour: [u8; 3]) -> Image {
         Image { height: size.height, width: size.width, data: colour.repeat(size.pixels()) }
@@ -148,7 +156,7 @@ impl Image {
         self.render(&Window::whole(self.size()), Flip::default(), size, [0; 3])
     }
 
-    fn matrix(&self) -> opencv::Result<BoxedRef<'_, Mat>> {
+    pub(crate) fn matrix(&self) -> opencv::Result<BoxedRef<'_, Mat>> {
         without_threads();
         Mat::new_rows_cols_with_bytes::<Vec3b>(extent(self.height)?, extent(self.width)?, &self.data)
     }

@@ -6,9 +6,13 @@
 //! | [`annotations`] | classes, objects and records, as read; the view that training takes |
 //! | [`findings`] | what was odd about them |
 //! | [`coco`], [`voc`] | readers of COCO JSON and of PASCAL VOC devkits |
+//! | [`folder`], [`imagenet`] | readers of class folders, and of ImageNet's conventions |
+//! | [`classification`] | pictures of one class each as a classifier's samples, their augmentation, mixing of batches |
+//! | [`mask`] | images of class ids, and the colours to show them in |
+//! | [`segmentation`] | images with masks: readers, augmentation, samples |
 //! | [`transforms`] | SSD's augmentation |
 //! | [`detection`] | annotated images as a detector's samples |
-//! | [`draw`] | boxes and their labels on a picture |
+//! | [`draw`] | boxes and masks on a picture |
 //! | [`loader`] | batches in a fixed order from any number of threads |
 //! | [`random`] | randomness by seed, epoch and index |
 //! | [`shapes`] | a synthetic set of coloured shapes, written as COCO, VOC and class folders |
@@ -16,24 +20,38 @@
 //! Nothing here knows of tensors, prints or logs.
 
 pub mod annotations;
+pub mod classification;
 pub mod coco;
 pub mod detection;
 pub mod draw;
 mod error;
 pub mod findings;
+pub mod folder;
 pub mod image;
+pub mod imagenet;
 pub mod loader;
+pub mod mask;
 pub mod random;
+pub mod segmentation;
 pub mod shapes;
 pub mod transforms;
 pub mod voc;
 
-pub use annotations::{Class, DetectionSet, Object, Record, Target, TargetOptions};
+pub use annotations::{Class, Classes, DetectionSet, Object, Record, Target, TargetOptions};
+pub use classification::{
+    AutoAugment, ClassificationDataset, ClassificationRecord, ClassificationSample, ClassificationSet,
+    ClassifyAugmentation, ColorJitter, EraseMode, EvaluationView, Mix, Mixing, Phase, PixelWindow, RandAugment,
+    RandomErasing, ResizedCrop, ViewOptions,
+};
 pub use detection::{DetectionDataset, DetectionSample};
 pub use error::Error;
 pub use findings::{Finding, Findings, Oddity};
-pub use image::{Encoding, Image, Orientation, Size};
+pub use image::{Encoding, Image, Interpolation, Orientation, Size};
 pub use loader::{Batch, Dataset, Epoch, LastBatch, Loader, LoaderOptions, OnError, Order, Skipped};
+pub use mask::{Mask, voc_palette};
 pub use random::SampleRng;
+pub use segmentation::{
+    EvaluationSize, SegmentAugmentation, SegmentationDataset, SegmentationRecord, SegmentationSample, SegmentationSet,
+};
 pub use shapes::ShapesOptions;
 pub use transforms::Augmentation;

@@ -26,11 +26,12 @@ pub trait Dataset: Send + Sync {
     /// The file that sample `index` is read from, for messages.
     fn path(&self, index: usize) -> &Path;
 
-    /// Reads sample `index`, which is less than [`Dataset::len`]; everything random comes from `rng`.
+    /// Reads sample `index`, which is less than [`Dataset::len`], as `epoch` (from 0) wants it; everything random comes from
+    /// `rng`.
     ///
     /// # Errors
     /// Whatever keeps the sample from being read, naming the file.
-    fn load(&self, index: usize, rng: &mut SampleRng) -> Result<Self::Sample, Error>;
+    fn load(&self, index: usize, epoch: u64, rng: &mut SampleRng) -> Result<Self::Sample, Error>;
 
     /// Whether there are no samples.
     fn is_empty(&self) -> bool {

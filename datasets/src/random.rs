@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rand_distr::{Beta, Distribution, StandardNormal};
 
 /// The stream of one sample, or of one epoch's order: ChaCha8, the same on every platform.
 ///
@@ -14,6 +15,7 @@ pub struct SampleRng(ChaCha8Rng);
 const SAMPLE: u64 = 0;
 const ORDER: u64 = 1;
 const SYNTHESIS: u64 = 2;
+const BATCH: u64 = 3;
 
 impl SampleRng {
     /// The stream that decides how sample `index` is augmented in `epoch`.
@@ -24,6 +26,11 @@ impl SampleRng {
     /// The stream that decides the order of `epoch`.
     pub fn for_order(seed: u64, epoch: u64) -> SampleRng {
         SampleRng::keyed([ORDER, seed, epoch, 0])
+    }
+
+    /// The stream that decides how batch `index` of `epoch` is mixed.
+    pub fn for_batch(seed: u64, epoch: u64, index: u64) -> SampleRng {
+        SampleRng::keyed([BATCH, seed, epoch, index])
     }
 
     /// The stream that decides what the synthetic image `index` of a part of a set shows.
@@ -60,6 +67,16 @@ impl SampleRng {
         if count == 0 { 0 } else { self.0.random_range(0..count as u64) as usize }
     }
 
+    /// Normally distributed around 0 with deviation 1.
+    pub fn normal(&mut self) -> f64 {
+        StandardNormal.sample(&mut self.0)
+    }
+
+    /// From the distribution Beta(`alpha`, `alpha`), in `[0, 1]`; one half where `alpha` is not positive.
+    pub fn beta(&mut self, alpha: f64) -> f64 {
+        Beta::new(alpha, alpha).map_or(0.5, |beta| beta.sample(&mut self.0))
+    }
+
     /// Puts the items into a random order (Fisher and Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
@@ -81,7 +98,14 @@ mod tests {
     #[test]
     fn streams_differ_in_seed_epoch_and_index_and_are_fixed_for_ever() {
         let first = |seed, epoch, index| SampleRng::for_sample(seed, epoch, index).word();
-        let words = [first(0, 0, 0), first(1, 0, 0), first(0, 1, 0), first(0, 0, 1), SampleRng::for_order(0, 0).word()];
+        let words = [
+            first(0, 0, 0),
+            first(1, 0, 0),
+            first(0, 1, 0),
+            first(0, 0, 1),
+            SampleRng::for_order(0, 0).word(),
+            SampleRng::for_batch(0, 0, 0).word(),
+        ];
         let distinct = words.iter().collect::<std::collections::HashSet<_>>();
         assert_eq!(distinct.len(), words.len());
         assert_eq!(first(7, 3, 5), first(7, 3, 5));

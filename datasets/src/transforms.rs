@@ -25,8 +25,8 @@ use crate::random::SampleRng;
 
 pub(crate) use framing::Framing;
 pub use iou_crop::IouCrop;
-use photometric::Distortion;
 pub use photometric::PhotometricDistort;
+pub(crate) use photometric::{Distortion, Region};
 pub use scale_jitter::ScaleJitter;
 pub use zoom_out::ZoomOut;
 
@@ -213,7 +213,7 @@ impl Window {
     }
 }
 
-fn check_probability(key: &'static str, value: f64) -> Result<(), Error> {
+pub(crate) fn check_probability(key: &'static str, value: f64) -> Result<(), Error> {
     if (0.0..=1.0).contains(&value) {
         Ok(())
     } else {
@@ -221,7 +221,12 @@ fn check_probability(key: &'static str, value: f64) -> Result<(), Error> {
     }
 }
 
-fn check_range(key: &'static str, range: [f64; 2], within: [f64; 2], expected: &'static str) -> Result<(), Error> {
+pub(crate) fn check_range(
+    key: &'static str,
+    range: [f64; 2],
+    within: [f64; 2],
+    expected: &'static str,
+) -> Result<(), Error> {
     let [low, high] = range;
     if within[0] <= low && low <= high && high <= within[1] {
         Ok(())

@@ -19,16 +19,9 @@ use crate::Error;
 use crate::annotations::{Class, DetectionSet, Object, Record, examine, stated_or_measured, stays_inside};
 use crate::findings::Findings;
 
-const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "JPG", "JPEG", "PNG"];
+pub use crate::annotations::Classes;
 
-/// Where the classes of a set come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Classes<'a> {
-    /// Every name that occurs in the split, sorted.
-    Collected,
-    /// These names in this order; any other in an annotation is an error.
-    Given(&'a [String]),
-}
+const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "JPG", "JPEG", "PNG"];
 
 /// Reads the images that `ImageSets/Main/<split>.txt` under `root` lists.
 ///
@@ -86,7 +79,7 @@ fn collected(annotations: &[Annotation]) -> Vec<String> {
 }
 
 /// The names in an image list, one a line.
-fn ids(list: &Path) -> Result<Vec<String>, Error> {
+pub(crate) fn ids(list: &Path) -> Result<Vec<String>, Error> {
     let text = fs::read_to_string(list).map_err(Error::io("read", list))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut ids: Vec<String> = Vec::new();
@@ -150,7 +143,7 @@ fn object(place: &Place<'_, '_>, node: Node<'_, '_>) -> Result<Object, Error> {
     Ok(Object { class: 0, bbox, area: bbox[2] * bbox[3], crowd: false, difficult })
 }
 
-fn image_file(root: &Path, id: &str) -> Result<PathBuf, Error> {
+pub(crate) fn image_file(root: &Path, id: &str) -> Result<PathBuf, Error> {
     let folder = root.join("JPEGImages");
     let path = |extension: &str| folder.join(format!("{id}.{extension}"));
     EXTENSIONS.iter().map(|extension| path(extension)).find(|path| path.is_file()).ok_or_else(|| Error::ImageMissing {

@@ -37,7 +37,7 @@ fn set(folder: &Path, encoding: Encoding, stored: Size, objects: Vec<Vec<Object>
 }
 
 fn load(dataset: &DetectionDataset, index: usize) -> Result<datasets::DetectionSample, Error> {
-    dataset.load(index, &mut SampleRng::for_sample(0, 0, index as u64))
+    dataset.load(index, 0, &mut SampleRng::for_sample(0, 0, index as u64))
 }
 
 #[test]

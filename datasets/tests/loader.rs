@@ -24,6 +24,7 @@ struct Numbers {
 #[derive(Debug)]
 struct Number {
     index: usize,
+    epoch: u64,
     drawn: u64,
     alive: Arc<AtomicUsize>,
 }
@@ -51,7 +52,7 @@ impl Dataset for Numbers {
         &self.paths[index]
     }
 
-    fn load(&self, index: usize, rng: &mut SampleRng) -> Result<Number, Error> {
+    fn load(&self, index: usize, epoch: u64, rng: &mut SampleRng) -> Result<Number, Error> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         // Uneven, so that samples finish out of turn.
         thread::sleep(self.delay * (index % 3) as u32);
@@ -61,7 +62,7 @@ impl Dataset for Numbers {
         }
         let alive = self.alive.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_alive.fetch_max(alive, Ordering::SeqCst);
-        Ok(Number { index, drawn: rng.unit().to_bits(), alive: Arc::clone(&self.alive) })
+        Ok(Number { index, epoch, drawn: rng.unit().to_bits(), alive: Arc::clone(&self.alive) })
     }
 }
 
@@ -77,6 +78,7 @@ fn epoch(numbers: Numbers, options: LoaderOptions, epoch: u64, start: usize) -> 
     batches
         .map(|batch| {
             let batch = batch.expect("a batch");
+            assert!(batch.samples.iter().all(|number| number.epoch == epoch), "a sample of another epoch");
             (batch.index, batch.samples.iter().map(|number| (number.index, number.drawn)).collect())
         })
         .collect()

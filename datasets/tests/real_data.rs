@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use datasets::voc::{self, Classes};
 use datasets::{
-    Augmentation, Dataset, DetectionDataset, DetectionSet, Loader, LoaderOptions, Oddity, Order, Size, TargetOptions,
-    coco,
+    Augmentation, AutoAugment, ClassificationDataset, ClassifyAugmentation, Dataset, DetectionDataset, DetectionSet,
+    EvaluationSize, EvaluationView, Loader, LoaderOptions, Oddity, Order, SegmentAugmentation, SegmentationDataset,
+    Size, TargetOptions, coco, folder, segmentation,
 };
 
 /// The folder of a set, or nothing (and a word about it) where it is absent.
@@ -110,4 +111,53 @@ fn voc_subset_is_read_whole_with_its_difficult_objects() {
     assert_eq!((train.records.len(), train.classes.len()), (200, 20));
     assert!(samples(train, Some(Augmentation::default())) > 150);
     assert_eq!(samples(trainval, None), 400);
+}
+
+#[test]
+fn imagenette_is_read_whole_with_its_grey_pictures() {
+    let Some(root) = set_folder("imagenette224_subset") else { return };
+    let read = |split: &str| folder::read(&root.join(split), Classes::Collected).expect("a valid split");
+    let (train, val) = (read("train"), read("val"));
+    assert_eq!((train.records.len(), val.records.len()), (2500, 500));
+    assert_eq!((train.classes.len(), train.classes[0].name.as_str()), (10, "n01440764"));
+    assert_eq!(train.classes, val.classes);
+    assert!(train.findings.is_empty() && val.findings.is_empty());
+    let size = Size { height: 64, width: 64 };
+    let augmentation = ClassifyAugmentation { auto_augment: Some(AutoAugment {}), ..ClassifyAugmentation::default() };
+    let training = ClassificationDataset::for_training(Arc::new(train), size, augmentation);
+    let evaluation = ClassificationDataset::for_evaluation(Arc::new(val), EvaluationView::new(size));
+    for (dataset, count) in [(training, 2500), (evaluation, 500)] {
+        let options = LoaderOptions { batch_size: 50, workers: 2, ..LoaderOptions::default() };
+        let loader = Loader::new(Arc::new(dataset.expect("valid options")), options).expect("valid options");
+        let batches = loader.epoch(0, 0).expect("an epoch");
+        let samples = batches.flat_map(|batch| batch.expect("every image is whole").samples);
+        assert_eq!(samples.filter(|sample| sample.image.size() == size).count(), count);
+    }
+}
+
+#[test]
+fn voc_subset_s_masks_are_read_whole_with_their_void_labels() {
+    let Some(root) = set_folder("voc2012_subset/VOCdevkit/VOC2012") else { return };
+    let read = |split| Arc::new(segmentation::voc::read(&root, split, None).expect("a valid split"));
+    let (train, val) = (read("train"), read("val"));
+    assert_eq!((train.records.len(), val.records.len(), train.classes.len()), (200, 200, 21));
+    let size = Size { height: 96, width: 96 };
+    let training = SegmentationDataset::for_training(train, size, SegmentAugmentation::default());
+    let evaluation = SegmentationDataset::for_evaluation(val, EvaluationSize::ShortSide(64));
+    let mut seen = [false; 256];
+    for (dataset, trains) in [(training, true), (evaluation, false)] {
+        let options = LoaderOptions { batch_size: 10, workers: 2, ..LoaderOptions::default() };
+        let loader = Loader::new(Arc::new(dataset.expect("valid options")), options).expect("valid options");
+        for batch in loader.epoch(0, 0).expect("an epoch") {
+            for sample in batch.expect("every pair is whole").samples {
+                let (image, mask) = (sample.image.size(), sample.mask.size());
+                let expected = if trains { (size, size) } else { (image, sample.original) };
+                assert_eq!((image, mask), expected);
+                assert!(trains || image.height.min(image.width) == 64);
+                sample.mask.data.iter().for_each(|&class| seen[usize::from(class)] = true);
+            }
+        }
+    }
+    let classes: Vec<usize> = (0..256).filter(|&class| seen[class]).collect();
+    assert_eq!(classes, (0..21).chain([255]).collect::<Vec<_>>());
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use datasets::shapes::{self, Outcome, ShapesOptions};
 use datasets::voc::{self, Classes};
-use datasets::{Error, Image, Orientation, coco};
+use datasets::{Error, Image, Orientation, coco, folder, segmentation};
 
 fn small(seed: u64) -> ShapesOptions {
     ShapesOptions { seed, train: 6, val: 3, classify_train: 1, classify_val: 1, ..ShapesOptions::default() }
@@ -120,6 +120,28 @@ fn class_folders_hold_one_picture_of_each_class() {
             let size = Image::read(&path, Orientation::AsStored).expect("a whole file").size();
             assert!((280..=360).contains(&size.width) && (210..=270).contains(&size.height), "{size}");
         }
+    }
+}
+
+#[test]
+fn segmentation_and_classification_readers_read_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("set");
+    shapes::write(&root, &small(2)).expect("written");
+    let classes = shapes::classes();
+    for (split, count) in [("train", 6), ("val", 3)] {
+        let set = segmentation::voc::read(&root, split, Some(&classes)).expect("a valid devkit");
+        assert_eq!((set.records.len(), set.classes.len(), set.classes[0].name.as_str()), (count, 6, "background"));
+        for (index, record) in set.records.iter().enumerate() {
+            let mask = set.mask(index).expect("ids of the class list");
+            assert_eq!(mask.size(), Image::measure(&record.image).expect("a whole file"));
+            assert!(mask.data.contains(&0) && mask.data.contains(&255));
+            assert!(mask.data.iter().any(|class| (1..=5).contains(class)));
+        }
+        let pictures = folder::read(&root.join("classify").join(split), Classes::Given(&classes));
+        let pictures = pictures.expect("valid folders");
+        assert_eq!(pictures.records.iter().map(|record| record.class).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+        assert!(pictures.findings.is_empty());
     }
 }
 

@@ -1,4 +1,5 @@
-//! COCO detection: the twelve statistics, and AP of each class, equal to pycocotools 2.0.11.
+//! COCO detection, by boxes (`bbox`) or by masks (`segm`): the twelve statistics, and AP of each class, equal to pycocotools
+//! 2.0.11.
 //!
 //! ```
 //! use eval::coco::{Annotation, Category, CocoEvaluator, Detection, GroundTruth, Image};
@@ -18,19 +19,44 @@
 //! ```
 //!
 //! Matching and accumulation are hotcoco's, a port of `cocoeval.py`. Each image is matched when it is added, and what is
-//! kept of a detection is some twenty bytes: the end of an epoch does not wait for the matching of the whole set.
+//! kept of a detection is some twenty bytes, of its mask nothing: the end of an epoch does not wait for the matching of the
+//! whole set.
 //!
 //! Predictions can be kept as a COCO results file ([`PredictionWriter`]) and scored from it ([`score_files`]). What is
 //! written reads back to the same bits, so the report from the file equals the report from memory.
+//!
+//! Which of two detectors is better, and whether other images might say otherwise, is the matter of a [`CocoComparison`].
+//!
+//! What a detector gets wrong, and at which score it is best cut off, is the matter of a [`CocoAnalysis`]: precision and
+//! recall of each class, its best threshold, which class is taken for which or for background, and TIDE's kinds of error.
 
+mod analysis;
 mod annotation_file;
+mod background_confusion;
+mod comparison;
+mod detected;
 mod evaluator;
+mod feed;
 mod ground_truth;
+mod mask;
+mod operating_point;
+mod outcomes;
 mod predictions;
 mod report;
 
+pub use analysis::{
+    AnalysisOptions, AnalysisReport, ClassAnalysis, CocoAnalysis, TideError, TideReport, analyze_files,
+};
 pub use annotation_file::Finding;
+pub use background_confusion::ConfusionReport;
+pub use comparison::{CocoComparison, compare_files};
+pub use detected::{Detected, IouType};
 pub use evaluator::{CocoEvaluator, score_files};
 pub use ground_truth::{Annotation, Category, GroundTruth, Image};
-pub use predictions::{Detection, Prediction, PredictionWriter, read_predictions, write_predictions};
+pub use mask::Mask;
+pub use operating_point::OperatingPoint;
+pub use predictions::{
+    Detection, MaskDetection, MaskPrediction, Prediction, PredictionWriter, read_mask_predictions, read_predictions,
+    write_predictions,
+};
 pub use report::{ClassReport, CocoReport, Row};

@@ -1,4 +1,4 @@
-//! JSON files: read with the place of what is wrong, written so that a reader sees the old file or the whole new one.
+//! JSON read with the place of what is wrong, and files written so that a reader sees the old one or the whole new one.
 
 use std::ffi::OsString;
 use std::fs::{self, File};

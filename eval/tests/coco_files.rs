@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use eval::coco::{
-    Annotation, Category, CocoEvaluator, Detection, Finding, GroundTruth, Image, Prediction, PredictionWriter,
+    Annotation, Category, CocoEvaluator, Detection, Finding, GroundTruth, Image, IouType, Prediction, PredictionWriter,
     read_predictions, score_files, write_predictions,
 };
 use tempfile::TempDir;
@@ -87,7 +87,7 @@ fn a_written_file_scores_as_the_predictions_in_memory() -> Outcome {
     let written = of_image.iter().map(|d| (5, bits(d))).chain(of_image[1..].iter().map(|d| (3, bits(d))));
     assert_eq!(read, written.collect::<Vec<_>>());
 
-    let scored = score_files(folder.path("annotations.json"), folder.path("predictions.json"))?;
+    let scored = score_files(folder.path("annotations.json"), folder.path("predictions.json"), IouType::Bbox)?;
     let in_memory = evaluator.finish()?;
     assert_eq!(scored, in_memory);
     assert_eq!(scored.detections, 5);
@@ -123,7 +123,7 @@ fn no_predictions_score_zero_and_no_objects_score_minus_one() -> Outcome {
     let folder = Folder::new()?;
     assert_eq!(write_predictions(folder.path("none.json"), [])?, 0);
     small()?.write(folder.path("annotations.json"))?;
-    let report = score_files(folder.path("annotations.json"), folder.path("none.json"))?;
+    let report = score_files(folder.path("annotations.json"), folder.path("none.json"), IouType::Bbox)?;
     // The object is of 1000 square pixels: medium and large have nothing to find.
     assert_eq!(report.stats, [0.0, 0.0, 0.0, 0.0, -1.0, -1.0, 0.0, 0.0, 0.0, 0.0, -1.0, -1.0]);
     assert_eq!(report.per_class[0].ap, Some(0.0));
@@ -181,12 +181,12 @@ fn predictions_for_what_is_not_listed_are_named_by_their_place() -> Outcome {
     let good = Prediction { image_id: 5, category_id: 9, bbox: BBOX, score: 0.5 };
     write_predictions(folder.path("image.json"), [good, Prediction { image_id: 4, ..good }])?;
     assert_eq!(
-        words(score_files(&annotations, folder.path("image.json")), &folder),
+        words(score_files(&annotations, folder.path("image.json"), IouType::Bbox), &folder),
         "image.json: predictions[1] names image 4, which the ground truth does not list"
     );
     write_predictions(folder.path("category.json"), [good, good, Prediction { category_id: 1, ..good }])?;
     assert_eq!(
-        words(score_files(&annotations, folder.path("category.json")), &folder),
+        words(score_files(&annotations, folder.path("category.json"), IouType::Bbox), &folder),
         "category.json: predictions[2] names category 1, which the ground truth does not list"
     );
     Ok(())

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use eval::coco::{
-    Annotation, ClassReport, CocoEvaluator, CocoReport, Detection, GroundTruth, Image, read_predictions, score_files,
+    Annotation, ClassReport, CocoEvaluator, CocoReport, Detection, GroundTruth, Image, IouType, read_predictions,
+    score_files,
 };
 use serde_json::Value;
 
@@ -21,7 +22,7 @@ fn json(path: &Path) -> Result<Value, Box<dyn Error>> {
 }
 
 fn golden_report() -> Result<CocoReport, eval::Error> {
-    score_files(golden("coco_annotations.json"), golden("coco_predictions.json"))
+    score_files(golden("coco_annotations.json"), golden("coco_predictions.json"), IouType::Bbox)
 }
 
 #[track_caller]
@@ -44,7 +45,7 @@ fn coco_fake_detections_give_the_twelve_statistics_of_pycocotools() -> Outcome {
     }
     let expected = &json(&folder.join("expected.json"))?["bbox"];
     let file = |key: &str| folder.join(expected[key].as_str().unwrap_or_default());
-    let report = score_files(file("gt"), file("dt"))?;
+    let report = score_files(file("gt"), file("dt"), IouType::Bbox)?;
     assert_statistics(&report, &expected["stats"]);
     assert_eq!((report.images, report.per_class.len(), report.findings.len()), (100, 80, 0));
     Ok(())
@@ -67,9 +68,10 @@ fn each_class_has_the_ap_of_pycocotools_curves() -> Outcome {
     assert_eq!(names, ["heap", "never seen", "washer", "bolt", "gear"], "the annotation file's order");
     for class in &report.per_class {
         let expected = &expected[class.id.to_string()];
-        let ClassReport { id, name: _, objects, ap, ap50, ap75, ar100 } = class;
+        let ClassReport { id, name: _, objects, ap, ap50, ap75, ar1, ar10, ar100 } = class;
         assert_eq!(Some(*objects as u64), expected["objects"].as_u64(), "objects of category {id}");
-        for (key, ours) in [("ap", ap), ("ap50", ap50), ("ap75", ap75), ("ar100", ar100)] {
+        let values = [("ap", ap), ("ap50", ap50), ("ap75", ap75), ("ar1", ar1), ("ar10", ar10), ("ar100", ar100)];
+        for (key, ours) in values {
             match (ours, expected[key].as_f64()) {
                 (None, None) => (),
                 (Some(ours), Some(theirs)) if (ours - theirs).abs() <= 1e-12 => (),

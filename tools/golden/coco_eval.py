@@ -110,6 +110,64 @@ def mean(values):
 assert evaluation.stats[6] < evaluation.stats[7] < evaluation.stats[8], "each limit of detections must bite"
 assert sum(p["image_id"] == CROWDED_IMAGE and p["category_id"] == 3 for p in predictions) > 150
 
+# evalImgs stands by category, then area (all, small, medium, large), then image.
+cell_areas = evaluation.params.areaRng
+
+
+def best_threshold(cells):
+    """The score at or above which detections have the best F1 at IoU .50, by trying each; the highest of equal ones."""
+    assert all(cell["aRng"] == cell_areas[0] for cell in cells)
+    objects = sum(int(np.sum(np.logical_not(cell["gtIgnore"]))) for cell in cells)
+    found = [
+        (score, match > 0)
+        for cell in cells
+        for score, match, ignored in zip(cell["dtScores"], cell["dtMatches"][0], cell["dtIgnore"][0])
+        if not ignored
+    ]
+    best = None
+    for threshold in sorted({score for score, _ in found}, reverse=True):
+        kept = [right for score, right in found if score >= threshold]
+        f1 = 2 * sum(kept) / (len(kept) + objects)
+        if objects and (best is None or f1 > best["f1"]):
+            best = {"threshold": threshold, "f1": f1, "precision": sum(kept) / len(kept), "recall": sum(kept) / objects}
+    return best
+
+
+def confusion(confidence, iou_threshold):
+    """ConfusionMatrix.process_batch of ultralytics 8.2, rows the truth; the last class is background."""
+    order = [category["id"] for category in truth["categories"]]
+    background = len(order)
+    matrix = np.zeros((background + 1, background + 1), int)
+    for image in images:
+        gts = [a for a in annotations if a["image_id"] == image["id"] and not a["iscrowd"]]
+        dts = [p for p in predictions if p["image_id"] == image["id"] and p["score"] > confidence]
+        gt_classes = [order.index(a["category_id"]) for a in gts]
+        dt_classes = [order.index(p["category_id"]) for p in dts]
+        pairs = []
+        for i, gt in enumerate(gts):
+            for j, dt in enumerate(dts):
+                (ax, ay, aw, ah), (bx, by, bw, bh) = gt["bbox"], dt["bbox"]
+                inter = max(min(ax + aw, bx + bw) - max(ax, bx), 0) * max(min(ay + ah, by + bh) - max(ay, by), 0)
+                value = inter / (aw * ah + bw * bh - inter)
+                if value > iou_threshold:
+                    pairs.append((i, j, value))
+        matches = np.array(pairs).reshape(-1, 3)
+        if len(matches) > 1:
+            assert len(set(matches[:, 2])) == len(matches), "equal overlaps would be ranked at will"
+            matches = matches[matches[:, 2].argsort()[::-1]]
+            matches = matches[np.unique(matches[:, 1], return_index=True)[1]]
+            matches = matches[matches[:, 2].argsort()[::-1]]
+            matches = matches[np.unique(matches[:, 0], return_index=True)[1]]
+        m0, m1 = matches[:, 0].astype(int), matches[:, 1].astype(int)
+        for i, gc in enumerate(gt_classes):
+            j = m0 == i
+            matrix[gc, dt_classes[m1[j][0]] if j.sum() == 1 else background] += 1
+        for i, dc in enumerate(dt_classes):
+            if not (m1 == i).any():
+                matrix[background, dc] += 1
+    return matrix.tolist()
+
+
 # [T, R, K, A, M] and [T, K, A, M]; thresholds 0 and 5 are .50 and .75, area 0 is all, limit 2 is 100.
 precision, recall = evaluation.eval["precision"], evaluation.eval["recall"]
 per_class = {
@@ -118,8 +176,12 @@ per_class = {
         "ap": mean(precision[:, :, k, 0, 2]),
         "ap50": mean(precision[0, :, k, 0, 2]),
         "ap75": mean(precision[5, :, k, 0, 2]),
+        "ar1": mean(recall[:, k, 0, 0]),
+        "ar10": mean(recall[:, k, 0, 1]),
         "ar100": mean(recall[:, k, 0, 2]),
+        "precision50": precision[0, :, k, 0, 2].tolist() if (precision[0, :, k, 0, 2] > -1).all() else [],
+        "best50": best_threshold([e for e in evaluation.evalImgs[k * len(cell_areas) * len(images) :][: len(images)] if e]),
     }
     for k, id in enumerate(map(int, evaluation.params.catIds))
 }
-write("expected", {"stats": evaluation.stats.tolist(), "per_class": per_class, "lines": lines.getvalue().splitlines()})
+write("expected", {"stats": evaluation.stats.tolist(), "per_class": per_class, "lines": lines.getvalue().splitlines(), "confusion": confusion(0.25, 0.45)})

@@ -76,9 +76,6 @@ fn read_header(reader: &mut impl Read, file_length: u64, path: &Path) -> Result<
     }
     let mut start = [0; LENGTH_BYTES as usize];
     reader.read_exact(&mut start).map_err(io)?;
-    if start.starts_with(b"PK\x03\x04") || start[0] == 0x80 {
-        return Err(malformed(path, "it is a pickle of PyTorch's"));
-    }
     let header_length = u64::from_le_bytes(start);
     let rest = file_length - LENGTH_BYTES;
     if header_length > rest.min(MAX_HEADER) {

@@ -47,16 +47,33 @@ impl Display for Layout {
     }
 }
 
-impl Layout {
-    /// Tells Apple's names, also below a prefix, from timm's by the layer that every network has.
-    pub fn recognise<'a>(mut names: impl Iterator<Item = &'a String>) -> Self {
+/// Where in a file the network's tensors are, and whose names they have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// What stands before every name: `state_dict.`, `module.` (`DistributedDataParallel`), mostly nothing.
+    pub prefix: String,
+    /// Whose names follow it.
+    pub layout: Layout,
+}
+
+impl Place {
+    /// Finds the network by the layer that every MobileOne has. A network below [`BACKBONE`] belongs to a detector or segmenter, whose
+    /// place it is then. Of several, such as weights beside their average, the one at the root comes first, then the one in
+    /// `state_dict`, then the first by name.
+    pub fn find<'a>(names: impl Iterator<Item = &'a String>) -> Option<Self> {
+        let places = names.filter_map(|name| Self::of_stem(name));
+        places.min_by_key(|place| {
+            (!place.prefix.is_empty(), !place.prefix.starts_with("state_dict."), place.prefix.clone())
+        })
+    }
+
+    fn of_stem(name: &str) -> Option<Self> {
         let parts = ["rbr_conv.0.conv.weight", "conv_kxk.0.conv.weight", "reparam_conv.weight"];
-        let found = names.find_map(|name| match parts.iter().find_map(|part| name.strip_suffix(part))? {
-            "stem." => Some(Self::Timm),
-            layer if layer.ends_with("stage0.") => Some(Self::Apple),
-            _ => None,
-        });
-        found.unwrap_or(Self::Other)
+        let layer = parts.iter().find_map(|part| name.strip_suffix(part))?;
+        let stems = [("stage0.", Layout::Apple), ("stem.", Layout::Timm)];
+        let (before, layout) = stems.iter().find_map(|(stem, layout)| Some((layer.strip_suffix(stem)?, *layout)))?;
+        let prefix = before.strip_suffix(BACKBONE).filter(|_| layout == Layout::Apple).unwrap_or(before);
+        (prefix.is_empty() || prefix.ends_with('.')).then(|| Self { prefix: prefix.to_owned(), layout })
     }
 }
 

@@ -114,6 +114,14 @@ impl Encoded {
         }
     }
 
+    /// The numbers that a mask's pixels hold: PNG alone, with a palette or grey.
+    pub(crate) fn numbers(&self) -> Result<(Size, Vec<u16>), Error> {
+        match self.format {
+            Format::Png(_) => png_file::decode_numbers(&self.bytes).map_err(|reason| self.damaged(reason)),
+            Format::Jpeg(_) | Format::Other => Err(self.damaged("a mask must be a PNG".to_owned())),
+        }
+    }
+
     fn decode_by_opencv(&self, orientation: Orientation, reduction: Reduction) -> Result<Image, Error> {
         without_threads();
         let flags = match orientation {

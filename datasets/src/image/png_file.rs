@@ -1,4 +1,4 @@
-//! PNG: decoding to RGB, and writing label images with a palette, which OpenCV cannot.
+//! PNG: decoding to RGB, and label images with a palette, which OpenCV cannot read or write as such.
 
 use std::io::Cursor;
 
@@ -52,6 +52,42 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Image, DecodingError> {
         ColorType::Grayscale | ColorType::Indexed => data.iter().flat_map(|&level| [level; 3]).collect(),
     };
     Ok(Image { height: frame.height as usize, width: frame.width as usize, data })
+}
+
+/// The numbers that the pixels hold, unscaled: places in the palette, or grey levels of 1 to 16 bits.
+///
+/// # Errors
+/// What is wrong: damage, or pixels of more than one channel.
+pub(super) fn decode_numbers(bytes: &[u8]) -> Result<(Size, Vec<u16>), String> {
+    let mut decoder = Decoder::new(Cursor::new(bytes));
+    decoder.set_transformations(Transformations::IDENTITY);
+    let mut reader = decoder.read_info().map_err(|error| error.to_string())?;
+    let (colour, depth) = reader.output_color_type();
+    if !matches!(colour, ColorType::Indexed | ColorType::Grayscale) {
+        return Err(format!("its pixels are {colour:?}, but a mask has one number a pixel: a palette, or grey levels"));
+    }
+    let length = reader.output_buffer_size().ok_or_else(|| DecodingError::LimitsExceeded.to_string())?;
+    let mut data = vec![0; length];
+    let frame = reader.next_frame(&mut data).map_err(|error| error.to_string())?;
+    let (width, height) = (frame.width as usize, frame.height as usize);
+    let mut numbers = Vec::with_capacity(width * height);
+    for row in data.chunks_exact(frame.line_size.max(1)).take(height) {
+        match depth {
+            BitDepth::Sixteen => {
+                numbers.extend(row.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])));
+            }
+            BitDepth::Eight => numbers.extend(row.iter().map(|&byte| u16::from(byte))),
+            BitDepth::One | BitDepth::Two | BitDepth::Four => {
+                let bits = depth as usize;
+                let packed = |column: usize| {
+                    let (byte, place) = (column * bits / 8, column * bits % 8);
+                    u16::from(row[byte] << place >> (8 - bits))
+                };
+                numbers.extend((0..width).map(packed));
+            }
+        }
+    }
+    Ok((Size { height, width }, numbers))
 }
 
 /// A PNG of one byte a pixel, each an index into `palette` (red, green, blue triples): the form of VOC's label images.

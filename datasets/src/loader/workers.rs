@@ -44,7 +44,7 @@ impl<D: Dataset> Reader<D> {
     pub(super) fn read(&self, position: usize) -> Result<D::Sample, Error> {
         let index = self.index(position);
         let mut rng = SampleRng::for_sample(self.seed, self.epoch, index as u64);
-        catch_unwind(AssertUnwindSafe(|| self.dataset.load(index, &mut rng))).unwrap_or_else(|panic| {
+        catch_unwind(AssertUnwindSafe(|| self.dataset.load(index, self.epoch, &mut rng))).unwrap_or_else(|panic| {
             Err(Error::Panicked { path: self.path(position), message: message(panic.as_ref()) })
         })
     }

@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::figure::Figure;
 use super::scene::Scene;
 use crate::Error;
-use crate::image::{Encoding, write_palette};
+use crate::image::Encoding;
+use crate::mask::{Mask, voc_palette};
 
 const QUALITY: u8 = 92;
 const FOLDERS: [&str; 6] =
@@ -62,12 +63,8 @@ impl Folder {
         self.write(&format!("JPEGImages/{name}.jpg"), &scene.image.encode(Encoding::Jpeg(QUALITY))?)?;
         self.write(&format!("Annotations/{name}.xml"), voc_xml(&image).as_bytes())?;
         let mask = format!("SegmentationClass/{name}.png");
-        let png = write_palette(scene.image.size(), &scene.labels, &voc_palette()).map_err(|error| Error::Pixels {
-            operation: "encode",
-            size: scene.image.size(),
-            reason: error.to_string(),
-        })?;
-        self.write(&mask, &png)?;
+        let labels = Mask { height: scene.image.height, width: scene.image.width, data: scene.labels.clone() };
+        self.write(&mask, &labels.encode(&voc_palette())?)?;
         Ok(image)
     }
 
@@ -155,16 +152,6 @@ fn voc_xml(image: &Annotated) -> String {
         );
     }
     xml + "</annotation>\n"
-}
-
-/// The colours of the VOC kit: the bits of the label, dealt to red, green and blue from their highest bit down.
-fn voc_palette() -> Vec<u8> {
-    let colour = |label: usize| {
-        [0, 1, 2].map(|channel| {
-            (0..3).fold(0u8, |level, bit| level | ((label >> (3 * bit + channel) & 1) as u8) << (7 - bit))
-        })
-    };
-    (0..256).flat_map(colour).collect()
 }
 
 #[derive(Serialize)]

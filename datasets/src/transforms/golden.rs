@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::photometric::Region;
 use super::*;
 use crate::image::Orientation;
 

@@ -45,7 +45,7 @@ impl Default for PhotometricDistort {
 }
 
 impl PhotometricDistort {
-    pub(super) fn validate(&self) -> Result<(), Error> {
+    pub(crate) fn validate(&self) -> Result<(), Error> {
         let factors = "two factors of 0 or more, the lesser first";
         check_probability("photometric.p", self.p)?;
         check_range("photometric.brightness", self.brightness, [0.0, f64::MAX], factors)?;
@@ -55,7 +55,7 @@ impl PhotometricDistort {
     }
 
     /// Draws which steps happen, and how strongly.
-    pub(super) fn sample(&self, rng: &mut SampleRng) -> Distortion {
+    pub(crate) fn sample(&self, rng: &mut SampleRng) -> Distortion {
         let mut factor = |[low, high]: [f64; 2]| rng.chance(self.p).then(|| rng.uniform(low..=high));
         let brightness = factor(self.brightness);
         let contrast = factor(self.contrast);
@@ -79,19 +79,19 @@ impl PhotometricDistort {
 
 /// The drawn strengths, in the order in which they apply; `None` leaves a step out.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Distortion {
+pub(crate) struct Distortion {
     /// Factor of brightness.
-    pub(super) brightness: Option<f64>,
+    pub(crate) brightness: Option<f64>,
     /// Factor of contrast, before saturation and hue.
-    pub(super) contrast: Option<f64>,
+    pub(crate) contrast: Option<f64>,
     /// Factor of saturation.
-    pub(super) saturation: Option<f64>,
+    pub(crate) saturation: Option<f64>,
     /// Turn of hue.
-    pub(super) hue: Option<f64>,
+    pub(crate) hue: Option<f64>,
     /// Factor of contrast, after saturation and hue.
-    pub(super) contrast_last: Option<f64>,
+    pub(crate) contrast_last: Option<f64>,
     /// For each new channel, the old one that it shows.
-    pub(super) channels: [usize; 3],
+    pub(crate) channels: [usize; 3],
 }
 
 impl Default for Distortion {
@@ -110,22 +110,22 @@ impl Default for Distortion {
 
 /// A rectangle of pixels, its right and bottom edges excluded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Region {
+pub(crate) struct Region {
     /// First column.
-    pub(super) left: usize,
+    pub(crate) left: usize,
     /// First row.
-    pub(super) top: usize,
+    pub(crate) top: usize,
     /// Column after the last.
-    pub(super) right: usize,
+    pub(crate) right: usize,
     /// Row after the last.
-    pub(super) bottom: usize,
+    pub(crate) bottom: usize,
 }
 
 type Table = [u8; 256];
 
 impl Distortion {
     /// Distorts the pixels of a region in place; what of it lies beyond the image is passed over.
-    pub(super) fn apply(&self, image: &mut Image, region: Region) {
+    pub(crate) fn apply(&self, image: &mut Image, region: Region) {
         let mut table = identity();
         if let Some(factor) = self.brightness {
             table = table.map(|level| truncated(f32::from(level) * factor as f32));

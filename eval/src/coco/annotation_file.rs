@@ -1,15 +1,17 @@
 //! COCO's annotation file, read and written.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
 
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use super::ground_truth::{Annotation, Category, GroundTruth, Image};
-use crate::Error;
+use super::mask::Mask;
 use crate::file::{PendingFile, read_json};
+use crate::{Entry, Error};
 
 const LAYOUT: &str = "a COCO annotation file, an object with images, categories and annotations";
 
@@ -79,9 +81,29 @@ impl GroundTruth {
     /// A file that cannot be read, is cut short, or is no COCO annotation file with boxes, with the place; repeated image
     /// or category ids.
     pub fn from_file(path: impl AsRef<Path>) -> Result<GroundTruth, Error> {
-        let path = path.as_ref();
-        let AnnotationFile { images, categories, annotations } = read_json(path, b'{', LAYOUT)?;
-        let listed_images: HashSet<u64> = images.iter().map(|image| image.id).collect();
+        GroundTruth::read::<IgnoredAny>(path.as_ref(), |_, _, _| Ok(()), |_| None)
+    }
+
+    /// Ground truth with masks from a COCO annotation file, as [`from_file`](Self::from_file).
+    ///
+    /// # Errors
+    /// Also annotations without a mask or with one that is none of their image, by their place in the file.
+    pub fn from_file_with_masks(path: impl AsRef<Path>) -> Result<GroundTruth, Error> {
+        let check = |entry, mask: &Option<Mask>, image: &Image| match mask {
+            Some(mask) => mask.check(entry, image),
+            None => Err(Error::NoMask { entry }),
+        };
+        GroundTruth::read(path.as_ref(), check, |masks| Some(masks.into_iter().flatten().collect()))
+    }
+
+    /// Reads a file whose masks are kept as `M`: checked, then collected in the order of the annotations.
+    fn read<M: DeserializeOwned + Default>(
+        path: &Path,
+        check: impl Fn(Entry, &M, &Image) -> Result<(), Error>,
+        collect: impl FnOnce(Vec<M>) -> Option<Vec<Mask>>,
+    ) -> Result<GroundTruth, Error> {
+        let AnnotationFile::<M> { images, categories, annotations } = read_json(path, b'{', LAYOUT)?;
+        let listed_images: HashMap<u64, &Image> = images.iter().map(|image| (image.id, image)).collect();
         let listed_categories: HashSet<u64> = categories.iter().map(|category| category.id).collect();
 
         let mut unlisted_image = 0;
@@ -89,19 +111,25 @@ impl GroundTruth {
         let mut without_area = 0;
         let mut ids = Vec::with_capacity(annotations.len());
         let mut kept = Vec::with_capacity(annotations.len());
-        for annotation in annotations {
-            if !listed_images.contains(&annotation.image_id) {
+        let mut masks = Vec::with_capacity(annotations.len());
+        for (index, annotation) in annotations.into_iter().enumerate() {
+            let Some(image) = listed_images.get(&annotation.image_id) else {
                 unlisted_image += 1;
-            } else if !listed_categories.contains(&annotation.category_id) {
+                continue;
+            };
+            if !listed_categories.contains(&annotation.category_id) {
                 unlisted_category += 1;
-            } else {
-                ids.extend(annotation.id);
-                without_area += usize::from(annotation.area.is_none());
-                kept.push(annotation.into());
+                continue;
             }
+            ids.extend(annotation.id);
+            without_area += usize::from(annotation.area.is_none());
+            let (annotation, mask) = annotation.split();
+            check(Entry::Annotation { index }, &mask, image).map_err(|error| error.in_file(path))?;
+            kept.push(annotation);
+            masks.push(mask);
         }
         let mut ground_truth =
-            GroundTruth::from_parts(images, categories, kept).map_err(|error| error.in_file(path))?;
+            GroundTruth::new(images, categories, kept, collect(masks)).map_err(|error| error.in_file(path))?;
 
         ids.sort_unstable();
         let repeated = ids.windows(2).filter(|pair| pair[0] == pair[1]).count();
@@ -131,6 +159,7 @@ impl GroundTruth {
             bbox: annotation.bbox,
             area: annotation.area,
             iscrowd: u8::from(annotation.crowd),
+            segmentation: self.masks().map(|masks| &masks[id - 1]),
         });
         let mut file = PendingFile::create(path.as_ref())?;
         file.write(|out| {
@@ -153,14 +182,16 @@ impl GroundTruth {
 }
 
 #[derive(Deserialize)]
-struct AnnotationFile {
+#[serde(bound = "M: DeserializeOwned + Default")]
+struct AnnotationFile<M> {
     images: Vec<Image>,
     categories: Vec<Category>,
-    annotations: Vec<ReadAnnotation>,
+    annotations: Vec<ReadAnnotation<M>>,
 }
 
 #[derive(Deserialize)]
-struct ReadAnnotation {
+#[serde(bound = "M: DeserializeOwned + Default")]
+struct ReadAnnotation<M> {
     id: Option<u64>,
     image_id: u64,
     category_id: u64,
@@ -168,16 +199,19 @@ struct ReadAnnotation {
     area: Option<f64>,
     #[serde(default)]
     iscrowd: Flag,
+    #[serde(default)]
+    segmentation: M,
 }
 
-impl From<ReadAnnotation> for Annotation {
-    fn from(read: ReadAnnotation) -> Annotation {
-        let ReadAnnotation { id: _, image_id, category_id, bbox, area, iscrowd } = read;
+impl<M> ReadAnnotation<M> {
+    fn split(self) -> (Annotation, M) {
+        let ReadAnnotation { id: _, image_id, category_id, bbox, area, iscrowd, segmentation } = self;
         let crowd = match iscrowd {
             Flag::Number(number) => number != 0,
             Flag::Boolean(boolean) => boolean,
         };
-        Annotation { image_id, category_id, bbox, area: area.unwrap_or(bbox[2] * bbox[3]), crowd }
+        let area = area.unwrap_or(bbox[2] * bbox[3]);
+        (Annotation { image_id, category_id, bbox, area, crowd }, segmentation)
     }
 }
 
@@ -196,11 +230,13 @@ impl Default for Flag {
 }
 
 #[derive(Serialize)]
-struct WrittenAnnotation {
-    id: u64,
+struct WrittenAnnotation<'a> {
+    id: usize,
     image_id: u64,
     category_id: u64,
     bbox: [f64; 4],
     area: f64,
     iscrowd: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segmentation: Option<&'a Mask>,
 }

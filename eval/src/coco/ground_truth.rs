@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::annotation_file::Finding;
+use super::mask::Mask;
 use crate::{Entry, Error};
 
 /// An image that is evaluated, with or without objects on it.
@@ -12,10 +13,10 @@ use crate::{Entry, Error};
 pub struct Image {
     /// Its id, by which detections name it.
     pub id: u64,
-    /// Width in pixels; not read by the evaluation of boxes.
+    /// Width in pixels; read where masks are evaluated.
     #[serde(default)]
     pub width: usize,
-    /// Height in pixels; not read by the evaluation of boxes.
+    /// Height in pixels; read where masks are evaluated.
     #[serde(default)]
     pub height: usize,
     /// The image file's name; not read by the evaluation.
@@ -54,6 +55,8 @@ pub struct GroundTruth {
     categories: Vec<Category>,
     /// By image, and in the given order within an image, which decides ties.
     annotations: Vec<Annotation>,
+    /// The masks of the annotations, in their order; none at all where boxes are evaluated.
+    masks: Option<Vec<Mask>>,
     /// The annotations of image `i` are `annotations[starts[i]..starts[i + 1]]`.
     starts: Vec<usize>,
     image_positions: HashMap<u64, usize>,
@@ -70,7 +73,36 @@ impl GroundTruth {
     pub fn from_parts(
         images: Vec<Image>,
         categories: Vec<Category>,
+        annotations: Vec<Annotation>,
+    ) -> Result<GroundTruth, Error> {
+        GroundTruth::new(images, categories, annotations, None)
+    }
+
+    /// Ground truth from parts, for the evaluation of masks.
+    ///
+    /// # Errors
+    /// As [`from_parts`](Self::from_parts); images without a size that have masks, masks that are none of their image.
+    pub fn from_parts_with_masks(
+        images: Vec<Image>,
+        categories: Vec<Category>,
+        annotations: Vec<(Annotation, Mask)>,
+    ) -> Result<GroundTruth, Error> {
+        let listed: HashMap<u64, &Image> = images.iter().map(|image| (image.id, image)).collect();
+        for (index, (annotation, mask)) in annotations.iter().enumerate() {
+            // An annotation of no listed image is refused below.
+            if let Some(image) = listed.get(&annotation.image_id) {
+                mask.check(Entry::Annotation { index }, image)?;
+            }
+        }
+        let (annotations, masks) = annotations.into_iter().unzip();
+        GroundTruth::new(images, categories, annotations, Some(masks))
+    }
+
+    pub(super) fn new(
+        images: Vec<Image>,
+        categories: Vec<Category>,
         mut annotations: Vec<Annotation>,
+        masks: Option<Vec<Mask>>,
     ) -> Result<GroundTruth, Error> {
         let image_positions = positions(images.iter().map(|image| image.id), |id| Error::RepeatedImage { id })?;
         let category_positions =
@@ -91,11 +123,18 @@ impl GroundTruth {
         for image in 0..images.len() {
             starts[image + 1] += starts[image];
         }
-        annotations.sort_by_key(|annotation| image_positions.get(&annotation.image_id).copied());
+        let place = |annotation: &Annotation| image_positions.get(&annotation.image_id).copied();
+        let masks = masks.map(|masks| {
+            let mut placed: Vec<_> = annotations.iter().map(place).zip(masks).collect();
+            placed.sort_by_key(|(place, _)| *place);
+            placed.into_iter().map(|(_, mask)| mask).collect()
+        });
+        annotations.sort_by_key(place);
         Ok(GroundTruth {
             images,
             categories,
             annotations,
+            masks,
             starts,
             image_positions,
             category_positions,
@@ -134,6 +173,16 @@ impl GroundTruth {
     /// The annotations of the image at a position in [`images`](Self::images).
     pub(super) fn annotations_of(&self, position: usize) -> &[Annotation] {
         &self.annotations[self.starts[position]..self.starts[position + 1]]
+    }
+
+    /// The masks of [`annotations`](Self::annotations), in their order; none where only boxes were read.
+    pub fn masks(&self) -> Option<&[Mask]> {
+        self.masks.as_deref()
+    }
+
+    /// The masks of the image at a position, beside [`annotations_of`](Self::annotations_of).
+    pub(super) fn masks_of(&self, position: usize) -> &[Mask] {
+        self.masks().map_or(&[], |masks| &masks[self.starts[position]..self.starts[position + 1]])
     }
 }
 

@@ -1,4 +1,5 @@
-//! What a detector says, and COCO's results file: a JSON array of `{image_id, category_id, bbox, score}`.
+//! What a detector says, and COCO's results file: a JSON array of `{image_id, category_id, bbox, score}`, or of the same with
+//! a `segmentation` in place of the box.
 
 use std::io::Write;
 use std::path::Path;
@@ -6,6 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::ground_truth::finite;
+use super::mask::Mask;
 use crate::file::{PendingFile, read_json};
 use crate::{Entry, Error};
 
@@ -21,7 +23,7 @@ pub struct Detection {
 }
 
 impl Detection {
-    pub(super) fn check(&self, entry: Entry) -> Result<(), Error> {
+    pub(super) fn finite(&self, entry: Entry) -> Result<(), Error> {
         finite(entry, "bbox", &self.bbox)?;
         finite(entry, "score", &[self.score])
     }
@@ -44,6 +46,38 @@ impl Prediction {
     /// The prediction without its image.
     pub fn detection(&self) -> Detection {
         Detection { category_id: self.category_id, bbox: self.bbox, score: self.score }
+    }
+}
+
+/// A detection with a mask, on an image that is known from where it stands.
+#[derive(Debug, Clone)]
+pub struct MaskDetection {
+    /// The category's id in the ground truth.
+    pub category_id: u64,
+    /// The object's pixels, on an image as annotated.
+    pub mask: Mask,
+    /// How sure the detector is; only the order counts.
+    pub score: f64,
+}
+
+/// An element of a results file with masks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MaskPrediction {
+    /// The image's id in the ground truth.
+    pub image_id: u64,
+    /// The category's id in the ground truth.
+    pub category_id: u64,
+    /// The object's pixels, on an image as annotated.
+    #[serde(rename = "segmentation")]
+    pub mask: Mask,
+    /// How sure the detector is; only the order counts.
+    pub score: f64,
+}
+
+impl MaskPrediction {
+    /// The prediction without its image.
+    pub fn detection(self) -> MaskDetection {
+        MaskDetection { category_id: self.category_id, mask: self.mask, score: self.score }
     }
 }
 
@@ -73,7 +107,7 @@ impl PredictionWriter {
     /// A box or score that is not finite, which JSON cannot hold; a file that cannot be written.
     pub fn add(&mut self, image_id: u64, detections: &[Detection]) -> Result<(), Error> {
         for (index, detection) in detections.iter().enumerate() {
-            detection.check(Entry::Detection { image_id, index })?;
+            detection.finite(Entry::Detection { image_id, index })?;
             let &Detection { category_id, bbox, score } = detection;
             self.element(&Prediction { image_id, category_id, bbox, score })?;
         }
@@ -111,7 +145,7 @@ pub fn write_predictions(
 ) -> Result<usize, Error> {
     let mut writer = PredictionWriter::create(path)?;
     for (index, prediction) in predictions.into_iter().enumerate() {
-        prediction.detection().check(Entry::Prediction { index })?;
+        prediction.detection().finite(Entry::Prediction { index })?;
         writer.element(&prediction)?;
     }
     writer.finish()
@@ -122,5 +156,13 @@ pub fn write_predictions(
 /// # Errors
 /// A file that cannot be read, is cut short, or is no array of predictions with boxes and scores, with the place.
 pub fn read_predictions(path: impl AsRef<Path>) -> Result<Vec<Prediction>, Error> {
+    read_json(path.as_ref(), b'[', "a COCO results file, an array of predictions")
+}
+
+/// Reads a COCO results file with masks: run lengths, compressed or not, or polygons; keys beside the four are passed over.
+///
+/// # Errors
+/// A file that cannot be read, is cut short, or is no array of predictions with masks and scores, with the place.
+pub fn read_mask_predictions(path: impl AsRef<Path>) -> Result<Vec<MaskPrediction>, Error> {
     read_json(path.as_ref(), b'[', "a COCO results file, an array of predictions")
 }

@@ -5,6 +5,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::annotation_file::Finding;
+use super::detected::IouType;
 use super::ground_truth::GroundTruth;
 use crate::Error;
 
@@ -24,8 +25,6 @@ const STATISTICS: [(&str, &str); 12] = [
     ("ARl", "Average Recall     (AR) @[ IoU=0.50:0.95 | area= large | maxDets=100 ]"),
 ];
 
-const RULE: &str = "COCO bbox, IoU .50:.05:.95, 101 recall points, as pycocotools 2.0.11";
-
 /// pycocotools' mark for a mean over nothing.
 const UNDEFINED: f64 = -1.0;
 
@@ -34,6 +33,8 @@ const UNDEFINED: f64 = -1.0;
 /// Serialises with the statistics by name (`{"stats": {"AP": 0.25, "AP50": ...}, ...}`).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CocoReport {
+    /// Whether overlaps are of boxes or of masks.
+    pub iou_type: IouType,
     /// By which rule the numbers came about.
     pub rule: String,
     /// The twelve statistics in pycocotools' order: AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl.
@@ -64,6 +65,10 @@ pub struct ClassReport {
     pub ap50: Option<f64>,
     /// Mean precision at IoU .75.
     pub ap75: Option<f64>,
+    /// Mean recall over IoU .50:.05:.95 with 1 detection an image.
+    pub ar1: Option<f64>,
+    /// Mean recall over IoU .50:.05:.95 with 10 detections an image.
+    pub ar10: Option<f64>,
     /// Mean recall over IoU .50:.05:.95 with 100 detections an image.
     pub ar100: Option<f64>,
 }
@@ -82,6 +87,7 @@ pub struct Row {
 impl CocoReport {
     pub(super) fn new(
         ground_truth: &GroundTruth,
+        iou_type: IouType,
         mut evaluated: COCOeval,
         detections: usize,
     ) -> Result<CocoReport, Error> {
@@ -92,7 +98,8 @@ impl CocoReport {
         let stats = evaluated.stats().and_then(|stats| stats.try_into().ok()).ok_or_else(missing)?;
         let curves = evaluated.accumulated().ok_or_else(missing)?;
         Ok(CocoReport {
-            rule: RULE.to_owned(),
+            iou_type,
+            rule: format!("COCO {iou_type}, IoU .50:.05:.95, 101 recall points, as pycocotools 2.0.11"),
             stats,
             per_class: per_class(ground_truth, curves),
             images: ground_truth.images().len(),
@@ -193,6 +200,8 @@ fn per_class(ground_truth: &GroundTruth, curves: &AccumulatedEval) -> Vec<ClassR
             ap: None,
             ap50: None,
             ap75: None,
+            ar1: None,
+            ar10: None,
             ar100: None,
         })
         .collect();
@@ -203,7 +212,10 @@ fn per_class(ground_truth: &GroundTruth, curves: &AccumulatedEval) -> Vec<ClassR
         class.ap = mean((0..thresholds).flat_map(|t| precisions(curves, t, k)));
         class.ap50 = mean(precisions(curves, IOU_50, k));
         class.ap75 = mean(precisions(curves, IOU_75, k));
-        class.ar100 = mean((0..thresholds).map(|t| curves.recall[curves.recall_idx(t, k, ALL_AREAS, MAX_DETS_100)]));
+        let recall = |limit| mean((0..thresholds).map(|t| curves.recall[curves.recall_idx(t, k, ALL_AREAS, limit)]));
+        class.ar1 = recall(MAX_DETS_1);
+        class.ar10 = recall(MAX_DETS_10);
+        class.ar100 = recall(MAX_DETS_100);
     }
     classes
 }
@@ -212,6 +224,8 @@ fn per_class(ground_truth: &GroundTruth, curves: &AccumulatedEval) -> Vec<ClassR
 const IOU_50: usize = 0;
 const IOU_75: usize = 5;
 const ALL_AREAS: usize = 0;
+const MAX_DETS_1: usize = 0;
+const MAX_DETS_10: usize = 1;
 const MAX_DETS_100: usize = 2;
 
 /// Precision of category `k` at each recall point, at IoU threshold `t`.

@@ -1,0 +1,89 @@
+//! The tensors of a file that `torch.save` wrote.
+//!
+//! The pickle inside is read as data: nothing in it is run, and what is no tensor is passed over. Names of nested dictionaries are
+//! joined with dots. A file may not ask for more memory than a few times its own size.
+
+use std::{
+    fs::File,
+    io::{ErrorKind, Read},
+    path::Path,
+};
+
+use pytorch_reader::{DType, PytorchError, PytorchReader};
+use tch::{Kind, Tensor};
+
+use crate::{error::Error, form::StateDict};
+
+/// Tensors may share storage, as tied weights do, or weights and their copies; beyond this they would be made of nothing.
+const MAX_SHARING: u64 = 4;
+
+const TAR_MAGIC: (usize, &[u8]) = (257, b"ustar");
+
+/// Whether the file is of one of PyTorch's formats: a zip archive, the pickle stream before version 1.6, the tar archive before 0.1.10.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn is_pickle(path: &Path) -> Result<bool, Error> {
+    let io = |cause| Error::Io { action: "read", path: path.to_owned(), cause };
+    let mut start = Vec::new();
+    let (offset, magic) = TAR_MAGIC;
+    let length = (offset + magic.len()) as u64;
+    File::open(path).map_err(io)?.take(length).read_to_end(&mut start).map_err(io)?;
+    // The ninth byte of a safetensors file opens its header; the first eight may be anything.
+    let safetensors = start.get(8) == Some(&b'{');
+    let pickle = start.starts_with(b"PK\x03\x04") || start.starts_with(&[0x80]);
+    Ok(!safetensors && (pickle || start.get(offset..) == Some(magic)))
+}
+
+/// Reads every tensor, on the CPU and in the kind that the file has.
+///
+/// # Errors
+/// A file that cannot be read or is damaged, a kind of tensor that libtorch does not have, or tensors that would take far more
+/// memory than the file.
+pub fn read(path: &Path) -> Result<StateDict, Error> {
+    let length =
+        std::fs::metadata(path).map_err(|cause| Error::Io { action: "read", path: path.to_owned(), cause })?.len();
+    let malformed = |reason: String| Error::NotPickle { path: path.to_owned(), reason };
+    let read = PytorchReader::new(path).map_err(|error| match error {
+        PytorchError::Io(cause)
+            if cause.kind() != ErrorKind::InvalidData && cause.kind() != ErrorKind::UnexpectedEof =>
+        {
+            Error::Io { action: "read", path: path.to_owned(), cause }
+        }
+        other => malformed(other.to_string()),
+    })?;
+    let mut stored: Vec<_> = read.into_tensors().into_iter().collect();
+    stored.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let wanted = stored.iter().fold(0u64, |sum, (_, tensor)| sum.saturating_add(tensor.byte_len() as u64));
+    if wanted > length.saturating_mul(MAX_SHARING) {
+        return Err(malformed(format!("its tensors would take {wanted} bytes, but the file has {length}")));
+    }
+    let mut tensors = StateDict::new();
+    for (name, tensor) in stored {
+        let kind = kind(tensor.dtype()).ok_or_else(|| {
+            malformed(format!("`{name}` has the element type {:?}, which libtorch cannot hold", tensor.dtype()))
+        })?;
+        let bytes = tensor.read().map_err(|error| malformed(error.to_string()))?;
+        let size: Vec<i64> = tensor.shape().iter().map(|&side| side as i64).collect();
+        let tensor = Tensor::f_from_data_size(&bytes, &size, kind)
+            .map_err(|cause| Error::torch(format!("holding `{name}`"), &cause))?;
+        tensors.insert(name, tensor);
+    }
+    Ok(tensors)
+}
+
+fn kind(dtype: DType) -> Option<Kind> {
+    match dtype {
+        DType::F64 => Some(Kind::Double),
+        DType::F32 => Some(Kind::Float),
+        DType::F16 => Some(Kind::Half),
+        DType::BF16 => Some(Kind::BFloat16),
+        DType::I64 => Some(Kind::Int64),
+        DType::I32 => Some(Kind::Int),
+        DType::I16 => Some(Kind::Int16),
+        DType::I8 => Some(Kind::Int8),
+        DType::U8 => Some(Kind::Uint8),
+        DType::Bool => Some(Kind::Bool),
+        DType::U64 | DType::U32 | DType::U16 => None,
+    }
+}

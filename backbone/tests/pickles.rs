@@ -1,0 +1,98 @@
+//! Files that `torch.save` wrote (`tools/golden/pickles.py`), whole and damaged.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use backbone::{
+    Error, Layout,
+    checkpoint::{file, pickle, read},
+};
+use proptest::prelude::*;
+use tch::Kind;
+
+fn golden(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests/golden", name].iter().collect()
+}
+
+/// The tensors that went into the files, under timm's names.
+fn expected() -> Vec<(String, tch::Tensor)> {
+    let (tensors, _) = file::read(&golden("mobileone_small_timm.safetensors")).unwrap();
+    tensors.into_iter().filter(|(name, _)| name.starts_with("stem.") || name.starts_with("head.")).collect()
+}
+
+#[test]
+fn every_format_and_nesting_gives_the_same_tensors() {
+    let expected = expected();
+    for (name, prefix) in [("pickle_nested_half.pth", "state_dict.module."), ("pickle_legacy.pth.tar", "")] {
+        let tensors = pickle::read(&golden(name)).unwrap();
+        for (key, tensor) in &expected {
+            let found = &tensors[&format!("{prefix}{key}")];
+            let kind = if tensor.is_floating_point() { Kind::Half } else { tensor.kind() };
+            assert_eq!((found.kind(), found.size()), (kind, tensor.size()), "{name}: {key}");
+            assert_eq!(*found, tensor.to_kind(kind), "{name}: {key}");
+        }
+
+        let checkpoint = read(&golden(name)).unwrap();
+        assert_eq!((checkpoint.layout, checkpoint.prefix.as_str()), (Layout::Timm, prefix));
+        assert!(checkpoint.tensors.contains_key("stage0.rbr_scale.bn.running_var"));
+        let counted = expected.iter().filter(|(key, _)| !key.ends_with("num_batches_tracked"));
+        assert_eq!(checkpoint.tensors.len(), counted.count(), "the average and the optimiser's state are left out");
+        assert_eq!(checkpoint.classes(), Some(5));
+    }
+}
+
+#[test]
+fn a_command_in_the_place_of_a_tensor_is_not_run_and_gives_no_tensor() {
+    let checkpoint = read(&golden("pickle_command.pth")).unwrap();
+    assert!(checkpoint.tensors.is_empty());
+    let error = checkpoint.spec().unwrap_err();
+    assert!(matches!(error, Error::NotMobileOne { .. }), "{error}");
+}
+
+#[test]
+fn tensors_made_of_nothing_are_refused() {
+    let error = pickle::read(&golden("pickle_expanded.pth")).unwrap_err();
+    assert!(matches!(&error, Error::NotPickle { reason, .. } if reason.contains("4294967296 bytes")), "{error}");
+}
+
+fn damaged(path: &Path, bytes: &[u8]) -> Result<usize, String> {
+    fs::write(path, bytes).unwrap();
+    match read(path) {
+        Ok(checkpoint) => Ok(checkpoint.tensors.len()),
+        Err(Error::NotPickle { path: named, reason }) | Err(Error::NotSafetensors { path: named, reason }) => {
+            assert_eq!(named, path);
+            Err(reason)
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn truncated_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.pth");
+    for name in ["pickle_nested_half.pth", "pickle_legacy.pth.tar"] {
+        let whole = fs::read(golden(name)).unwrap();
+        for length in (0..whole.len()).step_by(97) {
+            assert!(damaged(&path, &whole[..length]).is_err(), "{name} cut to {length} bytes");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Damage is refused or gives other numbers, but never ends the program or takes memory without bound.
+    #[test]
+    fn altered_bytes_never_panic(legacy in any::<bool>(), changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bytes = fs::read(golden(if legacy { "pickle_legacy.pth.tar" } else { "pickle_nested_half.pth" })).unwrap();
+        for (index, value) in changes {
+            let index = index.index(bytes.len());
+            bytes[index] = value;
+        }
+        let _ = damaged(&folder.path().join("altered.pth"), &bytes);
+    }
+}

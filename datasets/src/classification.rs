@@ -1,0 +1,174 @@
+//! Pictures of one class each: the set, its training augmentation and its evaluation view, and the samples.
+
+mod affine;
+mod augmentation;
+mod color_jitter;
+mod enhance;
+mod erasing;
+mod mixing;
+mod operation;
+mod phase;
+mod policy;
+mod resized_crop;
+mod view;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::Error;
+use crate::annotations::Class;
+use crate::findings::Findings;
+use crate::image::{Encoded, Image, Orientation, Reduction, Size};
+use crate::loader::Dataset;
+use crate::random::SampleRng;
+
+pub use augmentation::ClassifyAugmentation;
+pub use color_jitter::ColorJitter;
+pub use erasing::{EraseMode, RandomErasing};
+pub use mixing::{Mix, Mixing, PixelWindow};
+pub use phase::Phase;
+pub use policy::{AutoAugment, RandAugment};
+pub use resized_crop::ResizedCrop;
+pub use view::{EvaluationView, ViewOptions};
+
+/// A picture and its class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClassificationRecord {
+    /// The image file.
+    pub file: PathBuf,
+    /// Index into [`ClassificationSet::classes`].
+    pub class: usize,
+}
+
+/// A set of pictures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClassificationSet {
+    /// The classes; a record's class is a place in this list.
+    pub classes: Vec<Class>,
+    /// The pictures, class by class or as listed.
+    pub records: Vec<ClassificationRecord>,
+    /// What was odd, and survived.
+    pub findings: Findings,
+}
+
+/// A picture at the network's size.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClassificationSample {
+    /// The image, at the size that the epoch asks for.
+    pub image: Image,
+    /// Its class, from 0.
+    pub class: usize,
+    /// Its place in [`ClassificationSet::records`].
+    pub index: usize,
+    /// The image file.
+    pub path: PathBuf,
+}
+
+/// The pictures of a [`ClassificationSet`].
+#[derive(Debug)]
+pub struct ClassificationDataset {
+    set: Arc<ClassificationSet>,
+    purpose: Purpose,
+}
+
+#[derive(Debug)]
+enum Purpose {
+    Training { size: Size, augmentation: Box<ClassifyAugmentation> },
+    Evaluation(EvaluationView),
+}
+
+impl ClassificationDataset {
+    /// The pictures augmented to `size`; where the augmentation has phases, each epoch has the size and the strength of its own.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where a setting of the augmentation, a phase or the size is out of range.
+    pub fn for_training(
+        set: Arc<ClassificationSet>,
+        size: Size,
+        augmentation: ClassifyAugmentation,
+    ) -> Result<ClassificationDataset, Error> {
+        augmentation.validate()?;
+        check_size("size", size)?;
+        Ok(ClassificationDataset { set, purpose: Purpose::Training { size, augmentation: Box::new(augmentation) } })
+    }
+
+    /// The pictures as timm evaluates them.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where a setting of the view is out of range.
+    pub fn for_evaluation(set: Arc<ClassificationSet>, view: EvaluationView) -> Result<ClassificationDataset, Error> {
+        view.validate()?;
+        Ok(ClassificationDataset { set, purpose: Purpose::Evaluation(view) })
+    }
+
+    /// The set behind the samples; sample `i` is its record `i`.
+    pub fn set(&self) -> &ClassificationSet {
+        &self.set
+    }
+
+    /// The size of every sample's image in an epoch.
+    pub fn size(&self, epoch: u64) -> Size {
+        match &self.purpose {
+            Purpose::Training { size, augmentation } => {
+                Phase::at(&augmentation.phases, epoch).map_or(*size, Phase::size)
+            }
+            Purpose::Evaluation(view) => view.size,
+        }
+    }
+}
+
+impl Dataset for ClassificationDataset {
+    type Sample = ClassificationSample;
+
+    fn len(&self) -> usize {
+        self.set.records.len()
+    }
+
+    fn path(&self, index: usize) -> &Path {
+        &self.set.records[index].file
+    }
+
+    fn load(&self, index: usize, epoch: u64, rng: &mut SampleRng) -> Result<ClassificationSample, Error> {
+        let record = &self.set.records[index];
+        let image = match &self.purpose {
+            Purpose::Evaluation(view) => view.apply(&Image::read(&record.file, Orientation::AsStored)?)?,
+            Purpose::Training { augmentation, .. } => {
+                let strength = Phase::at(&augmentation.phases, epoch).map_or(1.0, |phase| phase.strength);
+                augmented(&record.file, augmentation, self.size(epoch), strength, rng)?
+            }
+        };
+        Ok(ClassificationSample { image, class: record.class, index, path: record.file.clone() })
+    }
+}
+
+fn augmented(
+    file: &Path,
+    augmentation: &ClassifyAugmentation,
+    size: Size,
+    strength: f64,
+    rng: &mut SampleRng,
+) -> Result<Image, Error> {
+    let encoded = Encoded::read(file)?;
+    let Some(stored) = encoded.size() else {
+        let image = encoded.decode(Orientation::AsStored, Reduction::None)?;
+        return augmentation.plan(image.size(), size, strength, rng).render(&image, 1, rng);
+    };
+    let plan = augmentation.plan(stored, size, strength, rng);
+    let reduction = encoded.reduction(plan.scale());
+    let image = encoded.decode(Orientation::AsStored, reduction)?;
+    plan.render(&image, reduction.factor(), rng)
+}
+
+pub(crate) fn check_size(key: &'static str, size: Size) -> Result<(), Error> {
+    let sides = 1..=usize::from(u16::MAX);
+    if sides.contains(&size.height) && sides.contains(&size.width) {
+        Ok(())
+    } else {
+        Err(Error::Setting { key, value: size.to_string(), expected: "a width and a height from 1 to 65535 pixels" })
+    }
+}
+
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,68 @@
+//! Shears, shifts and turns that keep the picture's size: Pillow's `Image.transform(size, AFFINE, matrix, fillcolor=...)`.
+
+use crate::image::{Image, Interpolation, Size};
+
+/// From a pixel of the result to one of the source: `x' = a x + b y + c`, `y' = d x + e y + f`.
+pub(super) type Matrix = [f64; 6];
+
+/// Counter-clockwise around the middle.
+pub(super) fn rotation(degrees: f64, size: Size) -> Matrix {
+    let (sine, cosine) = (-degrees.to_radians()).sin_cos();
+    let (x, y) = (size.width as f64 / 2.0, size.height as f64 / 2.0);
+    [cosine, sine, x - cosine * x - sine * y, -sine, cosine, y + sine * x - cosine * y]
+}
+
+/// The transformed picture, with `fill` where it shows nothing of the source.
+pub(super) fn transform(image: &Image, matrix: &Matrix, interpolation: Interpolation, fill: [u8; 3]) -> Image {
+    let mut out = Image::filled(image.size(), fill);
+    let [a, b, c, d, e, f] = *matrix;
+    let (width, height) = (image.width as f64, image.height as f64);
+    for (place, pixel) in out.data.chunks_exact_mut(3).enumerate() {
+        let (x, y) = ((place % image.width) as f64 + 0.5, (place / image.width) as f64 + 0.5);
+        let (x, y) = (a * x + b * y + c, d * x + e * y + f);
+        if x >= 0.0 && x < width && y >= 0.0 && y < height {
+            match interpolation {
+                Interpolation::Bilinear => bilinear(image, x - 0.5, y - 0.5, pixel),
+                Interpolation::Bicubic => bicubic(image, x - 0.5, y - 0.5, pixel),
+            }
+        }
+    }
+    out
+}
+
+/// Whole part as neighbours' places clamped to the side, and the fraction.
+fn neighbours<const COUNT: usize>(at: f64, before: f64, side: usize) -> ([usize; COUNT], f64) {
+    let whole = at.floor();
+    let place = |step: usize| (whole - before + step as f64).clamp(0.0, (side - 1) as f64) as usize;
+    (std::array::from_fn(place), at - whole)
+}
+
+fn bilinear(image: &Image, x: f64, y: f64, pixel: &mut [u8]) {
+    let (columns, right) = neighbours::<2>(x, 0.0, image.width);
+    let (rows, down) = neighbours::<2>(y, 0.0, image.height);
+    for (channel, level) in pixel.iter_mut().enumerate() {
+        let row = |row: usize| {
+            let [first, second] =
+                columns.map(|column| f64::from(image.data[(row * image.width + column) * 3 + channel]));
+            first + (second - first) * right
+        };
+        let (above, below) = (row(rows[0]), row(rows[1]));
+        *level = (above + (below - above) * down) as u8;
+    }
+}
+
+fn bicubic(image: &Image, x: f64, y: f64, pixel: &mut [u8]) {
+    let (columns, right) = neighbours::<4>(x, 1.0, image.width);
+    let (rows, down) = neighbours::<4>(y, 1.0, image.height);
+    for (channel, level) in pixel.iter_mut().enumerate() {
+        let row = |row: usize| {
+            cubic(columns.map(|column| f64::from(image.data[(row * image.width + column) * 3 + channel])), right)
+        };
+        *level = cubic(rows.map(row), down).clamp(0.0, 255.0) as u8;
+    }
+}
+
+/// The cubic through four levels with Pillow's coefficient -1.
+fn cubic([a, b, c, d]: [f64; 4], t: f64) -> f64 {
+    b + t * ((c - a) + t * ((2.0 * (a - b) + c - d) + t * (b - a - c + d)))
+}

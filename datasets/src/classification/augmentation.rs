@@ -1,0 +1,142 @@
+//! A training picture's augmentation: numbers first, then the pixels.
+
+use serde::{Deserialize, Serialize};
+
+use super::color_jitter::ColorJitter;
+use super::erasing::{EraseMode, RandomErasing};
+use super::mixing::{Mixing, PixelWindow};
+use super::operation::Operation;
+use super::phase::{Phase, check_phases};
+use super::policy::{AutoAugment, RandAugment};
+use super::resized_crop::ResizedCrop;
+use crate::Error;
+use crate::image::{Image, Interpolation, Size, Window};
+use crate::random::SampleRng;
+use crate::transforms::check_probability;
+
+/// The steps of a training picture's augmentation, in the order in which they apply, which is timm's; `None` or probability
+/// 0 leaves one out. The default is MobileOne's for S0 and S1: crop and mirroring.
+///
+/// A `strength` from 0 to 1, which the phase of training gives, multiplies the levels of a policy's operations and the
+/// greatest changes of colour jitter. Crop, mirroring and erasing do not depend on it. (MobileOne, section 3.4, strengthens
+/// AutoAugment in the course of training; its supplement, which would say how, is not public. mmpretrain's recipe multiplies
+/// RandAugment's magnitude, as here.)
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClassifyAugmentation {
+    /// A part of the picture, resized.
+    pub resized_crop: ResizedCrop,
+    /// Probability of mirroring left and right.
+    pub horizontal_flip: f64,
+    /// AutoAugment's ImageNet policy.
+    pub auto_augment: Option<AutoAugment>,
+    /// RandAugment, in place of AutoAugment.
+    pub rand_augment: Option<RandAugment>,
+    /// Brightness, contrast, saturation, hue.
+    pub color_jitter: Option<ColorJitter>,
+    /// A rectangle that shows nothing.
+    pub erasing: Option<RandomErasing>,
+    /// Colour where a shear, shift or turn shows nothing, and of constant erasing: red, green, blue.
+    pub fill: [u8; 3],
+    /// Mixing of the pictures of a batch. It is applied after everything else, by whoever has the batch.
+    pub mixing: Mixing,
+    /// Sizes and strengths by epoch; without any, the pictures have the dataset's size and full strength.
+    pub phases: Vec<Phase>,
+}
+
+impl Default for ClassifyAugmentation {
+    fn default() -> ClassifyAugmentation {
+        ClassifyAugmentation {
+            resized_crop: ResizedCrop::default(),
+            horizontal_flip: 0.5,
+            auto_augment: None,
+            rand_augment: None,
+            color_jitter: None,
+            erasing: None,
+            fill: [124, 116, 104],
+            mixing: Mixing::default(),
+            phases: Vec::new(),
+        }
+    }
+}
+
+/// What one picture's augmentation will do, decided before any pixel is read.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Plan {
+    pub(super) window: Window,
+    pub(super) mirrored: bool,
+    pub(super) operations: Vec<Operation>,
+    pub(super) erased: Option<(PixelWindow, EraseMode)>,
+    size: Size,
+    interpolation: Interpolation,
+    fill: [u8; 3],
+}
+
+impl ClassifyAugmentation {
+    /// Checks every setting's range.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] with the key and what was expected.
+    pub fn validate(&self) -> Result<(), Error> {
+        self.resized_crop.validate()?;
+        check_probability("horizontal_flip", self.horizontal_flip)?;
+        if self.auto_augment.is_some() && self.rand_augment.is_some() {
+            let expected = "null beside auto_augment: a picture has one policy";
+            return Err(Error::Setting { key: "rand_augment", value: "given".to_owned(), expected });
+        }
+        self.rand_augment.iter().try_for_each(RandAugment::validate)?;
+        self.color_jitter.iter().try_for_each(ColorJitter::validate)?;
+        self.erasing.iter().try_for_each(RandomErasing::validate)?;
+        self.mixing.validate()?;
+        check_phases(&self.phases)
+    }
+
+    /// Augments one picture to `size`; everything random comes from `rng`.
+    ///
+    /// # Errors
+    /// [`Error::Pixels`] where the image's buffer does not fit its size, or a size has no pixels.
+    pub fn apply(&self, image: &Image, size: Size, strength: f64, rng: &mut SampleRng) -> Result<Image, Error> {
+        self.plan(image.size(), size, strength, rng).render(image, 1, rng)
+    }
+
+    pub(super) fn plan(&self, source: Size, size: Size, strength: f64, rng: &mut SampleRng) -> Plan {
+        let window = self.resized_crop.sample(source, rng);
+        let mirrored = rng.chance(self.horizontal_flip);
+        let mut operations = Vec::new();
+        if let Some(policy) = &self.auto_augment {
+            operations.extend(policy.sample(size, strength, rng));
+        }
+        if let Some(policy) = &self.rand_augment {
+            operations.extend(policy.sample(size, strength, rng));
+        }
+        if let Some(jitter) = &self.color_jitter {
+            operations.extend(jitter.sample(strength, rng));
+        }
+        let erased = self.erasing.as_ref().and_then(|erasing| Some((erasing.sample(size, rng)?, erasing.mode)));
+        let interpolation = self.resized_crop.interpolation;
+        Plan { window, mirrored, operations, erased, size, interpolation, fill: self.fill }
+    }
+}
+
+impl Plan {
+    /// Source pixels for one of the result, on the axis where they are fewer.
+    pub(super) fn scale(&self) -> f64 {
+        (self.window.width / self.size.width as f64).min(self.window.height / self.size.height as f64)
+    }
+
+    /// Draws the planned picture from one that was decoded at a `reduction`-th of its size.
+    pub(super) fn render(&self, image: &Image, reduction: usize, rng: &mut SampleRng) -> Result<Image, Error> {
+        let window = self.window.divided(reduction as f64);
+        let mut out = image.resample(&window, self.size, self.interpolation)?;
+        if self.mirrored {
+            out.mirror();
+        }
+        for operation in &self.operations {
+            operation.apply(&mut out, self.interpolation, self.fill);
+        }
+        if let Some((window, mode)) = self.erased {
+            mode.erase(&mut out, window, self.fill, rng);
+        }
+        Ok(out)
+    }
+}

@@ -1,0 +1,63 @@
+//! `ColorJitter` of torchvision on Pillow's images: brightness, contrast, saturation and hue in random order.
+
+use serde::{Deserialize, Serialize};
+
+use super::operation::Operation;
+use crate::Error;
+use crate::random::SampleRng;
+
+/// Greatest changes; 0 leaves a step out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ColorJitter {
+    /// The factor is uniform between 1 less this, not below 0, and 1 more.
+    pub brightness: f64,
+    /// As for brightness, around the mean grey.
+    pub contrast: f64,
+    /// As for brightness, between grey and colour.
+    pub saturation: f64,
+    /// Turns of hue, up to 0.5 either way.
+    pub hue: f64,
+}
+
+impl Default for ColorJitter {
+    /// timm's.
+    fn default() -> ColorJitter {
+        ColorJitter { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.0 }
+    }
+}
+
+impl ColorJitter {
+    pub(super) fn validate(&self) -> Result<(), Error> {
+        let steps = [
+            ("color_jitter.brightness", self.brightness),
+            ("color_jitter.contrast", self.contrast),
+            ("color_jitter.saturation", self.saturation),
+        ];
+        for (key, value) in steps {
+            if !(0.0..=10.0).contains(&value) {
+                return Err(Error::Setting { key, value: value.to_string(), expected: "a change from 0 to 10" });
+            }
+        }
+        if !(0.0..=0.5).contains(&self.hue) {
+            let value = self.hue.to_string();
+            return Err(Error::Setting { key: "color_jitter.hue", value, expected: "turns from 0 to 0.5" });
+        }
+        Ok(())
+    }
+
+    pub(super) fn sample(&self, strength: f64, rng: &mut SampleRng) -> Vec<Operation> {
+        let mut factor = |most: f64| {
+            let most = most * strength;
+            (most > 0.0).then(|| rng.uniform((1.0 - most).max(0.0)..=1.0 + most))
+        };
+        let brightness = factor(self.brightness).map(Operation::Brightness);
+        let contrast = factor(self.contrast).map(Operation::Contrast);
+        let saturation = factor(self.saturation).map(Operation::Color);
+        let most = self.hue * strength;
+        let hue = (most > 0.0).then(|| Operation::Hue(rng.uniform(-most..=most)));
+        let mut steps: Vec<Operation> = [brightness, contrast, saturation, hue].into_iter().flatten().collect();
+        rng.shuffle(&mut steps);
+        steps
+    }
+}

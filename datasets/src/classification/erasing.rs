@@ -1,0 +1,90 @@
+//! Random erasing (<https://arxiv.org/abs/1708.04896>) as timm's `RandomErasing`.
+
+use serde::{Deserialize, Serialize};
+
+use super::mixing::PixelWindow;
+use crate::Error;
+use crate::image::{Image, Size};
+use crate::random::SampleRng;
+use crate::transforms::{check_probability, check_range};
+
+const TRIALS: usize = 10;
+/// Mean and deviation of ImageNet's channels, in grey levels.
+const MEAN: [f64; 3] = [123.675, 116.28, 103.53];
+const DEVIATION: [f64; 3] = [58.395, 57.12, 57.375];
+
+/// What the erased rectangle shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EraseMode {
+    /// The augmentation's fill colour.
+    Const,
+    /// Noise with ImageNet's mean and deviation, pixel by pixel; timm's normal noise on normalised images, cut to bytes.
+    #[default]
+    Pixel,
+}
+
+/// Settings of random erasing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RandomErasing {
+    /// Probability of erasing.
+    pub p: f64,
+    /// Least and greatest area, in areas of the picture.
+    pub area: [f64; 2],
+    /// Least and greatest height by width.
+    pub ratio: [f64; 2],
+    /// What the rectangle shows.
+    pub mode: EraseMode,
+}
+
+impl Default for RandomErasing {
+    fn default() -> RandomErasing {
+        RandomErasing { p: 0.25, area: [0.02, 1.0 / 3.0], ratio: [0.3, 1.0 / 0.3], mode: EraseMode::Pixel }
+    }
+}
+
+impl RandomErasing {
+    pub(super) fn validate(&self) -> Result<(), Error> {
+        check_probability("erasing.p", self.p)?;
+        check_range("erasing.area", self.area, [0.0, 1.0], "two areas from 0 to 1, the lesser first")?;
+        check_range("erasing.ratio", self.ratio, [0.01, 100.0], "two ratios from 0.01 to 100, the lesser first")
+    }
+
+    /// The rectangle to erase, if any; none where ten do not fit.
+    pub(super) fn sample(&self, size: Size, rng: &mut SampleRng) -> Option<PixelWindow> {
+        if !rng.chance(self.p) {
+            return None;
+        }
+        let [low, high] = self.ratio;
+        (0..TRIALS).find_map(|_| {
+            let area = rng.uniform(self.area[0]..=self.area[1]) * size.pixels() as f64;
+            let ratio = rng.uniform(low.ln()..=high.ln()).exp();
+            let height = (area * ratio).sqrt().round_ties_even() as usize;
+            let width = (area / ratio).sqrt().round_ties_even() as usize;
+            (width < size.width && height < size.height).then(|| {
+                let top = rng.below(size.height - height + 1);
+                let left = rng.below(size.width - width + 1);
+                PixelWindow { left, top, width, height }
+            })
+        })
+    }
+}
+
+impl EraseMode {
+    pub(super) fn erase(self, image: &mut Image, window: PixelWindow, fill: [u8; 3], rng: &mut SampleRng) {
+        for row in window.top..window.top + window.height {
+            let start = (row * image.width + window.left) * 3;
+            for pixel in image.data[start..start + window.width * 3].chunks_exact_mut(3) {
+                match self {
+                    EraseMode::Const => pixel.copy_from_slice(&fill),
+                    EraseMode::Pixel => {
+                        for ((level, mean), deviation) in pixel.iter_mut().zip(MEAN).zip(DEVIATION) {
+                            *level = (mean + deviation * rng.normal()).round().clamp(0.0, 255.0) as u8;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

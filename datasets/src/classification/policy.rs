@@ -1,0 +1,144 @@
+//! AutoAugment's ImageNet policy (<https://arxiv.org/abs/1805.09501>) as torchvision has it, and RandAugment
+//! (<https://arxiv.org/abs/1909.13719>) as timm has it.
+//!
+//! `strength` multiplies the level of every operation that has one, after it was drawn; what has none (auto-contrast,
+//! equalise, invert) and the probabilities stay. At strength 1 both are their peers'.
+
+mod table;
+
+use serde::{Deserialize, Serialize};
+
+use super::affine::rotation;
+use super::operation::Operation;
+use crate::Error;
+use crate::image::Size;
+use crate::random::SampleRng;
+use crate::transforms::check_probability;
+pub(super) use table::{Kind, POLICIES};
+
+/// One of 25 pairs of operations, each operation with its own probability and level: torchvision's
+/// `AutoAugment(AutoAugmentPolicy.IMAGENET)`. It has no settings: `auto_augment: {}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AutoAugment {}
+
+impl AutoAugment {
+    pub(super) fn sample(&self, size: Size, strength: f64, rng: &mut SampleRng) -> Vec<Operation> {
+        let steps = POLICIES[rng.below(POLICIES.len())];
+        let mut operations = Vec::with_capacity(steps.len());
+        for (kind, probability, level) in steps {
+            let sign = if rng.chance(0.5) { 1.0 } else { -1.0 };
+            if rng.chance(probability) {
+                operations.push(kind.by_torchvision(f64::from(level) * strength, sign, size));
+            }
+        }
+        operations
+    }
+}
+
+/// `count` operations, each chosen from fifteen and done with probability `p`: timm's `rand-m9-n2-mstd0.5-inc1`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RandAugment {
+    /// Operations a picture; timm's `n`.
+    pub count: usize,
+    /// Their level, 0 to 10; timm's `m`.
+    pub magnitude: f64,
+    /// Deviation of the level, which is cut to 0..=10; timm's `mstd`.
+    pub std: f64,
+    /// Probability of each operation; timm's `p`.
+    pub p: f64,
+    /// Whether a greater level changes a picture more, for every operation; timm's `inc1`. Without it, as in timm's plain
+    /// `rand-m9-n2-mstd0.5`, colour, contrast, brightness and sharpness change nothing at level 5, and posterise and
+    /// solarise weaken with the level, so that `strength` is not what its name says.
+    pub increasing: bool,
+}
+
+impl Default for RandAugment {
+    fn default() -> RandAugment {
+        RandAugment { count: 2, magnitude: 9.0, std: 0.5, p: 0.5, increasing: true }
+    }
+}
+
+impl RandAugment {
+    pub(super) fn validate(&self) -> Result<(), Error> {
+        let wrong = |key, value: String, expected| Err(Error::Setting { key, value, expected });
+        check_probability("rand_augment.p", self.p)?;
+        if !(1..=16).contains(&self.count) {
+            return wrong("rand_augment.count", self.count.to_string(), "1 to 16 operations");
+        }
+        if !(0.0..=10.0).contains(&self.magnitude) {
+            return wrong("rand_augment.magnitude", self.magnitude.to_string(), "a level from 0 to 10");
+        }
+        if !(0.0..=100.0).contains(&self.std) {
+            return wrong("rand_augment.std", self.std.to_string(), "a deviation from 0 to 100");
+        }
+        Ok(())
+    }
+
+    pub(super) fn sample(&self, size: Size, strength: f64, rng: &mut SampleRng) -> Vec<Operation> {
+        let mut operations = Vec::with_capacity(self.count);
+        for _ in 0..self.count {
+            let kind = Kind::ALL[rng.below(Kind::ALL.len())];
+            let level = (self.magnitude + self.std * rng.normal()).clamp(0.0, 10.0) * strength;
+            let sign = if rng.chance(0.5) { -1.0 } else { 1.0 };
+            if rng.chance(self.p) {
+                operations.push(kind.by_timm(level, sign, self.increasing, size));
+            }
+        }
+        operations
+    }
+}
+
+impl Kind {
+    /// torchvision's magnitude at a level from 0 to 9, between its bins where the level is broken.
+    pub(super) fn by_torchvision(self, level: f64, sign: f64, size: Size) -> Operation {
+        let part = level / 9.0;
+        let (enhanced, slope) = (1.0 + sign * 0.9 * part, sign * 0.3 * part);
+        let shift = |side: usize| sign * (150.0 / 331.0 * side as f64 * part).trunc();
+        match self {
+            Kind::AutoContrast => Operation::AutoContrast,
+            Kind::Equalize => Operation::Equalize,
+            Kind::Invert => Operation::Invert,
+            Kind::Rotate => Operation::Affine(rotation(sign * 30.0 * part, size)),
+            Kind::Posterize => Operation::Posterize(8 - (level / (9.0 / 4.0)).round_ties_even() as u8),
+            Kind::Solarize => Operation::Solarize(255.0 - 255.0 * part),
+            Kind::SolarizeAdd => Operation::SolarizeAdd((110.0 * part) as u8),
+            Kind::Color => Operation::Color(enhanced),
+            Kind::Contrast => Operation::Contrast(enhanced),
+            Kind::Brightness => Operation::Brightness(enhanced),
+            Kind::Sharpness => Operation::Sharpness(enhanced),
+            Kind::ShearX => Operation::Affine([1.0, slope, 0.0, 0.0, 1.0, 0.0]),
+            Kind::ShearY => Operation::Affine([1.0, 0.0, 0.0, slope, 1.0, 0.0]),
+            Kind::TranslateX => Operation::Affine([1.0, 0.0, -shift(size.width), 0.0, 1.0, 0.0]),
+            Kind::TranslateY => Operation::Affine([1.0, 0.0, 0.0, 0.0, 1.0, -shift(size.height)]),
+        }
+    }
+
+    /// timm's argument at a level from 0 to 10.
+    pub(super) fn by_timm(self, level: f64, sign: f64, increasing: bool, size: Size) -> Operation {
+        let part = level / 10.0;
+        let enhanced = if increasing { (1.0 + sign * 0.9 * part).max(0.1) } else { 1.8 * part + 0.1 };
+        let slope = sign * 0.3 * part;
+        let shift = |side: usize| sign * 0.45 * part * side as f64;
+        let bits = (part * 4.0) as u8;
+        let threshold = (part * 256.0).trunc().min(256.0);
+        match self {
+            Kind::AutoContrast => Operation::AutoContrast,
+            Kind::Equalize => Operation::Equalize,
+            Kind::Invert => Operation::Invert,
+            Kind::Rotate => Operation::Affine(rotation(sign * 30.0 * part, size)),
+            Kind::Posterize => Operation::Posterize(if increasing { 4 - bits } else { bits }),
+            Kind::Solarize => Operation::Solarize(if increasing { 256.0 - threshold } else { threshold }),
+            Kind::SolarizeAdd => Operation::SolarizeAdd((part * 110.0) as u8),
+            Kind::Color => Operation::Color(enhanced),
+            Kind::Contrast => Operation::Contrast(enhanced),
+            Kind::Brightness => Operation::Brightness(enhanced),
+            Kind::Sharpness => Operation::Sharpness(enhanced),
+            Kind::ShearX => Operation::Affine([1.0, slope, 0.0, 0.0, 1.0, 0.0]),
+            Kind::ShearY => Operation::Affine([1.0, 0.0, 0.0, slope, 1.0, 0.0]),
+            Kind::TranslateX => Operation::Affine([1.0, 0.0, shift(size.width), 0.0, 1.0, 0.0]),
+            Kind::TranslateY => Operation::Affine([1.0, 0.0, 0.0, 0.0, 1.0, shift(size.height)]),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! `RandomResizedCrop` of torchvision and timm: a part of the picture of random area and proportions.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::image::{Interpolation, Size, Window};
+use crate::random::SampleRng;
+use crate::transforms::check_range;
+
+const TRIALS: usize = 10;
+
+/// Settings of the crop.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ResizedCrop {
+    /// Least and greatest area, in areas of the picture.
+    pub scale: [f64; 2],
+    /// Least and greatest width by height.
+    pub ratio: [f64; 2],
+    /// How the crop is resized, and how the policies' shears, shifts and turns make pixels.
+    pub interpolation: Interpolation,
+}
+
+impl Default for ResizedCrop {
+    fn default() -> ResizedCrop {
+        ResizedCrop { scale: [0.08, 1.0], ratio: [3.0 / 4.0, 4.0 / 3.0], interpolation: Interpolation::Bilinear }
+    }
+}
+
+impl ResizedCrop {
+    pub(super) fn validate(&self) -> Result<(), Error> {
+        check_range("resized_crop.scale", self.scale, [1e-4, 1.0], "two areas from 0.0001 to 1, the lesser first")?;
+        check_range("resized_crop.ratio", self.ratio, [0.01, 100.0], "two ratios from 0.01 to 100, the lesser first")
+    }
+
+    /// A crop of whole pixels inside the picture; after ten that do not fit, the largest in the middle within the ratios.
+    pub(super) fn sample(&self, source: Size, rng: &mut SampleRng) -> Window {
+        let (width, height) = (source.width as f64, source.height as f64);
+        let [low, high] = self.ratio;
+        for _ in 0..TRIALS {
+            let area = rng.uniform(self.scale[0]..=self.scale[1]) * width * height;
+            let ratio = rng.uniform(low.ln()..=high.ln()).exp();
+            let crop_width = (area * ratio).sqrt().round_ties_even().max(1.0);
+            let crop_height = (area / ratio).sqrt().round_ties_even().max(1.0);
+            if crop_width <= width && crop_height <= height {
+                let top = rng.below((height - crop_height) as usize + 1) as f64;
+                let left = rng.below((width - crop_width) as usize + 1) as f64;
+                return Window { left, top, width: crop_width, height: crop_height };
+            }
+        }
+        let proportion = width / height;
+        let (crop_width, crop_height) = if proportion < low {
+            (width, (width / low).round_ties_even().max(1.0))
+        } else if proportion > high {
+            ((height * high).round_ties_even().max(1.0), height)
+        } else {
+            (width, height)
+        };
+        let middle = |side: f64, crop: f64| ((side - crop) / 2.0).floor();
+        Window {
+            left: middle(width, crop_width),
+            top: middle(height, crop_height),
+            width: crop_width,
+            height: crop_height,
+        }
+    }
+}

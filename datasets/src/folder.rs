@@ -1,0 +1,120 @@
+//! A folder of class folders (torchvision's `ImageFolder`) as a [`ClassificationSet`].
+//!
+//! `<root>/<class>/**/<image>`: the sub-folders of `root`, sorted by name, are the classes; every image below a class folder
+//! belongs to it. Links are followed. Hidden files and folders are not looked at.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+use crate::annotations::{Class, Classes};
+use crate::classification::{ClassificationRecord, ClassificationSet};
+use crate::findings::{Findings, Oddity};
+use crate::image::Image;
+
+/// How deep class folders may nest; only a link that leads back to a folder above it goes deeper.
+const DEEPEST: usize = 16;
+
+/// Reads the class folders of `root`, which is a split's folder: `<set>/train`.
+///
+/// With [`Classes::Given`] the names are folder names in the order of the class indices; a class without a folder is noted.
+///
+/// # Errors
+/// [`Error::Io`] where a folder cannot be read, [`Error::Empty`] where there is no class or no image,
+/// [`Error::Layout`] for a class folder that was not given, and for folders that link to themselves.
+pub fn read(root: &Path, classes: Classes<'_>) -> Result<ClassificationSet, Error> {
+    let mut findings = Findings::default();
+    let found = class_folders(root, &mut findings)?;
+    let names = match classes {
+        Classes::Collected => found,
+        Classes::Given(names) => {
+            if let Some(other) = found.iter().find(|name| !names.contains(name)) {
+                return Err(Error::Layout {
+                    path: root.join(other),
+                    reason: format!("{other:?} is not among the set's classes"),
+                });
+            }
+            names.to_vec()
+        }
+    };
+    if names.is_empty() {
+        return Err(Error::Empty { path: root.to_path_buf(), what: "classes" });
+    }
+    let mut records = Vec::new();
+    for (class, name) in names.iter().enumerate() {
+        let folder = root.join(name);
+        let before = records.len();
+        if folder.is_dir() {
+            let files = images_below(&folder, &mut findings)?;
+            records.extend(files.into_iter().map(|file| ClassificationRecord { file, class }));
+        }
+        if records.len() == before {
+            findings.note(Oddity::ClassWithoutImages, &folder);
+        }
+    }
+    if records.is_empty() {
+        return Err(Error::Empty { path: root.to_path_buf(), what: "images" });
+    }
+    let classes = (0..).zip(names).map(|(id, name)| Class { id, name }).collect();
+    Ok(ClassificationSet { classes, records, findings })
+}
+
+/// The names of the sub-folders, sorted; what else lies there is noted.
+pub(crate) fn class_folders(root: &Path, findings: &mut Findings) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    for path in entries(root)? {
+        if path.is_dir() {
+            let name = path.file_name().unwrap_or_default();
+            let name = name.to_str().ok_or_else(|| Error::Layout {
+                path: path.clone(),
+                reason: "the folder's name is not UTF-8".to_owned(),
+            })?;
+            names.push(name.to_owned());
+        } else {
+            findings.note(Oddity::NotAnImage, &path);
+        }
+    }
+    Ok(names)
+}
+
+/// Every image file below a folder, sorted by path; files of other kinds are noted.
+pub(crate) fn images_below(root: &Path, findings: &mut Findings) -> Result<Vec<PathBuf>, Error> {
+    let mut images = Vec::new();
+    let mut folders = vec![(root.to_path_buf(), 1)];
+    while let Some((folder, depth)) = folders.pop() {
+        for path in entries(&folder)? {
+            if path.is_dir() {
+                if depth == DEEPEST {
+                    let reason = format!("folders nest deeper than {DEEPEST}, as where one links to itself");
+                    return Err(Error::Layout { path, reason });
+                }
+                folders.push((path, depth + 1));
+            } else if is_image(&path) {
+                images.push(path);
+            } else {
+                findings.note(Oddity::NotAnImage, &path);
+            }
+        }
+    }
+    images.sort_unstable();
+    Ok(images)
+}
+
+/// What lies in a folder, sorted, without hidden files.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let failed = || Error::io("read", folder);
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed())? {
+        let entry = entry.map_err(failed())?;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+fn is_image(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
+    extension.is_some_and(|extension| Image::EXTENSIONS.contains(&extension.as_str()))
+}

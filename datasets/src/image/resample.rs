@@ -1,0 +1,120 @@
+//! Resizing as Pillow does it: a filter that widens while shrinking, so that every source pixel has its share.
+
+use fast_image_resize::images::{Image as View, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use serde::{Deserialize, Serialize};
+
+use super::{Image, Size, Window};
+use crate::Error;
+
+/// How pixels between pixels are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Interpolation {
+    /// Pillow's `BILINEAR`.
+    #[default]
+    Bilinear,
+    /// Pillow's `BICUBIC` (Catmull and Rom).
+    Bicubic,
+}
+
+impl Interpolation {
+    /// Pixels to either side that take part where nothing shrinks.
+    fn reach(self) -> f64 {
+        match self {
+            Interpolation::Bilinear => 1.0,
+            Interpolation::Bicubic => 2.0,
+        }
+    }
+
+    fn filter(self) -> FilterType {
+        match self {
+            Interpolation::Bilinear => FilterType::Bilinear,
+            Interpolation::Bicubic => FilterType::CatmullRom,
+        }
+    }
+}
+
+impl Image {
+    /// The image at another size, not keeping its proportions, averaged while shrinking: equals Pillow's
+    /// `Image.resize(size, resample)` to a grey level.
+    ///
+    /// # Errors
+    /// [`Error::Pixels`] where a size has no pixels, or the buffer does not fit.
+    pub fn resize_antialiased(&self, size: Size, interpolation: Interpolation) -> Result<Image, Error> {
+        self.resample(&Window::whole(self.size()), size, interpolation)
+    }
+
+    /// A window of the image at another size: Pillow's `Image.resize(size, resample, box)`. The window lies inside the image
+    /// and need not keep to whole pixels; the filter also sees the pixels around it.
+    pub(crate) fn resample(&self, window: &Window, size: Size, interpolation: Interpolation) -> Result<Image, Error> {
+        let x = Span::inside(window.left, window.width, self.width as f64);
+        let y = Span::inside(window.top, window.height, self.height as f64);
+        // Pillow rounds to bytes between a horizontal and a vertical pass; the crate would take them the other way round.
+        let rows = y.seen(size.height, interpolation, self.height);
+        let wide = Size { height: rows.length as usize, width: size.width };
+        let across = self.convolve(x, rows, wide, interpolation)?;
+        let down = Span::inside(y.start - rows.start, y.length, rows.length);
+        across.convolve(Span::whole(size.width), down, size, interpolation)
+    }
+
+    fn convolve(&self, x: Span, y: Span, size: Size, interpolation: Interpolation) -> Result<Image, Error> {
+        let failed = |reason: String| Error::Pixels { operation: "resize", size: self.size(), reason };
+        if self.data.len() != self.size().pixels().saturating_mul(3) {
+            return Err(failed(format!("its buffer holds {} bytes", self.data.len())));
+        }
+        if self.size().pixels() == 0 || size.pixels() == 0 {
+            return Err(failed(format!("{size} pixels are asked for")));
+        }
+        let side = |side: usize| u32::try_from(side).map_err(|_| failed(format!("a side of {side} pixels")));
+        let source = ImageRef::new(side(self.width)?, side(self.height)?, &self.data, PixelType::U8x3)
+            .map_err(|error| failed(error.to_string()))?;
+        let mut out = Image::filled(size, [0; 3]);
+        let mut target = View::from_slice_u8(side(size.width)?, side(size.height)?, &mut out.data, PixelType::U8x3)
+            .map_err(|error| failed(error.to_string()))?;
+        let options = ResizeOptions::new()
+            .resize_alg(ResizeAlg::Convolution(interpolation.filter()))
+            .crop(x.start, y.start, x.length, y.length)
+            .use_alpha(false);
+        Resizer::new().resize(&source, &mut target, &options).map_err(|error| failed(error.to_string()))?;
+        Ok(out)
+    }
+
+    /// Left becomes right, in place.
+    pub(crate) fn mirror(&mut self) {
+        let width = self.width;
+        for row in self.data.chunks_exact_mut((width * 3).max(1)) {
+            row.reverse();
+            row.chunks_exact_mut(3).for_each(<[u8]>::reverse);
+        }
+    }
+}
+
+/// One axis of a window.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: f64,
+    length: f64,
+}
+
+impl Span {
+    fn whole(side: usize) -> Span {
+        Span { start: 0.0, length: side as f64 }
+    }
+
+    /// The span, which arithmetic may have moved out of the image by a rounding error, moved in again.
+    fn inside(start: f64, length: f64, side: f64) -> Span {
+        let start = start.max(0.0);
+        let length = length.min(side - start);
+        let over = start + length > side;
+        Span { start, length: if over { length - 1e-12 * side } else { length } }
+    }
+
+    /// The whole pixels that the filter sees when this span becomes `target` pixels.
+    fn seen(&self, target: usize, interpolation: Interpolation, side: usize) -> Span {
+        let reach = interpolation.reach() * (self.length / target.max(1) as f64).max(1.0) + 1.0;
+        let start = (self.start - reach).floor().max(0.0);
+        let end = (self.start + self.length + reach).ceil().min(side as f64);
+        Span { start, length: (end - start).max(0.0) }
+    }
+}

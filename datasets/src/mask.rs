@@ -1,0 +1,90 @@
+//! Images of class ids: one byte a pixel, read from and written to PNG, and the colours to show them in.
+
+use std::path::Path;
+
+use crate::Error;
+use crate::image::{Encoded, Size, write_palette};
+
+/// For each pixel a class, from 0, or the index that says it counts for nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mask {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// `[H, W]`: `height * width` bytes, rows from the top, pixels from the left.
+    pub data: Vec<u8>,
+}
+
+impl Mask {
+    /// A mask of one class.
+    pub fn filled(size: Size, class: u8) -> Mask {
+        Mask { height: size.height, width: size.width, data: vec![class; size.pixels()] }
+    }
+
+    /// Reads the numbers in a PNG's pixels as they are: places in the palette, not its colours, or grey levels.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Decode`] where the file is damaged or no PNG of one channel, [`Error::MaskId`] with the first
+    /// pixel whose number (of 16 bits) exceeds 255.
+    pub fn read(path: &Path) -> Result<Mask, Error> {
+        Mask::from_numbers(&Encoded::read(path)?, path)
+    }
+
+    /// As [`Mask::read`], from a file's bytes; `origin` names them in errors.
+    ///
+    /// # Errors
+    /// As for [`Mask::read`].
+    pub fn decode(bytes: Vec<u8>, origin: &Path) -> Result<Mask, Error> {
+        Mask::from_numbers(&Encoded::new(bytes, origin)?, origin)
+    }
+
+    fn from_numbers(encoded: &Encoded, path: &Path) -> Result<Mask, Error> {
+        Mask::mapped(encoded.numbers()?, path, |id| u8::try_from(id).map_err(|_| "more than 255".to_owned()))
+    }
+
+    /// The mask whose file holds these numbers.
+    pub(crate) fn mapped(
+        (size, numbers): (Size, Vec<u16>),
+        path: &Path,
+        class: impl Fn(u16) -> Result<u8, String>,
+    ) -> Result<Mask, Error> {
+        let mut data = Vec::with_capacity(numbers.len());
+        for (place, &id) in numbers.iter().enumerate() {
+            data.push(class(id).map_err(|problem| {
+                let (x, y) = (place % size.width, place / size.width);
+                Error::MaskId { path: path.to_path_buf(), id, x, y, problem }
+            })?);
+        }
+        Ok(Mask { height: size.height, width: size.width, data })
+    }
+
+    /// A PNG with a palette of red, green, blue triples, as VOC's.
+    ///
+    /// # Errors
+    /// [`Error::Pixels`] where the buffer does not fit the size, or a class has no colour.
+    pub fn encode(&self, palette: &[u8]) -> Result<Vec<u8>, Error> {
+        let failed = |reason: String| Error::Pixels { operation: "encode", size: self.size(), reason };
+        let most = self.data.iter().copied().max().map_or(0, usize::from);
+        if most * 3 + 3 > palette.len() {
+            return Err(failed(format!("class {most} is beyond the palette of {} colours", palette.len() / 3)));
+        }
+        write_palette(self.size(), &self.data, palette).map_err(|error| failed(error.to_string()))
+    }
+
+    /// Height and width.
+    pub fn size(&self) -> Size {
+        Size { height: self.height, width: self.width }
+    }
+}
+
+/// The 256 colours of the VOC kit, as red, green, blue triples: the bits of the class, dealt to the three from their highest
+/// bit down.
+pub fn voc_palette() -> Vec<u8> {
+    let colour = |class: usize| {
+        [0, 1, 2].map(|channel| {
+            (0..3).fold(0u8, |level, bit| level | ((class >> (3 * bit + channel) & 1) as u8) << (7 - bit))
+        })
+    };
+    (0..256).flat_map(colour).collect()
+}

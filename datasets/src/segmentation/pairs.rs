@@ -1,0 +1,102 @@
+//! Two folders, one of images and one of masks, whose files pair by name: `CamVid`, Cityscapes, one's own.
+//!
+//! Both folders are walked. A file's name is its path below the folder without the extension and the suffix, so that with
+//! `image_suffix: _leftImg8bit` and `mask_suffix: _gtFine_labelIds` Cityscapes' files pair as they are.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{LabelMap, SegmentationRecord, SegmentationSet, Unmapped};
+use crate::Error;
+use crate::annotations::Class;
+use crate::findings::Findings;
+use crate::folder::images_below;
+
+/// What the masks mean, and how files pair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PairOptions {
+    /// The classes' names, in the order of their indices; at least one.
+    pub classes: Vec<String>,
+    /// The index of pixels that count for nothing.
+    pub ignore: u8,
+    /// The class index of each id in the files; empty where ids are indices.
+    pub ids: BTreeMap<u16, u8>,
+    /// What an id means that `ids` does not name.
+    pub unmapped: Unmapped,
+    /// The end of an image's name, before its extension; other files in the folder are passed over.
+    pub image_suffix: String,
+    /// The end of a mask's name, before its extension; other files in the folder are passed over.
+    pub mask_suffix: String,
+}
+
+impl Default for PairOptions {
+    fn default() -> PairOptions {
+        PairOptions {
+            classes: Vec::new(),
+            ignore: 255,
+            ids: BTreeMap::new(),
+            unmapped: Unmapped::Error,
+            image_suffix: String::new(),
+            mask_suffix: String::new(),
+        }
+    }
+}
+
+/// Reads the pairs, sorted by name.
+///
+/// # Errors
+/// [`Error::Io`] where a folder cannot be read, [`Error::Empty`] where there is no image, [`Error::Layout`] for an image
+/// without a mask, a mask without an image, and two files of one name; [`Error::Setting`] as for [`LabelMap::new`]. The
+/// masks themselves are read later, with their samples.
+pub fn read(images: &Path, masks: &Path, options: &PairOptions) -> Result<SegmentationSet, Error> {
+    let count = options.classes.len();
+    let labels = match options.ids.is_empty() && options.unmapped == Unmapped::Error {
+        true => LabelMap::identity(count, options.ignore)?,
+        false if options.ids.is_empty() => {
+            let ids = (0..count.min(255)).map(|class| (class as u16, class as u8)).collect();
+            LabelMap::new(count, options.ignore, &ids, options.unmapped)?
+        }
+        false => LabelMap::new(count, options.ignore, &options.ids, options.unmapped)?,
+    };
+    let mut findings = Findings::default();
+    let mut masks_of = named(masks, &options.mask_suffix, &mut findings)?;
+    let mut records = Vec::new();
+    for (id, image) in named(images, &options.image_suffix, &mut findings)? {
+        let Some(mask) = masks_of.remove(&id) else {
+            let reason = format!("there is no mask {id}{} for it in {}", options.mask_suffix, masks.display());
+            return Err(Error::Layout { path: image, reason });
+        };
+        records.push(SegmentationRecord { id, image, mask });
+    }
+    if let Some((id, mask)) = masks_of.pop_first() {
+        let reason = format!("there is no image {id}{} for it in {}", options.image_suffix, images.display());
+        return Err(Error::Layout { path: mask, reason });
+    }
+    if records.is_empty() {
+        return Err(Error::Empty { path: images.to_path_buf(), what: "images" });
+    }
+    let classes = (0..).zip(&options.classes).map(|(id, name)| Class { id, name: name.clone() }).collect();
+    Ok(SegmentationSet { classes, records, ignore: options.ignore, labels, findings })
+}
+
+/// The files below a folder whose names end so, by name.
+fn named(root: &Path, suffix: &str, findings: &mut Findings) -> Result<BTreeMap<String, PathBuf>, Error> {
+    let mut names = BTreeMap::new();
+    let mut others = Findings::default();
+    // With a suffix, a folder may hold much that is not meant.
+    for file in images_below(root, if suffix.is_empty() { findings } else { &mut others })? {
+        let below = file.strip_prefix(root).unwrap_or(&file).with_extension("");
+        let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+        let whole = parts.join("/");
+        if let Some(name) = whole.strip_suffix(suffix)
+            && let Some(other) = names.insert(name.to_owned(), file.clone())
+        {
+            let reason = format!("it has the same name as {}", other.display());
+            return Err(Error::Layout { path: file, reason });
+        }
+    }
+    Ok(names)
+}

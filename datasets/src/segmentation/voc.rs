@@ -1,0 +1,68 @@
+//! Masks of a PASCAL VOC devkit (`JPEGImages`, `SegmentationClass`, `ImageSets/Segmentation`): background 0, classes from 1,
+//! void 255.
+
+use std::path::Path;
+
+use super::{LabelMap, SegmentationRecord, SegmentationSet};
+use crate::Error;
+use crate::annotations::Class;
+use crate::findings::Findings;
+use crate::voc::{ids, image_file};
+
+/// The class of pixels without an object.
+pub const BACKGROUND: &str = "background";
+/// The void label.
+pub const IGNORE: u8 = 255;
+/// The challenge's classes, after the background.
+pub const CLASSES: [&str; 20] = [
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "pottedplant",
+    "sheep",
+    "sofa",
+    "train",
+    "tvmonitor",
+];
+
+/// Reads the images that `ImageSets/Segmentation/<split>.txt` under `root` lists.
+///
+/// The classes are VOC's 20, or those given; background comes first and need not be named.
+///
+/// # Errors
+/// [`Error::Io`] where the list cannot be read, [`Error::ImageList`] for a name that is listed twice or leaves the folder,
+/// [`Error::ImageMissing`] for an image and [`Error::Layout`] for a mask that does not exist, [`Error::Empty`] for a split
+/// without images, [`Error::Setting`] for more than 254 classes. The masks themselves are read later, with their samples.
+pub fn read(root: &Path, split: &str, classes: Option<&[String]>) -> Result<SegmentationSet, Error> {
+    let list = root.join("ImageSets/Segmentation").join(format!("{split}.txt"));
+    let given = match classes {
+        Some(names) => names.to_vec(),
+        None => CLASSES.map(str::to_owned).to_vec(),
+    };
+    let names = std::iter::once(BACKGROUND.to_owned()).chain(given.into_iter().filter(|name| name != BACKGROUND));
+    let classes: Vec<Class> = (0..).zip(names).map(|(id, name)| Class { id, name }).collect();
+    let labels = LabelMap::identity(classes.len(), IGNORE)?;
+    let mut records = Vec::new();
+    for id in ids(&list)? {
+        let image = image_file(root, &id)?;
+        let mask = root.join("SegmentationClass").join(format!("{id}.png"));
+        if !mask.is_file() {
+            let reason = format!("the mask of image {} does not exist", image.display());
+            return Err(Error::Layout { path: mask, reason });
+        }
+        records.push(SegmentationRecord { id, image, mask });
+    }
+    Ok(SegmentationSet { classes, records, ignore: IGNORE, labels, findings: Findings::default() })
+}

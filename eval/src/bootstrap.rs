@@ -1,0 +1,234 @@
+//! The paired bootstrap: how far a difference between two sets of predictions hangs on the images at hand.
+//!
+//! As many images as there are, are drawn with replacement, over and over (Efron and Tibshirani, An Introduction to the
+//! Bootstrap, 1993, chapter 13). Both sets are measured on the same draw, and an image drawn twice counts twice. The
+//! interval is that of the percentiles of the differences.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// More resamples than this would only measure the bootstrap's own noise.
+const MOST_RESAMPLES: usize = 1_000_000;
+
+/// How two sets of predictions are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BootstrapOptions {
+    /// How many times images are drawn.
+    pub resamples: usize,
+    /// What decides the draws, on every machine and with any number of threads.
+    pub seed: u64,
+    /// The share of the resamples whose difference lies in the interval.
+    pub confidence: f64,
+}
+
+impl Default for BootstrapOptions {
+    fn default() -> BootstrapOptions {
+        BootstrapOptions { resamples: 1000, seed: 0, confidence: 0.95 }
+    }
+}
+
+impl BootstrapOptions {
+    /// Whether a comparison can be made of these.
+    ///
+    /// # Errors
+    /// No resamples or more than a million, a confidence that is not between 0 and 1.
+    pub fn validate(&self) -> Result<(), Error> {
+        if !(1..=MOST_RESAMPLES).contains(&self.resamples) {
+            let value = self.resamples.to_string();
+            return Err(Error::Setting { key: "resamples", value, expected: "a number from 1 to 1000000" });
+        }
+        if !(self.confidence > 0.0 && self.confidence < 1.0) {
+            let value = self.confidence.to_string();
+            return Err(Error::Setting { key: "confidence", value, expected: "a number above 0 and below 1" });
+        }
+        Ok(())
+    }
+}
+
+/// Two sets of predictions on the same images, A and B.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    /// By which rule the numbers came about.
+    pub rule: String,
+    /// Images compared.
+    pub images: usize,
+    /// How the intervals came about.
+    pub bootstrap: BootstrapOptions,
+    /// Each metric.
+    pub metrics: Vec<MetricComparison>,
+}
+
+/// One metric of A and of B; none where it is not defined.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MetricComparison {
+    /// The metric.
+    pub name: String,
+    /// Its value for A, on all images.
+    pub a: Option<f64>,
+    /// Its value for B, on all images.
+    pub b: Option<f64>,
+    /// B less A.
+    pub difference: Option<f64>,
+    /// Lower end of the interval of differences.
+    pub low: Option<f64>,
+    /// Upper end of the interval of differences.
+    pub high: Option<f64>,
+    /// Share of the resamples in which B is above A.
+    pub b_above_a: Option<f64>,
+    /// Share of the resamples in which A is above B; in what is left the two are equal.
+    pub a_above_b: Option<f64>,
+    /// Resamples in which the metric is defined: all of them but where drawn images may show nothing to find.
+    pub resamples: usize,
+}
+
+/// Compares `[A, B]` of each metric, as `measure` finds them where image `i` counts `weights[i]` times.
+///
+/// A difference of each metric is kept for each resample, and a weight of each image for each thread.
+pub(crate) fn compare(
+    rule: String,
+    images: usize,
+    options: BootstrapOptions,
+    names: &[&str],
+    measure: impl Fn(&[u32]) -> Vec<[Option<f64>; 2]> + Sync,
+) -> Result<Comparison, Error> {
+    options.validate()?;
+    let whole = measure(&vec![1; images]);
+    let resampled: Vec<Vec<Option<f64>>> = (0..options.resamples as u64)
+        .into_par_iter()
+        .map_init(
+            || vec![0; images],
+            |weights, resample| {
+                draw(options.seed, resample, weights);
+                measure(weights).into_iter().map(difference).collect()
+            },
+        )
+        .collect();
+    let metrics = names.iter().zip(whole).enumerate().map(|(place, (name, values))| {
+        let mut differences: Vec<f64> = resampled.iter().filter_map(|metrics| metrics[place]).collect();
+        differences.sort_by(f64::total_cmp);
+        let tail = (1.0 - options.confidence) / 2.0;
+        let count = differences.len();
+        let share = |above: fn(f64) -> bool| {
+            (count > 0).then(|| differences.iter().filter(|&&value| above(value)).count() as f64 / count as f64)
+        };
+        MetricComparison {
+            name: (*name).to_owned(),
+            a: values[0],
+            b: values[1],
+            difference: difference(values),
+            low: quantile(count, tail, |place| differences[place]),
+            // From the top, so that to exchange A and B is to exchange the ends, to the bit.
+            high: quantile(count, tail, |place| differences[count - 1 - place]),
+            b_above_a: share(|value| value > 0.0),
+            a_above_b: share(|value| value < 0.0),
+            resamples: count,
+        }
+    });
+    Ok(Comparison { rule, images, bootstrap: options, metrics: metrics.collect() })
+}
+
+fn difference([a, b]: [Option<f64>; 2]) -> Option<f64> {
+    Some(b? - a?)
+}
+
+/// Draws as many images as there are; a resample's draw depends on seed and resample alone.
+fn draw(seed: u64, resample: u64, weights: &mut [u32]) {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    random.set_stream(resample);
+    weights.fill(0);
+    let images = weights.len() as u128;
+    for _ in 0..weights.len() {
+        // The upper half of the product is below `images`, and off from uniform by less than `images` in 2⁶⁴.
+        let image = (u128::from(random.next_u64()) * images) >> 64;
+        weights[image as usize] += 1;
+    }
+}
+
+/// The quantile of ordered values by linear interpolation, numpy's default.
+fn quantile(count: usize, share: f64, value: impl Fn(usize) -> f64) -> Option<f64> {
+    let last = count.checked_sub(1)?;
+    let position = share * last as f64;
+    let below = (position.floor() as usize).min(last);
+    let (from, to) = (value(below), value((below + 1).min(last)));
+    Some(from + (to - from) * (position - below as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_draw_is_of_as_many_images_as_there_are_and_each_is_as_likely() {
+        let mut sums = [0; 10];
+        for resample in 0..1000 {
+            let mut weights = [0; 10];
+            draw(7, resample, &mut weights);
+            assert_eq!(weights.iter().sum::<u32>(), 10);
+            for (sum, weight) in sums.iter_mut().zip(weights) {
+                *sum += weight;
+            }
+        }
+        // Each sum has the mean 1000 and the deviation 30.
+        assert!(sums.iter().all(|sum| (850..1150).contains(sum)), "{sums:?}");
+    }
+
+    #[test]
+    fn a_draw_is_the_same_on_every_machine() {
+        let mut weights = [0; 8];
+        draw(0, 3, &mut weights);
+        assert_eq!(weights, [2, 2, 1, 2, 0, 1, 0, 0]);
+    }
+
+    #[test]
+    fn the_interval_of_a_mean_is_that_of_the_normal_distribution() -> Result<(), Error> {
+        // The mean of 400 differences of deviation .5 has the deviation .025.
+        let values: Vec<f64> = (0..400).map(|image| f64::from(image % 2)).collect();
+        let mean = |weights: &[u32]| {
+            let sum: f64 = weights.iter().zip(&values).map(|(&weight, value)| f64::from(weight) * value).sum();
+            vec![[Some(0.0), Some(sum / 400.0)]]
+        };
+        let options = BootstrapOptions { resamples: 4000, ..Default::default() };
+        let compared = compare(String::new(), 400, options, &["mean"], mean)?;
+        let [metric] = &compared.metrics[..] else { panic!("{compared:?}") };
+        let near = |value: Option<f64>, expected: f64| value.is_some_and(|value| (value - expected).abs() < 0.005);
+        assert!(near(metric.low, 0.5 - 1.96 * 0.025) && near(metric.high, 0.5 + 1.96 * 0.025), "{metric:?}");
+        assert_eq!((metric.difference, metric.b_above_a, metric.a_above_b), (Some(0.5), Some(1.0), Some(0.0)));
+        Ok(())
+    }
+
+    #[test]
+    fn quantiles_are_numpys() {
+        let values = [1.0, 2.0, 4.0, 8.0];
+        let of = |share| quantile(4, share, |place| values[place]);
+        assert_eq!([of(0.0), of(0.5), of(0.75), of(1.0)].map(Option::unwrap_or_default), [1.0, 3.0, 5.0, 8.0]);
+        assert_eq!(quantile(0, 0.5, |_| 0.0), None);
+        assert_eq!(quantile(1, 0.025, |_| 3.0), Some(3.0));
+    }
+
+    #[test]
+    fn what_is_never_defined_has_no_interval() -> Result<(), Error> {
+        let compared = compare(String::new(), 0, BootstrapOptions::default(), &["none"], |_| vec![[None, None]])?;
+        let metric = &compared.metrics[0];
+        assert_eq!((metric.difference, metric.low, metric.b_above_a, metric.resamples), (None, None, None, 0));
+        Ok(())
+    }
+
+    #[test]
+    fn options_outside_their_range_are_refused() {
+        let words = |options: BootstrapOptions| options.validate().err().map(|error| error.to_string());
+        assert_eq!(
+            words(BootstrapOptions { resamples: 0, ..Default::default() }).as_deref(),
+            Some("resamples is 0 instead of a number from 1 to 1000000")
+        );
+        assert_eq!(
+            words(BootstrapOptions { confidence: 95.0, ..Default::default() }).as_deref(),
+            Some("confidence is 95 instead of a number above 0 and below 1")
+        );
+        assert_eq!(words(BootstrapOptions::default()), None);
+    }
+}

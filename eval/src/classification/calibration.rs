@@ -1,0 +1,83 @@
+//! Whether a confidence means what it says: Guo et al., On Calibration of Modern Neural Networks, ICML 2017
+//! (<https://arxiv.org/abs/1706.04599>), section 2.
+
+use serde::Serialize;
+
+use crate::exact_sum::ExactSum;
+
+/// Images whose confidence lies above `above` and up to `up_to`; the means are none where there are no images.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CalibrationBin {
+    /// Lower end of the confidence, not part of the bin.
+    pub above: f64,
+    /// Upper end of the confidence, part of the bin.
+    pub up_to: f64,
+    /// Images in the bin.
+    pub images: u64,
+    /// Their top-1 accuracy.
+    pub accuracy: Option<f64>,
+    /// Their mean confidence.
+    pub confidence: Option<f64>,
+}
+
+/// Confidences, sorted into bins of equal width.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Calibration {
+    bins: Vec<Bin>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Bin {
+    images: u64,
+    correct: u64,
+    confidence: ExactSum,
+}
+
+impl Calibration {
+    pub(super) fn new(bins: usize) -> Calibration {
+        Calibration { bins: vec![Bin::default(); bins] }
+    }
+
+    pub(super) fn add(&mut self, confidence: f64, correct: bool) {
+        let count = self.bins.len();
+        // Computed from the product, the bin may be off by one where the confidence lies on a boundary.
+        let near = ((confidence * count as f64) as usize).min(count - 1);
+        let first = near.saturating_sub(1);
+        let place = (first..count).find(|&bin| confidence <= upper(bin, count)).unwrap_or(count - 1);
+        let bin = &mut self.bins[place];
+        bin.images += 1;
+        bin.correct += u64::from(correct);
+        bin.confidence.add(confidence);
+    }
+
+    pub(super) fn merge(&mut self, other: &Calibration) {
+        for (bin, other) in self.bins.iter_mut().zip(&other.bins) {
+            bin.images += other.images;
+            bin.correct += other.correct;
+            bin.confidence.merge(other.confidence);
+        }
+    }
+
+    /// The expected calibration error: how far accuracy and confidence of the bins lie apart, weighted by their images.
+    pub(super) fn expected_error(&self) -> Option<f64> {
+        let images: u64 = self.bins.iter().map(|bin| bin.images).sum();
+        let gaps: f64 = self.bins.iter().map(|bin| (bin.correct as f64 - bin.confidence.value()).abs()).sum();
+        (images > 0).then(|| gaps / images as f64)
+    }
+
+    pub(super) fn report(&self) -> Vec<CalibrationBin> {
+        let count = self.bins.len();
+        let bin = |(place, bin): (usize, &Bin)| CalibrationBin {
+            above: place as f64 / count as f64,
+            up_to: upper(place, count),
+            images: bin.images,
+            accuracy: (bin.images > 0).then(|| bin.correct as f64 / bin.images as f64),
+            confidence: (bin.images > 0).then(|| bin.confidence.value() / bin.images as f64),
+        };
+        self.bins.iter().enumerate().map(bin).collect()
+    }
+}
+
+fn upper(bin: usize, count: usize) -> f64 {
+    (bin + 1) as f64 / count as f64
+}

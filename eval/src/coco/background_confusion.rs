@@ -1,0 +1,98 @@
+//! Which class is taken for which, with background as one more class: objects that are missed, and detections of nothing.
+
+use serde::Serialize;
+
+use super::ground_truth::GroundTruth;
+use super::predictions::Detection;
+use crate::confusion::{ConfusedPair, ConfusionMatrix};
+
+/// The name of the class that stands for no object.
+const BACKGROUND: &str = "background";
+
+/// How many of the most frequent confusions are named.
+const MOST_CONFUSED: usize = 20;
+
+/// Which class was taken for which.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ConfusionReport {
+    /// By which rule the counts came about.
+    pub rule: String,
+    /// The classes of rows and columns: the ground truth's in its order, then background.
+    pub classes: Vec<String>,
+    /// Rows the truth, columns the prediction. The last row counts detections that met no object, the last column objects
+    /// that no detection met.
+    pub matrix: ConfusionMatrix,
+    /// The most frequent confusions, those with background included.
+    pub most_confused: Vec<ConfusedPair>,
+}
+
+/// Counts of confusions as ultralytics' `ConfusionMatrix.process_batch` counts them.
+pub(super) struct BackgroundConfusion {
+    confidence: f64,
+    iou: f64,
+    matrix: ConfusionMatrix,
+}
+
+impl BackgroundConfusion {
+    pub(super) fn new(confidence: f64, iou: f64) -> BackgroundConfusion {
+        BackgroundConfusion { confidence, iou, matrix: ConfusionMatrix::default() }
+    }
+
+    /// Counts an image's detections: each goes to the object of any class that it overlaps most, and each object keeps the
+    /// one that overlaps it most. Crowds are no objects.
+    pub(super) fn add(&mut self, ground_truth: &GroundTruth, position: usize, detections: &[Detection]) {
+        let class_of = |id| ground_truth.category_position(id);
+        let objects: Vec<_> = ground_truth
+            .annotations_of(position)
+            .iter()
+            .filter(|annotation| !annotation.crowd)
+            .filter_map(|annotation| Some((class_of(annotation.category_id)?, annotation.bbox)))
+            .collect();
+        let kept: Vec<_> = detections
+            .iter()
+            .filter(|detection| detection.score > self.confidence)
+            .filter_map(|detection| Some((class_of(detection.category_id)?, detection.bbox)))
+            .collect();
+        let background = ground_truth.categories().len();
+
+        let mut taken: Vec<Option<(usize, f64)>> = vec![None; objects.len()];
+        for (index, (_, bbox)) in kept.iter().enumerate() {
+            let overlaps = objects.iter().enumerate().map(|(object, (_, other))| (object, iou(bbox, other)));
+            let most = overlaps.filter(|&(_, iou)| iou > self.iou).reduce(|a, b| if b.1 > a.1 { b } else { a });
+            if let Some((object, iou)) = most
+                && taken[object].is_none_or(|(_, best)| iou > best)
+            {
+                taken[object] = Some((index, iou));
+            }
+        }
+        let mut met = vec![false; kept.len()];
+        for ((class, _), taken) in objects.iter().zip(taken) {
+            let predicted = taken.map_or(background, |(index, _)| {
+                met[index] = true;
+                kept[index].0
+            });
+            self.matrix.add(*class, predicted, 1);
+        }
+        for ((class, _), _) in kept.iter().zip(met).filter(|(_, met)| !met) {
+            self.matrix.add(background, *class, 1);
+        }
+    }
+
+    pub(super) fn report(self, ground_truth: &GroundTruth) -> ConfusionReport {
+        let names = ground_truth.categories().iter().map(|category| category.name.clone());
+        let classes: Vec<String> = names.chain([BACKGROUND.to_owned()]).collect();
+        ConfusionReport {
+            rule: format!("as ultralytics: scores above {}, IoU above {}, any class", self.confidence, self.iou),
+            most_confused: self.matrix.most_confused(&classes, MOST_CONFUSED),
+            classes,
+            matrix: self.matrix,
+        }
+    }
+}
+
+/// Intersection over union of boxes as x, y, width, height; 0 where neither has an area.
+fn iou(a: &[f64; 4], b: &[f64; 4]) -> f64 {
+    let shared = |axis: usize| ((a[axis] + a[axis + 2]).min(b[axis] + b[axis + 2]) - a[axis].max(b[axis])).max(0.0);
+    let both = shared(0) * shared(1);
+    if both > 0.0 { both / (a[2] * a[3] + b[2] * b[3] - both) } else { 0.0 }
+}

@@ -1,0 +1,113 @@
+//! Two detectors on the same images.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::detected::{Detected, IouType};
+use super::evaluator::{each_image, read_for};
+use super::feed::Feed;
+use super::ground_truth::GroundTruth;
+use super::outcomes::Outcomes;
+use super::predictions::{Detection, MaskDetection};
+use crate::Error;
+use crate::bootstrap::{BootstrapOptions, Comparison, compare};
+
+/// Compares two sets of detections in AP and AP50: new, add for each image, finish.
+///
+/// Each image is matched when it is added, and what is kept of a detection is 16 bytes. A resample then costs a pass over
+/// both sets' detections for each of the ten overlaps: 1000 of them on 5,000 images with 370,000 detections a set took 24 s on
+/// two busy cores, files included, and 84 MB.
+///
+/// An image that is never added counts as one without detections.
+pub struct CocoComparison<D: Detected = Detection> {
+    a: Feed<D, Outcomes>,
+    b: Feed<D, Outcomes>,
+    options: BootstrapOptions,
+}
+
+impl CocoComparison {
+    /// A comparison of boxes that has seen nothing.
+    ///
+    /// # Errors
+    /// Options outside their range.
+    pub fn new(ground_truth: impl Into<Arc<GroundTruth>>, options: BootstrapOptions) -> Result<CocoComparison, Error> {
+        CocoComparison::of(ground_truth.into(), options)
+    }
+}
+
+impl CocoComparison<MaskDetection> {
+    /// A comparison of masks that has seen nothing.
+    ///
+    /// # Errors
+    /// Ground truth without masks, options outside their range.
+    pub fn with_masks(
+        ground_truth: impl Into<Arc<GroundTruth>>,
+        options: BootstrapOptions,
+    ) -> Result<CocoComparison<MaskDetection>, Error> {
+        CocoComparison::of(ground_truth.into(), options)
+    }
+}
+
+impl<D: Detected> CocoComparison<D> {
+    fn of(ground_truth: Arc<GroundTruth>, options: BootstrapOptions) -> Result<CocoComparison<D>, Error> {
+        options.validate()?;
+        let feed = || Feed::new(ground_truth.clone(), Outcomes::new(ground_truth.clone(), D::IOU_TYPE));
+        Ok(CocoComparison { a: feed()?, b: feed()?, options })
+    }
+
+    /// Adds all detections of one image, those of set A and those of set B.
+    ///
+    /// # Errors
+    /// As [`CocoEvaluator::add`](super::CocoEvaluator::add), with the set. The comparison is then as it was.
+    pub fn add(&mut self, image_id: u64, a: &[D], b: &[D]) -> Result<(), Error> {
+        self.b.admit(image_id, b).map_err(|error| error.in_set('B'))?;
+        self.a.add(image_id, a).map_err(|error| error.in_set('A'))?;
+        self.b.add(image_id, b).map_err(|error| error.in_set('B'))
+    }
+
+    /// The comparison of everything added.
+    ///
+    /// # Errors
+    /// None that detections admitted by [`add`](Self::add) can cause.
+    pub fn finish(self) -> Result<Comparison, Error> {
+        let images = self.a.ground_truth.images().len();
+        let (mut a, _) = self.a.finish()?;
+        let (mut b, _) = self.b.finish()?;
+        a.rank();
+        b.rank();
+        let rule = format!("COCO {}, paired bootstrap over images, intervals of percentiles", D::IOU_TYPE);
+        compare(rule, images, self.options, &["AP", "AP50"], |weights| {
+            let (a, b) = (a.measure(weights), b.measure(weights));
+            vec![[a.ap, b.ap], [a.ap50, b.ap50]]
+        })
+    }
+}
+
+/// Compares two COCO results files on a COCO annotation file, by boxes or by masks.
+///
+/// # Errors
+/// As [`score_files`](super::score_files) for either file; options outside their range.
+pub fn compare_files(
+    annotations: impl AsRef<Path>,
+    a: impl AsRef<Path>,
+    b: impl AsRef<Path>,
+    iou_type: IouType,
+    options: BootstrapOptions,
+) -> Result<Comparison, Error> {
+    let (a, b) = (a.as_ref(), b.as_ref());
+    match iou_type {
+        IouType::Bbox => compare_sets(CocoComparison::new(GroundTruth::from_file(annotations)?, options)?, a, b),
+        IouType::Segm => {
+            let ground_truth = GroundTruth::from_file_with_masks(annotations)?;
+            compare_sets(CocoComparison::with_masks(ground_truth, options)?, a, b)
+        }
+    }
+}
+
+fn compare_sets<D: Detected>(mut comparison: CocoComparison<D>, a: &Path, b: &Path) -> Result<Comparison, Error> {
+    for (feed, path) in [(&mut comparison.a, a), (&mut comparison.b, b)] {
+        let predictions = read_for::<D>(&feed.ground_truth, path)?;
+        each_image(&predictions, |image_id, detections| feed.add(image_id, detections))?;
+    }
+    comparison.finish()
+}

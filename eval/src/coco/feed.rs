@@ -1,0 +1,136 @@
+//! Images on their way to be matched: checked one by one, handed on together.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use ::coco::StreamingEval;
+
+use super::detected::{Detected, IouType};
+use super::ground_truth::{Annotation, GroundTruth};
+use super::mask::{Mask, canvas};
+use crate::{Entry, Error};
+
+/// How many boxes are matched in one go: enough to pay for the engine's set-up and to keep every core at work, few enough
+/// to weigh two megabytes.
+const BATCH: usize = 8192;
+
+/// How many boxes a mask weighs.
+const MASK: usize = 16;
+
+/// Images to be matched together, with all their annotations and detections.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) images: Vec<::coco::Image>,
+    pub(super) annotations: Vec<::coco::Annotation>,
+    pub(super) detections: Vec<::coco::Annotation>,
+}
+
+/// What matches images.
+pub(super) trait Matcher {
+    fn match_images(&mut self, batch: Batch) -> Result<(), Error>;
+}
+
+impl Matcher for StreamingEval {
+    fn match_images(&mut self, Batch { images, annotations, detections }: Batch) -> Result<(), Error> {
+        Ok(self.update(images, annotations, detections)?)
+    }
+}
+
+/// Feeds a matcher each image of the ground truth once.
+pub(super) struct Feed<D, M> {
+    pub(super) ground_truth: Arc<GroundTruth>,
+    matcher: M,
+    added: Vec<bool>,
+    batch: Batch,
+    detections: usize,
+    shape: PhantomData<fn(D)>,
+}
+
+impl<D: Detected, M: Matcher> Feed<D, M> {
+    pub(super) fn new(ground_truth: Arc<GroundTruth>, matcher: M) -> Result<Feed<D, M>, Error> {
+        if D::IOU_TYPE == IouType::Segm && ground_truth.masks().is_none() {
+            return Err(Error::WithoutMasks);
+        }
+        let added = vec![false; ground_truth.images().len()];
+        Ok(Feed { ground_truth, matcher, added, batch: Batch::default(), detections: 0, shape: PhantomData })
+    }
+
+    /// Adds all detections of one image; after an error the feed is as it was.
+    pub(super) fn add(&mut self, image_id: u64, detections: &[D]) -> Result<(), Error> {
+        let position = self.admit(image_id, detections)?;
+        self.added[position] = true;
+        self.detections += detections.len();
+        self.enqueue(position, detections)
+    }
+
+    /// The place of an image that can be added with these detections.
+    pub(super) fn admit(&self, image_id: u64, detections: &[D]) -> Result<usize, Error> {
+        let position = self.ground_truth.image_position(image_id).ok_or(Error::UnlistedImage { image_id })?;
+        for (index, detection) in detections.iter().enumerate() {
+            admit(&self.ground_truth, Entry::Detection { image_id, index }, position, detection)?;
+        }
+        if self.added[position] { Err(Error::AddedTwice { image_id }) } else { Ok(position) }
+    }
+
+    /// The matcher, with every image matched, and the number of detections.
+    pub(super) fn finish(mut self) -> Result<(M, usize), Error> {
+        for position in 0..self.added.len() {
+            if !self.added[position] {
+                self.enqueue(position, &[])?;
+            }
+        }
+        self.flush()?;
+        Ok((self.matcher, self.detections))
+    }
+
+    fn enqueue(&mut self, position: usize, detections: &[D]) -> Result<(), Error> {
+        let listed = &self.ground_truth.images()[position];
+        let mut image = ::coco::Image { id: listed.id, ..Default::default() };
+        let masks = D::IOU_TYPE == IouType::Segm;
+        // An image without any mask may well be without a size.
+        if let (true, Ok([height, width])) = (masks, canvas(listed)) {
+            (image.height, image.width) = (height, width);
+        }
+        let annotations = self.ground_truth.annotations_of(position).iter();
+        let batch = &mut self.batch;
+        if masks {
+            let masks = self.ground_truth.masks_of(position);
+            batch.annotations.extend(annotations.zip(masks).map(|(annotation, mask)| object(annotation, Some(mask))));
+        } else {
+            batch.annotations.extend(annotations.map(|annotation| object(annotation, None)));
+        }
+        batch.detections.extend(detections.iter().map(|detection| detection.engine(image.id)));
+        batch.images.push(image);
+        let weight = (batch.annotations.len() + batch.detections.len()) * if masks { MASK } else { 1 };
+        if weight < BATCH { Ok(()) } else { self.flush() }
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.matcher.match_images(std::mem::take(&mut self.batch))
+    }
+}
+
+/// Whether a detection can be evaluated on the image at a position of the ground truth.
+pub(super) fn admit<D: Detected>(
+    ground_truth: &GroundTruth,
+    entry: Entry,
+    position: usize,
+    detection: &D,
+) -> Result<(), Error> {
+    let category_id = detection.category_id();
+    ground_truth.category_position(category_id).ok_or(Error::UnknownCategory { entry, category_id })?;
+    detection.check(entry, &ground_truth.images()[position])
+}
+
+/// An annotation as the engine takes it.
+pub(super) fn object(annotation: &Annotation, mask: Option<&Mask>) -> ::coco::Annotation {
+    ::coco::Annotation {
+        image_id: annotation.image_id,
+        category_id: annotation.category_id,
+        bbox: Some(annotation.bbox),
+        segmentation: mask.map(|mask| mask.0.clone()),
+        area: Some(annotation.area),
+        iscrowd: annotation.crowd,
+        ..Default::default()
+    }
+}

@@ -1,0 +1,31 @@
+//! Semantic segmentation: mIoU, pixel accuracy, Dice and the boundary F-score.
+//!
+//! ```
+//! use eval::segmentation::{SegmentationEvaluator, SegmentationOptions};
+//!
+//! # fn main() -> Result<(), eval::Error> {
+//! let mut evaluator = SegmentationEvaluator::new(["sky", "road"], Some(255), SegmentationOptions::default())?;
+//! let predicted = [0, 0, 1, 1, 1, 1];
+//! let truth = [0, 0, 0, 1, 1, 255];
+//! evaluator.add("1.png", &predicted, &truth, [2, 3])?;
+//! assert_eq!(evaluator.finish().mean_iou, Some((2.0 / 3.0 + 2.0 / 3.0) / 2.0));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! One matrix of pixel counts over all images decides every number but the boundary F-score. Parts of a set that are
+//! evaluated apart and [merged](SegmentationEvaluator::merge) give the bits of the whole; memory does not grow with the set.
+
+mod boundary;
+mod comparison;
+mod evaluator;
+mod folders;
+mod label_image;
+mod options;
+mod report;
+
+pub use comparison::{SegmentationComparison, compare_folders};
+pub use evaluator::SegmentationEvaluator;
+pub use folders::{score_folders, score_pairs};
+pub use options::SegmentationOptions;
+pub use report::{BoundaryReport, ClassReport, SegmentationReport};

@@ -1,0 +1,108 @@
+//! Scoring without a model: a folder of true label images against a folder of predicted ones.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::evaluator::SegmentationEvaluator;
+use super::label_image::LabelImage;
+use super::options::SegmentationOptions;
+use super::report::SegmentationReport;
+use crate::Error;
+
+/// How many images a thread has to itself at a time: each evaluates into a matrix of its own.
+const IMAGES_A_THREAD: usize = 8;
+
+/// Scores a folder of predicted label images against a folder of true ones, matched by file name.
+///
+/// Label images are PNG of palette indices or grey levels (VOC's and ADE20K's own form). Files of other kinds, and folders,
+/// are passed over. Images are read one after another, on all of rayon's threads; the sums are exact, so that the number of
+/// threads changes nothing.
+///
+/// # Errors
+/// Folders that cannot be read; a true image without prediction or the reverse, files that are no label images, a prediction
+/// of another size than its truth, and labels that are no class, all with the file.
+pub fn score_folders(
+    truth: impl AsRef<Path>,
+    predictions: impl AsRef<Path>,
+    class_names: impl IntoIterator<Item = impl Into<String>>,
+    ignore: Option<u8>,
+    options: SegmentationOptions,
+) -> Result<SegmentationReport, Error> {
+    let evaluator = SegmentationEvaluator::new(class_names, ignore, options)?;
+    evaluate(evaluator, &pairs(truth.as_ref(), predictions.as_ref())?)
+}
+
+/// The label images of two folders as (truth, prediction), by name.
+pub(super) fn pairs(truth: &Path, predictions: &Path) -> Result<Vec<(PathBuf, PathBuf)>, Error> {
+    let true_names = label_images(truth)?;
+    let predicted_names = label_images(predictions)?;
+    if let Some(name) = predicted_names.difference(&true_names).next() {
+        return Err(Error::NoTruth { path: predictions.join(name), truth: truth.join(name) });
+    }
+    let mut missing = true_names.difference(&predicted_names);
+    if let Some(name) = missing.next() {
+        let image = name.to_string_lossy().into_owned();
+        return Err(Error::NoPrediction { path: predictions.to_owned(), image, count: 1 + missing.count() });
+    }
+    Ok(true_names.iter().map(|name| (truth.join(name), predictions.join(name))).collect())
+}
+
+/// Scores predicted label images against true ones, given as (truth, prediction): a folder's [`score_folders`] for images
+/// that are listed elsewhere.
+///
+/// # Errors
+/// As [`score_folders`].
+pub fn score_pairs(
+    pairs: &[(PathBuf, PathBuf)],
+    class_names: impl IntoIterator<Item = impl Into<String>>,
+    ignore: Option<u8>,
+    options: SegmentationOptions,
+) -> Result<SegmentationReport, Error> {
+    evaluate(SegmentationEvaluator::new(class_names, ignore, options)?, pairs)
+}
+
+fn evaluate(mut whole: SegmentationEvaluator, pairs: &[(PathBuf, PathBuf)]) -> Result<SegmentationReport, Error> {
+    let empty = whole.clone();
+    for window in pairs.chunks(IMAGES_A_THREAD * rayon::current_num_threads()) {
+        let part = |pairs: &[(PathBuf, PathBuf)]| {
+            let mut part = empty.clone();
+            pairs.iter().try_for_each(|(truth, prediction)| read_pair(&mut part, truth, prediction)).map(|()| part)
+        };
+        let parts: Vec<Result<_, Error>> = window.par_chunks(IMAGES_A_THREAD).map(part).collect();
+        for part in parts {
+            whole.merge(&part?)?;
+        }
+    }
+    Ok(whole.finish())
+}
+
+/// Reads a true and a predicted label image and adds them.
+pub(super) fn read_pair(evaluator: &mut SegmentationEvaluator, truth: &Path, prediction: &Path) -> Result<(), Error> {
+    let true_image = LabelImage::read(truth)?;
+    let predicted = LabelImage::read(prediction)?;
+    if predicted.size != true_image.size {
+        return Err(Error::SizesDiffer { found: predicted.size, truth: true_image.size }.in_file(prediction));
+    }
+    evaluator.add(&prediction.to_string_lossy(), &predicted.labels, &true_image.labels, true_image.size)
+}
+
+/// The names of the PNG files of a folder.
+fn label_images(folder: &Path) -> Result<BTreeSet<OsString>, Error> {
+    let refused = |source| Error::Io { action: "read", path: folder.to_owned(), source };
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(folder).map_err(refused)? {
+        let name = entry.map_err(refused)?.file_name();
+        let extension = Path::new(&name).extension();
+        if extension.is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+            names.insert(name);
+        }
+    }
+    if names.is_empty() {
+        return Err(Error::Layout { path: folder.to_owned(), expected: "a folder with label images (PNG)" });
+    }
+    Ok(names)
+}

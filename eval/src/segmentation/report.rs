@@ -1,0 +1,131 @@
+//! What an evaluation of a segmenter found.
+
+use serde::Serialize;
+
+use super::evaluator::SegmentationEvaluator;
+use crate::confusion::{ConfusedPair, ConfusionMatrix};
+use crate::exact_sum::{ExactSum, mean, ratio};
+
+const RULE: &str = "pixels of all images in one matrix; means over the classes in truth or prediction";
+
+/// The result of an evaluation; shares lie between 0 and 1 and are none where there is nothing to share.
+///
+/// With a class's pixels in truth *t*, in prediction *p* and in both *b*: IoU is `b / (t + p - b)`, accuracy `b / t`, Dice
+/// `2b / (t + p)`. A class in neither has no IoU and no Dice, and does not enter their means, as in mmsegmentation;
+/// torchvision's references, which leave NaN there, agree wherever every class occurs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SegmentationReport {
+    /// By which rule the numbers came about.
+    pub rule: String,
+    /// Images added.
+    pub images: u64,
+    /// Pixels counted.
+    pub pixels: u64,
+    /// Pixels left out because their truth is ignored.
+    pub ignored: u64,
+    /// IoU of each class, averaged over the classes in truth or prediction: the number called mIoU.
+    pub mean_iou: Option<f64>,
+    /// Share of the pixels that is right.
+    pub pixel_accuracy: Option<f64>,
+    /// Accuracy of each class, averaged over the classes in truth.
+    pub mean_accuracy: Option<f64>,
+    /// IoU of each class, weighted by the class's pixels in truth.
+    pub frequency_weighted_iou: Option<f64>,
+    /// Dice of each class, averaged over the classes in truth or prediction.
+    pub mean_dice: Option<f64>,
+    /// The boundary F-score, where it was asked for.
+    pub boundary: Option<BoundaryReport>,
+    /// Each class, in the order of the labels.
+    pub per_class: Vec<ClassReport>,
+    /// The most frequent confusions.
+    pub most_confused: Vec<ConfusedPair>,
+    /// Which class was taken for which, in pixels.
+    pub confusion: ConfusionMatrix,
+}
+
+/// How well boundaries are met.
+///
+/// Each class is taken on each image that shows it, in truth or prediction, on pixels that are not ignored. Its F-score
+/// there (DAVIS's rule) is averaged over those images, then over the classes, in the manner of Csurka et al., BMVC 2013.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BoundaryReport {
+    /// By which rule the number came about.
+    pub rule: String,
+    /// How far boundaries may lie apart, as a share of the image's diagonal.
+    pub tolerance: f64,
+    /// The mean over the classes.
+    pub f_score: Option<f64>,
+}
+
+/// The result for one class.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassReport {
+    /// The class's name.
+    pub name: String,
+    /// Pixels that are truly of the class.
+    pub pixels: u64,
+    /// Pixels that were taken for it, rightly or not.
+    pub predicted: u64,
+    /// Pixels that are both.
+    pub correct: u64,
+    /// Intersection over union.
+    pub iou: Option<f64>,
+    /// `correct / pixels`, the class's recall.
+    pub accuracy: Option<f64>,
+    /// `correct / predicted`.
+    pub precision: Option<f64>,
+    /// Twice the intersection over the sum of both.
+    pub dice: Option<f64>,
+    /// Mean boundary F-score over the images with the class, where boundaries are measured.
+    pub boundary_f_score: Option<f64>,
+}
+
+impl SegmentationReport {
+    pub(super) fn new(evaluator: &SegmentationEvaluator) -> SegmentationReport {
+        let SegmentationEvaluator { names, ignore: _, options, tally } = evaluator;
+        let confusion = evaluator.confusion();
+        let totals = confusion.totals(names.len());
+        let per_class: Vec<ClassReport> = names
+            .iter()
+            .zip(&totals)
+            .zip(&tally.boundaries)
+            .map(|((name, totals), boundary)| ClassReport {
+                name: name.clone(),
+                pixels: totals.truth,
+                predicted: totals.predicted,
+                correct: totals.correct,
+                iou: ratio(totals.correct, totals.union()),
+                accuracy: ratio(totals.correct, totals.truth),
+                precision: ratio(totals.correct, totals.predicted),
+                dice: ratio(2 * totals.correct, totals.truth + totals.predicted),
+                boundary_f_score: (boundary.images > 0).then(|| boundary.f_scores.value() / boundary.images as f64),
+            })
+            .collect();
+        let pixels: u64 = totals.iter().map(|totals| totals.truth).sum();
+        let correct: u64 = totals.iter().map(|totals| totals.correct).sum();
+        let mut weighted = ExactSum::default();
+        for class in &per_class {
+            weighted.add(class.iou.unwrap_or(0.0) * (class.pixels as f64 / pixels.max(1) as f64));
+        }
+        let mean_of = |share: fn(&ClassReport) -> Option<f64>| mean(per_class.iter().filter_map(share));
+        SegmentationReport {
+            rule: RULE.to_owned(),
+            images: tally.images,
+            pixels,
+            ignored: tally.ignored,
+            mean_iou: mean_of(|class| class.iou),
+            pixel_accuracy: ratio(correct, pixels),
+            mean_accuracy: mean_of(|class| class.accuracy),
+            frequency_weighted_iou: (pixels > 0).then(|| weighted.value()),
+            mean_dice: mean_of(|class| class.dice),
+            boundary: options.boundary_tolerance.map(|tolerance| BoundaryReport {
+                rule: "boundary F by DAVIS 2017, mean over images and then classes".to_owned(),
+                tolerance,
+                f_score: mean_of(|class| class.boundary_f_score),
+            }),
+            most_confused: confusion.most_confused(names, options.confused_pairs),
+            per_class,
+            confusion,
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! PASCAL VOC detection: average precision by the eleven-point rule of 2007 and the every-point rule of 2010.
+//!
+//! ```
+//! use eval::voc::{Detection, GroundTruth, Object, VocEvaluator, VocOptions};
+//!
+//! # fn main() -> Result<(), eval::Error> {
+//! let bbox = [48.0, 240.0, 195.0, 371.0];
+//! let object = Object { image: "000001".into(), class: 0, bbox, difficult: false };
+//! let ground_truth = GroundTruth::from_parts(vec!["000001".into()], ["dog", "person"], vec![object])?;
+//! let mut evaluator = VocEvaluator::new(ground_truth, VocOptions::default())?;
+//! evaluator.add("000001", &[Detection { class: 0, bbox, score: 0.9 }])?;
+//! assert_eq!(evaluator.finish().voc_2010.map, Some(1.0));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The rules are those of the development kit (`VOCevaldet.m`): boxes are inclusive of their last pixel; a detection takes
+//! the object that it overlaps most, and is right where their IoU reaches 0.5 and no better detection has taken that object;
+//! `difficult` objects are not to be found, and what overlaps one most counts neither way.
+
+mod average_precision;
+mod evaluator;
+mod ground_truth;
+mod report;
+
+pub use evaluator::{Detection, VocEvaluator, VocOptions};
+pub use ground_truth::{GroundTruth, Object};
+pub use report::{ClassReport, RuleReport, VocReport};

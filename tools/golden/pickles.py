@@ -1,0 +1,44 @@
+"""Makes backbone/tests/golden/pickle_*: what torch.save writes, in the formats and nestings that checkpoints come in.
+
+    .venv/bin/python tools/golden/pickles.py
+
+The tensors are those of the stem and the classifier in mobileone_small_timm.safetensors, which the test reads beside them.
+"""
+
+import collections
+import pathlib
+
+import safetensors.torch
+import torch
+
+assert torch.__version__.split("+")[0] == "2.11.0", torch.__version__
+
+HERE = pathlib.Path(__file__).resolve().parents[2] / "backbone" / "tests" / "golden"
+
+
+class Command:
+    """What a hostile file holds: unpickled by Python, it runs a command."""
+
+    def __reduce__(self):
+        import os
+
+        return os.system, ("echo this must not run",)
+
+
+everything = safetensors.torch.load_file(HERE / "mobileone_small_timm.safetensors")
+tensors = collections.OrderedDict((key, value) for key, value in everything.items() if key.startswith(("stem.", "head.")))
+assert len(tensors) > 10
+
+average = collections.OrderedDict((key, torch.zeros_like(value)) for key, value in tensors.items())
+nested = {
+    "epoch": 7,
+    "arch": "mobileone",
+    "state_dict": collections.OrderedDict(("module." + key, value.half() if value.is_floating_point() else value) for key, value in tensors.items()),
+    "state_dict_average": average,
+    "optimizer": {"state": {0: {"momentum_buffer": torch.ones(3)}}, "param_groups": [{"lr": 0.1, "params": [0]}]},
+}
+torch.save(nested, HERE / "pickle_nested_half.pth")
+torch.save(tensors, HERE / "pickle_legacy.pth.tar", _use_new_zipfile_serialization=False)
+torch.save({"state_dict": {"stem.conv_kxk.0.conv.weight": Command()}}, HERE / "pickle_command.pth")
+# One element seen as many: a file of a kilobyte that asks for four gigabytes.
+torch.save({"stem.conv_kxk.0.conv.weight": torch.ones(1).expand(1 << 30)}, HERE / "pickle_expanded.pth")
