@@ -2,7 +2,7 @@
 
 PIPELINE = target/release/pipeline
 
-.PHONY: setup build demo test lint
+.PHONY: setup build demo test lint bench
 
 setup:
 	@tools/setup
@@ -10,10 +10,14 @@ setup:
 build: setup
 	cargo build --release --locked -p pipelines
 
-# Writes a synthetic data set, trains a small detector on it and prints the COCO table.
+# Writes a synthetic data set, trains a small network for each task on it, and lays the three side by side.
 demo: build
 	$(PIPELINE) data shapes data/shapes
-	$(PIPELINE) train shapes.yaml
+	rm -rf runs/demo
+	$(PIPELINE) train shapes/detect.yaml --output runs/demo
+	$(PIPELINE) train shapes/classify.yaml --output runs/demo
+	$(PIPELINE) train shapes/segment.yaml --output runs/demo
+	$(PIPELINE) report runs/demo/shapes-classify runs/demo/shapes-detect runs/demo/shapes-segment
 
 lint: setup
 	cargo fmt --all --check
@@ -21,3 +25,8 @@ lint: setup
 
 test: lint
 	tools/test
+
+# This program beside its peers, in one run.
+bench: setup
+	tools/python
+	.venv/bin/python benchmarks/coco_eval/run.py

@@ -1,7 +1,10 @@
 //! The command line.
 
+use clap::builder::TypedValueParser;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
+
+use crate::commands::LayoutName;
 
 /// Trains, evaluates and runs MobileOne vision models.
 #[derive(Debug, Parser)]
@@ -17,10 +20,18 @@ pub struct Cli {
 pub enum Command {
     /// Train a model as a configuration says, or go on with a run
     Train(TrainArgs),
+    /// Turn a network from train form to deploy form
+    Reparameterize(ReparameterizeArgs),
     /// Evaluate a run, or weights under a configuration
     Eval(EvalArgs),
-    /// Find objects in images and draw them
+    /// Run a network on images and draw what it sees
     Predict(PredictArgs),
+    /// Show a network layer by layer: outputs, parameters, multiply-adds
+    Info(InfoArgs),
+    /// Lay runs side by side: accuracy, parameters, multiply-adds, latency
+    Report(ReportArgs),
+    /// Rewrite weights under this program's names, or under another library's
+    Convert(ConvertArgs),
     /// Make data sets
     #[command(subcommand)]
     Data(DataCommand),
@@ -70,6 +81,77 @@ pub struct TrainArgs {
     pub json: bool,
 }
 
+/// `pipeline reparameterize`.
+#[derive(Debug, Args)]
+pub struct ReparameterizeArgs {
+    /// A run's folder, or a file of weights: this program's, Apple's or timm's
+    #[arg(value_name = "RUN|WEIGHTS")]
+    pub subject: String,
+    /// The file to write
+    #[arg(short, long, value_name = "OUT.safetensors")]
+    pub output: PathBuf,
+    /// Whose names to write the weights under
+    #[arg(long, value_enum, default_value = "own")]
+    pub layout: LayoutName,
+    /// Compare the forms on these images too, beside random inputs
+    #[arg(long, value_name = "IMAGE", num_args = 1..)]
+    pub images: Vec<PathBuf>,
+    /// Side of the inputs of a bare backbone or classifier
+    #[arg(long, value_name = "PIXELS", default_value_t = 224, value_parser = clap::value_parser!(u16).range(32..).map(usize::from))]
+    pub size: usize,
+    /// Write nothing where the forms differ by more than this, relative to the largest output
+    #[arg(long, value_name = "SHARE", default_value_t = 1e-5)]
+    pub tolerance: f64,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pipeline info`.
+#[derive(Debug, Args)]
+pub struct InfoArgs {
+    /// A variant (s0 to s4), a configuration, a run's folder, or a file of weights
+    #[arg(value_name = "VARIANT|CONFIG|RUN|WEIGHTS")]
+    pub subject: String,
+    /// Side of the input of a variant, or of bare weights
+    #[arg(long, value_name = "PIXELS", default_value_t = 224, value_parser = clap::value_parser!(u16).range(32..).map(usize::from))]
+    pub size: usize,
+    /// Number of classes [default: 1000 for a variant, else as the weights or the data have it]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub classes: Option<u32>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub set: SetArgs,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pipeline report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Folders of runs
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<PathBuf>,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pipeline convert`.
+#[derive(Debug, Args)]
+pub struct ConvertArgs {
+    /// A file of weights: this program's, Apple's or timm's, safetensors or .pth
+    #[arg(value_name = "WEIGHTS")]
+    pub weights: PathBuf,
+    /// The file to write
+    #[arg(short, long, value_name = "OUT.safetensors")]
+    pub output: PathBuf,
+    /// Whose names to write the weights under
+    #[arg(long, value_enum, default_value = "own")]
+    pub layout: LayoutName,
+}
+
 /// `pipeline eval`.
 #[derive(Debug, Args)]
 pub struct EvalArgs {
@@ -79,6 +161,9 @@ pub struct EvalArgs {
     /// The weights to evaluate [default: the run's best]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
+    /// Score a classifier against ReaL labels of ImageNet as well (real.json)
+    #[arg(long, value_name = "FILE")]
+    pub real_labels: Option<PathBuf>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub set: SetArgs,

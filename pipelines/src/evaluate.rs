@@ -41,7 +41,7 @@ pub fn evaluate<T: Task>(
     options: &EvaluateOptions<'_>,
 ) -> Result<ReportOf<T>, Failure> {
     let loader_options = LoaderOptions {
-        batch_size: options.batch_size,
+        batch_size: task.evaluation_batch(options.batch_size),
         workers: options.workers,
         on_error: options.on_error,
         ..LoaderOptions::default()

@@ -7,6 +7,7 @@
 //! | [`task`] | the one seam between stages and tasks |
 //! | [`mod@train`], [`mod@evaluate`] | the stages, written once for every task |
 //! | [`network`], [`batch`], [`precision`], [`device`] | a model with its weights, and what runs it |
+//! | [`mod@latency`] | how long one run of a network takes |
 //! | [`run_folder`], [`environment`] | what a run leaves |
 //! | [`console`], [`failure`] | what a person sees |
 
@@ -19,6 +20,7 @@ pub mod device;
 pub mod environment;
 pub mod evaluate;
 pub mod failure;
+pub mod latency;
 pub mod network;
 pub mod precision;
 pub mod run_folder;

@@ -4,26 +4,26 @@ use backbone::checkpoint;
 use std::path::Path;
 use tch::Device;
 
-use super::{classes_of, deployed, output, publish, run_config, run_weights, tell_findings};
+use super::{classes_of, deployed, for_task, output, publish, run_config, run_weights, tell_findings};
 use crate::batch::Normalizer;
 use crate::cli::EvalArgs;
-use crate::config::{Config, ConfigFile, TaskKind};
+use crate::config::{Config, ConfigFile};
 use crate::device;
 use crate::evaluate::{EvaluateOptions, ReportOf, evaluate};
 use crate::failure::Failure;
 use crate::run_folder::RunFolder;
-use crate::task::{Task, detect::Detect};
+use crate::task::Task;
 
 pub(super) fn run(args: &EvalArgs) -> Result<(), Failure> {
     let subject = Path::new(&args.subject);
     let run = subject.is_dir().then(|| RunFolder::open(subject)).transpose()?;
+    let mut overrides = args.set.overrides.clone();
+    overrides.extend(args.real_labels.iter().map(|file| format!("eval.real_labels={}", file.display())));
     let file = match &run {
-        Some(run) => run_config(run, &args.set.overrides)?,
-        None => ConfigFile::open(&args.subject, &args.set.overrides)?,
+        Some(run) => run_config(run, &overrides)?,
+        None => ConfigFile::open(&args.subject, &overrides)?,
     };
-    match file.task()? {
-        TaskKind::Detect => evaluate_with::<Detect>(args, run.as_ref(), &file.config()?),
-    }
+    for_task!(file.task()?, T => evaluate_with::<T>(args, run.as_ref(), &file.config()?))
 }
 
 fn evaluate_with<T: Task>(args: &EvalArgs, run: Option<&RunFolder>, config: &Config<T::Keys>) -> Result<(), Failure> {

@@ -1,20 +1,26 @@
 //! What each command does.
 
+mod convert;
 mod data;
 mod doctor;
 mod eval;
+mod info;
 mod predict;
+mod reparameterize;
+mod report;
+mod subject;
 mod train;
 
-use backbone::Form;
-use backbone::checkpoint::{self, Metadata};
+use backbone::checkpoint::{self, Layout, Metadata, Normalization};
+use backbone::{Form, Spec, StateDict};
+use clap::ValueEnum;
 use datasets::Class;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use tch::Device;
 
 use crate::cli::Command;
-use crate::config::{Config, ConfigFile};
+use crate::config::{Config, ConfigFile, DEFAULT_WORKERS};
 use crate::console::{self, Output};
 use crate::failure::Failure;
 use crate::network::Network;
@@ -29,11 +35,69 @@ use crate::train::checkpoint::Checkpoint;
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Train(args) => train::run(&args),
+        Command::Reparameterize(args) => reparameterize::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Info(args) => info::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Convert(args) => convert::run(&args),
         Command::Data(command) => data::run(&command),
         Command::Doctor(args) => doctor::run(&args),
     }
+}
+
+/// Evaluates an expression with `T` as the task of that kind: the one place that knows which types the kinds are.
+macro_rules! for_task {
+    ($kind:expr, $task:ident => $body:expr) => {
+        match $kind {
+            crate::config::TaskKind::Classify => {
+                type $task = crate::task::classify::Classify;
+                $body
+            }
+            crate::config::TaskKind::Detect => {
+                type $task = crate::task::detect::Detect;
+                $body
+            }
+            crate::config::TaskKind::Segment => {
+                type $task = crate::task::segment::Segment;
+                $body
+            }
+        }
+    };
+}
+use for_task;
+
+/// Whose names a file of weights is written under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LayoutName {
+    /// This program's, with metadata
+    Own,
+    /// apple/ml-mobileone's
+    Apple,
+    /// timm's
+    Timm,
+}
+
+/// Writes weights under the names of `layout`.
+fn write_weights(path: &Path, tensors: &StateDict, metadata: &Metadata, layout: LayoutName) -> Result<(), Failure> {
+    let written = match layout {
+        LayoutName::Own => checkpoint::write(path, tensors, metadata),
+        LayoutName::Apple => checkpoint::export(path, tensors, Layout::Apple),
+        LayoutName::Timm => checkpoint::export(path, tensors, Layout::Timm),
+    };
+    written.map_err(|error| match error {
+        backbone::Error::NoName { .. } => {
+            Failure::usage(error).hint("Apple and timm have classifiers only; write other networks with --layout own.")
+        }
+        other => Failure::failed(other),
+    })
+}
+
+/// What a file of ours says of weights that came without a word about themselves: ImageNet's normalisation, as published.
+fn bare_metadata(spec: Spec, form: Form) -> Metadata {
+    let normalization = Normalization::default();
+    Metadata { spec, form, classes: Vec::new(), normalization, extra: checkpoint::file::Text::new() }
 }
 
 /// The configuration that a run was made with.
@@ -110,11 +174,15 @@ fn tell_findings(set: &str, findings: &[String]) {
 fn metadata<T: Task>(config: &Config<T::Keys>, classes: &[Class]) -> Result<Metadata, Failure> {
     let ids: Vec<u64> = classes.iter().map(|class| class.id).collect();
     let ids = serde_json::to_string(&ids).map_err(Failure::failed)?;
+    // The file must not depend on how many threads happened to read the data.
+    let mut kept = config.clone();
+    kept.data.workers = DEFAULT_WORKERS;
+    let text = serde_yaml::to_string(&kept).map_err(Failure::failed)?;
     Ok(Metadata {
         spec: config.backbone.specification()?,
         form: Form::Train,
         classes: classes.iter().map(|class| class.name.clone()).collect(),
         normalization: config.data.normalize,
-        extra: [(CLASS_IDS.to_owned(), ids)].into(),
+        extra: [(CLASS_IDS.to_owned(), ids), (subject::CONFIG.to_owned(), text)].into(),
     })
 }

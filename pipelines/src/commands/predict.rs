@@ -3,24 +3,23 @@
 use backbone::Mode;
 use backbone::checkpoint;
 use serde_json::Value;
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
-use super::{classes_of, deployed, run_config, run_weights, to_json};
+use super::{classes_of, deployed, for_task, run_config, run_weights, to_json};
 use crate::batch::Normalizer;
 use crate::cli::PredictArgs;
-use crate::config::{Config, TaskKind};
+use crate::config::Config;
 use crate::console::{self, Progress};
 use crate::device;
 use crate::failure::Failure;
 use crate::run_folder::{RunFolder, write_whole};
-use crate::task::{RenderOptions, Task, detect::Detect};
+use crate::task::{RenderOptions, Task};
 
 pub(super) fn run(args: &PredictArgs) -> Result<(), Failure> {
     let run = RunFolder::open(&args.run)?;
     let file = run_config(&run, &[])?;
-    match file.task()? {
-        TaskKind::Detect => predict::<Detect>(args, &run, &file.config()?),
-    }
+    for_task!(file.task()?, T => predict::<T>(args, &run, &file.config()?))
 }
 
 fn predict<T: Task>(args: &PredictArgs, run: &RunFolder, config: &Config<T::Keys>) -> Result<(), Failure> {
@@ -32,17 +31,19 @@ fn predict<T: Task>(args: &PredictArgs, run: &RunFolder, config: &Config<T::Keys
     let task = T::new(config, &classes)?;
     let network = deployed(&task, weights, device)?;
     let normalizer = Normalizer::new(&config.data.normalize, device, true);
-    let options = RenderOptions { folder: args.output.clone(), threshold: args.threshold };
-    if let Some(folder) = &options.folder {
+    if let Some(folder) = &args.output {
         std::fs::create_dir_all(folder)
             .map_err(|error| Failure::failed(format!("{} cannot be made: {error}", folder.display())))?;
     }
     let mut results: Vec<Value> = Vec::new();
     let mut unreadable = 0;
     let mut progress = Progress::new("predicting", args.images.len() as u64);
+    let mut taken = HashSet::new();
     for image in &args.images {
+        let picture = args.output.as_deref().map(|folder| free_place(folder, image, &mut taken));
+        let options = RenderOptions { picture, threshold: args.threshold };
         match one(&task, &network.model, &normalizer, image, &options) {
-            Ok(found) => results.extend(found),
+            Ok(found) => results.push(found),
             Err(failure) => {
                 unreadable += 1;
                 console::warning(failure.to_string());
@@ -52,7 +53,7 @@ fn predict<T: Task>(args: &PredictArgs, run: &RunFolder, config: &Config<T::Keys
     }
     progress.finish();
     let json = to_json(&results)?;
-    match &options.folder {
+    match &args.output {
         Some(folder) => {
             write_whole(&folder.join("predictions.json"), json.as_bytes())?;
             console::status(format!("{} images predicted into {}", results.len(), folder.display()));
@@ -71,11 +72,40 @@ fn one<T: Task>(
     normalizer: &Normalizer,
     image: &Path,
     options: &RenderOptions,
-) -> Result<Vec<Value>, Failure> {
-    let batch = [task.prepare(image)?];
+) -> Result<Value, Failure> {
+    let sample = task.prepare(image)?;
     tch::no_grad(|| {
-        let images = normalizer.batch(batch.iter().map(T::image));
+        let images = normalizer.batch([T::image(&sample)].into_iter());
         let output = task.forward(model, &images, Mode::Eval)?;
-        task.render(model, &output, &batch, options)
+        task.render(model, &output, &sample, options)
     })
+}
+
+/// Where an image's pictures go, without their ending: named like the image, and numbered where an earlier one has that name.
+fn free_place(folder: &Path, image: &Path, taken: &mut HashSet<String>) -> PathBuf {
+    let stem = image.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let (mut name, mut number) = (stem.clone(), 1);
+    while !taken.insert(name.clone()) {
+        number += 1;
+        name = format!("{stem}-{number}");
+    }
+    folder.join(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_of_one_name_get_pictures_of_their_own() {
+        let mut taken = HashSet::new();
+        let places = ["x-2.jpg", "a/x.jpg", "b/x.png", "c/x.jpg", "y.jpg"]
+            .map(|image| free_place(Path::new("out"), Path::new(image), &mut taken));
+        let mut distinct = places.to_vec();
+        distinct.sort();
+        distinct.dedup();
+        assert_eq!(distinct.len(), places.len(), "{places:?}");
+        assert_eq!(places[1], Path::new("out/x"));
+        assert_eq!(places[2], Path::new("out/x-3"));
+    }
 }

@@ -5,18 +5,18 @@ use signal_hook::flag;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::{eval, metadata, output, publish, run_config, tell_findings, to_json};
+use super::{eval, for_task, metadata, output, publish, run_config, tell_findings, to_json};
 use crate::cli::TrainArgs;
-use crate::config::{Config, ConfigFile, TaskKind};
+use crate::config::{Config, ConfigFile};
 use crate::console;
 use crate::device;
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
 use crate::network::Network;
 use crate::run_folder::RunFolder;
-use crate::task::{Task, detect::Detect};
+use crate::task::Task;
 use crate::train::checkpoint::Checkpoint;
-use crate::train::{Setup, Trainer, start_weights};
+use crate::train::{Setup, Trainer, calibrate, start_weights};
 
 pub(super) fn run(args: &TrainArgs) -> Result<(), Failure> {
     let resumed = args.resume.as_deref().map(RunFolder::open).transpose()?;
@@ -25,9 +25,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<(), Failure> {
         (None, Some(name)) => ConfigFile::open(name, &args.set.overrides)?,
         (None, None) => return Err(Failure::usage("neither a configuration nor --resume is given")),
     };
-    match file.task()? {
-        TaskKind::Detect => train::<Detect>(args, &file.config()?, resumed),
-    }
+    for_task!(file.task()?, T => train::<T>(args, &file.config()?, resumed))
 }
 
 fn train<T: Task>(args: &TrainArgs, config: &Config<T::Keys>, resumed: Option<RunFolder>) -> Result<(), Failure> {
@@ -43,6 +41,7 @@ fn train<T: Task>(args: &TrainArgs, config: &Config<T::Keys>, resumed: Option<Ru
     let checkpoint = resumed.as_ref().map(last_checkpoint).transpose()?;
     if checkpoint.is_none() {
         start_weights(&config.backbone, &network)?;
+        calibrate(config, &network, &training)?;
     }
     let name = args.name.as_deref().or(config.name.as_deref()).unwrap_or("run");
     let run = match resumed {

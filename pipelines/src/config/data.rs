@@ -2,7 +2,7 @@
 
 use backbone::Normalization;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::Keys;
 
@@ -14,6 +14,13 @@ pub struct ImageSize {
     pub height: usize,
     /// Columns of pixels.
     pub width: usize,
+}
+
+impl ImageSize {
+    /// Height and width, as tensors count them.
+    pub fn sides(self) -> [i64; 2] {
+        [self.height as i64, self.width as i64]
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -66,52 +73,16 @@ pub struct DataConfig<K: Keys> {
     #[serde(default)]
     pub augment: K::Augment,
     /// Threads that read and prepare samples; 0 prepares them between the steps.
-    #[serde(default = "two_workers")]
+    #[serde(default = "default_workers")]
     pub workers: usize,
     /// What a sample that cannot be read does to a run.
     #[serde(default)]
     pub on_error: datasets::OnError,
 }
 
-fn two_workers() -> usize {
-    2
-}
+/// Threads that read samples where the configuration does not say.
+pub const DEFAULT_WORKERS: usize = 2;
 
-/// A set of images with boxes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "format", rename_all = "lowercase", deny_unknown_fields)]
-pub enum DetectionSource {
-    /// A folder of images and an instances JSON.
-    Coco {
-        /// The folder of images, below `data.root`.
-        images: PathBuf,
-        /// The JSON file, below `data.root`.
-        annotations: PathBuf,
-    },
-    /// A VOC devkit folder: `JPEGImages`, `Annotations`, `ImageSets/Main`.
-    Voc {
-        /// The list in `ImageSets/Main`, without its ending.
-        split: String,
-        /// The devkit folder, below `data.root`.
-        #[serde(default)]
-        folder: PathBuf,
-        /// Class names in the order of their indices; collected from the training annotations where not given.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        classes: Option<Vec<String>>,
-    },
-}
-
-impl DetectionSource {
-    /// The first path that the source needs and that is not there.
-    pub fn missing(&self, root: &Path) -> Option<PathBuf> {
-        let needed = match self {
-            Self::Coco { images, annotations } => vec![root.join(images), root.join(annotations)],
-            Self::Voc { split, folder, .. } => {
-                let folder = root.join(folder);
-                let list = folder.join("ImageSets/Main").join(format!("{split}.txt"));
-                vec![folder.join("JPEGImages"), folder.join("Annotations"), list]
-            }
-        };
-        needed.into_iter().find(|path| !path.exists())
-    }
+fn default_workers() -> usize {
+    DEFAULT_WORKERS
 }

@@ -37,6 +37,15 @@ impl ConfigFile {
         Ok(Self { path, text, overrides })
     }
 
+    /// The configuration that a file of weights keeps in its metadata.
+    ///
+    /// # Errors
+    /// When an override has no `=`.
+    pub fn kept_in(weights: &Path, text: &str, overrides: &[String]) -> Result<Self, Failure> {
+        let overrides = overrides.iter().map(|word| Override::parse(word)).collect::<Result<_, _>>()?;
+        Ok(Self { path: weights.to_owned(), text: text.to_owned(), overrides })
+    }
+
     /// The file that was read.
     pub fn path(&self) -> &Path {
         &self.path
@@ -183,12 +192,15 @@ pub fn configuration_path(name: &str) -> Result<PathBuf, Failure> {
     })
 }
 
+/// The YAML files in a folder and in the folders in it, by their place below it.
 fn configurations_in(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+    let entries = |folder: &Path| {
+        let found = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        found.collect::<Vec<_>>()
+    };
+    let deeper = entries(folder).into_iter().flat_map(|path| if path.is_dir() { entries(&path) } else { vec![path] });
+    let mut names: Vec<String> = deeper
+        .filter_map(|path| Some(path.strip_prefix(folder).ok()?.to_string_lossy().into_owned()))
         .filter(|name| name.ends_with(".yaml"))
         .collect();
     names.sort();

@@ -12,7 +12,7 @@ mod train;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
 
-pub use data::{DataConfig, DetectionSource, ImageSize};
+pub use data::{DEFAULT_WORKERS, DataConfig, ImageSize};
 pub use load::{ConfigFile, configuration_path};
 pub use model::{BackboneConfig, Initialization};
 pub use train::{CheckpointConfig, OptimizerConfig, Precision, ScheduleConfig, ScheduleKind, TrainConfig};
@@ -21,8 +21,12 @@ pub use train::{CheckpointConfig, OptimizerConfig, Precision, ScheduleConfig, Sc
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskKind {
+    /// Image classification.
+    Classify,
     /// Object detection with SSDLite.
     Detect,
+    /// Semantic segmentation with DeepLabV3.
+    Segment,
 }
 
 /// What a task adds to the common configuration.

@@ -1,6 +1,6 @@
 //! The `backbone` section.
 
-use backbone::{Form, OutputStride, Spec, Variant};
+use backbone::{Form, OutputStride, Spec, TrainForward, Variant};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -27,9 +27,16 @@ pub struct BackboneConfig {
     /// A specification of one's own in place of a variant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<Spec>,
+    /// Whether squeeze-and-excitation stays where the specification has it (of the variants, S4 alone). The paper's
+    /// segmentation goes without.
+    #[serde(default = "yes")]
+    pub squeeze_excite: bool,
     /// The form that is trained. `deploy` fine-tunes re-parameterised weights at the price of a plain network.
     #[serde(default = "train_form")]
     pub form: Form,
+    /// How a train form runs in training: `folded` computes the same as `branches` at a lower price.
+    #[serde(default = "folded")]
+    pub train_forward: TrainForward,
     /// A checkpoint of the backbone to start from; random weights where it is not given.
     #[serde(default)]
     pub weights: Option<PathBuf>,
@@ -43,6 +50,14 @@ pub struct BackboneConfig {
 
 fn train_form() -> Form {
     Form::Train
+}
+
+fn folded() -> TrainForward {
+    TrainForward::Folded
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn native_stride() -> OutputStride {
@@ -66,6 +81,7 @@ impl BackboneConfig {
                     .hint("Add `variant: s0` (up to s4) under `backbone`."));
             }
         };
+        let spec = if self.squeeze_excite { spec } else { spec.without_squeeze_excite() };
         spec.validate().map_err(|error| Failure::usage(format!("backbone.spec: {error}")))?;
         Ok(spec)
     }

@@ -65,6 +65,9 @@ pub enum OptimizerConfig {
         /// L2 penalty.
         #[serde(default = "sgd_decay")]
         weight_decay: f64,
+        /// The penalty at the end of the run, reached by half a cosine; no change where it is not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        weight_decay_end: Option<f64>,
         /// Learning rate of the backbone relative to `lr`.
         #[serde(default = "one")]
         backbone_lr: f64,
@@ -82,6 +85,9 @@ pub enum OptimizerConfig {
         /// Decoupled decay.
         #[serde(default = "adam_decay")]
         weight_decay: f64,
+        /// The decay at the end of the run, reached by half a cosine; no change where it is not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        weight_decay_end: Option<f64>,
         /// Learning rate of the backbone relative to `lr`.
         #[serde(default = "one")]
         backbone_lr: f64,
@@ -109,7 +115,14 @@ fn one() -> f64 {
 
 impl Default for OptimizerConfig {
     fn default() -> Self {
-        Self::Sgd { lr: 0.1, momentum: sgd_momentum(), nesterov: false, weight_decay: sgd_decay(), backbone_lr: 1.0 }
+        Self::Sgd {
+            lr: 0.1,
+            momentum: sgd_momentum(),
+            nesterov: false,
+            weight_decay: sgd_decay(),
+            weight_decay_end: None,
+            backbone_lr: 1.0,
+        }
     }
 }
 
@@ -119,6 +132,14 @@ impl OptimizerConfig {
         match self {
             Self::Sgd { lr, .. } | Self::Adamw { lr, .. } => *lr,
         }
+    }
+
+    /// The weight decay where `annealed` of the way to its end is left (1 at the start of a run, 0 at its end).
+    pub fn weight_decay(&self, annealed: f64) -> f64 {
+        let (Self::Sgd { weight_decay, weight_decay_end, .. } | Self::Adamw { weight_decay, weight_decay_end, .. }) =
+            self;
+        let end = weight_decay_end.unwrap_or(*weight_decay);
+        end + (weight_decay - end) * annealed
     }
 
     /// The backbone's learning rate relative to [`Self::learning_rate`].
@@ -139,8 +160,10 @@ pub struct ScheduleConfig {
     pub warmup_steps: u64,
     /// The warm-up's start, relative to the peak.
     pub warmup_start: f64,
-    /// The end, relative to the peak (cosine only).
+    /// The end, relative to the peak (`cosine` and `poly`).
     pub end: f64,
+    /// The exponent of `poly`.
+    pub power: f64,
 }
 
 /// The curve of the learning rate after the warm-up.
@@ -149,13 +172,15 @@ pub struct ScheduleConfig {
 pub enum ScheduleKind {
     /// Half a cosine from the peak to `end`.
     Cosine,
+    /// `(1 - progress) ^ power` from the peak to `end`, as DeepLab trains.
+    Poly,
     /// No change.
     Constant,
 }
 
 impl Default for ScheduleConfig {
     fn default() -> Self {
-        Self { kind: ScheduleKind::Cosine, warmup_steps: 0, warmup_start: 1e-3, end: 0.0 }
+        Self { kind: ScheduleKind::Cosine, warmup_steps: 0, warmup_start: 1e-3, end: 0.0, power: 0.9 }
     }
 }
 
@@ -196,6 +221,7 @@ impl TrainConfig {
             ("checkpoint.every_epochs", self.checkpoint.every_epochs as f64),
             ("optimizer.lr", self.optimizer.learning_rate()),
             ("clip_grad_norm", self.clip_grad_norm.unwrap_or(1.0)),
+            ("schedule.power", self.schedule.power),
         ];
         for (key, value) in positive {
             if !(value > 0.0 && value.is_finite()) {
@@ -203,21 +229,17 @@ impl TrainConfig {
             }
         }
         let not_negative = match &self.optimizer {
-            OptimizerConfig::Sgd { momentum, weight_decay, backbone_lr, .. } => {
-                vec![("momentum", *momentum), ("weight_decay", *weight_decay), ("backbone_lr", *backbone_lr)]
-            }
-            OptimizerConfig::Adamw { betas, eps, weight_decay, backbone_lr, .. } => {
-                let [beta1, beta2] = *betas;
-                vec![
-                    ("betas[0]", beta1),
-                    ("betas[1]", beta2),
-                    ("eps", *eps),
-                    ("weight_decay", *weight_decay),
-                    ("backbone_lr", *backbone_lr),
-                ]
+            OptimizerConfig::Sgd { momentum, .. } => vec![("momentum", *momentum)],
+            OptimizerConfig::Adamw { betas: [beta1, beta2], eps, .. } => {
+                vec![("betas[0]", *beta1), ("betas[1]", *beta2), ("eps", *eps)]
             }
         };
-        for (key, value) in not_negative {
+        let both = [
+            ("weight_decay", self.optimizer.weight_decay(1.0)),
+            ("weight_decay_end", self.optimizer.weight_decay(0.0)),
+            ("backbone_lr", self.optimizer.backbone_scale()),
+        ];
+        for (key, value) in not_negative.into_iter().chain(both) {
             if !(value >= 0.0 && value.is_finite()) {
                 return Err(Failure::usage(format!("train.optimizer.{key} is {value}; it must be 0 or more")));
             }

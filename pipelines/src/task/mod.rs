@@ -3,11 +3,14 @@
 //! A task says how to read a sample, build the model, compute losses, turn outputs into predictions and score them. The
 //! stages (training, evaluation, prediction) are written once, against [`Task`].
 
+mod body;
+pub mod classify;
 pub mod detect;
+pub mod segment;
 
-use backbone::{Form, Mode, StateDict};
-use datasets::{Class, Dataset, Image};
-use serde::Serialize;
+use backbone::{CostRow, Form, MobileOne, Mode, StateDict};
+use datasets::{Class, Dataset, Encoding, Image, SampleRng};
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tch::{Tensor, nn};
@@ -15,6 +18,8 @@ use tch::{Tensor, nn};
 use crate::config::{Config, Keys};
 use crate::console::Table;
 use crate::failure::Failure;
+use crate::run_folder::write_whole;
+pub use body::Body;
 
 /// A set of samples as a stage needs it.
 pub struct Data<D> {
@@ -46,8 +51,13 @@ pub trait Task: Sized {
     type Model;
     /// What the network puts out.
     type Output;
+    /// What the images of a batch are to be taken for.
+    type Targets;
     /// Counts predictions against the truth.
     type Scorer: Scorer<Self>;
+
+    /// What stands before the backbone's keys; nothing where it is the root of the network.
+    const BACKBONE: &'static str;
 
     /// The task for these classes.
     ///
@@ -73,8 +83,22 @@ pub trait Task: Sized {
     /// When the configuration does not describe a model that can be built.
     fn build(&self, path: &nn::Path, form: Form) -> Result<Self::Model, Failure>;
 
+    /// The backbone of a model.
+    fn backbone(model: &Self::Model) -> &MobileOne;
+
+    /// What a model of that form costs for one image of the configured size, layer by layer. The form is that of the heads too.
+    fn cost(&self, model: &Self::Model, form: Form) -> Vec<CostRow>;
+
+    /// The numbers of an output, by name, for comparing two models.
+    fn numbers<'a>(&self, output: &'a Self::Output) -> Vec<(&'static str, &'a Tensor)>;
+
     /// Writes the model's deploy-form weights under their keys.
     fn fold(&self, model: &Self::Model, into: &mut StateDict);
+
+    /// Images that are evaluated together, where training takes `configured`.
+    fn evaluation_batch(&self, configured: usize) -> usize {
+        configured
+    }
 
     /// The image of a sample.
     fn image(sample: &Self::Sample) -> &Image;
@@ -88,11 +112,24 @@ pub trait Task: Sized {
     /// When the images do not fit the network.
     fn forward(&self, model: &Self::Model, images: &Tensor, mode: Mode) -> Result<Self::Output, Failure>;
 
+    /// What a training step shows the network, made from the batch's normalised images `[N, 3, H, W]`, and what the network is
+    /// to take it for. Everything random comes from `rng`.
+    ///
+    /// # Errors
+    /// When a sample does not fit the task.
+    fn targets(
+        &self,
+        images: Tensor,
+        batch: &[Self::Sample],
+        rng: &mut SampleRng,
+    ) -> Result<(Tensor, Self::Targets), Failure>;
+
     /// The parts of the loss, in fp32.
     ///
     /// # Errors
-    /// When a sample does not fit the network.
-    fn losses(&self, model: &Self::Model, output: &Self::Output, batch: &[Self::Sample]) -> Result<Vec<Loss>, Failure>;
+    /// When the targets do not fit the output.
+    fn losses(&self, model: &Self::Model, output: &Self::Output, targets: &Self::Targets)
+    -> Result<Vec<Loss>, Failure>;
 
     /// A scorer for the samples of `data`. Where `folder` is given it writes the predictions there, and the truth beside
     /// them in the same format, so that other evaluators can be run on both.
@@ -107,24 +144,65 @@ pub trait Task: Sized {
     /// When it cannot be read.
     fn prepare(&self, image: &Path) -> Result<Self::Sample, Failure>;
 
-    /// Writes what the network sees in `sample`: a picture below `folder`, and a value for the JSON.
+    /// Writes what the network sees in one image: pictures where `options` say, and a value for the JSON. `output` is of that image
+    /// alone.
     ///
     /// # Errors
-    /// When the picture cannot be written.
+    /// When a picture cannot be written.
     fn render(
         &self,
         model: &Self::Model,
         output: &Self::Output,
-        batch: &[Self::Sample],
+        sample: &Self::Sample,
         options: &RenderOptions,
-    ) -> Result<Vec<serde_json::Value>, Failure>;
+    ) -> Result<serde_json::Value, Failure>;
+}
+
+/// A section of the configuration that a task has no keys for.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Nothing {}
+
+/// JPEG quality of drawn pictures.
+const QUALITY: u8 = 92;
+
+/// Writes a picture whole as JPEG; `place` is its path without the ending. Gives the whole path back.
+fn write_picture(place: &Path, image: &Image) -> Result<PathBuf, Failure> {
+    let path = PathBuf::from(format!("{}.jpg", place.display()));
+    let bytes = image.encode(Encoding::Jpeg(QUALITY)).map_err(Failure::failed)?;
+    write_whole(&path, &bytes)?;
+    Ok(path)
+}
+
+/// The error of a data set whose classes are not those that a network was trained for.
+fn differing_classes(found: &[Class], trained: &[Class]) -> Failure {
+    let names = |classes: &[Class]| {
+        let all: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
+        match all.len() {
+            0..=20 => all.join(", "),
+            count => format!("{count}: {}, ...", all[..20].join(", ")),
+        }
+    };
+    Failure::failed(format!(
+        "the validation set's classes ({}) are not those of the network ({})",
+        names(found),
+        names(trained)
+    ))
+}
+
+/// An error of the data: a setting out of range is the configuration's fault.
+fn data_failure(error: datasets::Error) -> Failure {
+    match error {
+        datasets::Error::Setting { .. } => Failure::usage(format!("data: {error}")),
+        other => Failure::failed(other),
+    }
 }
 
 /// How predictions are shown.
 #[derive(Clone, Debug)]
 pub struct RenderOptions {
-    /// Where pictures go; none are drawn without it.
-    pub folder: Option<PathBuf>,
+    /// Where the image's pictures go, without their ending; none are drawn without it.
+    pub picture: Option<PathBuf>,
     /// Predictions below this score are left out.
     pub threshold: f64,
 }
@@ -149,8 +227,11 @@ pub trait Scorer<T: Task> {
 
 /// How good a network is.
 pub trait Report: Serialize {
-    /// The number that decides which checkpoint is best, and its name; higher is better.
-    fn headline(&self) -> (&'static str, f64);
+    /// The name of the number that decides which checkpoint is best.
+    const HEADLINE: &'static str;
+
+    /// That number; higher is better.
+    fn headline(&self) -> f64;
 
     /// What goes to CSV and TensorBoard each epoch.
     fn scalars(&self) -> Vec<(&'static str, f64)>;

@@ -10,7 +10,7 @@ mod start;
 
 use backbone::Mode;
 use backbone::checkpoint::Metadata;
-use datasets::{Batch, LastBatch, Loader, LoaderOptions, Order};
+use datasets::{Batch, LastBatch, Loader, LoaderOptions, Order, SampleRng};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ use optimizer::Optimizer;
 use progress::{Epoch, Hook, Means, Position, Step};
 use schedule::Schedule;
 
-pub use start::{lay_channels_last, start_weights};
+pub use start::{calibrate, lay_channels_last, start_weights};
 
 /// A run in memory.
 pub struct Trainer<'a, T: Task> {
@@ -88,7 +88,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             lay_channels_last(ema.network())?;
         }
         let named = network.parameters();
-        let optimizer = Optimizer::new(&train.optimizer, &named);
+        let optimizer = Optimizer::new(&train.optimizer, &named, T::BACKBONE);
         let normalizer = Normalizer::new(&config.data.normalize, network.device(), train.channels_last);
         Ok(Self {
             task,
@@ -167,7 +167,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         for batch in &mut batches {
             let batch = batch.map_err(Failure::failed)?;
             self.skipped += tell_skipped(&batch.skipped);
-            let step = self.step(&batch, schedule.factor(self.position.step))?;
+            let step = self.step(&batch, schedule)?;
             self.position.batch = batch.index + 1;
             images += step.images;
             rate = step.learning_rate;
@@ -197,13 +197,15 @@ impl<'a, T: Task> Trainer<'a, T> {
         })
     }
 
-    fn step(&mut self, batch: &Batch<T::Sample>, factor: f64) -> Result<Step, Failure> {
+    fn step(&mut self, batch: &Batch<T::Sample>, schedule: &Schedule) -> Result<Step, Failure> {
         let (task, device) = (self.task, self.network.device());
+        let mut rng = SampleRng::for_batch(self.config.seed, self.position.epoch, batch.index as u64);
         let images = self.normalizer.batch(batch.samples.iter().map(T::image));
+        let (images, targets) = task.targets(images, &batch.samples, &mut rng)?;
         let output = precision::forward(self.config.train.precision, device, || {
             task.forward(&self.network.model, &images, Mode::Train)
         })??;
-        let parts = task.losses(&self.network.model, &output, &batch.samples)?;
+        let parts = task.losses(&self.network.model, &output, &targets)?;
         let values: Vec<&Tensor> = parts.iter().map(|part| &part.value).collect();
         let stacked = Tensor::stack(&values, 0);
         let total = stacked.sum(Kind::Float);
@@ -216,7 +218,8 @@ impl<'a, T: Task> Trainer<'a, T> {
             Some(limit) => Some(foreach::clip_grad_norm(&self.parameters, limit).map_err(Failure::failed)?),
             None => None,
         };
-        self.optimizer.step(factor)?;
+        let (factor, annealed) = (schedule.factor(self.position.step), schedule.annealed(self.position.step));
+        self.optimizer.step(factor, annealed)?;
         if let Some(ema) = &mut self.ema {
             ema.update(self.position.step)?;
         }
@@ -240,7 +243,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         if last || done.is_multiple_of(train.eval_every) {
             let report = self.evaluate()?;
             metrics = report.scalars();
-            let (_, headline) = report.headline();
+            let headline = report.headline();
             better = self.position.best.is_none_or(|best| headline > best);
             if better {
                 self.position.best = Some(headline);

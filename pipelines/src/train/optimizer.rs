@@ -1,5 +1,6 @@
 //! SGD and AdamW over named parameters, with state that can be saved.
 
+use backbone::checkpoint::keys;
 use std::collections::BTreeMap;
 use tch::Tensor;
 use tch_ext::{foreach, optim};
@@ -26,15 +27,13 @@ pub struct Optimizer {
     steps: u64,
 }
 
-/// The prefix under which a detector's or segmenter's backbone keeps its parameters.
-const BACKBONE: &str = "backbone.";
-
 impl Optimizer {
-    /// An optimiser of `parameters`, which are named. Vectors and scalars (norm parameters, biases) do not decay.
-    pub fn new(config: &OptimizerConfig, parameters: &BTreeMap<String, Tensor>) -> Self {
+    /// An optimiser of `parameters`, which are named; the backbone's names start with `backbone`. Vectors and scalars (norm
+    /// parameters, biases) do not decay.
+    pub fn new(config: &OptimizerConfig, parameters: &BTreeMap<String, Tensor>, backbone: &str) -> Self {
         let mut groups: BTreeMap<(bool, bool), Group> = BTreeMap::new();
         for (name, parameter) in parameters {
-            let in_backbone = name.starts_with(BACKBONE);
+            let in_backbone = name.starts_with(backbone) && keys::is_backbone(name);
             let decays = parameter.dim() > 1;
             let group = groups.entry((in_backbone, decays)).or_insert_with(|| Group {
                 names: Vec::new(),
@@ -55,11 +54,13 @@ impl Optimizer {
         Self { config: config.clone(), groups: groups.into_values().collect(), steps: 0 }
     }
 
-    /// One step with the gradients that lie on the parameters, at `factor` times the learning rate; clears them.
+    /// One step with the gradients that lie on the parameters, at `factor` times the learning rate; clears them. `annealed` goes
+    /// from 1 to 0 over the run and takes the weight decay from its start to its end.
     ///
     /// # Errors
     /// When a parameter has no gradient, or libtorch fails.
-    pub fn step(&mut self, factor: f64) -> Result<(), Failure> {
+    pub fn step(&mut self, factor: f64, annealed: f64) -> Result<(), Failure> {
+        let decay = self.config.weight_decay(annealed);
         for group in &mut self.groups {
             let gradients: Vec<Tensor> = foreach::gradients(&group.parameters)
                 .into_iter()
@@ -68,7 +69,7 @@ impl Optimizer {
                     gradient.ok_or_else(|| Failure::failed(format!("the parameter {name} takes no part in the loss")))
                 })
                 .collect::<Result<_, _>>()?;
-            group.step(&self.config, &gradients, factor, self.steps).map_err(Failure::failed)?;
+            group.step(&self.config, &gradients, factor, decay, self.steps).map_err(Failure::failed)?;
             foreach::clear_gradients(&group.parameters);
         }
         self.steps += 1;
@@ -123,27 +124,18 @@ impl Group {
         config: &OptimizerConfig,
         gradients: &[Tensor],
         factor: f64,
+        decay: f64,
         steps: u64,
     ) -> Result<(), tch_ext::Error> {
+        let weight_decay = decay * self.decay_scale;
         let lr = config.learning_rate() * self.lr_scale * factor;
         match config {
-            OptimizerConfig::Sgd { momentum, nesterov, weight_decay, .. } => {
-                let options = optim::SgdOptions {
-                    lr,
-                    momentum: *momentum,
-                    weight_decay: weight_decay * self.decay_scale,
-                    nesterov: *nesterov,
-                };
+            OptimizerConfig::Sgd { momentum, nesterov, .. } => {
+                let options = optim::SgdOptions { lr, momentum: *momentum, weight_decay, nesterov: *nesterov };
                 optim::sgd_step(&self.parameters, gradients, &mut self.first, options, steps == 0)
             }
-            OptimizerConfig::Adamw { betas: [beta1, beta2], eps, weight_decay, .. } => {
-                let options = optim::AdamWOptions {
-                    lr,
-                    beta1: *beta1,
-                    beta2: *beta2,
-                    eps: *eps,
-                    weight_decay: weight_decay * self.decay_scale,
-                };
+            OptimizerConfig::Adamw { betas: [beta1, beta2], eps, .. } => {
+                let options = optim::AdamWOptions { lr, beta1: *beta1, beta2: *beta2, eps: *eps, weight_decay };
                 let step = steps as i64 + 1;
                 optim::adamw_step(&self.parameters, gradients, &mut self.first, &mut self.second, step, options)
             }

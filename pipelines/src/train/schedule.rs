@@ -19,19 +19,30 @@ impl Schedule {
 
     /// The factor at `step` (from 0): a linear warm-up from `warmup_start` to 1, then the curve down to `end`.
     pub fn factor(&self, step: u64) -> f64 {
-        let ScheduleConfig { kind, warmup_steps, warmup_start, end } = self.config;
+        let ScheduleConfig { kind, warmup_steps, warmup_start, end, power } = self.config;
         if step < warmup_steps {
             return warmup_start + (1.0 - warmup_start) * step as f64 / warmup_steps as f64;
         }
+        let done = progress(step - warmup_steps, self.steps.saturating_sub(warmup_steps));
         match kind {
             ScheduleKind::Constant => 1.0,
-            ScheduleKind::Cosine => {
-                let length = self.steps.saturating_sub(warmup_steps).max(1);
-                let done = ((step - warmup_steps) as f64 / length as f64).min(1.0);
-                end + (1.0 - end) * 0.5 * (1.0 + (PI * done).cos())
-            }
+            ScheduleKind::Cosine => end + (1.0 - end) * half_cosine(done),
+            ScheduleKind::Poly => end + (1.0 - end) * (1.0 - done).powf(power),
         }
     }
+
+    /// Half a cosine from 1 at the first step to 0 after the last, whatever the learning rate does.
+    pub fn annealed(&self, step: u64) -> f64 {
+        half_cosine(progress(step, self.steps))
+    }
+}
+
+fn progress(step: u64, steps: u64) -> f64 {
+    (step as f64 / steps.max(1) as f64).min(1.0)
+}
+
+fn half_cosine(done: f64) -> f64 {
+    0.5 * (1.0 + (PI * done).cos())
 }
 
 #[cfg(test)]
@@ -39,8 +50,19 @@ mod tests {
     use super::*;
 
     fn cosine(warmup_steps: u64, end: f64) -> Schedule {
-        let config = ScheduleConfig { kind: ScheduleKind::Cosine, warmup_steps, warmup_start: 0.1, end };
+        let config = ScheduleConfig { warmup_steps, warmup_start: 0.1, end, ..ScheduleConfig::default() };
         Schedule::new(&config, 110)
+    }
+
+    #[test]
+    fn poly_is_torchs_polynomial_rate_and_annealing_takes_no_notice_of_the_warm_up() {
+        let config = ScheduleConfig { kind: ScheduleKind::Poly, warmup_steps: 10, ..ScheduleConfig::default() };
+        let schedule = Schedule::new(&config, 110);
+        assert_eq!(schedule.factor(10), 1.0);
+        assert!((schedule.factor(60) - 0.5f64.powf(0.9)).abs() < 1e-12);
+        assert_eq!(schedule.factor(110), 0.0);
+        assert_eq!((schedule.annealed(0), schedule.annealed(55)), (1.0, 0.5));
+        assert!(schedule.annealed(110).abs() < 1e-12);
     }
 
     #[test]

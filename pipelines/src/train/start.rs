@@ -1,15 +1,20 @@
 //! What a network starts from.
 
-use backbone::Form;
-use backbone::checkpoint::{self, BACKBONE, Policy};
+use backbone::checkpoint::{self, Policy, keys};
+use backbone::{Form, StateDict};
+use datasets::{Loader, LoaderOptions, Order};
+use std::path::Path;
+use std::sync::Arc;
+use tch::Tensor;
 
-use crate::config::{BackboneConfig, Initialization};
+use crate::batch::Normalizer;
+use crate::config::{BackboneConfig, Config, Initialization};
 use crate::console;
 use crate::failure::Failure;
 use crate::network::Network;
-use crate::task::Task;
+use crate::task::{Data, Task};
 
-/// Loads `backbone.weights` into the backbone of `network`; says what was loaded.
+/// Loads `backbone.weights` into `network`, and a classifier that fits beside it; says what was loaded.
 ///
 /// # Errors
 /// When the file cannot be read, or its backbone is not the configured one.
@@ -20,7 +25,6 @@ pub fn start_weights<T: Task>(config: &BackboneConfig, network: &Network<T>) -> 
         Initialization::Same => config.form,
         Initialization::FromDeploy => Form::Deploy,
     };
-    let tensors = read.backbone();
     let Some(form) = read.form else {
         return Err(Failure::failed(format!("{} holds no MobileOne that this program knows", path.display())));
     };
@@ -34,16 +38,90 @@ pub fn start_weights<T: Task>(config: &BackboneConfig, network: &Network<T>) -> 
             Form::Train => "Set backbone.form to train and backbone.init to same.",
         }));
     }
-    let tensors = match (config.init, config.form) {
+    let mut tensors = read.backbone();
+    if !config.squeeze_excite {
+        leave_squeeze_excite_out(&mut tensors, path);
+    }
+    let mut tensors = match (config.init, config.form) {
         (Initialization::FromDeploy, Form::Train) => {
             backbone::init::from_deploy(&config.specification()?, &tensors).map_err(Failure::failed)?
         }
         _ => tensors,
     };
-    let variables = checkpoint::variables(&network.variables, BACKBONE);
+    let mut variables = checkpoint::variables(&network.variables, T::BACKBONE);
+    if T::BACKBONE.is_empty() {
+        add_classifier(&read, path, &variables, &mut tensors);
+    }
+    variables.retain(|(name, _)| keys::is_backbone(name) || tensors.contains_key(name));
     let report = checkpoint::load_into(&variables, &tensors, Policy::Exact)
         .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
-    console::status(format!("{} tensors of the backbone from {}", report.loaded.len(), path.display()));
+    console::status(format!("{} tensors from {} (names {})", report.loaded.len(), path.display(), read.layout));
+    Ok(())
+}
+
+fn leave_squeeze_excite_out(tensors: &mut StateDict, path: &Path) {
+    let before = tensors.len();
+    tensors.retain(|name, _| !name.split('.').any(|part| part == "se"));
+    match before - tensors.len() {
+        0 => {}
+        left_out => console::status(format!(
+            "{left_out} tensors of squeeze-and-excitation in {} are left out (backbone.squeeze_excite is false)",
+            path.display()
+        )),
+    }
+}
+
+/// Adds the file's classifier to the tensors to load, if it is for as many classes.
+fn add_classifier(read: &checkpoint::Checkpoint, path: &Path, variables: &[(String, Tensor)], tensors: &mut StateDict) {
+    let others: Vec<_> = read.tensors.iter().filter(|(name, _)| !keys::is_backbone(name)).collect();
+    let fits = |(name, tensor): &(&String, &Tensor)| {
+        variables.iter().any(|(known, variable)| known == *name && variable.size() == tensor.size())
+    };
+    if others.iter().all(fits) {
+        tensors.extend(others.into_iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())));
+    } else {
+        let found = read.classes().map_or_else(|| "no".to_owned(), |classes| classes.to_string());
+        console::warning(format!(
+            "the classifier of {} is left out: it knows {found} classes; a new one is trained in its place",
+            path.display()
+        ));
+    }
+}
+
+/// Batches that a made train form is calibrated on.
+const CALIBRATION_BATCHES: usize = 8;
+
+/// Gives the normalisations of a train form that was made from deploy-form weights the statistics of real images, so that it
+/// computes in training what it does in evaluation ([`backbone::init`]). Does nothing for other starts.
+///
+/// # Errors
+/// When an image cannot be read.
+pub fn calibrate<T: Task>(
+    config: &Config<T::Keys>,
+    network: &Network<T>,
+    training: &Data<T::Dataset>,
+) -> Result<(), Failure> {
+    let made = config.backbone.weights.is_some() && config.backbone.init == Initialization::FromDeploy;
+    if !made || config.backbone.form == Form::Deploy {
+        return Ok(());
+    }
+    let options = LoaderOptions {
+        batch_size: config.train.batch_size,
+        workers: config.data.workers,
+        seed: config.seed,
+        order: Order::Shuffled,
+        on_error: config.data.on_error,
+        ..LoaderOptions::default()
+    };
+    let loader = Loader::new(Arc::clone(&training.samples), options).map_err(Failure::failed)?;
+    let normalizer = Normalizer::new(&config.data.normalize, network.device(), false);
+    let epoch = loader.epoch(0, 0).map_err(Failure::failed)?;
+    let batches: Vec<Tensor> = epoch
+        .take(CALIBRATION_BATCHES)
+        .map(|batch| batch.map(|batch| normalizer.batch(batch.samples.iter().map(T::image))).map_err(Failure::failed))
+        .collect::<Result<_, _>>()?;
+    console::status(format!("calibrating the made train form on {} batches", batches.len()));
+    backbone::init::calibrate(T::backbone(&network.model), batches);
     Ok(())
 }
 

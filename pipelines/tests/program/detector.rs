@@ -72,7 +72,7 @@ fn the_same_seed_gives_the_same_run_whatever_the_number_of_workers() {
     let weights = |name: &str| {
         std::fs::read(workshop.path(&format!("runs/{name}/checkpoints/last/weights.safetensors"))).unwrap()
     };
-    assert_eq!(weights("none"), weights("three"));
+    assert!(weights("none") == weights("three"));
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn an_interrupted_run_goes_on_to_the_same_end() {
     assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
     let weights =
         |name: &str| std::fs::read(workshop.path(&format!("runs/{name}/checkpoints/last/ema.safetensors"))).unwrap();
-    assert_eq!(weights("whole"), weights("halves"));
+    assert!(weights("whole") == weights("halves"), "the weights differ");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The program as its users meet it: run as a process, on small data that the tests make.
 
 mod detector;
+mod tasks;
+mod weights;
 mod words;
 mod workshop;

@@ -36,12 +36,27 @@ pub struct Workshop {
 }
 
 impl Workshop {
+    /// An empty folder.
+    pub fn empty() -> Self {
+        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+    }
+
     /// Twelve images to train, six to evaluate.
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let workshop = Self { folder };
+        Self::with_shapes("0")
+    }
+
+    /// The same, and class folders with four pictures to train and three to evaluate.
+    pub fn with_folders() -> Self {
+        Self::with_shapes("4")
+    }
+
+    fn with_shapes(pictures: &str) -> Self {
+        let workshop = Self::empty();
         let folder = workshop.at("shapes");
-        succeed(&["data", "shapes", &folder, "--train", "12", "--val", "6", "--classify-train", "0", "--seed", "3"]);
+        let images = ["--train", "12", "--val", "6", "--seed", "3"];
+        let pictures = ["--classify-train", pictures, "--classify-val", "3"];
+        succeed(&[&["data", "shapes", &folder][..], &images, &pictures].concat());
         std::fs::write(workshop.path("job.yaml"), workshop.configuration()).expect("the configuration is written");
         workshop
     }

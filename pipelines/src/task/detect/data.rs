@@ -1,11 +1,51 @@
 //! Where a detector's images and boxes come from.
 
 use datasets::{Class, DetectionSet, coco, voc};
-use std::path::Path;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 
 use super::DetectKeys;
-use crate::config::{Config, DetectionSource};
+use crate::config::Config;
 use crate::failure::Failure;
+
+/// A set of images with boxes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "format", rename_all = "lowercase", deny_unknown_fields)]
+pub enum DetectionSource {
+    /// A folder of images and an instances JSON.
+    Coco {
+        /// The folder of images, below `data.root`.
+        images: PathBuf,
+        /// The JSON file, below `data.root`.
+        annotations: PathBuf,
+    },
+    /// A VOC devkit folder: `JPEGImages`, `Annotations`, `ImageSets/Main`.
+    Voc {
+        /// The list in `ImageSets/Main`, without its ending.
+        split: String,
+        /// The devkit folder, below `data.root`.
+        #[serde(default)]
+        folder: PathBuf,
+        /// Class names in the order of their indices; collected from the training annotations where not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        classes: Option<Vec<String>>,
+    },
+}
+
+impl DetectionSource {
+    /// The first path that the source needs and that is not there.
+    pub fn missing(&self, root: &Path) -> Option<PathBuf> {
+        let needed = match self {
+            Self::Coco { images, annotations } => vec![root.join(images), root.join(annotations)],
+            Self::Voc { split, folder, .. } => {
+                let folder = root.join(folder);
+                let list = folder.join("ImageSets/Main").join(format!("{split}.txt"));
+                vec![folder.join("JPEGImages"), folder.join("Annotations"), list]
+            }
+        };
+        needed.into_iter().find(|path| !path.exists())
+    }
+}
 
 /// Reads the annotations of `source`; a VOC set's classes are `classes` where they are given.
 pub(super) fn read(
@@ -52,9 +92,4 @@ fn missing_data(root: &Path, source: &DetectionSource, missing: &Path) -> Failur
 /// What is odd in a set, a sentence each.
 pub(super) fn sentences(set: &DetectionSet) -> Vec<String> {
     set.findings.to_string().lines().map(str::to_owned).collect()
-}
-
-/// Class names in one line.
-pub(super) fn names(classes: &[Class]) -> String {
-    classes.iter().map(|class| class.name.as_str()).collect::<Vec<_>>().join(", ")
 }

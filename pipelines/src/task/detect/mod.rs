@@ -3,22 +3,23 @@
 mod data;
 mod scoring;
 
-use backbone::{Features, Fold, Form, MobileOne, Mode, OutputStride, Spec, StateDict};
+use backbone::checkpoint::BACKBONE;
+use backbone::{Classifier, CostRow, Features, Fold, Form, MobileOne, Mode, StateDict};
 use datasets::{
-    Augmentation, Class, DetectionDataset, DetectionSample, Encoding, Image, Orientation, Size, TargetOptions, draw,
+    Augmentation, Class, DetectionDataset, DetectionSample, Image, Orientation, SampleRng, Size, TargetOptions, draw,
 };
 use heads::ssdlite::{Detections, GroundTruth, Predictions, SsdLite, SsdLiteConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use tch::{Tensor, nn};
 
-use super::{Data, Loss, RenderOptions, Task};
-use crate::config::{Config, DetectionSource, ImageSize, Keys};
+use super::{Body, Data, Loss, RenderOptions, Task, data_failure, differing_classes, write_picture};
+use crate::config::{Config, ImageSize, Keys};
 use crate::failure::Failure;
-use crate::run_folder::write_whole;
-use data::{names, read, sentences};
+pub use data::DetectionSource;
+use data::{read, sentences};
 pub use scoring::DetectScorer;
 
 /// The keys of a detection configuration.
@@ -46,9 +47,7 @@ pub struct Detector {
 
 /// Detection with the classes of one data set.
 pub struct Detect {
-    spec: Spec,
-    backbone_form: Form,
-    output_stride: OutputStride,
+    body: Body,
     head: SsdLiteConfig,
     size: ImageSize,
     classes: Vec<Class>,
@@ -60,14 +59,15 @@ impl Task for Detect {
     type Dataset = DetectionDataset;
     type Model = Detector;
     type Output = Predictions;
+    type Targets = Vec<GroundTruth>;
     type Scorer = DetectScorer;
+
+    const BACKBONE: &'static str = BACKBONE;
 
     fn new(config: &Config<DetectKeys>, classes: &[Class]) -> Result<Self, Failure> {
         config.head.validate().map_err(|error| Failure::usage(format!("head: {error}")))?;
         Ok(Self {
-            spec: config.backbone.specification()?,
-            backbone_form: config.backbone.form,
-            output_stride: config.backbone.output_stride,
+            body: Body::new(&config.backbone)?,
             head: config.head.clone(),
             size: config.data.size,
             classes: classes.to_vec(),
@@ -78,7 +78,7 @@ impl Task for Detect {
         let set = read(config, &config.data.train, None)?;
         let (classes, findings) = (set.classes.clone(), sentences(&set));
         let (size, augment, targets) = (config.data.size.into(), config.data.augment.clone(), config.data.targets);
-        let samples = DetectionDataset::for_training(Arc::new(set), size, augment, targets).map_err(Failure::failed)?;
+        let samples = DetectionDataset::for_training(Arc::new(set), size, augment, targets).map_err(data_failure)?;
         Ok(Data { samples: Arc::new(samples), classes, findings })
     }
 
@@ -88,34 +88,41 @@ impl Task for Detect {
     ) -> Result<Data<DetectionDataset>, Failure> {
         let set = read(config, &config.data.val, classes)?;
         if let Some(trained) = classes.filter(|trained| *trained != set.classes) {
-            return Err(Failure::failed(format!(
-                "the validation set's classes ({}) are not those of the network ({})",
-                names(&set.classes),
-                names(trained)
-            )));
+            return Err(differing_classes(&set.classes, trained));
         }
         let classes = set.classes.clone();
         let findings = sentences(&set);
-        let samples =
-            DetectionDataset::for_evaluation(Arc::new(set), config.data.size.into()).map_err(Failure::failed)?;
+        let samples = DetectionDataset::for_evaluation(Arc::new(set), config.data.size.into()).map_err(data_failure)?;
         Ok(Data { samples: Arc::new(samples), classes, findings })
     }
 
     fn build(&self, path: &nn::Path, form: Form) -> Result<Detector, Failure> {
-        let backbone_form = if form == Form::Deploy { Form::Deploy } else { self.backbone_form };
-        let backbone = MobileOne::new(&(path / "backbone"), &self.spec, backbone_form, self.output_stride);
-        let size = [self.size.height as i64, self.size.width as i64];
+        let backbone = self.body.build(&(path / "backbone"), form);
         let head = SsdLite::new(
             path,
             backbone.channels(),
-            self.output_stride,
+            self.body.output_stride(),
             self.classes.len() as i64,
-            size,
+            self.size.sides(),
             &self.head,
             form,
         )
         .map_err(|error| Failure::usage(format!("head: {error}")))?;
         Ok(Detector { backbone, head })
+    }
+
+    fn backbone(model: &Detector) -> &MobileOne {
+        &model.backbone
+    }
+
+    fn cost(&self, model: &Detector, form: Form) -> Vec<CostRow> {
+        let mut rows = self.body.cost(form, self.size.sides(), BACKBONE, Classifier::None);
+        rows.extend(model.head.cost());
+        rows
+    }
+
+    fn numbers<'a>(&self, output: &'a Predictions) -> Vec<(&'static str, &'a Tensor)> {
+        vec![("logits", &output.logits), ("deltas", &output.deltas)]
     }
 
     fn fold(&self, model: &Detector, into: &mut StateDict) {
@@ -136,15 +143,21 @@ impl Task for Detect {
         model.head.forward(&features, mode).map_err(Failure::failed)
     }
 
-    fn losses(&self, model: &Detector, output: &Predictions, batch: &[DetectionSample]) -> Result<Vec<Loss>, Failure> {
-        let truth: Vec<GroundTruth> = batch
-            .iter()
-            .map(|sample| GroundTruth {
-                boxes: sample.boxes.clone(),
-                labels: sample.labels.iter().map(|class| *class as i64 + 1).collect(),
-            })
-            .collect();
-        let losses = model.head.loss(output, &truth).map_err(Failure::failed)?;
+    fn targets(
+        &self,
+        images: Tensor,
+        batch: &[DetectionSample],
+        _: &mut SampleRng,
+    ) -> Result<(Tensor, Vec<GroundTruth>), Failure> {
+        let truth = batch.iter().map(|sample| GroundTruth {
+            boxes: sample.boxes.clone(),
+            labels: sample.labels.iter().map(|class| *class as i64 + 1).collect(),
+        });
+        Ok((images, truth.collect()))
+    }
+
+    fn losses(&self, model: &Detector, output: &Predictions, truth: &Vec<GroundTruth>) -> Result<Vec<Loss>, Failure> {
+        let losses = model.head.loss(output, truth).map_err(Failure::failed)?;
         Ok(vec![
             Loss { name: "classification", value: losses.classification },
             Loss { name: "localization", value: losses.localization },
@@ -171,28 +184,17 @@ impl Task for Detect {
         &self,
         model: &Detector,
         output: &Predictions,
-        batch: &[DetectionSample],
-        options: &RenderOptions,
-    ) -> Result<Vec<serde_json::Value>, Failure> {
-        let found = model.head.detect(output).map_err(Failure::failed)?;
-        found.iter().zip(batch).map(|(found, sample)| self.render_one(found, sample, options)).collect()
-    }
-}
-
-impl Detect {
-    fn render_one(
-        &self,
-        found: &Detections,
         sample: &DetectionSample,
         options: &RenderOptions,
     ) -> Result<serde_json::Value, Failure> {
-        let shown: Vec<Found> = self
-            .in_original_pixels(found, sample)
+        let found = model.head.detect(output).map_err(Failure::failed)?;
+        let shown: Vec<Found> = found
+            .iter()
+            .flat_map(|found| self.in_original_pixels(found, sample))
             .filter(|found| f64::from(found.score) >= options.threshold)
             .collect();
         let mut picture = None;
-        if let Some(folder) = &options.folder {
-            let path = picture_path(folder, &sample.path);
+        if let Some(place) = &options.picture {
             let labels: Vec<draw::Label> = shown
                 .iter()
                 .map(|found| draw::Label {
@@ -203,8 +205,7 @@ impl Detect {
                 .collect();
             let mut image = Image::read(&sample.path, Orientation::Upright).map_err(Failure::failed)?;
             draw::boxes(&mut image, &labels).map_err(Failure::failed)?;
-            write_whole(&path, &image.encode(Encoding::Jpeg(QUALITY)).map_err(Failure::failed)?)?;
-            picture = Some(path);
+            picture = Some(write_picture(place, &image)?);
         }
         let detections: Vec<serde_json::Value> = shown
             .iter()
@@ -215,7 +216,9 @@ impl Detect {
             .collect();
         Ok(json!({ "file": sample.path, "picture": picture, "detections": detections }))
     }
+}
 
+impl Detect {
     /// Boxes as `[x, y, width, height]` in the pixels of the image file.
     fn in_original_pixels<'a>(
         &'a self,
@@ -235,16 +238,8 @@ impl Detect {
     }
 }
 
-/// JPEG quality of drawn pictures.
-const QUALITY: u8 = 92;
-
 struct Found {
     bbox: [f64; 4],
     score: f32,
     class: usize,
-}
-
-fn picture_path(folder: &Path, image: &Path) -> PathBuf {
-    let stem = image.file_stem().unwrap_or_default().to_string_lossy();
-    folder.join(format!("{stem}.jpg"))
 }

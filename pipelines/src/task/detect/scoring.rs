@@ -65,8 +65,10 @@ impl Scorer<Detect> for DetectScorer {
 }
 
 impl Report for CocoReport {
-    fn headline(&self) -> (&'static str, f64) {
-        ("ap", self.ap())
+    const HEADLINE: &'static str = "ap";
+
+    fn headline(&self) -> f64 {
+        self.ap()
     }
 
     fn scalars(&self) -> Vec<(&'static str, f64)> {

@@ -1,0 +1,29 @@
+//! `pipeline convert`: weights under other names, their numbers as they are.
+
+use backbone::checkpoint;
+
+use super::{bare_metadata, write_weights};
+use crate::cli::ConvertArgs;
+use crate::console;
+use crate::failure::Failure;
+
+pub(super) fn run(args: &ConvertArgs) -> Result<(), Failure> {
+    let place = |error: backbone::Error| Failure::failed(format!("{}: {error}", args.weights.display()));
+    let weights = checkpoint::read(&args.weights).map_err(Failure::failed)?;
+    let spec = weights.spec().map_err(place)?;
+    let Some(form) = weights.form else {
+        return Err(Failure::failed(format!("{} holds no MobileOne that this program knows", args.weights.display())));
+    };
+    let what =
+        spec.variant().map_or_else(|| "a MobileOne of its own".to_owned(), |variant| format!("MobileOne-{variant}"));
+    console::status(format!(
+        "{}: {what} in {form} form, names {}, {} tensors",
+        args.weights.display(),
+        weights.layout,
+        weights.tensors.len()
+    ));
+    let metadata = weights.metadata.clone().unwrap_or_else(|| bare_metadata(spec, form));
+    write_weights(&args.output, &weights.tensors, &metadata, args.layout)?;
+    console::status(format!("written to {}", args.output.display()));
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! `pipeline info`: a network layer by layer, train form and deploy form side by side.
+
+use backbone::{Classifier, Cost, CostRow, Form, OutputStride, Spec, Variant};
+use datasets::Class;
+use serde::Serialize;
+use tch::Device;
+
+use super::subject::Subject;
+use super::{classes_of, for_task, output, to_json};
+use crate::cli::InfoArgs;
+use crate::config::Config;
+use crate::console::{self, Output, Table};
+use crate::failure::Failure;
+use crate::network::Network;
+use crate::task::Task;
+
+/// Outputs of the published classifiers.
+const IMAGENET_CLASSES: u32 = 1000;
+
+pub(super) fn run(args: &InfoArgs) -> Result<(), Failure> {
+    let info = match args.subject.parse::<Variant>() {
+        Ok(variant) => {
+            let classes = i64::from(args.classes.unwrap_or(IMAGENET_CLASSES));
+            let title = format!("MobileOne-{}, {classes} classes", variant.name().to_uppercase());
+            backbone_info(title, &Spec::from(variant), args.size, Classifier::Linear { classes })
+        }
+        Err(_) => match Subject::open(&args.subject, &args.set.overrides)? {
+            Subject::Config(config) => for_task!(config.task()?, T => task_info::<T>(args, &config.config()?, None))?,
+            Subject::Trained { path, weights, config } => {
+                let known = classes_of(&weights);
+                let form = weights.metadata.as_ref().map_or(Form::Train, |metadata| metadata.form);
+                let mut info = for_task!(config.task()?, T => task_info::<T>(args, &config.config()?, known))?;
+                info.title = format!("{}: {form} form, {}", path.display(), info.title);
+                info
+            }
+            Subject::Bare { path, weights } => {
+                let spec = weights.spec().map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
+                let classes = args.classes.map(i64::from).or_else(|| weights.classes());
+                let form = weights.form.map_or_else(String::new, |form| format!("{form} form, "));
+                let below = match weights.prefix.as_str() {
+                    "" => String::new(),
+                    prefix => format!(" below `{prefix}`"),
+                };
+                let name =
+                    spec.variant().map_or_else(String::new, |variant| format!("-{}", variant.name().to_uppercase()));
+                let title = format!("{}: MobileOne{name}, {form}names {}{below}", path.display(), weights.layout);
+                let classifier = classes.map_or(Classifier::None, |classes| Classifier::Linear { classes });
+                backbone_info(title, &spec, args.size, classifier)
+            }
+        },
+    };
+    match output(args.json) {
+        Output::Json => console::data(&to_json(&info)?),
+        Output::Text => console::data(&info.tables().iter().map(Table::render).collect::<Vec<_>>().join("\n")),
+    }
+}
+
+fn backbone_info(title: String, spec: &Spec, side: usize, classifier: Classifier) -> Info {
+    let size = [side as i64; 2];
+    let cost = |form| Cost::of(spec, form, size, OutputStride::Os32, classifier).rows;
+    Info::new(title, size, cost(Form::Train), cost(Form::Deploy))
+}
+
+fn task_info<T: Task>(args: &InfoArgs, config: &Config<T::Keys>, known: Option<Vec<Class>>) -> Result<Info, Failure> {
+    let classes = match (args.classes, known) {
+        (Some(count), _) => (0..count).map(|id| Class { id: id.into(), name: id.to_string() }).collect(),
+        (None, Some(classes)) => classes,
+        (None, None) => {
+            let data = T::training_data(config);
+            data.map_err(|failure| failure.hint("--classes COUNT shows the network without the data."))?.classes
+        }
+    };
+    let task = T::new(config, &classes)?;
+    let cost = |form| -> Result<Vec<CostRow>, Failure> {
+        let network = Network::<T>::new(&task, form, Device::Cpu)?;
+        Ok(task.cost(&network.model, form))
+    };
+    let name = config.name.as_deref().unwrap_or("network");
+    let title = format!("{name}, {} classes", classes.len());
+    Ok(Info::new(title, config.data.size.sides(), cost(Form::Train)?, cost(Form::Deploy)?))
+}
+
+/// What is printed.
+#[derive(Serialize)]
+struct Info {
+    title: String,
+    /// Height and width of the input.
+    size: [i64; 2],
+    layers: Vec<Layer>,
+    train: Total,
+    deploy: Total,
+}
+
+#[derive(Serialize)]
+struct Layer {
+    name: String,
+    /// Channels, height and width.
+    output: [i64; 3],
+    /// Of the output for one image in fp32.
+    activation_bytes: i64,
+    train: Side,
+    deploy: Side,
+}
+
+#[derive(Clone, Copy, Default, Serialize)]
+struct Side {
+    parameters: i64,
+    macs: i64,
+}
+
+#[derive(Serialize)]
+struct Total {
+    #[serde(flatten)]
+    side: Side,
+    activation_bytes: i64,
+}
+
+impl Info {
+    fn new(title: String, size: [i64; 2], train: Vec<CostRow>, deploy: Vec<CostRow>) -> Self {
+        let totals = [&train, &deploy].map(|rows| Total {
+            side: Side {
+                parameters: rows.iter().map(|row| row.parameters).sum(),
+                macs: rows.iter().map(|row| row.macs).sum(),
+            },
+            activation_bytes: rows.iter().map(|row| row.activation_bytes).sum(),
+        });
+        let side = |row: &CostRow| Side { parameters: row.parameters, macs: row.macs };
+        let layer = |row: CostRow| {
+            // What the deploy form lacks is there for training only, such as an auxiliary head.
+            let deploy = deploy.iter().find(|other| other.name == row.name).map(side).unwrap_or_default();
+            let train = side(&row);
+            let CostRow { name, output, activation_bytes, .. } = row;
+            Layer { name, output, activation_bytes, train, deploy }
+        };
+        let [train_total, deploy_total] = totals;
+        let layers = train.into_iter().map(layer).collect();
+        Self { title, size, layers, train: train_total, deploy: deploy_total }
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        let thousands = |count: i64| format!("{:.3}", count as f64 / 1e6);
+        let kibibytes = |bytes: i64| format!("{:.0}", bytes as f64 / 1024.0);
+        let [height, width] = self.size;
+        let header = ["layer", "output", "M params: train", "deploy", "M mult-adds: train", "deploy", "output KiB"];
+        let mut layers = Table::new(format!("{}, input {height}x{width}", self.title), &header);
+        layers.rows.extend(self.layers.iter().map(|layer| {
+            let [channels, height, width] = layer.output;
+            vec![
+                layer.name.clone(),
+                format!("{channels}x{height}x{width}"),
+                thousands(layer.train.parameters),
+                thousands(layer.deploy.parameters),
+                thousands(layer.train.macs),
+                thousands(layer.deploy.macs),
+                kibibytes(layer.activation_bytes),
+            ]
+        }));
+        let mut totals = Table::new("", &["form", "parameters", "multiply-adds", "fp32 weights, MB", "outputs, KiB"]);
+        for (form, total) in [("train", &self.train), ("deploy", &self.deploy)] {
+            let megabytes = format!("{:.2}", total.side.parameters as f64 * 4.0 / 1e6);
+            let (parameters, macs) = (total.side.parameters.to_string(), total.side.macs.to_string());
+            totals.rows.push(vec![form.to_owned(), parameters, macs, megabytes, kibibytes(total.activation_bytes)]);
+        }
+        vec![layers, totals]
+    }
+}

@@ -1,0 +1,357 @@
+//! `pipeline reparameterize`: train form to deploy form, compared before it is written.
+
+use backbone::checkpoint::{self, Checkpoint, Metadata, Policy};
+use backbone::{Classifier, Contribution, Cost, CostRow, Fold, Form, MobileOne, Mode, OutputStride, Spec, StateDict};
+use datasets::{Image, Orientation, Size};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use tch::{Device, Kind, Tensor, nn};
+
+use super::subject::Subject;
+use super::{classes_of, for_task, output, to_json};
+use crate::batch::Normalizer;
+use crate::cli::ReparameterizeArgs;
+use crate::config::Config;
+use crate::console::{self, Output, Table};
+use crate::failure::Failure;
+use crate::network::Network;
+use crate::task::Task;
+
+pub(super) fn run(args: &ReparameterizeArgs) -> Result<(), Failure> {
+    let folded = match Subject::open_weights(&args.subject, &[])? {
+        Subject::Trained { path, weights, config } => {
+            for_task!(config.task()?, T => trained::<T>(args, &path, weights, &config.config()?))?
+        }
+        Subject::Bare { path, weights } => bare(args, &path, weights)?,
+        Subject::Config(config) => {
+            return Err(Failure::usage(format!("{} has no weights", config.path().display())));
+        }
+    };
+    let within = |found: &&Comparison| found.relative <= args.tolerance;
+    // A difference that is no number is within no tolerance.
+    if let Some(beyond) = folded.comparisons.iter().find(|found| !within(found)) {
+        console::data(&differences(&folded.comparisons).render())?;
+        return Err(Failure::failed(format!(
+            "train and deploy form differ by {:.1e} relative in {}, more than the tolerance of {:.1e}; nothing is written",
+            beyond.relative, beyond.output, args.tolerance
+        ))
+        .hint("Running statistics that are not finite or far off do that; --tolerance says how much may pass."));
+    }
+    write(args, &folded)?;
+    let before = file_bytes(&folded.source)?;
+    let report = Report {
+        output: &args.output,
+        layout: args.layout,
+        train: Side::of(&folded.train_cost, before),
+        deploy: Side::of(&folded.deploy_cost, file_bytes(&args.output)?),
+        comparisons: &folded.comparisons,
+        blocks: folded.contributions.iter().map(Block::from).collect(),
+    };
+    match output(args.json) {
+        Output::Json => console::data(&to_json(&report)?),
+        Output::Text => console::data(&report.tables().iter().map(Table::render).collect::<Vec<_>>().join("\n")),
+    }
+}
+
+/// What folding gave.
+struct Folded {
+    source: PathBuf,
+    tensors: StateDict,
+    metadata: Metadata,
+    comparisons: Vec<Comparison>,
+    train_cost: Vec<CostRow>,
+    deploy_cost: Vec<CostRow>,
+    contributions: Vec<Contribution>,
+}
+
+/// How far an output of the two forms is apart.
+#[derive(Clone, Debug, Serialize)]
+struct Comparison {
+    output: &'static str,
+    on: &'static str,
+    /// Largest difference.
+    absolute: f64,
+    /// The same over the largest value.
+    relative: f64,
+}
+
+fn trained<T: Task>(
+    args: &ReparameterizeArgs,
+    path: &Path,
+    weights: Checkpoint,
+    config: &Config<T::Keys>,
+) -> Result<Folded, Failure> {
+    let classes = classes_of(&weights)
+        .ok_or_else(|| Failure::failed(format!("{} does not say which classes it knows", path.display())))?;
+    let metadata = weights.metadata.clone().map(|metadata| Metadata { form: Form::Deploy, ..metadata });
+    let (Some(metadata), Some(Form::Train)) = (metadata, weights.metadata.as_ref().map(|metadata| metadata.form))
+    else {
+        return Err(deployed_already(path));
+    };
+    let task = T::new(config, &classes)?;
+    let mut train = Network::<T>::new(&task, Form::Train, Device::Cpu)?;
+    train.variables.freeze();
+    train.load(&weights.tensors)?;
+    let deploy = train.deployed(&task)?;
+    let images = |image: &Path| {
+        let sample = task.prepare(image)?;
+        let normalizer = Normalizer::new(&metadata.normalization, Device::Cpu, false);
+        Ok(normalizer.batch([T::image(&sample)].into_iter()))
+    };
+    let numbers = |network: &Network<T>, xs: &Tensor| {
+        let output = task.forward(&network.model, xs, Mode::Eval)?;
+        Ok(task.numbers(&output).into_iter().map(|(name, tensor)| (name, tensor.shallow_clone())).collect())
+    };
+    let comparisons =
+        compare(config.data.size.sides(), &args.images, images, |xs| numbers(&train, xs), |xs| numbers(&deploy, xs))?;
+    Ok(Folded {
+        source: path.to_owned(),
+        tensors: deploy.state(),
+        metadata,
+        comparisons,
+        train_cost: task.cost(&train.model, Form::Train),
+        deploy_cost: task.cost(&deploy.model, Form::Deploy),
+        contributions: T::backbone(&train.model).contributions(),
+    })
+}
+
+/// A backbone, or a classifier of the published kind: a linear layer on the features is the same in both forms.
+fn bare(args: &ReparameterizeArgs, path: &Path, weights: Checkpoint) -> Result<Folded, Failure> {
+    let spec = weights.spec().map_err(|error| in_file(path, &error))?;
+    if weights.form != Some(Form::Train) {
+        return Err(deployed_already(path));
+    }
+    let classifier = classifier(&weights, path)?;
+    let train = Backbone::new(&spec, Form::Train, &weights.backbone()).map_err(|error| in_file(path, &error))?;
+    let mut tensors = StateDict::new();
+    train.network.fold(&mut tensors);
+    let deploy = Backbone::new(&spec, Form::Deploy, &tensors).map_err(|error| in_file(path, &error))?;
+    tensors.extend(classifier);
+
+    let normalization = weights.metadata.as_ref().map(|metadata| metadata.normalization).unwrap_or_default();
+    let side = args.size;
+    let images = |image: &Path| {
+        let picture =
+            Image::read(image, Orientation::Upright).and_then(|image| image.resize(Size { height: side, width: side }));
+        let picture = picture.map_err(Failure::failed)?;
+        Ok(Normalizer::new(&normalization, Device::Cpu, false).batch([&picture].into_iter()))
+    };
+    let size = [side as i64; 2];
+    let comparisons = compare(size, &args.images, images, |xs| Ok(train.features(xs)), |xs| Ok(deploy.features(xs)))?;
+    let counted = weights.classes().map_or(Classifier::None, |classes| Classifier::Linear { classes });
+    let cost = |form| Cost::of(&spec, form, size, OutputStride::Os32, counted).rows;
+    Ok(Folded {
+        source: path.to_owned(),
+        tensors,
+        comparisons,
+        train_cost: cost(Form::Train),
+        deploy_cost: cost(Form::Deploy),
+        contributions: train.network.contributions(),
+        metadata: match weights.metadata {
+            Some(metadata) => Metadata { form: Form::Deploy, ..metadata },
+            None => super::bare_metadata(spec, Form::Deploy),
+        },
+    })
+}
+
+/// A backbone at the root with its weights.
+struct Backbone {
+    network: MobileOne,
+    _store: nn::VarStore,
+}
+
+impl Backbone {
+    fn new(spec: &Spec, form: Form, tensors: &StateDict) -> Result<Self, backbone::Error> {
+        let mut store = nn::VarStore::new(Device::Cpu);
+        let network = MobileOne::new(&store.root(), spec, form, OutputStride::Os32);
+        store.freeze();
+        checkpoint::load_into(&checkpoint::variables(&store, ""), tensors, Policy::Exact)?;
+        Ok(Self { network, _store: store })
+    }
+
+    fn features(&self, xs: &Tensor) -> Vec<(&'static str, Tensor)> {
+        let backbone::Features { c2, c3, c4, c5 } = self.network.forward(xs, Mode::Eval);
+        vec![("c2", c2), ("c3", c3), ("c4", c4), ("c5", c5)]
+    }
+}
+
+/// The tensors that are not the backbone's, which must be a classifier's.
+fn classifier(weights: &Checkpoint, path: &Path) -> Result<StateDict, Failure> {
+    let others = weights.tensors.iter().filter(|(name, _)| !checkpoint::keys::is_backbone(name));
+    let others: StateDict = others.map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
+    match others.keys().find(|name| !name.starts_with("linear.")) {
+        None => Ok(others),
+        Some(name) => Err(Failure::failed(format!(
+            "{} holds more than a backbone and a classifier ({name}), and does not say of what network",
+            path.display()
+        ))
+        .hint("Files that `pipeline train` wrote say it.")),
+    }
+}
+
+fn deployed_already(path: &Path) -> Failure {
+    Failure::failed(format!("{} holds no train form: it is re-parameterised already", path.display()))
+        .hint("`pipeline convert` rewrites weights under other names without changing their form.")
+}
+
+fn in_file(path: &Path, error: &backbone::Error) -> Failure {
+    Failure::failed(format!("{}: {error}", path.display()))
+}
+
+type Numbers = Vec<(&'static str, Tensor)>;
+
+/// Runs both forms on random inputs of `size`, and on images.
+fn compare(
+    size: [i64; 2],
+    images: &[PathBuf],
+    prepare: impl Fn(&Path) -> Result<Tensor, Failure>,
+    before: impl Fn(&Tensor) -> Result<Numbers, Failure>,
+    after: impl Fn(&Tensor) -> Result<Numbers, Failure>,
+) -> Result<Vec<Comparison>, Failure> {
+    tch::manual_seed(0);
+    let random = || Ok(("random inputs", Tensor::randn([1, 3, size[0], size[1]], (Kind::Float, Device::Cpu))));
+    let inputs = (0..RANDOM_INPUTS).map(|_| random());
+    let inputs = inputs.chain(images.iter().map(|image| Ok(("images", prepare(image)?))));
+    let mut comparisons: Vec<Comparison> = Vec::new();
+    tch::no_grad(|| {
+        for input in inputs {
+            let (on, xs) = input?;
+            for ((output, expected), (_, found)) in before(&xs)?.into_iter().zip(after(&xs)?) {
+                let found = Comparison::of(output, on, &expected, &found);
+                match comparisons.iter_mut().find(|known| (known.output, known.on) == (output, on)) {
+                    Some(known) => known.widen(&found),
+                    None => comparisons.push(found),
+                }
+            }
+        }
+        Ok(comparisons)
+    })
+}
+
+/// Random inputs that the forms are compared on.
+const RANDOM_INPUTS: usize = 4;
+
+impl Comparison {
+    fn of(output: &'static str, on: &'static str, expected: &Tensor, found: &Tensor) -> Self {
+        let [expected, found] = [expected, found].map(|tensor| tensor.to_kind(Kind::Double));
+        let absolute = (&expected - found).abs().max().double_value(&[]);
+        let largest = expected.abs().max().double_value(&[]);
+        Self { output, on, absolute, relative: if absolute == 0.0 { 0.0 } else { absolute / largest } }
+    }
+
+    fn widen(&mut self, other: &Self) {
+        // Not `f64::max`, which passes over what is no number.
+        let wider = |a: f64, b: f64| if a >= b { a } else { b };
+        (self.absolute, self.relative) = (wider(self.absolute, other.absolute), wider(self.relative, other.relative));
+    }
+}
+
+fn write(args: &ReparameterizeArgs, folded: &Folded) -> Result<(), Failure> {
+    super::write_weights(&args.output, &folded.tensors, &folded.metadata, args.layout)
+}
+
+fn file_bytes(path: &Path) -> Result<u64, Failure> {
+    std::fs::metadata(path)
+        .map(|metadata| metadata.len())
+        .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
+}
+
+/// What is printed.
+#[derive(Serialize)]
+struct Report<'a> {
+    output: &'a Path,
+    layout: super::LayoutName,
+    train: Side,
+    deploy: Side,
+    comparisons: &'a [Comparison],
+    blocks: Vec<Block<'a>>,
+}
+
+#[derive(Serialize)]
+struct Side {
+    parameters: i64,
+    macs: i64,
+    file_bytes: u64,
+}
+
+impl Side {
+    fn of(rows: &[CostRow], file_bytes: u64) -> Self {
+        let sum = |count: fn(&CostRow) -> i64| rows.iter().map(count).sum();
+        Self { parameters: sum(|row| row.parameters), macs: sum(|row| row.macs), file_bytes }
+    }
+}
+
+#[derive(Serialize)]
+struct Block<'a> {
+    name: &'a str,
+    branches: Vec<Branch<'a>>,
+}
+
+#[derive(Serialize)]
+struct Branch<'a> {
+    name: &'a str,
+    share: f64,
+}
+
+impl<'a> From<&'a Contribution> for Block<'a> {
+    fn from(contribution: &'a Contribution) -> Self {
+        let branches = contribution.branches.iter().map(|(name, share)| Branch { name, share: *share });
+        Self { name: &contribution.block, branches: branches.collect() }
+    }
+}
+
+impl Report<'_> {
+    fn tables(&self) -> Vec<Table> {
+        let mut blocks = Table::new(
+            "What each branch adds to its block (share of the kernels' L2 norms)",
+            &["block", "convolutions", "scale", "skip"],
+        );
+        for block in &self.blocks {
+            let shares = |prefix: &str| {
+                let of_kind = block.branches.iter().filter(|branch| branch.name.starts_with(prefix));
+                of_kind.map(|branch| format!("{:.2}", branch.share)).collect::<Vec<_>>().join(" ")
+            };
+            let name = block.name.to_owned();
+            blocks.rows.push(vec![name, shares("rbr_conv"), shares("rbr_scale"), shares("rbr_skip")]);
+        }
+        let title = format!("{} written", self.output.display());
+        let mut sizes = Table::new(title, &["form", "parameters", "multiply-adds", "file, MB"]);
+        for (form, side) in [("train", &self.train), ("deploy", &self.deploy)] {
+            let megabytes = format!("{:.2}", side.file_bytes as f64 / 1e6);
+            sizes.rows.push(vec![form.to_owned(), side.parameters.to_string(), side.macs.to_string(), megabytes]);
+        }
+        let mut tables = vec![differences(self.comparisons), sizes];
+        if !blocks.rows.is_empty() {
+            tables.insert(0, blocks);
+        }
+        tables
+    }
+}
+
+fn differences(comparisons: &[Comparison]) -> Table {
+    let header = ["output", "compared on", "largest difference", "relative"];
+    let mut table = Table::new("Train form against deploy form", &header);
+    table.rows.extend(comparisons.iter().map(|found| {
+        let (absolute, relative) = (format!("{:.1e}", found.absolute), format!("{:.1e}", found.relative));
+        vec![found.output.to_owned(), found.on.to_owned(), absolute, relative]
+    }));
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_that_is_no_number_stays_one() {
+        let ones = Tensor::ones([2], (Kind::Float, Device::Cpu));
+        let mut found = Comparison::of("c5", "random inputs", &ones, &(&ones * f64::NAN));
+        assert!(found.relative.is_nan());
+        found.widen(&Comparison::of("c5", "random inputs", &ones, &ones));
+        assert!(found.relative.is_nan() && found.absolute.is_nan());
+        let mut found = Comparison::of("c5", "random inputs", &(&ones * 4.0), &(&ones * 5.0));
+        assert_eq!((found.absolute, found.relative), (1.0, 0.25));
+        found.widen(&Comparison::of("c5", "random inputs", &ones, &(&ones * f64::NAN)));
+        assert!(found.relative.is_nan());
+    }
+}

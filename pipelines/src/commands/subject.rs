@@ -1,0 +1,81 @@
+//! What a command is about: a run, a configuration, or a file of weights.
+
+use backbone::checkpoint::{self, Checkpoint};
+use std::path::{Path, PathBuf};
+
+use super::{run_config, run_weights};
+use crate::config::ConfigFile;
+use crate::failure::Failure;
+use crate::run_folder::RunFolder;
+
+/// Where the metadata of our weights keeps the configuration that they were trained with.
+pub(super) const CONFIG: &str = "config";
+
+/// What a command is about.
+pub(super) enum Subject {
+    /// A configuration alone.
+    Config(ConfigFile),
+    /// Weights with the configuration that they were trained with: a run, or a file of ours.
+    Trained {
+        /// The file of weights.
+        path: PathBuf,
+        /// What it holds.
+        weights: Checkpoint,
+        /// How the network was trained.
+        config: ConfigFile,
+    },
+    /// Weights of a backbone or classifier that only names and shapes tell something of.
+    Bare {
+        /// The file of weights.
+        path: PathBuf,
+        /// What it holds.
+        weights: Checkpoint,
+    },
+}
+
+impl Subject {
+    /// Opens what `name` means: a run's folder, a file of weights, or a configuration by path or name.
+    ///
+    /// # Errors
+    /// When nothing of that name is there, or it cannot be read.
+    pub(super) fn open(name: &str, overrides: &[String]) -> Result<Self, Failure> {
+        let path = Path::new(name);
+        if path.is_dir() {
+            let run = RunFolder::open(path)?;
+            let (config, path) = (run_config(&run, overrides)?, run_weights(&run)?);
+            let weights = checkpoint::read(&path).map_err(Failure::failed)?;
+            return Ok(Self::Trained { path, weights, config });
+        }
+        if holds_weights(path) {
+            Self::weights(path, overrides)
+        } else {
+            ConfigFile::open(name, overrides).map(Self::Config)
+        }
+    }
+
+    /// Opens a run's folder or a file of weights.
+    ///
+    /// # Errors
+    /// As [`Subject::open`]; a configuration is none of these.
+    pub(super) fn open_weights(name: &str, overrides: &[String]) -> Result<Self, Failure> {
+        let path = Path::new(name);
+        if path.is_dir() { Self::open(name, overrides) } else { Self::weights(path, overrides) }
+    }
+
+    fn weights(path: &Path, overrides: &[String]) -> Result<Self, Failure> {
+        let weights = checkpoint::read(path).map_err(Failure::failed)?;
+        let kept = weights.metadata.as_ref().and_then(|metadata| metadata.extra.get(CONFIG));
+        let config = kept.map(|text| ConfigFile::kept_in(path, text, overrides)).transpose()?;
+        let path = path.to_owned();
+        Ok(match config {
+            Some(config) => Self::Trained { path, weights, config },
+            None => Self::Bare { path, weights },
+        })
+    }
+}
+
+/// Whether the name is that of a file of weights, going by its ending.
+fn holds_weights(path: &Path) -> bool {
+    let endings = ["safetensors", "pth", "pt", "tar", "bin", "ckpt"];
+    path.extension().is_some_and(|ending| endings.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+}

@@ -1,0 +1,219 @@
+//! Classification and segmentation through the same stages as detection.
+
+use std::process::{Command, Output};
+
+use crate::workshop::{Workshop, fail, output, pipeline, read, succeed};
+use serde_json::Value;
+
+/// A tiny backbone, the task's own sections, and a short training.
+fn job(task: &str, sections: &str) -> String {
+    format!(
+        "task: {task}
+seed: 5
+backbone:
+  spec:
+    stem: 8
+    stages: [{{ width: 8, blocks: 1 }}, {{ width: 8, blocks: 1 }}, {{ width: 16, blocks: 2 }}, {{ width: 16, blocks: 1 }}]
+    branches: 2
+{sections}
+train:
+  epochs: 2
+  batch_size: 4
+  optimizer: {{ kind: adamw, lr: 1.0e-3, weight_decay_end: 1.0e-4 }}
+  ema: 0.9
+"
+    )
+}
+
+/// Pictures that grow, augmented in every way and mixed.
+fn classify(workshop: &Workshop) -> String {
+    let root = workshop.at("shapes/classify");
+    job(
+        "classify",
+        &format!(
+            "head: {{ label_smoothing: 0.1, dropout: 0.1 }}
+data:
+  root: {root}
+  size: 64
+  train: {{ format: folder, path: train }}
+  val: {{ format: folder, path: val }}
+  augment:
+    rand_augment: {{}}
+    erasing: {{}}
+    mixing: {{ mixup: 0.2, cutmix: 1.0 }}
+    phases: [{{ from_epoch: 0, size: 48, strength: 0.5 }}, {{ from_epoch: 1, size: 64, strength: 1.0 }}]"
+        ),
+    )
+}
+
+fn segment(workshop: &Workshop) -> String {
+    let root = workshop.at("shapes");
+    job(
+        "segment",
+        &format!(
+            "head: {{ channels: 16, auxiliary: {{}} }}
+data:
+  root: {root}
+  size: 64
+  train: {{ format: voc, split: train, classes: [circle, cross, square, star, triangle] }}
+  val: {{ format: voc, split: val, classes: [circle, cross, square, star, triangle] }}
+  augment: {{ scale: {{ short_side: [64, 96] }} }}
+eval: {{ size: {{ short_side: 64 }}, boundary_tolerance: 0.01 }}"
+        ),
+    )
+}
+
+fn train(workshop: &Workshop, name: &str, overrides: &[&str]) -> Command {
+    let mut command = pipeline(&["train", &workshop.at("task.yaml"), "--output", &workshop.at("runs"), "--name", name]);
+    overrides.iter().for_each(|change| {
+        command.args(["--set", change]);
+    });
+    command
+}
+
+fn done(output: Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("standard output is text")
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("the output is JSON")
+}
+
+/// Trains, evaluates, folds and predicts; what each task leaves beside that is the callers'.
+fn whole_way(workshop: &Workshop, configuration: &str, metric: &str) -> Value {
+    std::fs::write(workshop.path("task.yaml"), configuration).unwrap();
+    let table = done(output(&mut train(workshop, "one", &[])));
+    assert!(table.contains(metric), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
+    assert_eq!(read(workshop.path("runs/one/metrics.csv")).lines().count(), 3);
+
+    let run = workshop.at("runs/one");
+    let report = json(&read(workshop.path("runs/one/report.json")));
+    assert_eq!(json(&succeed(&["eval", &run, "--json"])), report);
+
+    let deploy = workshop.at("deploy.safetensors");
+    let folded = json(&succeed(&["reparameterize", &run, "-o", &deploy, "--json"]));
+    assert!(folded["comparisons"][0]["relative"].as_f64().unwrap() < 1e-5, "{folded}");
+    let again = json(&succeed(&["eval", &workshop.at("task.yaml"), "--weights", &deploy, "--json"]));
+    assert_eq!(again, report, "the deploy form is what was evaluated");
+
+    let image = workshop.training_image().to_string_lossy().into_owned();
+    succeed(&["predict", &run, &image, "-o", &workshop.at("drawn"), "--threshold", "0"]);
+    let predictions = json(&read(workshop.path("drawn/predictions.json")));
+    assert!(std::path::Path::new(predictions[0]["picture"].as_str().unwrap()).is_file());
+    assert!(!predictions[0]["classes"].as_array().unwrap().is_empty());
+    predictions
+}
+
+/// The same job with other numbers of workers, and interrupted: one result.
+fn one_result(workshop: &Workshop, configuration: &str) {
+    std::fs::write(workshop.path("task.yaml"), configuration).unwrap();
+    let long = "train.epochs=12";
+    done(output(&mut train(workshop, "whole", &["data.workers=0", long])));
+    let mut child = train(workshop, "halves", &["data.workers=2", long])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let started = std::time::Instant::now();
+    while !workshop.path("runs/halves/metrics.csv").is_file() {
+        assert!(started.elapsed().as_secs() < 120, "the run does not start");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupt.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130), "the run ended before it could be interrupted");
+    done(output(&mut pipeline(&["train", "--resume", &workshop.at("runs/halves")])));
+    let weights =
+        |name: &str| std::fs::read(workshop.path(&format!("runs/{name}/checkpoints/last/ema.safetensors"))).unwrap();
+    assert!(weights("whole") == weights("halves"), "the weights differ");
+}
+
+#[test]
+fn a_classifier_goes_the_whole_way() {
+    let workshop = Workshop::with_folders();
+    let predictions = whole_way(&workshop, &classify(&workshop), "top-1 accuracy");
+    let score = predictions[0]["classes"][0]["score"].as_f64().unwrap();
+    assert!((0.2..=1.0).contains(&score), "{predictions}");
+    let csv = read(workshop.path("runs/one/predictions.csv"));
+    assert!(csv.starts_with("image,"), "{csv}");
+    assert_eq!(csv.lines().count(), 1 + 15);
+    assert!(read(workshop.path("runs/one/ground_truth.csv")).starts_with("image,class\n"));
+}
+
+#[test]
+fn a_segmenter_goes_the_whole_way() {
+    let workshop = Workshop::new();
+    let predictions = whole_way(&workshop, &segment(&workshop), "mean IoU");
+    let mask = predictions[0]["mask"].as_str().unwrap();
+    assert!(std::fs::read(mask).unwrap().starts_with(b"\x89PNG"));
+    for folder in ["predictions", "ground_truth"] {
+        assert_eq!(std::fs::read_dir(workshop.path("runs/one").join(folder)).unwrap().count(), 6);
+    }
+    let report = json(&read(workshop.path("runs/one/report.json")));
+    assert_eq!(report["per_class"].as_array().unwrap().len(), 6);
+}
+
+#[test]
+fn a_classifier_ends_the_same_whatever_workers_and_interruptions() {
+    let workshop = Workshop::with_folders();
+    one_result(&workshop, &classify(&workshop));
+}
+
+#[test]
+fn a_segmenter_ends_the_same_whatever_workers_and_interruptions() {
+    let workshop = Workshop::new();
+    one_result(&workshop, &segment(&workshop));
+}
+
+#[test]
+fn a_classifier_of_other_classes_is_replaced_with_a_warning() {
+    let workshop = Workshop::with_folders();
+    std::fs::write(workshop.path("task.yaml"), classify(&workshop)).unwrap();
+    done(output(&mut train(&workshop, "five", &["train.epochs=1"])));
+    let weights = format!("backbone.weights={}", workshop.at("runs/five/checkpoints/last/weights.safetensors"));
+    let same = output(&mut train(&workshop, "same", &["train.epochs=1", &weights]));
+    assert!(!String::from_utf8_lossy(&same.stderr).contains("is left out"));
+    for split in ["train", "val"] {
+        let star = workshop.path("shapes/classify").join(split).join("star");
+        std::fs::remove_dir_all(star).unwrap();
+    }
+    let four = output(&mut train(&workshop, "four", &["train.epochs=1", &weights]));
+    let errors = String::from_utf8_lossy(&four.stderr).into_owned();
+    assert!(errors.contains("it knows 5 classes; a new one is trained in its place"), "{errors}");
+    done(four);
+    // Another backbone is no start.
+    let other = "backbone.spec.branches=3";
+    let wrong = output(&mut train(&workshop, "other", &["train.epochs=1", &weights, other]));
+    assert_eq!(wrong.status.code(), Some(1));
+    let errors = String::from_utf8_lossy(&wrong.stderr);
+    assert!(errors.contains("missing") && errors.contains("rbr_conv.2"), "{errors}");
+}
+
+#[test]
+fn a_made_train_form_starts_from_deploy_form_weights() {
+    let workshop = Workshop::with_folders();
+    std::fs::write(workshop.path("task.yaml"), classify(&workshop)).unwrap();
+    done(output(&mut train(&workshop, "first", &["train.epochs=1"])));
+    let deploy = workshop.at("deploy.safetensors");
+    succeed(&["reparameterize", &workshop.at("runs/first"), "-o", &deploy]);
+    let weights = format!("backbone.weights={deploy}");
+    let made = output(&mut train(&workshop, "made", &["train.epochs=1", &weights, "backbone.init=from_deploy"]));
+    assert!(String::from_utf8_lossy(&made.stderr).contains("calibrating"));
+    done(made);
+    let refused = output(&mut train(&workshop, "refused", &["train.epochs=1", &weights]));
+    assert_eq!(refused.status.code(), Some(2));
+}
+
+#[test]
+fn missing_pictures_and_masks_say_where_to_put_them() {
+    let workshop = Workshop::with_folders();
+    for (configuration, missing) in
+        [(classify(&workshop), "train does not exist"), (segment(&workshop), "JPEGImages does not exist")]
+    {
+        std::fs::write(workshop.path("task.yaml"), configuration).unwrap();
+        let errors = fail(&["train", &workshop.at("task.yaml"), "--set", "data.root=/nowhere"], 1);
+        assert!(errors.contains(missing) && errors.contains("make demo"), "{errors}");
+    }
+}
