@@ -1,10 +1,11 @@
 //! The command line.
 
 use clap::builder::TypedValueParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 use crate::commands::LayoutName;
+use crate::config::TaskKind;
 
 /// Trains, evaluates and runs MobileOne vision models.
 #[derive(Debug, Parser)]
@@ -24,6 +25,8 @@ pub enum Command {
     Reparameterize(ReparameterizeArgs),
     /// Evaluate a run, or weights under a configuration
     Eval(EvalArgs),
+    /// Score files of predictions against files of truth, or compare two sets of predictions
+    Score(ScoreArgs),
     /// Run a network on images and draw what it sees
     Predict(PredictArgs),
     /// Show a network layer by layer: outputs, parameters, multiply-adds
@@ -176,6 +179,56 @@ pub struct EvalArgs {
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `pipeline score`.
+#[derive(Debug, Args)]
+pub struct ScoreArgs {
+    /// What the files hold
+    #[arg(long, value_enum)]
+    pub task: TaskKind,
+    /// The truth: COCO annotations (detect), a CSV of `image,class` (classify), a folder of masks (segment)
+    #[arg(long, value_name = "FILE|DIR")]
+    pub annotations: PathBuf,
+    /// The predictions: COCO results (detect), a CSV of class scores (classify), a folder of masks (segment)
+    #[arg(long, value_name = "FILE|DIR")]
+    pub predictions: PathBuf,
+    /// Compare with these predictions by a paired bootstrap over the images; they are B
+    #[arg(long, value_name = "FILE|DIR")]
+    pub compare: Option<PathBuf>,
+    /// Resamples of the bootstrap
+    #[arg(long, default_value_t = 1000, value_name = "COUNT")]
+    pub resamples: usize,
+    /// The same seed draws the same resamples
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Detect: overlap of boxes or of masks [default: bbox]
+    #[arg(long, value_enum, value_name = "TYPE")]
+    pub iou_type: Option<IouTypeName>,
+    /// Classify: score against ReaL labels of ImageNet as well (real.json)
+    #[arg(long, value_name = "FILE")]
+    pub real_labels: Option<PathBuf>,
+    /// Segment: names of the classes, one a line in the order of the ids
+    #[arg(long, value_name = "FILE")]
+    pub class_names: Option<PathBuf>,
+    /// Segment: the id that counts for nothing [default: 255]
+    #[arg(long, value_name = "ID")]
+    pub ignore: Option<u8>,
+    /// Segment: compute the boundary F-score with this tolerance, a share of the diagonal (DAVIS: 0.008)
+    #[arg(long, value_name = "SHARE")]
+    pub boundary_tolerance: Option<f64>,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What overlaps where detections are matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum IouTypeName {
+    /// Boxes
+    Bbox,
+    /// Masks
+    Segm,
 }
 
 /// `pipeline predict`.

@@ -191,10 +191,6 @@ fn a_configuration_overrides_parts_and_knows_its_keys() {
     let scale = Some(RandomScale { short_side: [100, 200], ..RandomScale::default() });
     assert_eq!(read, SegmentAugmentation { scale, rotation: None, ..SegmentAugmentation::default() });
     assert!(parse(r#"{"rotate": {}}"#).is_err());
-    let size = |text| serde_json::from_str::<EvaluationSize>(text).ok();
-    assert_eq!(size(r#""full""#), Some(EvaluationSize::Full));
-    assert_eq!(size(r#"{"short_side": 512}"#), Some(EvaluationSize::ShortSide(512)));
-    assert_eq!(size(r#"{"exact": {"height": 4, "width": 5}}"#), Some(EvaluationSize::Exact { height: 4, width: 5 }));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod info;
 mod predict;
 mod reparameterize;
 mod report;
+mod score;
 mod subject;
 mod train;
 
@@ -37,6 +38,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Train(args) => train::run(&args),
         Command::Reparameterize(args) => reparameterize::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Score(args) => score::run(&args),
         Command::Predict(args) => predict::run(&args),
         Command::Info(args) => info::run(&args),
         Command::Report(args) => report::run(&args),

@@ -241,7 +241,7 @@ impl Comparison {
 
     fn widen(&mut self, other: &Self) {
         // Not `f64::max`, which passes over what is no number.
-        let wider = |a: f64, b: f64| if a >= b { a } else { b };
+        let wider = |known: f64, new: f64| if new > known || new.is_nan() { new } else { known };
         (self.absolute, self.relative) = (wider(self.absolute, other.absolute), wider(self.relative, other.relative));
     }
 }

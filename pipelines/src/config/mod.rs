@@ -9,6 +9,7 @@ mod model;
 mod overrides;
 mod train;
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
 
@@ -18,7 +19,7 @@ pub use model::{BackboneConfig, Initialization};
 pub use train::{CheckpointConfig, OptimizerConfig, Precision, ScheduleConfig, ScheduleKind, TrainConfig};
 
 /// Which of the tasks a configuration describes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskKind {
     /// Image classification.

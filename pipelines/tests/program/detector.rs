@@ -52,6 +52,11 @@ fn training_leaves_a_run_that_evaluates_and_predicts() {
         serde_json::from_str(&succeed(&["eval", &workshop.at("job.yaml"), "--weights", &weights, "--json"])).unwrap();
     assert_eq!(by_weights, first);
 
+    let (truth, found) = (workshop.at("runs/one/ground_truth.json"), workshop.at("runs/one/predictions.json"));
+    let scored = ["score", "--task", "detect", "--annotations", &truth, "--predictions", &found, "--json"];
+    let scored: Value = serde_json::from_str(&succeed(&scored)).unwrap();
+    assert_eq!(scored, first);
+
     let image = workshop.training_image();
     let image = image.to_string_lossy();
     succeed(&["predict", &workshop.at("runs/one"), &image, "-o", &workshop.at("drawn"), "--threshold", "0"]);

@@ -140,6 +140,13 @@ fn a_classifier_goes_the_whole_way() {
     assert!(csv.starts_with("image,"), "{csv}");
     assert_eq!(csv.lines().count(), 1 + 15);
     assert!(read(workshop.path("runs/one/ground_truth.csv")).starts_with("image,class\n"));
+    let (truth, scores) = (workshop.at("runs/one/ground_truth.csv"), workshop.at("runs/one/predictions.csv"));
+    let files = ["score", "--task", "classify", "--annotations", &truth, "--predictions", &scores, "--json"];
+    assert_eq!(json(&succeed(&files)), json(&read(workshop.path("runs/one/report.json"))));
+    let compared = json(&succeed(&[&files[..], &["--compare", &scores, "--resamples", "50"]].concat()));
+    assert_eq!(compared["metrics"][0]["difference"], 0.0);
+    let refused = fail(&[&files[..], &["--ignore", "3"]].concat(), 2);
+    assert!(refused.contains("--ignore has no meaning"), "{refused}");
 }
 
 #[test]
@@ -153,6 +160,14 @@ fn a_segmenter_goes_the_whole_way() {
     }
     let report = json(&read(workshop.path("runs/one/report.json")));
     assert_eq!(report["per_class"].as_array().unwrap().len(), 6);
+
+    std::fs::write(workshop.path("names.txt"), "background\ncircle\ncross\nsquare\nstar\ntriangle\n").unwrap();
+    let [truth, masks, names] =
+        ["runs/one/ground_truth", "runs/one/predictions", "names.txt"].map(|name| workshop.at(name));
+    let files = ["score", "--task", "segment", "--annotations", &truth, "--predictions", &masks, "--json"];
+    let scored = json(&succeed(&[&files[..], &["--class-names", &names]].concat()));
+    assert_eq!(scored["mean_iou"], report["mean_iou"]);
+    assert!(fail(&files, 2).contains("--class-names FILE"));
 }
 
 #[test]
