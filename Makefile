@@ -17,7 +17,7 @@ demo: build
 	$(PIPELINE) train shapes/detect.yaml --output runs/demo
 	$(PIPELINE) train shapes/classify.yaml --output runs/demo
 	$(PIPELINE) train shapes/segment.yaml --output runs/demo
-	$(PIPELINE) report runs/demo/shapes-classify runs/demo/shapes-detect runs/demo/shapes-segment
+	$(PIPELINE) report runs/demo/classify runs/demo/detect runs/demo/segment
 
 lint: setup
 	cargo fmt --all --check
