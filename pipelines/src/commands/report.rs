@@ -95,28 +95,21 @@ impl Side {
 }
 
 fn table(rows: &[Row]) -> Table {
-    let title = format!(
-        "Accuracy of the best checkpoint; M parameters, M multiply-adds and median ms an image ({} threads) of train and \
-         deploy form",
-        tch::get_num_threads()
-    );
-    let header =
-        ["run", "metric", "value", "input", "M par. train", "deploy", "M m-a train", "deploy", "ms train", "deploy"];
+    let title =
+        format!("Best checkpoints; train / deploy form, one image at a time, {} threads", tch::get_num_threads());
+    let header = ["run", "metric", "value", "input", "M parameters", "M mult-adds", "median ms"];
     let mut table = Table::new(title, &header);
     table.rows.extend(rows.iter().map(|row| {
-        let millions = |count: i64| format!("{:.2}", count as f64 / 1e6);
         let [height, width] = row.size;
+        let pair = |number: fn(&Side) -> f64| format!("{:.2} / {:.2}", number(&row.train), number(&row.deploy));
         vec![
             row.run.clone(),
             row.metric.to_owned(),
             row.value.map_or("-".to_owned(), |value| format!("{value:.4}")),
             format!("{height}x{width}"),
-            millions(row.train.parameters),
-            millions(row.deploy.parameters),
-            millions(row.train.macs),
-            millions(row.deploy.macs),
-            format!("{:.2}", row.train.latency_ms.median),
-            format!("{:.2}", row.deploy.latency_ms.median),
+            pair(|side| side.parameters as f64 / 1e6),
+            pair(|side| side.macs as f64 / 1e6),
+            pair(|side| side.latency_ms.median),
         ]
     }));
     table

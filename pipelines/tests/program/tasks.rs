@@ -98,6 +98,15 @@ fn whole_way(workshop: &Workshop, configuration: &str, metric: &str) -> Value {
     let again = json(&succeed(&["eval", &workshop.at("task.yaml"), "--weights", &deploy, "--json"]));
     assert_eq!(again, report, "the deploy form is what was evaluated");
 
+    let rows = json(&succeed(&["report", &run, "--json"]));
+    assert!(
+        rows[0]["value"].is_number() && rows[0]["deploy"]["latency_ms"]["median"].as_f64().unwrap() > 0.0,
+        "{rows}"
+    );
+    assert!(rows[0]["train"]["parameters"].as_i64() > rows[0]["deploy"]["parameters"].as_i64(), "{rows}");
+    let table = succeed(&["report", &run]);
+    assert!(table.contains("| one ") && table.lines().all(|line| line.chars().count() <= 100), "{table}");
+
     let image = workshop.training_image().to_string_lossy().into_owned();
     succeed(&["predict", &run, &image, "-o", &workshop.at("drawn"), "--threshold", "0"]);
     let predictions = json(&read(workshop.path("drawn/predictions.json")));
