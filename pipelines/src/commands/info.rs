@@ -57,7 +57,7 @@ pub(super) fn run(args: &InfoArgs) -> Result<(), Failure> {
 
 fn backbone_info(title: String, spec: &Spec, side: usize, classifier: Classifier) -> Info {
     let size = [side as i64; 2];
-    let cost = |form| Cost::of(spec, form, size, OutputStride::Os32, classifier).rows;
+    let cost = |form| Cost::of(spec, form, size, OutputStride::Os32, classifier);
     Info::new(title, size, cost(Form::Train), cost(Form::Deploy))
 }
 
@@ -71,7 +71,7 @@ fn task_info<T: Task>(args: &InfoArgs, config: &Config<T::Keys>, known: Option<V
         }
     };
     let task = T::new(config, &classes)?;
-    let cost = |form| -> Result<Vec<CostRow>, Failure> {
+    let cost = |form| -> Result<Cost, Failure> {
         let network = Network::<T>::new(&task, form, Device::Cpu)?;
         Ok(task.cost(&network.model, form))
     };
@@ -116,29 +116,25 @@ struct Total {
 }
 
 impl Info {
-    fn new(title: String, size: [i64; 2], train: Vec<CostRow>, deploy: Vec<CostRow>) -> Self {
-        let totals = [&train, &deploy].map(|rows| Total {
-            side: Side {
-                parameters: rows.iter().map(|row| row.parameters).sum(),
-                macs: rows.iter().map(|row| row.macs).sum(),
-            },
-            activation_bytes: rows.iter().map(|row| row.activation_bytes).sum(),
+    fn new(title: String, size: [i64; 2], train: Cost, deploy: Cost) -> Self {
+        let [train_total, deploy_total] = [&train, &deploy].map(|cost| Total {
+            side: Side { parameters: cost.parameters(), macs: cost.macs() },
+            activation_bytes: cost.rows.iter().map(|row| row.activation_bytes).sum(),
         });
         let side = |row: &CostRow| Side { parameters: row.parameters, macs: row.macs };
         let layer = |row: CostRow| {
             // What the deploy form lacks is there for training only, such as an auxiliary head.
-            let deploy = deploy.iter().find(|other| other.name == row.name).map(side).unwrap_or_default();
+            let deploy = deploy.rows.iter().find(|other| other.name == row.name).map(side).unwrap_or_default();
             let train = side(&row);
             let CostRow { name, output, activation_bytes, .. } = row;
             Layer { name, output, activation_bytes, train, deploy }
         };
-        let [train_total, deploy_total] = totals;
-        let layers = train.into_iter().map(layer).collect();
+        let layers = train.rows.into_iter().map(layer).collect();
         Self { title, size, layers, train: train_total, deploy: deploy_total }
     }
 
     fn tables(&self) -> Vec<Table> {
-        let thousands = |count: i64| format!("{:.3}", count as f64 / 1e6);
+        let millions = |count: i64| format!("{:.3}", count as f64 / 1e6);
         let kibibytes = |bytes: i64| format!("{:.0}", bytes as f64 / 1024.0);
         let [height, width] = self.size;
         let header = ["layer", "output", "M params: train", "deploy", "M mult-adds: train", "deploy", "output KiB"];
@@ -148,10 +144,10 @@ impl Info {
             vec![
                 layer.name.clone(),
                 format!("{channels}x{height}x{width}"),
-                thousands(layer.train.parameters),
-                thousands(layer.deploy.parameters),
-                thousands(layer.train.macs),
-                thousands(layer.deploy.macs),
+                millions(layer.train.parameters),
+                millions(layer.deploy.parameters),
+                millions(layer.train.macs),
+                millions(layer.deploy.macs),
                 kibibytes(layer.activation_bytes),
             ]
         }));

@@ -1,7 +1,7 @@
 //! `pipeline reparameterize`: train form to deploy form, compared before it is written.
 
 use backbone::checkpoint::{self, Checkpoint, Metadata, Policy};
-use backbone::{Classifier, Contribution, Cost, CostRow, Fold, Form, MobileOne, Mode, OutputStride, Spec, StateDict};
+use backbone::{Classifier, Contribution, Cost, Fold, Form, MobileOne, Mode, OutputStride, Spec, StateDict};
 use datasets::{Image, Orientation, Size};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -59,8 +59,8 @@ struct Folded {
     tensors: StateDict,
     metadata: Metadata,
     comparisons: Vec<Comparison>,
-    train_cost: Vec<CostRow>,
-    deploy_cost: Vec<CostRow>,
+    train_cost: Cost,
+    deploy_cost: Cost,
     contributions: Vec<Contribution>,
 }
 
@@ -139,7 +139,7 @@ fn bare(args: &ReparameterizeArgs, path: &Path, weights: Checkpoint) -> Result<F
     let size = [side as i64; 2];
     let comparisons = compare(size, &args.images, images, |xs| Ok(train.features(xs)), |xs| Ok(deploy.features(xs)))?;
     let counted = weights.classes().map_or(Classifier::None, |classes| Classifier::Linear { classes });
-    let cost = |form| Cost::of(&spec, form, size, OutputStride::Os32, counted).rows;
+    let cost = |form| Cost::of(&spec, form, size, OutputStride::Os32, counted);
     Ok(Folded {
         source: path.to_owned(),
         tensors,
@@ -275,9 +275,8 @@ struct Side {
 }
 
 impl Side {
-    fn of(rows: &[CostRow], file_bytes: u64) -> Self {
-        let sum = |count: fn(&CostRow) -> i64| rows.iter().map(count).sum();
-        Self { parameters: sum(|row| row.parameters), macs: sum(|row| row.macs), file_bytes }
+    fn of(cost: &Cost, file_bytes: u64) -> Self {
+        Self { parameters: cost.parameters(), macs: cost.macs(), file_bytes }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `pipeline report`: several runs beside each other.
 
-use backbone::{CostRow, Form, Mode};
+use backbone::{Cost, Form, Mode};
 use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 
@@ -8,11 +8,12 @@ use super::{classes_of, for_task, output, run_config, to_json};
 use crate::cli::ReportArgs;
 use crate::config::Config;
 use crate::console::{self, Output, Progress, Table};
+use crate::evaluate::ReportOf;
 use crate::failure::Failure;
 use crate::latency::{Latency, measure};
 use crate::network::Network;
 use crate::run_folder::RunFolder;
-use crate::task::{Report, Scorer, Task};
+use crate::task::{Report, Task};
 use crate::train::checkpoint::Checkpoint;
 
 pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
@@ -54,8 +55,6 @@ struct Side {
     latency_ms: Latency,
 }
 
-type ReportOf<T> = <<T as Task>::Scorer as Scorer<T>>::Report;
-
 fn row<T: Task>(run: &RunFolder, config: &Config<T::Keys>) -> Result<Row, Failure> {
     let best = Checkpoint::find(&run.checkpoints(), "best")
         .ok_or_else(|| Failure::failed(format!("{} has no evaluated checkpoint yet", run.path().display())))?;
@@ -71,7 +70,7 @@ fn row<T: Task>(run: &RunFolder, config: &Config<T::Keys>) -> Result<Row, Failur
     let size = config.data.size.sides();
     let side = |network: &Network<T>, form| {
         crate::train::lay_channels_last(network)?;
-        Side::of(&task, network, task.cost(&network.model, form), size)
+        Side::of(&task, network, &task.cost(&network.model, form), size)
     };
     Ok(Row {
         run: run.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -84,13 +83,12 @@ fn row<T: Task>(run: &RunFolder, config: &Config<T::Keys>) -> Result<Row, Failur
 }
 
 impl Side {
-    fn of<T: Task>(task: &T, network: &Network<T>, rows: Vec<CostRow>, size: [i64; 2]) -> Result<Self, Failure> {
+    fn of<T: Task>(task: &T, network: &Network<T>, cost: &Cost, size: [i64; 2]) -> Result<Self, Failure> {
         let images = Tensor::randn([1, 3, size[0], size[1]], (Kind::Float, Device::Cpu));
         // As images come: rows of interleaved pixels.
         let images = images.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
         let latency_ms = measure(|| tch::no_grad(|| task.forward(&network.model, &images, Mode::Eval)).map(|_| ()))?;
-        let sum = |count: fn(&CostRow) -> i64| rows.iter().map(count).sum();
-        Ok(Self { parameters: sum(|row| row.parameters), macs: sum(|row| row.macs), latency_ms })
+        Ok(Self { parameters: cost.parameters(), macs: cost.macs(), latency_ms })
     }
 }
 

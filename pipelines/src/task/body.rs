@@ -1,6 +1,6 @@
 //! The MobileOne that every task stands on.
 
-use backbone::{Classifier, Cost, CostRow, Form, MobileOne, OutputStride, Spec, TrainForward};
+use backbone::{Classifier, Cost, Form, MobileOne, OutputStride, Spec, TrainForward};
 use tch::nn;
 
 use crate::config::BackboneConfig;
@@ -40,10 +40,10 @@ impl Body {
 
     /// What the backbone costs for an input of `size` (height, width) within a network of that form, with a
     /// classifier where there is one; names start with `prefix`.
-    pub fn cost(&self, form: Form, size: [i64; 2], prefix: &str, classifier: Classifier) -> Vec<CostRow> {
-        let mut rows = Cost::of(&self.spec, self.form_within(form), size, self.output_stride, classifier).rows;
-        rows.iter_mut().for_each(|row| row.name.insert_str(0, prefix));
-        rows
+    pub fn cost(&self, form: Form, size: [i64; 2], prefix: &str, classifier: Classifier) -> Cost {
+        let mut cost = Cost::of(&self.spec, self.form_within(form), size, self.output_stride, classifier);
+        cost.rows.iter_mut().for_each(|row| row.name.insert_str(0, prefix));
+        cost
     }
 
     fn form_within(&self, form: Form) -> Form {

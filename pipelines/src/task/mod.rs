@@ -8,8 +8,8 @@ pub mod classify;
 pub mod detect;
 pub mod segment;
 
-use backbone::{CostRow, Form, MobileOne, Mode, StateDict};
-use datasets::{Class, Dataset, Encoding, Image, SampleRng};
+use backbone::{Cost, Form, MobileOne, Mode, StateDict};
+use datasets::{Class, Dataset, Encoding, Findings, Image, SampleRng};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -87,7 +87,7 @@ pub trait Task: Sized {
     fn backbone(model: &Self::Model) -> &MobileOne;
 
     /// What a model of that form costs for one image of the configured size, layer by layer. The form is that of the heads too.
-    fn cost(&self, model: &Self::Model, form: Form) -> Vec<CostRow>;
+    fn cost(&self, model: &Self::Model, form: Form) -> Cost;
 
     /// The numbers of an output, by name, for comparing two models.
     fn numbers<'a>(&self, output: &'a Self::Output) -> Vec<(&'static str, &'a Tensor)>;
@@ -188,6 +188,11 @@ fn differing_classes(found: &[Class], trained: &[Class]) -> Failure {
         names(found),
         names(trained)
     ))
+}
+
+/// What is odd in a set, a sentence each.
+fn sentences(findings: &Findings) -> Vec<String> {
+    findings.to_string().lines().map(str::to_owned).collect()
 }
 
 /// An error of the data: a setting out of range is the configuration's fault.

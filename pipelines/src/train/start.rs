@@ -116,13 +116,18 @@ pub fn calibrate<T: Task>(
     let loader = Loader::new(Arc::clone(&training.samples), options).map_err(Failure::failed)?;
     let normalizer = Normalizer::new(&config.data.normalize, network.device(), false);
     let epoch = loader.epoch(0, 0).map_err(Failure::failed)?;
-    let batches: Vec<Tensor> = epoch
-        .take(CALIBRATION_BATCHES)
-        .map(|batch| batch.map(|batch| normalizer.batch(batch.samples.iter().map(T::image))).map_err(Failure::failed))
-        .collect::<Result<_, _>>()?;
-    console::status(format!("calibrating the made train form on {} batches", batches.len()));
+    console::status("calibrating the made train form on images");
+    let mut failure = None;
+    // One batch at a time: the first that cannot be read ends it.
+    let batches = epoch.take(CALIBRATION_BATCHES).map_while(|batch| match batch {
+        Ok(batch) => Some(normalizer.batch(batch.samples.iter().map(T::image))),
+        Err(error) => {
+            failure = Some(Failure::failed(error));
+            None
+        }
+    });
     backbone::init::calibrate(T::backbone(&network.model), batches);
-    Ok(())
+    failure.map_or(Ok(()), Err)
 }
 
 /// Lays all weights of convolutions channels-last in memory.

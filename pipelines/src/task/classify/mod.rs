@@ -3,10 +3,9 @@
 mod data;
 mod scoring;
 
-use backbone::{Classifier as Cost, CostRow, Features, Fold, Form, MobileOne, Mode, StateDict};
+use backbone::{Classifier as Counted, Cost, Features, Fold, Form, MobileOne, Mode, StateDict};
 use datasets::classification::{
-    ClassificationDataset, ClassificationSample, ClassificationSet, ClassifyAugmentation, EvaluationView, Mix, Mixing,
-    ViewOptions,
+    ClassificationDataset, ClassificationSample, ClassifyAugmentation, EvaluationView, Mix, Mixing, ViewOptions,
 };
 use datasets::{Class, Image, Orientation, SampleRng, Size, draw};
 use heads::classifier::{Classifier, ClassifierConfig, Targets, mixed_targets};
@@ -16,7 +15,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tch::{Kind, Tensor, nn};
 
-use super::{Body, Data, Loss, Nothing, RenderOptions, Task, data_failure, differing_classes, write_picture};
+use super::{
+    Body, Data, Loss, Nothing, RenderOptions, Task, data_failure, differing_classes, sentences, write_picture,
+};
 use crate::config::{Config, ImageSize, Keys};
 use crate::failure::Failure;
 pub use data::ClassificationSource;
@@ -90,7 +91,7 @@ impl Task for Classify {
 
     fn training_data(config: &Config<ClassifyKeys>) -> Result<Data<ClassificationDataset>, Failure> {
         let set = data::read(config, &config.data.train, None)?;
-        let (classes, findings) = facts(&set);
+        let (classes, findings) = (set.classes.clone(), sentences(&set.findings));
         let (size, augment) = (config.data.size.into(), config.data.augment.clone());
         let samples = ClassificationDataset::for_training(Arc::new(set), size, augment).map_err(data_failure)?;
         Ok(Data { samples: Arc::new(samples), classes, findings })
@@ -104,7 +105,7 @@ impl Task for Classify {
         if let Some(trained) = classes.filter(|trained| *trained != set.classes) {
             return Err(differing_classes(&set.classes, trained));
         }
-        let (classes, findings) = facts(&set);
+        let (classes, findings) = (set.classes.clone(), sentences(&set.findings));
         let samples = ClassificationDataset::for_evaluation(Arc::new(set), view(config)?).map_err(data_failure)?;
         Ok(Data { samples: Arc::new(samples), classes, findings })
     }
@@ -121,9 +122,9 @@ impl Task for Classify {
         &model.backbone
     }
 
-    fn cost(&self, _: &Network, form: Form) -> Vec<CostRow> {
+    fn cost(&self, _: &Network, form: Form) -> Cost {
         let classes = self.classes.len() as i64;
-        self.body.cost(form, self.size.sides(), "", Cost::Linear { classes })
+        self.body.cost(form, self.size.sides(), "", Counted::Linear { classes })
     }
 
     fn numbers<'a>(&self, output: &'a Tensor) -> Vec<(&'static str, &'a Tensor)> {
@@ -233,8 +234,4 @@ fn view(config: &Config<ClassifyKeys>) -> Result<EvaluationView, Failure> {
     let view = EvaluationView::with(config.data.size.into(), config.eval.view);
     view.validate().map_err(|error| Failure::usage(format!("eval.view: {error}")))?;
     Ok(view)
-}
-
-fn facts(set: &ClassificationSet) -> (Vec<Class>, Vec<String>) {
-    (set.classes.clone(), set.findings.to_string().lines().map(str::to_owned).collect())
 }

@@ -88,8 +88,3 @@ fn missing_data(root: &Path, source: &DetectionSource, missing: &Path) -> Failur
     Failure::failed(format!("the data is not there: {} does not exist", missing.display()))
         .hint(format!("{layout}; `make demo` shows everything working without a data set."))
 }
-
-/// What is odd in a set, a sentence each.
-pub(super) fn sentences(set: &DetectionSet) -> Vec<String> {
-    set.findings.to_string().lines().map(str::to_owned).collect()
-}

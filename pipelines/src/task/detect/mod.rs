@@ -4,7 +4,7 @@ mod data;
 mod scoring;
 
 use backbone::checkpoint::BACKBONE;
-use backbone::{Classifier, CostRow, Features, Fold, Form, MobileOne, Mode, StateDict};
+use backbone::{Classifier, Cost, Features, Fold, Form, MobileOne, Mode, StateDict};
 use datasets::{
     Augmentation, Class, DetectionDataset, DetectionSample, Image, Orientation, SampleRng, Size, TargetOptions, draw,
 };
@@ -15,11 +15,11 @@ use std::path::Path;
 use std::sync::Arc;
 use tch::{Tensor, nn};
 
-use super::{Body, Data, Loss, RenderOptions, Task, data_failure, differing_classes, write_picture};
+use super::{Body, Data, Loss, RenderOptions, Task, data_failure, differing_classes, sentences, write_picture};
 use crate::config::{Config, ImageSize, Keys};
 use crate::failure::Failure;
 pub use data::DetectionSource;
-use data::{read, sentences};
+use data::read;
 pub use scoring::DetectScorer;
 
 /// The keys of a detection configuration.
@@ -76,7 +76,7 @@ impl Task for Detect {
 
     fn training_data(config: &Config<DetectKeys>) -> Result<Data<DetectionDataset>, Failure> {
         let set = read(config, &config.data.train, None)?;
-        let (classes, findings) = (set.classes.clone(), sentences(&set));
+        let (classes, findings) = (set.classes.clone(), sentences(&set.findings));
         let (size, augment, targets) = (config.data.size.into(), config.data.augment.clone(), config.data.targets);
         let samples = DetectionDataset::for_training(Arc::new(set), size, augment, targets).map_err(data_failure)?;
         Ok(Data { samples: Arc::new(samples), classes, findings })
@@ -91,7 +91,7 @@ impl Task for Detect {
             return Err(differing_classes(&set.classes, trained));
         }
         let classes = set.classes.clone();
-        let findings = sentences(&set);
+        let findings = sentences(&set.findings);
         let samples = DetectionDataset::for_evaluation(Arc::new(set), config.data.size.into()).map_err(data_failure)?;
         Ok(Data { samples: Arc::new(samples), classes, findings })
     }
@@ -115,10 +115,10 @@ impl Task for Detect {
         &model.backbone
     }
 
-    fn cost(&self, model: &Detector, form: Form) -> Vec<CostRow> {
-        let mut rows = self.body.cost(form, self.size.sides(), BACKBONE, Classifier::None);
-        rows.extend(model.head.cost());
-        rows
+    fn cost(&self, model: &Detector, form: Form) -> Cost {
+        let mut cost = self.body.cost(form, self.size.sides(), BACKBONE, Classifier::None);
+        cost.rows.extend(model.head.cost());
+        cost
     }
 
     fn numbers<'a>(&self, output: &'a Predictions) -> Vec<(&'static str, &'a Tensor)> {

@@ -1,6 +1,5 @@
 //! Where a segmenter's images and masks come from.
 
-use datasets::Class;
 use datasets::segmentation::pairs::{self, PairOptions};
 use datasets::segmentation::{SegmentationSet, ade20k, voc};
 use serde::{Deserialize, Serialize};
@@ -74,11 +73,6 @@ pub(super) fn read(config: &Config<SegmentKeys>, source: &SegmentationSource) ->
         }
     }
     .map_err(crate::task::data_failure)
-}
-
-/// The classes of a set, in the order of the indices, and what is odd about it.
-pub(super) fn facts(set: &SegmentationSet) -> (Vec<Class>, Vec<String>) {
-    (set.classes.clone(), set.findings.to_string().lines().map(str::to_owned).collect())
 }
 
 fn missing_data(root: &Path, source: &SegmentationSource, missing: &Path) -> Failure {

@@ -4,7 +4,7 @@ mod data;
 mod scoring;
 
 use backbone::checkpoint::BACKBONE;
-use backbone::{Classifier, CostRow, Fold, Form, MobileOne, Mode, StateDict};
+use backbone::{Classifier, Cost, Fold, Form, MobileOne, Mode, StateDict};
 use datasets::mask::{Mask, voc_palette};
 use datasets::segmentation::{EvaluationSize, SegmentAugmentation, SegmentationDataset, SegmentationSample, voc};
 use datasets::{Class, Image, Orientation, SampleRng, draw};
@@ -16,7 +16,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tch::{Kind, Tensor, nn};
 
-use super::{Body, Data, Loss, Nothing, RenderOptions, Task, data_failure, differing_classes, write_picture};
+use super::{
+    Body, Data, Loss, Nothing, RenderOptions, Task, data_failure, differing_classes, sentences, write_picture,
+};
 use crate::config::{Config, ImageSize, Keys};
 use crate::failure::Failure;
 use crate::run_folder::write_whole;
@@ -106,7 +108,7 @@ impl Task for Segment {
                 config.head.ignore_index, set.ignore
             )));
         }
-        let (classes, findings) = data::facts(&set);
+        let (classes, findings) = (set.classes.clone(), sentences(&set.findings));
         let (size, augment) = (config.data.size.into(), config.data.augment.clone());
         let samples = SegmentationDataset::for_training(Arc::new(set), size, augment).map_err(data_failure)?;
         Ok(Data { samples: Arc::new(samples), classes, findings })
@@ -120,7 +122,7 @@ impl Task for Segment {
         if let Some(trained) = classes.filter(|trained| *trained != set.classes) {
             return Err(differing_classes(&set.classes, trained));
         }
-        let (classes, findings) = data::facts(&set);
+        let (classes, findings) = (set.classes.clone(), sentences(&set.findings));
         let samples = SegmentationDataset::for_evaluation(Arc::new(set), config.eval.size).map_err(data_failure)?;
         Ok(Data { samples: Arc::new(samples), classes, findings })
     }
@@ -137,10 +139,10 @@ impl Task for Segment {
         &model.backbone
     }
 
-    fn cost(&self, model: &Network, form: Form) -> Vec<CostRow> {
-        let mut rows = self.body.cost(form, self.size.sides(), BACKBONE, Classifier::None);
-        rows.extend(model.head.cost(self.size.sides()));
-        rows
+    fn cost(&self, model: &Network, form: Form) -> Cost {
+        let mut cost = self.body.cost(form, self.size.sides(), BACKBONE, Classifier::None);
+        cost.rows.extend(model.head.cost(self.size.sides()));
+        cost
     }
 
     fn numbers<'a>(&self, output: &'a Output) -> Vec<(&'static str, &'a Tensor)> {
