@@ -12,6 +12,7 @@ use crate::{
     form::{Form, Mode, key},
     norm::{BatchNorm, BatchNormConfig},
     plan::{BlockPlan, SideBranches},
+    profile,
 };
 
 /// A block.
@@ -52,16 +53,18 @@ impl Block {
 
     /// `[N, inputs, H, W]` to `[N, outputs, H', W']`.
     pub fn forward(&self, xs: &Tensor, mode: Mode) -> Tensor {
-        let ys = match (&self.layers, mode, self.train_forward) {
-            (Layers::Train(branches), Mode::Train, TrainForward::Folded) => branches.forward_folded(xs),
-            (Layers::Train(branches), ..) => branches.forward(xs, mode),
-            (Layers::Deploy(conv), ..) => conv.forward(xs),
-        };
-        let ys = match &self.squeeze_excite {
-            Some(squeeze_excite) => squeeze_excite.forward(&ys),
-            None => ys,
-        };
-        Activation::Relu.apply(ys, mode)
+        profile::layer(&self.prefix, || {
+            let ys = match (&self.layers, mode, self.train_forward) {
+                (Layers::Train(branches), Mode::Train, TrainForward::Folded) => branches.forward_folded(xs),
+                (Layers::Train(branches), ..) => branches.forward(xs, mode),
+                (Layers::Deploy(conv), ..) => conv.forward(xs),
+            };
+            let ys = match &self.squeeze_excite {
+                Some(squeeze_excite) => squeeze_excite.forward(&ys),
+                None => ys,
+            };
+            Activation::Relu.apply(ys, mode)
+        })
     }
 }
 
@@ -97,6 +100,7 @@ impl Branches {
 pub(crate) struct SqueezeExcite {
     pub reduce: Conv,
     pub expand: Conv,
+    prefix: String,
 }
 
 impl SqueezeExcite {
@@ -105,11 +109,17 @@ impl SqueezeExcite {
             let geometry = Geometry { inputs, outputs, kernel: 1, stride: 1, padding: 0, dilation: 1, groups: 1 };
             Conv::new(&(path / name), geometry, WeightInit::HeFanOut)
         };
-        Self { reduce: conv("reduce", channels, squeezed), expand: conv("expand", squeezed, channels) }
+        Self {
+            reduce: conv("reduce", channels, squeezed),
+            expand: conv("expand", squeezed, channels),
+            prefix: key(path, ""),
+        }
     }
 
     fn forward(&self, xs: &Tensor) -> Tensor {
-        let squeezed = self.reduce.forward(&xs.adaptive_avg_pool2d([1, 1])).relu();
-        xs * self.expand.forward(&squeezed).sigmoid()
+        profile::layer(&self.prefix, || {
+            let squeezed = self.reduce.forward(&xs.adaptive_avg_pool2d([1, 1])).relu();
+            xs * self.expand.forward(&squeezed).sigmoid()
+        })
     }
 }

@@ -5,6 +5,7 @@ use tch::{Kind, Tensor, nn};
 use crate::{
     form::{Fold, Form, Mode, StateDict, key},
     norm::{BatchNorm, BatchNormConfig},
+    profile,
 };
 
 /// What follows a convolution.
@@ -159,7 +160,7 @@ impl Conv {
 
     /// `[N, inputs, H, W]` to `[N, outputs, H', W']`.
     pub fn forward(&self, xs: &Tensor) -> Tensor {
-        self.geometry.convolve(xs, &self.weight, Some(&self.bias))
+        profile::layer(&self.prefix, || self.geometry.convolve(xs, &self.weight, Some(&self.bias)))
     }
 
     /// Shape and sampling.
@@ -256,11 +257,14 @@ impl ConvBn {
 
     /// `[N, inputs, H, W]` to `[N, outputs, H', W']`.
     pub fn forward(&self, xs: &Tensor, mode: Mode) -> Tensor {
-        let ys = match &self.layers {
-            Layers::Train { conv, .. } => conv.forward(xs, mode),
-            Layers::Deploy(conv) => conv.forward(xs),
-        };
-        self.activation.apply(ys, mode)
+        let (Layers::Train { prefix, .. } | Layers::Deploy(Conv { prefix, .. })) = &self.layers;
+        profile::layer(prefix, || {
+            let ys = match &self.layers {
+                Layers::Train { conv, .. } => conv.forward(xs, mode),
+                Layers::Deploy(conv) => conv.forward(xs),
+            };
+            self.activation.apply(ys, mode)
+        })
     }
 
     /// Shape and sampling of the convolution.

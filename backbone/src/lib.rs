@@ -13,6 +13,7 @@
 //! | [`init`] | a train form from deploy-form weights |
 //! | [`reparam`] | folding the branches of a block into one convolution, and what each adds |
 //! | [`folded`] | training the branches at a lower price |
+//! | [`profile`] | time by layer |
 //! | [`cost`] | parameters, multiply-adds and activations |
 //! | [`checkpoint`] | weights on disk, their names, and loading them |
 
@@ -27,6 +28,7 @@ pub mod init;
 pub mod network;
 pub mod norm;
 pub mod plan;
+pub mod profile;
 pub mod reparam;
 pub mod spec;
 

@@ -27,7 +27,7 @@ impl Fold for Block {
             }
             Layers::Deploy(conv) => conv.fold(into),
         }
-        if let Some(SqueezeExcite { reduce, expand }) = &self.squeeze_excite {
+        if let Some(SqueezeExcite { reduce, expand, .. }) = &self.squeeze_excite {
             reduce.fold(into);
             expand.fold(into);
         }

@@ -30,6 +30,7 @@ mod predictions;
 mod real_labels;
 mod report;
 mod score_files;
+mod tables;
 
 pub use calibration::CalibrationBin;
 pub use comparison::{ClassificationComparison, compare_files};

@@ -37,12 +37,14 @@ mod comparison;
 mod detected;
 mod evaluator;
 mod feed;
+mod figures;
 mod ground_truth;
 mod mask;
 mod operating_point;
 mod outcomes;
 mod predictions;
 mod report;
+mod tables;
 
 pub use analysis::{
     AnalysisOptions, AnalysisReport, ClassAnalysis, CocoAnalysis, TideError, TideReport, analyze_files,

@@ -1,8 +1,10 @@
-//! CSV files, read line by line with the place of what is wrong.
+//! CSV files: read line by line with the place of what is wrong, and written as tables.
 //!
-//! Fields may be quoted as in RFC 4180; a line break inside quotes is refused, so that a stray quote cannot swallow the rest
-//! of a file. Every line ends with a line break: one that does not tells that the file was cut short, which a number's
-//! missing digits would not.
+//! Fields are quoted as in RFC 4180. What is read back here has no line break inside quotes, so that a stray quote cannot
+//! swallow the rest of a file. Every line ends with a line break: one that does not tells that the file was cut short, which
+//! a number's missing digits would not.
+
+mod table;
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -10,6 +12,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
+
+pub use table::{Cell, CsvReport, CsvTable};
 
 /// Room for a hundred thousand scores; a file without line breaks stops here.
 const LONGEST_LINE: u64 = 1 << 22;
@@ -141,12 +145,17 @@ fn unquote(quoted: &str) -> Option<(Cow<'_, str>, &str)> {
 }
 
 /// A field's text as it must be written.
-pub(crate) fn quote(text: &str) -> Result<Cow<'_, str>, Error> {
+fn quote(text: &str) -> Cow<'_, str> {
+    if text.contains([',', '"', '\n', '\r']) {
+        return Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")));
+    }
+    Cow::Borrowed(text)
+}
+
+/// A field's text as it must be written to be read back by [`CsvReader`], which a line break cannot be.
+pub(crate) fn quote_on_line(text: &str) -> Result<Cow<'_, str>, Error> {
     if text.contains(['\n', '\r']) {
         return Err(Error::LineBreak { name: text.to_owned() });
     }
-    if text.contains([',', '"']) {
-        return Ok(Cow::Owned(format!("\"{}\"", text.replace('"', "\"\""))));
-    }
-    Ok(Cow::Borrowed(text))
+    Ok(quote(text))
 }

@@ -270,6 +270,26 @@ pub enum Error {
         category_id: u64,
     },
 
+    /// A prediction names an image, by its name, that the ground truth does not list.
+    #[error("{entry} names image {image:?}, which the ground truth does not list")]
+    UnknownImageName {
+        /// Which one.
+        entry: Entry,
+        /// The name.
+        image: String,
+    },
+
+    /// There are more or fewer ids than what they stand for.
+    #[error("{found} ids were given for {expected} {what}")]
+    IdCount {
+        /// What they stand for: "images", "classes".
+        what: &'static str,
+        /// How many ids there are.
+        found: usize,
+        /// How many there should be.
+        expected: usize,
+    },
+
     /// Detections were added for an image that the ground truth does not list.
     #[error("detections were added for image {image_id}, which the ground truth does not list")]
     UnlistedImage {

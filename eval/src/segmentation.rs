@@ -23,6 +23,7 @@ mod folders;
 mod label_image;
 mod options;
 mod report;
+mod tables;
 
 pub use comparison::{SegmentationComparison, compare_folders};
 pub use evaluator::SegmentationEvaluator;

@@ -17,12 +17,17 @@
 //! The rules are those of the development kit (`VOCevaldet.m`): boxes are inclusive of their last pixel; a detection takes
 //! the object that it overlaps most, and is right where their IoU reaches 0.5 and no better detection has taken that object;
 //! `difficult` objects are not to be found, and what overlaps one most counts neither way.
+//!
+//! Predictions in COCO's results file are scored by [`score_files`].
 
 mod average_precision;
 mod evaluator;
 mod ground_truth;
 mod report;
+mod score_files;
+mod tables;
 
 pub use evaluator::{Detection, VocEvaluator, VocOptions};
 pub use ground_truth::{GroundTruth, Object};
 pub use report::{ClassReport, RuleReport, VocReport};
+pub use score_files::{FileIds, inclusive, score_files};

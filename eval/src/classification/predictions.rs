@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::Error;
-use crate::csv::{CsvReader, Line, quote};
+use crate::csv::{CsvReader, Line, quote_on_line};
 use crate::file::PendingFile;
 use crate::names::{Names, distinct};
 
@@ -35,7 +35,7 @@ impl PredictionWriter {
         let mut header = IMAGE.to_owned();
         for name in names.iter() {
             header.push(',');
-            header.push_str(&quote(name)?);
+            header.push_str(&quote_on_line(name)?);
         }
         header.push('\n');
         let mut file = PendingFile::create(path.as_ref())?;
@@ -75,7 +75,7 @@ impl PredictionWriter {
         }
         match scores.iter().zip(self.names.iter()).find(|(score, _)| !score.is_finite()) {
             Some((&value, class)) => Err(Error::Score { class: class.clone(), value, expected: "a finite number" }),
-            None => quote(image),
+            None => quote_on_line(image),
         }
     }
 }

@@ -16,6 +16,8 @@ const REAL_RULE: &str = "ImageNet-ReaL: top-1 among the image's labels, images w
 pub struct ClassificationReport {
     /// By which rule the numbers came about.
     pub rule: String,
+    /// Whether they may be compared with a leaderboard, and why not.
+    pub comparable: String,
     /// Images added.
     pub images: u64,
     /// The accuracy for each k of the options.
@@ -103,6 +105,7 @@ impl ClassificationReport {
         };
         ClassificationReport {
             rule: format!("{RULE}; {scores}"),
+            comparable: comparable(images, names.len()),
             images,
             top_k: top_k.map(|(&k, &correct)| TopK { k, correct, accuracy: ratio(correct, images) }).collect(),
             mean_class_accuracy: mean(per_class.iter().filter_map(|class| class.accuracy)),
@@ -126,5 +129,21 @@ impl RealReport {
     fn new(tally: &Tally) -> RealReport {
         let &Tally { real_images: images, real_correct: correct, .. } = tally;
         RealReport { rule: REAL_RULE.to_owned(), images, correct, accuracy: ratio(correct, images) }
+    }
+}
+
+/// ImageNet's validation set, which accuracies are published on.
+const IMAGENET_IMAGES: u64 = 50_000;
+const IMAGENET_CLASSES: usize = 1000;
+
+fn comparable(images: u64, classes: usize) -> String {
+    if (images, classes) == (IMAGENET_IMAGES, IMAGENET_CLASSES) {
+        "with published numbers on ImageNet's validation set, if these are its images, at the published resolution and crop"
+            .to_owned()
+    } else {
+        format!(
+            "no: published numbers are on all of ImageNet's validation set ({IMAGENET_IMAGES} images, {IMAGENET_CLASSES} \
+             classes), and this is another one ({images} images, {classes} classes)"
+        )
     }
 }

@@ -10,7 +10,7 @@ use super::predictions::{IMAGE, PredictionReader, ScoreRow};
 use super::real_labels::RealLabels;
 use super::report::ClassificationReport;
 use crate::Error;
-use crate::csv::{CsvReader, Line, quote};
+use crate::csv::{CsvReader, Line, quote_on_line};
 use crate::file::PendingFile;
 
 const CLASS: &str = "class";
@@ -29,7 +29,7 @@ pub fn write_truth<'a>(
     file.write(|out| writeln!(out, "{IMAGE},{CLASS}"))?;
     let mut written = 0;
     for (image, class) in images {
-        let (image, class) = (quote(image)?, quote(class)?);
+        let (image, class) = (quote_on_line(image)?, quote_on_line(class)?);
         file.write(|out| writeln!(out, "{image},{class}"))?;
         written += 1;
     }

@@ -21,6 +21,8 @@ use crate::{Entry, Error};
 const IOU: f64 = 0.5;
 /// The overlap up to which TIDE takes a detection for one of background.
 const BACKGROUND_IOU: f64 = 0.1;
+const COMPARABLE: &str = "no: no leaderboard ranks thresholds, confusions or kinds of error; they are for comparing \
+                          detectors on these same files";
 /// The engine's only overlap and its largest number of detections an image and class.
 const FIRST: usize = 0;
 
@@ -75,6 +77,8 @@ pub struct CocoAnalysis {
 pub struct AnalysisReport {
     /// By which rule right and wrong were told apart for curves, thresholds and errors.
     pub rule: String,
+    /// Whether the numbers may be compared with a leaderboard, and why not.
+    pub comparable: String,
     /// The threshold of the best F1 when it is one for all classes and their detections are pooled.
     pub best: Option<OperatingPoint>,
     /// Each class, in the ground truth's order.
@@ -186,6 +190,7 @@ impl CocoAnalysis {
         let (best, per_class) = classes(&self.ground_truth, &evaluated)?;
         Ok(AnalysisReport {
             rule: format!("COCO bbox, IoU {IOU}, the best 100 detections of an image and class, as pycocotools 2.0.11"),
+            comparable: COMPARABLE.to_owned(),
             best,
             per_class,
             confusion: self.confusion.report(&self.ground_truth),
@@ -274,6 +279,14 @@ fn classes(
         }
     });
     Ok((best, per_class.collect()))
+}
+
+impl ClassAnalysis {
+    /// AP at IoU .50, the mean of the curve; none where the class has no object to find.
+    pub fn ap50(&self) -> Option<f64> {
+        let points = self.precision.len();
+        (points > 0).then(|| self.precision.iter().sum::<f64>() / points as f64)
+    }
 }
 
 impl TideReport {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::annotation_file::Finding;
 use super::mask::Mask;
+use crate::ids::positions;
 use crate::{Entry, Error};
 
 /// An image that is evaluated, with or without objects on it.
@@ -184,17 +185,6 @@ impl GroundTruth {
     pub(super) fn masks_of(&self, position: usize) -> &[Mask] {
         self.masks().map_or(&[], |masks| &masks[self.starts[position]..self.starts[position + 1]])
     }
-}
-
-/// Where each id stands; a repeated one is an error.
-fn positions(ids: impl Iterator<Item = u64>, repeated: fn(u64) -> Error) -> Result<HashMap<u64, usize>, Error> {
-    let mut positions = HashMap::with_capacity(ids.size_hint().0);
-    for (position, id) in ids.enumerate() {
-        if positions.insert(id, position).is_some() {
-            return Err(repeated(id));
-        }
-    }
-    Ok(positions)
 }
 
 /// The first of `values` that is not finite, as an error.

@@ -37,6 +37,8 @@ pub struct CocoReport {
     pub iou_type: IouType,
     /// By which rule the numbers came about.
     pub rule: String,
+    /// Whether they may be compared with a leaderboard, and why not.
+    pub comparable: String,
     /// The twelve statistics in pycocotools' order: AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl.
     #[serde(serialize_with = "by_name")]
     pub stats: [f64; 12],
@@ -100,6 +102,7 @@ impl CocoReport {
         Ok(CocoReport {
             iou_type,
             rule: format!("COCO {iou_type}, IoU .50:.05:.95, 101 recall points, as pycocotools 2.0.11"),
+            comparable: comparable(ground_truth),
             stats,
             per_class: per_class(ground_truth, curves),
             images: ground_truth.images().len(),
@@ -171,6 +174,26 @@ impl CocoReport {
     /// AR of objects from 96² pixels.
     pub fn ar_large(&self) -> f64 {
         self.stats[11]
+    }
+}
+
+/// What COCO's leaderboard and papers are about.
+const VAL2017_IMAGES: usize = 5000;
+const COCO_CLASSES: usize = 80;
+
+/// Whether numbers on this ground truth may be compared with published ones.
+pub(super) fn comparable(ground_truth: &GroundTruth) -> String {
+    let (images, classes) = (ground_truth.images().len(), ground_truth.categories().len());
+    if !ground_truth.findings().is_empty() {
+        "no: the annotation file has oddities (see findings) that pycocotools counts otherwise or not at all".to_owned()
+    } else if (images, classes) == (VAL2017_IMAGES, COCO_CLASSES) {
+        "with published numbers on val2017, if these are its images and annotations; COCO's server alone scores test-dev"
+            .to_owned()
+    } else {
+        format!(
+            "no: published numbers are on all of COCO val2017 ({VAL2017_IMAGES} images, {COCO_CLASSES} classes), and this \
+             is another set ({images} images, {classes} classes)"
+        )
     }
 }
 

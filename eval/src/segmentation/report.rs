@@ -17,6 +17,8 @@ const RULE: &str = "pixels of all images in one matrix; means over the classes i
 pub struct SegmentationReport {
     /// By which rule the numbers came about.
     pub rule: String,
+    /// Whether they may be compared with a leaderboard, and why not.
+    pub comparable: String,
     /// Images added.
     pub images: u64,
     /// Pixels counted.
@@ -110,6 +112,7 @@ impl SegmentationReport {
         let mean_of = |share: fn(&ClassReport) -> Option<f64>| mean(per_class.iter().filter_map(share));
         SegmentationReport {
             rule: RULE.to_owned(),
+            comparable: comparable(tally.images, &per_class),
             images: tally.images,
             pixels,
             ignored: tally.ignored,
@@ -127,5 +130,29 @@ impl SegmentationReport {
             per_class,
             confusion,
         }
+    }
+}
+
+/// Sets that mIoU is published on, with their images and classes.
+const PUBLISHED: [(&str, u64, usize); 3] =
+    [("VOC2012 val", 1449, 21), ("ADE20K val", 2000, 150), ("Cityscapes val", 500, 19)];
+
+fn comparable(images: u64, classes: &[ClassReport]) -> String {
+    let absent = classes.iter().filter(|class| class.iou.is_none()).count();
+    let of = classes.len();
+    let published = PUBLISHED.iter().find(|&&(_, count, number)| (count, number) == (images, of));
+    match published {
+        _ if absent > 0 => {
+            format!(
+                "no: {absent} of {of} classes are in neither truth nor prediction, and a published mean is over all"
+            )
+        }
+        Some((set, ..)) => format!(
+            "with published numbers on {set} at a single scale, if these are its images and annotations in their own size"
+        ),
+        None => format!(
+            "no: published numbers are on whole sets ({}), and this is another one ({images} images, {of} classes)",
+            PUBLISHED.map(|(set, images, classes)| format!("{set}: {images} images, {classes} classes")).join("; ")
+        ),
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::average_precision::Curve;
-use super::evaluator::VocEvaluator;
+use super::evaluator::{VocEvaluator, VocOptions};
 use crate::exact_sum::mean;
 
 /// The result of an evaluation; numbers lie between 0 and 1.
@@ -26,6 +26,8 @@ pub struct VocReport {
 pub struct RuleReport {
     /// The rule.
     pub rule: String,
+    /// Whether the number may be compared with a leaderboard, and why not.
+    pub comparable: String,
     /// Mean AP over the classes with objects to find; none where no class has any.
     pub map: Option<f64>,
 }
@@ -49,6 +51,38 @@ pub struct ClassReport {
     pub ap_2010: Option<f64>,
 }
 
+/// A set that numbers are published on, whose annotations are public too.
+struct Published {
+    set: &'static str,
+    images: usize,
+    besides: &'static str,
+}
+
+const VOC_CLASSES: usize = 20;
+const VOC2007_TEST: Published = Published { set: "VOC2007 test", images: 4952, besides: "" };
+const VOC2012_VAL: Published =
+    Published { set: "VOC2012 val", images: 5823, besides: "; VOC's server alone scores the test sets of this rule" };
+
+impl Published {
+    fn comparable(&self, evaluator: &VocEvaluator) -> String {
+        let Published { set, images, besides } = self;
+        let (iou, own) = (evaluator.options.iou, VocOptions::default().iou);
+        let truth = &evaluator.ground_truth;
+        let found = (truth.images().len(), truth.class_names().len());
+        if iou != own {
+            format!("no: an overlap of {iou} counts as right here, and {own} in published numbers")
+        } else if found == (*images, VOC_CLASSES) {
+            format!("with published numbers on {set}, if these are its images and annotations{besides}")
+        } else {
+            format!(
+                "no: published numbers are on all of {set} ({images} images, {VOC_CLASSES} classes), and this is another \
+                 set ({} images, {} classes){besides}",
+                found.0, found.1
+            )
+        }
+    }
+}
+
 impl VocReport {
     pub(super) fn new(evaluator: &VocEvaluator) -> VocReport {
         let ground_truth = &evaluator.ground_truth;
@@ -69,13 +103,14 @@ impl VocReport {
         };
         let classes = ground_truth.class_names().iter().zip(ground_truth.counts());
         let per_class: Vec<ClassReport> = classes.enumerate().map(class).collect();
-        let rule = |name: &str, ap: fn(&ClassReport) -> Option<f64>| RuleReport {
+        let rule = |name: &str, published: Published, ap: fn(&ClassReport) -> Option<f64>| RuleReport {
             rule: format!("{name}, IoU from {}, inclusive pixels, difficult objects ignored", evaluator.options.iou),
+            comparable: published.comparable(evaluator),
             map: mean(per_class.iter().filter_map(ap)),
         };
         VocReport {
-            voc_2007: rule("VOC2007 AP at eleven points of recall", |class| class.ap_2007),
-            voc_2010: rule("VOC2010 AP at every point of recall", |class| class.ap_2010),
+            voc_2007: rule("VOC2007 AP at eleven points of recall", VOC2007_TEST, |class| class.ap_2007),
+            voc_2010: rule("VOC2010 AP at every point of recall", VOC2012_VAL, |class| class.ap_2010),
             images: ground_truth.images().len(),
             detections: evaluator.detections,
             per_class,

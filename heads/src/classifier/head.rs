@@ -1,6 +1,6 @@
 //! The head as a whole.
 
-use backbone::{Features, Fold, Geometry, Mode, StateDict, cost::CostRow, form::key};
+use backbone::{Features, Fold, Geometry, Mode, StateDict, cost::CostRow, form::key, profile};
 use tch::{Tensor, nn};
 
 use crate::{
@@ -61,8 +61,10 @@ impl Classifier {
     /// [`Error::Shape`] where the features have other channels.
     pub fn forward(&self, features: &Features, mode: Mode) -> Result<Tensor, Error> {
         check_features(&features.c5, self.channels())?;
-        let pooled = features.c5.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?;
-        Ok(dropout(pooled, self.config.dropout, mode)?.f_linear(&self.weight, Some(&self.bias))?)
+        profile::layer(&self.prefix, || {
+            let pooled = features.c5.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?;
+            Ok(dropout(pooled, self.config.dropout, mode)?.f_linear(&self.weight, Some(&self.bias))?)
+        })
     }
 
     /// The mean cross entropy of a batch with the smoothing and class weights of the configuration; see [`cross_entropy`].

@@ -146,19 +146,16 @@ impl SsdLite {
             ))
         })?;
         let (deltas, _) = deltas.as_chunks();
-        let processor = PostProcessor {
-            anchors: &self.anchors,
-            coder: &self.coder,
-            columns,
-            score_threshold: self.config.score_threshold as f32,
-            nms_threshold: self.config.nms_threshold,
-            topk_candidates: self.config.topk_candidates,
-            detections_per_image: self.config.detections_per_image,
-        };
-        let anchors = self.anchors.len();
+        let processor = PostProcessor::new(columns, &self.config);
+        let (coder, places) = (&self.coder, self.anchors.boxes());
+        let anchors = places.len();
+        let [height, width] = self.anchors.size().map(|side| side as f32);
         let detect = |image: usize| {
             let (first, end) = (image * anchors, (image + 1) * anchors);
-            processor.detections(image, &scores[first * columns..end * columns], &deltas[first..end])
+            processor.detections(image, &scores[first * columns..end * columns], |anchor| {
+                let [x1, y1, x2, y2] = coder.decode(&deltas[first + anchor], &places[anchor]);
+                [x1.clamp(0.0, width), y1.clamp(0.0, height), x2.clamp(0.0, width), y2.clamp(0.0, height)]
+            })
         };
         (0..images).into_par_iter().map(detect).collect()
     }

@@ -38,5 +38,5 @@ pub use head::SsdLite;
 pub use loss::Losses;
 pub use matcher::Matcher;
 pub use network::Predictions;
-pub use postprocess::Detections;
+pub use postprocess::{Detections, select};
 pub use targets::GroundTruth;

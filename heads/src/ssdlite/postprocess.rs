@@ -6,13 +6,13 @@
 
 use std::cmp::Reverse;
 
+use rayon::prelude::*;
+use tch::Kind;
+
 use crate::{
     Error,
-    ssdlite::{
-        anchors::{Anchors, Corners},
-        box_coder::BoxCoder,
-        nms::Suppression,
-    },
+    ssdlite::{anchors::Corners, config::SsdLiteConfig, decoder::Decoded, nms::Suppression},
+    transfer::to_host,
 };
 
 /// How many candidates are sorted at first; each further portion is twice as large.
@@ -38,25 +38,62 @@ struct Candidate {
     anchor: u32,
 }
 
-/// Turns the outputs for one image into detections.
-#[derive(Debug)]
-pub(super) struct PostProcessor<'a> {
-    pub anchors: &'a Anchors,
-    pub coder: &'a BoxCoder,
-    /// Number of classes with the background.
-    pub columns: usize,
-    pub score_threshold: f32,
-    pub nms_threshold: f64,
-    pub topk_candidates: usize,
-    pub detections_per_image: usize,
+/// The detections of each image of a batch whose boxes are decoded already, in the order and to the last one as
+/// [`SsdLite::detect`](super::SsdLite::detect) has them.
+///
+/// # Errors
+/// [`Error::Shape`] where scores and boxes do not belong together, [`Error::NotANumber`] where a box is none.
+pub fn select(Decoded { scores, boxes }: &Decoded, config: &SsdLiteConfig) -> Result<Vec<Detections>, Error> {
+    let (images, anchors, columns) = match (&scores.size()[..], &boxes.size()[..]) {
+        (&[n, a, columns], &[m, b, 4]) if (n, a) == (m, b) && columns > 1 => (n as usize, a as usize, columns as usize),
+        _ => {
+            let expected = "[N, A, classes + 1], beside boxes [N, A, 4]".to_owned();
+            return Err(Error::Shape { what: "scores", found: scores.size(), expected });
+        }
+    };
+    let (scores, boxes) = (to_host(&scores.f_to_kind(Kind::Float)?)?, to_host(&boxes.f_to_kind(Kind::Float)?)?);
+    let (boxes, _) = boxes.as_chunks::<4>();
+    let processor = PostProcessor::new(columns, config);
+    let detect = |image: usize| {
+        let (first, end) = (image * anchors, (image + 1) * anchors);
+        processor.detections(image, &scores[first * columns..end * columns], |anchor| boxes[first + anchor])
+    };
+    (0..images).into_par_iter().map(detect).collect()
 }
 
-impl PostProcessor<'_> {
-    /// Detections from `scores` (`[A, columns]`, background first) and `deltas` (`[A]` offsets) of the image at position `image`.
+/// Turns the outputs for one image into detections.
+#[derive(Debug)]
+pub(super) struct PostProcessor {
+    /// Number of classes with the background.
+    columns: usize,
+    score_threshold: f32,
+    nms_threshold: f64,
+    topk_candidates: usize,
+    detections_per_image: usize,
+}
+
+impl PostProcessor {
+    /// For scores of `columns` classes, the background among them.
+    pub fn new(columns: usize, config: &SsdLiteConfig) -> Self {
+        Self {
+            columns,
+            score_threshold: config.score_threshold as f32,
+            nms_threshold: config.nms_threshold,
+            topk_candidates: config.topk_candidates,
+            detections_per_image: config.detections_per_image,
+        }
+    }
+
+    /// Detections from `scores` (`[A, columns]`, background first) of the image at position `image`, and the box at each anchor.
     ///
     /// # Errors
     /// [`Error::NotANumber`] where the box of a candidate is not a number. Scores that are not numbers are no candidates.
-    pub fn detections(&self, image: usize, scores: &[f32], deltas: &[[f32; 4]]) -> Result<Detections, Error> {
+    pub fn detections(
+        &self,
+        image: usize,
+        scores: &[f32],
+        boxes: impl Fn(usize) -> Corners,
+    ) -> Result<Detections, Error> {
         let mut candidates = self.candidates(scores);
         let mut rest = candidates.as_mut_slice();
         let mut portion = FIRST_PORTION;
@@ -75,7 +112,11 @@ impl PostProcessor<'_> {
                 if seen[class] > self.topk_candidates {
                     continue;
                 }
-                let bbox = self.bbox(image, candidate.anchor as usize, deltas)?;
+                let anchor = candidate.anchor as usize;
+                let bbox = boxes(anchor);
+                if bbox.iter().any(|corner| corner.is_nan()) {
+                    return Err(Error::NotANumber { image, anchor });
+                }
                 if suppression.admit(class, bbox) {
                     found.boxes.push(bbox);
                     found.scores.push(f32::from_bits(candidate.score.0));
@@ -101,12 +142,5 @@ impl PostProcessor<'_> {
             }
         }
         candidates
-    }
-
-    fn bbox(&self, image: usize, anchor: usize, deltas: &[[f32; 4]]) -> Result<Corners, Error> {
-        let [height, width] = self.anchors.size().map(|side| side as f32);
-        let [x1, y1, x2, y2] = self.coder.decode(&deltas[anchor], &self.anchors.boxes()[anchor]);
-        let bbox = [x1.clamp(0.0, width), y1.clamp(0.0, height), x2.clamp(0.0, width), y2.clamp(0.0, height)];
-        if bbox.iter().any(|corner| corner.is_nan()) { Err(Error::NotANumber { image, anchor }) } else { Ok(bbox) }
     }
 }

@@ -1,0 +1,44 @@
+//! The report on a classifier as tables and as a figure.
+
+use super::report::ClassificationReport;
+use crate::csv::{Cell, CsvReport, CsvTable};
+use crate::plot::HeatMap;
+
+impl CsvReport for ClassificationReport {
+    fn summary(&self) -> CsvTable {
+        let mut rows: Vec<(String, Cell)> =
+            self.top_k.iter().map(|top| (format!("top{}", top.k), top.accuracy.into())).collect();
+        rows.extend(
+            [
+                ("mean_class_accuracy", self.mean_class_accuracy),
+                ("negative_log_likelihood", self.negative_log_likelihood),
+                ("expected_calibration_error", self.expected_calibration_error),
+            ]
+            .map(|(metric, value)| (metric.to_owned(), value.into())),
+        );
+        if let Some(real) = &self.real {
+            rows.push(("real_accuracy".to_owned(), real.accuracy.into()));
+            rows.push(("real_images".to_owned(), real.images.into()));
+        }
+        rows.push(("images".to_owned(), self.images.into()));
+        CsvTable::of_metrics(rows)
+    }
+
+    fn classes(&self) -> CsvTable {
+        let columns = ["class", "images", "predicted", "correct", "accuracy", "precision"];
+        let rows = self.per_class.iter().map(|class| {
+            let counts = [class.images, class.predicted, class.correct].map(Cell::from);
+            let [images, predicted, correct] = counts;
+            [(&class.name).into(), images, predicted, correct, class.accuracy.into(), class.precision.into()]
+        });
+        CsvTable::new(columns, rows)
+    }
+}
+
+impl ClassificationReport {
+    /// Which class was taken for which, as [`HeatMap::of_confusions`].
+    pub fn confusion_map(&self, most: usize) -> HeatMap {
+        let names: Vec<String> = self.per_class.iter().map(|class| class.name.clone()).collect();
+        HeatMap::of_confusions("Confusions, in images", &self.confusion, &names, most)
+    }
+}

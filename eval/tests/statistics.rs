@@ -1,0 +1,62 @@
+//! Spearman's coefficient is that of its definition in numpy (`tools/golden/spearman.py`), and behaves as a rank correlation.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+
+use eval::statistics::spearman;
+use proptest::prelude::*;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    xs: Vec<f64>,
+    ys: Vec<f64>,
+    spearman: f64,
+}
+
+#[test]
+fn coefficients_are_those_of_the_definition() -> Result<(), Box<dyn Error>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/spearman.json");
+    let cases: Vec<Case> = serde_json::from_slice(&fs::read(path)?)?;
+    assert_eq!(cases.len(), 7);
+    for Case { name, xs, ys, spearman: expected } in cases {
+        let ours = spearman(&xs, &ys).ok_or("not defined")?;
+        assert!((ours - expected).abs() <= 1e-15, "{name}: {ours} is not {expected}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_has_no_ranks_has_no_coefficient() {
+    assert_eq!(spearman(&[], &[]), None);
+    assert_eq!(spearman(&[1.0], &[1.0]), None, "one pair");
+    assert_eq!(spearman(&[1.0, 2.0], &[1.0]), None, "pairs without a second");
+    assert_eq!(spearman(&[1.0, 2.0, 3.0], &[5.0, 5.0, 5.0]), None, "all equal");
+    assert_eq!(spearman(&[1.0, f64::NAN], &[1.0, 2.0]), None, "not a number");
+    assert_eq!(spearman(&[0.0, -0.0], &[1.0, 2.0]), None, "the two zeros are equal");
+    assert_eq!(spearman(&[f64::NEG_INFINITY, 0.0, f64::INFINITY], &[3.0, 2.0, 1.0]), Some(-1.0));
+}
+
+proptest! {
+    #[test]
+    fn a_growing_function_changes_nothing_and_order_neither(
+        pairs in prop::collection::vec((-20i32..20, -20i32..20), 2..40),
+        shift in 0usize..40,
+    ) {
+        let (xs, ys): (Vec<f64>, Vec<f64>) = pairs.iter().map(|&(x, y)| (f64::from(x), f64::from(y))).unzip();
+        let coefficient = spearman(&xs, &ys);
+        prop_assert!(coefficient.is_none_or(|value| (-1.0..=1.0).contains(&value)));
+        let grown: Vec<f64> = xs.iter().map(|x| x.exp()).collect();
+        prop_assert_eq!(spearman(&grown, &ys), coefficient);
+        prop_assert_eq!(spearman(&ys, &xs), coefficient);
+        let fallen: Vec<f64> = ys.iter().map(|y| -y).collect();
+        prop_assert_eq!(spearman(&xs, &fallen), coefficient.map(|value| -value));
+        let (mut turned_xs, mut turned_ys) = (xs.clone(), ys);
+        turned_xs.rotate_left(shift % xs.len());
+        turned_ys.rotate_left(shift % xs.len());
+        prop_assert_eq!(spearman(&turned_xs, &turned_ys), coefficient);
+        prop_assert!(spearman(&xs, &xs).is_none_or(|value| value == 1.0));
+    }
+}
