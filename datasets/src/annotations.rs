@@ -90,6 +90,23 @@ pub struct Target {
     pub corners: [f64; 4],
 }
 
+impl Object {
+    /// What is odd about the box in a frame of this size, if anything is.
+    pub(crate) fn misplaced(&self, frame: Size) -> Option<Oddity> {
+        let [left, top, width, height] = self.bbox;
+        let beyond = [-left, -top, left + width - frame.width as f64, top + height - frame.height as f64];
+        if width <= 0.0 || height <= 0.0 {
+            Some(Oddity::BoxWithoutArea)
+        } else if clipped(self.bbox, frame).is_none() {
+            Some(Oddity::BoxOutsideFrame)
+        } else if beyond.iter().any(|&pixels| pixels > FRAME_TOLERANCE) {
+            Some(Oddity::BoxBeyondFrame)
+        } else {
+            None
+        }
+    }
+}
+
 impl Record {
     /// Height and width in stored pixels.
     pub fn size(&self) -> Size {
@@ -130,14 +147,8 @@ pub(crate) fn examine(record: &Record, findings: &mut Findings) {
         findings.note(Oddity::ImageWithoutObjects, &record.file);
     }
     for object in &record.objects {
-        let [left, top, width, height] = object.bbox;
-        let beyond = [-left, -top, left + width - record.width as f64, top + height - record.height as f64];
-        if width <= 0.0 || height <= 0.0 {
-            findings.note(Oddity::BoxWithoutArea, &record.file);
-        } else if clipped(object.bbox, record.size()).is_none() {
-            findings.note(Oddity::BoxOutsideFrame, &record.file);
-        } else if beyond.iter().any(|&pixels| pixels > FRAME_TOLERANCE) {
-            findings.note(Oddity::BoxBeyondFrame, &record.file);
+        if let Some(oddity) = object.misplaced(record.size()) {
+            findings.note(oddity, &record.file);
         }
         if object.crowd {
             findings.note(Oddity::Crowd, &record.file);

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use crate::Error;
 use crate::annotations::Class;
 use crate::findings::Findings;
-use crate::image::{Encoded, Image, Orientation, Reduction, Size};
+use crate::image::{Encoded, Image, Orientation, Size};
 use crate::loader::Dataset;
 use crate::random::SampleRng;
 
@@ -149,11 +149,7 @@ fn augmented(
     rng: &mut SampleRng,
 ) -> Result<Image, Error> {
     let encoded = Encoded::read(file)?;
-    let Some(stored) = encoded.size() else {
-        let image = encoded.decode(Orientation::AsStored, Reduction::None)?;
-        return augmentation.plan(image.size(), size, strength, rng).render(&image, 1, rng);
-    };
-    let plan = augmentation.plan(stored, size, strength, rng);
+    let plan = augmentation.plan(encoded.size(), size, strength, rng);
     let reduction = encoded.reduction(plan.scale());
     let image = encoded.decode(Orientation::AsStored, reduction)?;
     plan.render(&image, reduction.factor(), rng)

@@ -4,6 +4,7 @@
 //! being kept. Classes are sorted by category id and images by image id, as torchvision and detectron2 sort them, so that
 //! the class index does not depend on the file's order. Boxes and areas are what pycocotools reads, unchanged.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs;
@@ -12,9 +13,9 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
-use crate::Error;
 use crate::annotations::{Class, DetectionSet, Object, Record, examine, stated_or_measured, stays_inside};
 use crate::findings::Findings;
+use crate::{Error, OnFault};
 
 #[derive(Deserialize)]
 #[serde(expecting = "a COCO file with `images`, `annotations` and `categories`")]
@@ -92,26 +93,31 @@ impl<'de> Deserialize<'de> for RawBox {
 /// [`Error::Record`] for ids that are unknown or given twice, for a `bbox` that is not four finite numbers and for a file
 /// name that leaves the folder, [`Error::Empty`] where it names no image or no category.
 pub fn read(images: &Path, annotations: &Path) -> Result<DetectionSet, Error> {
+    read_with(images, annotations, &mut Err)
+}
+
+/// As [`read`], but `on_fault` decides about each record that cannot be used: an image, category or annotation is left out
+/// where it says so, an image with all of its annotations.
+///
+/// # Errors
+/// As [`read`]'s for the file as a whole; for a record, what `on_fault` makes of it.
+pub fn read_with(images: &Path, annotations: &Path, on_fault: OnFault<'_>) -> Result<DetectionSet, Error> {
     let text = fs::read(annotations).map_err(Error::io("read", annotations))?;
     let file: File = serde_json::from_slice(&text).map_err(|error| json_error(annotations, &error))?;
     drop(text);
     let broken = |record, id, problem: String| Error::Record { path: annotations.to_path_buf(), record, id, problem };
 
     let mut findings = Findings::default();
-    let (classes, class_of) = classes(file.categories, annotations)?;
-    let (mut records, record_of) = records(file.images, images, annotations, &mut findings)?;
+    let (classes, class_of) = classes(file.categories, annotations, on_fault)?;
+    let (mut records, record_of) = records(file.images, images, annotations, &mut findings, on_fault)?;
     let mut seen = HashSet::with_capacity(file.annotations.len());
     for raw in file.annotations {
-        let broken = |problem| broken("annotation", raw.id, problem);
-        if !seen.insert(raw.id) {
-            return Err(broken("is given twice".to_owned()));
+        let placed = placed(&raw, seen.insert(raw.id), &record_of, &class_of);
+        match placed.map_err(|problem| broken("annotation", raw.id, problem)) {
+            Ok(Some((record, object))) => records[record].objects.push(object),
+            Ok(None) => {}
+            Err(error) => on_fault(error)?,
         }
-        let &record =
-            record_of.get(&raw.image_id).ok_or_else(|| broken(format!("is on unknown image {}", raw.image_id)))?;
-        let &class = class_of
-            .get(&raw.category_id)
-            .ok_or_else(|| broken(format!("has unknown category {}", raw.category_id)))?;
-        records[record].objects.push(object(&raw, class).map_err(broken)?);
     }
     for record in &records {
         examine(record, &mut findings);
@@ -119,47 +125,92 @@ pub fn read(images: &Path, annotations: &Path) -> Result<DetectionSet, Error> {
     Ok(DetectionSet { classes, records, findings })
 }
 
-fn classes(mut categories: Vec<RawCategory>, file: &Path) -> Result<(Vec<Class>, HashMap<u64, usize>), Error> {
+fn classes(
+    mut categories: Vec<RawCategory>,
+    file: &Path,
+    on_fault: OnFault<'_>,
+) -> Result<(Vec<Class>, HashMap<u64, usize>), Error> {
     if categories.is_empty() {
         return Err(Error::Empty { path: file.to_path_buf(), what: "categories" });
     }
     categories.sort_by_key(|category| category.id);
-    let places = places(categories.iter().map(|category| category.id), "category", file)?;
-    let classes = categories.into_iter().map(|category| Class { id: category.id, name: category.name }).collect();
+    let mut places = HashMap::with_capacity(categories.len());
+    let mut classes = Vec::with_capacity(categories.len());
+    for RawCategory { id, name } in categories {
+        match places.entry(id) {
+            Entry::Occupied(_) => on_fault(twice(file, "category", id))?,
+            Entry::Vacant(place) => {
+                place.insert(classes.len());
+                classes.push(Class { id, name });
+            }
+        }
+    }
     Ok((classes, places))
 }
+
+/// The place among the records of each image id; none where the image is left out.
+type PlacesById = HashMap<u64, Option<usize>>;
 
 fn records(
     mut images: Vec<RawImage>,
     folder: &Path,
     file: &Path,
     findings: &mut Findings,
-) -> Result<(Vec<Record>, HashMap<u64, usize>), Error> {
+    on_fault: OnFault<'_>,
+) -> Result<(Vec<Record>, PlacesById), Error> {
     if images.is_empty() {
         return Err(Error::Empty { path: file.to_path_buf(), what: "images" });
     }
     images.sort_by_key(|image| image.id);
-    let places = places(images.iter().map(|image| image.id), "image", file)?;
-    let records = images.into_iter().map(|image| {
-        if !stays_inside(&image.file_name) {
-            let problem = format!("has file name {:?}, which leaves the image folder", image.file_name);
-            return Err(Error::Record { path: file.to_path_buf(), record: "image", id: image.id, problem });
-        }
-        let path = folder.join(&image.file_name);
-        let size = stated_or_measured(image.width, image.height, &path, findings)?;
-        Ok(Record { image_id: image.id, file: path, width: size.width, height: size.height, objects: Vec::new() })
-    });
-    Ok((records.collect::<Result<_, _>>()?, places))
-}
-
-fn places(ids: impl Iterator<Item = u64>, record: &'static str, file: &Path) -> Result<HashMap<u64, usize>, Error> {
-    let mut places = HashMap::with_capacity(ids.size_hint().0);
-    for (place, id) in ids.enumerate() {
-        if places.insert(id, place).is_some() {
-            return Err(Error::Record { path: file.to_path_buf(), record, id, problem: "is given twice".to_owned() });
+    let mut places = HashMap::with_capacity(images.len());
+    let mut records = Vec::with_capacity(images.len());
+    for image in images {
+        let Entry::Vacant(place) = places.entry(image.id) else {
+            on_fault(twice(file, "image", image.id))?;
+            continue;
+        };
+        match record(&image, folder, file, findings) {
+            Ok(record) => {
+                place.insert(Some(records.len()));
+                records.push(record);
+            }
+            Err(error) => {
+                place.insert(None);
+                on_fault(error)?;
+            }
         }
     }
-    Ok(places)
+    Ok((records, places))
+}
+
+fn record(image: &RawImage, folder: &Path, file: &Path, findings: &mut Findings) -> Result<Record, Error> {
+    if !stays_inside(&image.file_name) {
+        let problem = format!("has file name {:?}, which leaves the image folder", image.file_name);
+        return Err(Error::Record { path: file.to_path_buf(), record: "image", id: image.id, problem });
+    }
+    let path = folder.join(&image.file_name);
+    let size = stated_or_measured(image.width, image.height, &path, findings)?;
+    Ok(Record { image_id: image.id, file: path, width: size.width, height: size.height, objects: Vec::new() })
+}
+
+fn twice(file: &Path, record: &'static str, id: u64) -> Error {
+    Error::Record { path: file.to_path_buf(), record, id, problem: "is given twice".to_owned() }
+}
+
+/// The object with its record's place; nothing where its image is left out.
+fn placed(
+    raw: &RawAnnotation,
+    is_first: bool,
+    record_of: &PlacesById,
+    class_of: &HashMap<u64, usize>,
+) -> Result<Option<(usize, Object)>, String> {
+    if !is_first {
+        return Err("is given twice".to_owned());
+    }
+    let &record = record_of.get(&raw.image_id).ok_or_else(|| format!("is on unknown image {}", raw.image_id))?;
+    let &class = class_of.get(&raw.category_id).ok_or_else(|| format!("has unknown category {}", raw.category_id))?;
+    let object = object(raw, class)?;
+    Ok(record.map(|record| (record, object)))
 }
 
 fn object(raw: &RawAnnotation, class: usize) -> Result<Object, String> {

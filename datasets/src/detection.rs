@@ -130,7 +130,7 @@ fn decode(record: &Record, scale: f64) -> Result<(Image, Reduction), Error> {
         false => Err(Error::SizeMismatch { path: record.file.clone(), annotated: record.size(), found }),
     };
     let encoded = Encoded::read(&record.file)?;
-    encoded.size().map_or(Ok(()), fits)?;
+    fits(encoded.size())?;
     let reduction = encoded.reduction(scale);
     let image = encoded.decode(Orientation::AsStored, reduction)?;
     if reduction == Reduction::None {

@@ -26,6 +26,22 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A video file is damaged, or of a kind that cannot be decoded here.
+    #[error("cannot read video {}: {reason}", path.display())]
+    Video {
+        /// The video file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// What a command was given to read cannot be used.
+    #[error("input {input:?} {reason}")]
+    Input {
+        /// The path or pattern as given, or the line of the list.
+        input: String,
+        /// The rest of the sentence: `matches no file`.
+        reason: String,
+    },
     /// An image operation failed, for instance because the buffer does not hold height x width x 3 bytes.
     #[error("cannot {operation} an image of {size} pixels: {reason}")]
     Pixels {
@@ -166,6 +182,14 @@ pub enum Error {
         /// The panic's message.
         message: String,
     },
+    /// A sample is being read for longer than the loader waits: a dead mount, a device in place of a file.
+    #[error("reading {} has not ended after {seconds} s", path.display())]
+    Stuck {
+        /// The sample's file.
+        path: PathBuf,
+        /// How long the loader waited.
+        seconds: f64,
+    },
     /// Every sample of an epoch failed, and each was skipped.
     #[error("none of the epoch's {count} samples could be read; the first: {first}")]
     NothingRead {
@@ -198,7 +222,41 @@ pub enum Error {
     },
 }
 
+/// What a reader does about a record that cannot be used, which it is told of: an error ends the reading, `Ok` leaves the
+/// record out and goes on. `&mut Err` is the reader that tolerates nothing.
+pub type OnFault<'a> = &'a mut dyn FnMut(Error) -> Result<(), Error>;
+
 impl Error {
+    /// The file or folder that the error is about, where it is about one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Error::Io { path, .. }
+            | Error::Decode { path, .. }
+            | Error::Video { path, .. }
+            | Error::SizeMismatch { path, .. }
+            | Error::Json { path, .. }
+            | Error::Xml { path, .. }
+            | Error::ImageList { path, .. }
+            | Error::ImageMissing { path, .. }
+            | Error::Layout { path, .. }
+            | Error::MaskId { path, .. }
+            | Error::MaskSize { mask: path, .. }
+            | Error::Record { path, .. }
+            | Error::Empty { path, .. }
+            | Error::Panicked { path, .. }
+            | Error::Stuck { path, .. }
+            | Error::Occupied { path, .. } => Some(path),
+            Error::Input { .. }
+            | Error::Pixels { .. }
+            | Error::NoTargets { .. }
+            | Error::Setting { .. }
+            | Error::NothingRead { .. }
+            | Error::StartBatch { .. }
+            | Error::Thread(_)
+            | Error::WorkersGone => None,
+        }
+    }
+
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Io { action, path: path.to_path_buf(), source }
     }

@@ -100,6 +100,11 @@ pub(crate) fn images_below(root: &Path, findings: &mut Findings) -> Result<Vec<P
     Ok(images)
 }
 
+/// The image files in a folder itself, sorted.
+pub(crate) fn images_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    Ok(entries(folder)?.into_iter().filter(|path| is_image(path) && path.is_file()).collect())
+}
+
 /// What lies in a folder, sorted, without hidden files.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let failed = || Error::io("read", folder);
@@ -114,7 +119,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(paths)
 }
 
-fn is_image(path: &Path) -> bool {
+pub(crate) fn is_image(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
     extension.is_some_and(|extension| Image::EXTENSIONS.contains(&extension.as_str()))
 }

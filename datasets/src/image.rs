@@ -1,7 +1,8 @@
 //! Images as plain RGB bytes: decoding, encoding, resizing.
 //!
-//! JPEG and every format but PNG go through OpenCV's `imdecode`; PNG goes through the `png` crate, which names the damage
-//! where OpenCV gives an empty matrix. Decoding equals `cv2.imread(..., IMREAD_COLOR)` turned to RGB: grey is repeated,
+//! JPEG, WebP, BMP, TIFF and PNM go through OpenCV's `imdecode`; PNG goes through the `png` crate, which names the damage
+//! where OpenCV gives an empty matrix. Other formats are refused, whatever OpenCV was built with: only where the header is
+//! understood is the size known, and bounded, before memory is asked for. Decoding equals `cv2.imread(..., IMREAD_COLOR)` turned to RGB: grey is repeated,
 //! alpha dropped, 16 bits cut to 8. A file that is cut short is an error: OpenCV itself fills the missing rows of a JPEG
 //! with grey and says nothing, so its markers are followed to the end first. Damage inside the entropy-coded data of a
 //! JPEG that still ends properly cannot be seen from here, as in Pillow.
@@ -12,28 +13,33 @@
 //! OpenCV's own threads are turned off: this program works on several images at once instead.
 
 mod encoded;
+mod header;
 mod jpeg;
 mod png_file;
 mod render;
 mod resample;
+mod tiff;
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Once;
 
 use opencv::boxed_ref::{BoxedRef, BoxedRefMut};
-use opencv::core::{self, Mat, Vec3b, Vector, VectorToVec};
+use opencv::core::{self, Mat, MatTraitConst, Vec3b, Vector, VectorToVec};
 use opencv::{imgcodecs, imgproc};
+use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-pub(crate) use encoded::{Encoded, Reduction};
+pub(crate) use encoded::{Encoded, MOST_PIXELS, Reduction};
+pub(crate) use header::{Content, Traits};
 pub(crate) use png_file::write_palette;
 pub(crate) use render::{Flip, Window};
 pub use resample::Interpolation;
 
 /// A height and a width in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Size {
     /// Rows.
     pub height: usize,
@@ -109,16 +115,26 @@ impl Image {
         Encoded::new(bytes, origin)?.decode(orientation, Reduction::None)
     }
 
-    /// The size of an image file's stored pixels; JPEG and PNG are not decoded for it.
+    /// The size of an image file's stored pixels, which are not decoded for it.
     ///
     /// # Errors
     /// As for [`Image::read`].
     pub fn measure(path: &Path) -> Result<Size, Error> {
-        let encoded = Encoded::read(path)?;
-        match encoded.size() {
-            Some(size) => Ok(size),
-            None => Ok(encoded.decode(Orientation::AsStored, Reduction::None)?.size()),
+        Ok(Encoded::read(path)?.size())
+    }
+
+    /// The image of a matrix of blue, green, red bytes, as OpenCV gives it.
+    pub(crate) fn from_bgr(bgr: &Mat) -> opencv::Result<Image> {
+        if bgr.typ() != core::CV_8UC3 {
+            let words = format!("{} channels of depth {}", bgr.channels(), bgr.depth());
+            return Err(opencv::Error::new(core::StsUnsupportedFormat, words));
         }
+        let (height, width) = (bgr.rows().unsigned_abs() as usize, bgr.cols().unsigned_abs() as usize);
+        let mut image = Image { height, width, data: vec![0; height * width * 3] };
+        let mut rgb = image.matrix_mut()?;
+        imgproc::cvt_color(bgr, &mut rgb, imgproc::COLOR_BGR2RGB, 0)?;
+        drop(rgb);
+        Ok(image)
     }
 
     /// Height and width.
@@ -157,12 +173,12 @@ impl Image {
     }
 
     pub(crate) fn matrix(&self) -> opencv::Result<BoxedRef<'_, Mat>> {
-        without_threads();
+        set_up();
         Mat::new_rows_cols_with_bytes::<Vec3b>(extent(self.height)?, extent(self.width)?, &self.data)
     }
 
     pub(crate) fn matrix_mut(&mut self) -> opencv::Result<BoxedRefMut<'_, Mat>> {
-        without_threads();
+        set_up();
         Mat::new_rows_cols_with_bytes_mut::<Vec3b>(extent(self.height)?, extent(self.width)?, &mut self.data)
     }
 
@@ -186,12 +202,16 @@ fn extent(side: usize) -> opencv::Result<i32> {
     i32::try_from(side).map_err(|_| opencv::Error::new(core::StsOutOfRange, format!("a side of {side} pixels")))
 }
 
-fn one_line(error: &opencv::Error) -> String {
+pub(crate) fn one_line(error: &opencv::Error) -> String {
     error.message.lines().next().unwrap_or_default().trim().to_owned()
 }
 
-fn without_threads() {
+/// Turns off OpenCV's own threads, and its log but for errors: what fails is told by the error that it returns.
+pub(crate) fn set_up() {
     static ONCE: Once = Once::new();
-    // A build of OpenCV without threads refuses the call, and needs none.
-    ONCE.call_once(|| drop(core::set_num_threads(1)));
+    ONCE.call_once(|| {
+        // A build of OpenCV without threads refuses the call, and needs none.
+        drop(core::set_num_threads(1));
+        drop(core::set_log_level(core::LogLevel::LOG_LEVEL_ERROR));
+    });
 }

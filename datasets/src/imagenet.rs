@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 
-use crate::Error;
 use crate::annotations::{Class, Classes, stays_inside};
 use crate::classification::{ClassificationRecord, ClassificationSet};
 use crate::findings::Findings;
 use crate::folder;
+use crate::{Error, OnFault};
 
 /// The classes of an ImageNet-like set, in the order of their indices.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,26 +124,49 @@ pub fn read_folders(root: &Path, synsets: &Synsets) -> Result<ClassificationSet,
 /// [`Error::Io`], [`Error::Empty`], [`Error::ImageList`] with the line for a label that is no class and for an image that is
 /// listed twice or lies outside of the folder.
 pub fn read_flat(images: &Path, labels: &Path, synsets: &Synsets) -> Result<ClassificationSet, Error> {
+    read_flat_with(images, labels, synsets, &mut Err)
+}
+
+/// As [`read_flat`], but `on_fault` decides about each line that cannot be used; it is left out where that says so.
+///
+/// # Errors
+/// As [`read_flat`]'s for the file as a whole; for a line, what `on_fault` makes of it.
+pub fn read_flat_with(
+    images: &Path,
+    labels: &Path,
+    synsets: &Synsets,
+    on_fault: OnFault<'_>,
+) -> Result<ClassificationSet, Error> {
     let mut records = Vec::new();
     let mut seen = HashSet::new();
     for (line, text) in lines(labels)? {
-        let broken = |reason: String| Error::ImageList { path: labels.to_path_buf(), line, reason };
-        let Some((name, label)) = text.rsplit_once(char::is_whitespace) else {
-            return Err(broken(format!("{text:?} is not an image and its label")));
-        };
-        let name = name.trim_end();
-        if !stays_inside(name) {
-            return Err(broken(format!("image {name:?} leaves the image folder")));
+        match record(images, &text, synsets, &mut seen) {
+            Ok(record) => records.push(record),
+            Err(reason) => on_fault(Error::ImageList { path: labels.to_path_buf(), line, reason })?,
         }
-        if !seen.insert(name.to_owned()) {
-            return Err(broken(format!("image {name:?} is listed twice")));
-        }
-        records.push(ClassificationRecord { file: images.join(name), class: synsets.class(label).map_err(broken)? });
     }
     if records.is_empty() {
         return Err(Error::Empty { path: labels.to_path_buf(), what: "images" });
     }
     Ok(ClassificationSet { classes: synsets.classes(), records, findings: Findings::default() })
+}
+
+fn record(
+    images: &Path,
+    text: &str,
+    synsets: &Synsets,
+    seen: &mut HashSet<String>,
+) -> Result<ClassificationRecord, String> {
+    let (name, label) =
+        text.rsplit_once(char::is_whitespace).ok_or_else(|| format!("{text:?} is not an image and its label"))?;
+    let name = name.trim_end();
+    if !stays_inside(name) {
+        return Err(format!("image {name:?} leaves the image folder"));
+    }
+    if !seen.insert(name.to_owned()) {
+        return Err(format!("image {name:?} is listed twice"));
+    }
+    Ok(ClassificationRecord { file: images.join(name), class: synsets.class(label)? })
 }
 
 /// The names, told apart by what follows in brackets where classes share one: ImageNet has two cranes and two maillots. That is

@@ -13,6 +13,8 @@
 //! | [`transforms`] | SSD's augmentation |
 //! | [`detection`] | annotated images as a detector's samples |
 //! | [`draw`] | boxes and masks on a picture |
+//! | [`check`] | a whole set read once, and what is wrong with it |
+//! | [`inputs`] | files, folders, patterns, videos and lists as a stream of images |
 //! | [`loader`] | batches in a fixed order from any number of threads |
 //! | [`random`] | randomness by seed, epoch and index |
 //! | [`shapes`] | a synthetic set of coloured shapes, written as COCO, VOC and class folders |
@@ -20,6 +22,7 @@
 //! Nothing here knows of tensors, prints or logs.
 
 pub mod annotations;
+pub mod check;
 pub mod classification;
 pub mod coco;
 pub mod detection;
@@ -29,6 +32,7 @@ pub mod findings;
 pub mod folder;
 pub mod image;
 pub mod imagenet;
+pub mod inputs;
 pub mod loader;
 pub mod mask;
 pub mod random;
@@ -38,15 +42,17 @@ pub mod transforms;
 pub mod voc;
 
 pub use annotations::{Class, Classes, DetectionSet, Object, Record, Target, TargetOptions};
+pub use check::{CheckOptions, CheckReport, Checked, Split};
 pub use classification::{
     AutoAugment, ClassificationDataset, ClassificationRecord, ClassificationSample, ClassificationSet,
     ClassifyAugmentation, ColorJitter, EraseMode, EvaluationView, Mix, Mixing, Phase, PixelWindow, RandAugment,
     RandomErasing, ResizedCrop, ViewOptions,
 };
 pub use detection::{DetectionDataset, DetectionSample};
-pub use error::Error;
+pub use error::{Error, OnFault};
 pub use findings::{Finding, Findings, Oddity};
 pub use image::{Encoding, Image, Interpolation, Orientation, Size};
+pub use inputs::{Frame, Input, InputOptions, Inputs};
 pub use loader::{Batch, Dataset, Epoch, LastBatch, Loader, LoaderOptions, OnError, Order, Skipped};
 pub use mask::{Mask, voc_palette};
 pub use random::SampleRng;

@@ -234,7 +234,7 @@ impl Dataset for SegmentationDataset {
             }
         };
         let encoded = Encoded::read(&record.image)?;
-        encoded.size().map_or(Ok(()), fits)?;
+        fits(encoded.size())?;
         let decode = |reduction: Reduction| {
             let image = encoded.decode(Orientation::AsStored, reduction)?;
             if reduction == Reduction::None {

@@ -15,9 +15,9 @@ use std::str::FromStr;
 
 use roxmltree::{Document, Node};
 
-use crate::Error;
 use crate::annotations::{Class, DetectionSet, Object, Record, examine, stated_or_measured, stays_inside};
 use crate::findings::Findings;
+use crate::{Error, OnFault};
 
 pub use crate::annotations::Classes;
 
@@ -30,11 +30,23 @@ const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "JPG", "JPEG", "PNG"];
 /// or names a class that was not given, [`Error::ImageList`] for a name that is listed twice or leaves the folder,
 /// [`Error::ImageMissing`] for an image that does not exist, [`Error::Empty`] for a split without images or objects.
 pub fn read(root: &Path, split: &str, classes: Classes<'_>) -> Result<DetectionSet, Error> {
+    read_with(root, split, classes, &mut Err)
+}
+
+/// As [`read`], but `on_fault` decides about each line of the list and each annotation that cannot be used; the image is left
+/// out where it says so.
+///
+/// # Errors
+/// As [`read`]'s for the split as a whole; for an image, what `on_fault` makes of it.
+pub fn read_with(root: &Path, split: &str, classes: Classes<'_>, on_fault: OnFault<'_>) -> Result<DetectionSet, Error> {
     let list = root.join("ImageSets/Main").join(format!("{split}.txt"));
     let mut findings = Findings::default();
     let mut annotations = Vec::new();
-    for id in ids(&list)? {
-        annotations.push(annotation(root, &id, &mut findings)?);
+    for (image_id, id) in (1..).zip(ids(&list, on_fault)?) {
+        match annotation(root, &id, image_id, &mut findings) {
+            Ok(annotation) => annotations.push(annotation),
+            Err(error) => on_fault(error)?,
+        }
     }
     let names = match classes {
         Classes::Given(names) => names.to_vec(),
@@ -45,10 +57,14 @@ pub fn read(root: &Path, split: &str, classes: Classes<'_>) -> Result<DetectionS
     }
     let class_of: HashMap<&str, usize> = names.iter().enumerate().map(|(class, name)| (name.as_str(), class)).collect();
     let mut records = Vec::with_capacity(annotations.len());
-    for (place, annotation) in annotations.into_iter().enumerate() {
-        let record = annotation.into_record(place as u64 + 1, &class_of)?;
-        examine(&record, &mut findings);
-        records.push(record);
+    for annotation in annotations {
+        match annotation.into_record(&class_of) {
+            Ok(record) => {
+                examine(&record, &mut findings);
+                records.push(record);
+            }
+            Err(error) => on_fault(error)?,
+        }
     }
     let classes = (1..).zip(&names).map(|(id, name)| Class { id, name: name.clone() }).collect();
     Ok(DetectionSet { classes, records, findings })
@@ -61,7 +77,7 @@ struct Annotation {
 }
 
 impl Annotation {
-    fn into_record(mut self, image_id: u64, class_of: &HashMap<&str, usize>) -> Result<Record, Error> {
+    fn into_record(mut self, class_of: &HashMap<&str, usize>) -> Result<Record, Error> {
         for (object, (name, line)) in self.record.objects.iter_mut().zip(self.names) {
             object.class = *class_of.get(name.as_str()).ok_or_else(|| Error::Xml {
                 path: self.xml.clone(),
@@ -69,7 +85,7 @@ impl Annotation {
                 reason: format!("class {name:?} is not among the set's classes"),
             })?;
         }
-        Ok(Record { image_id, ..self.record })
+        Ok(self.record)
     }
 }
 
@@ -78,8 +94,8 @@ fn collected(annotations: &[Annotation]) -> Vec<String> {
     names.into_iter().cloned().collect()
 }
 
-/// The names in an image list, one a line.
-pub(crate) fn ids(list: &Path) -> Result<Vec<String>, Error> {
+/// The names in an image list, one a line, without those that `on_fault` leaves out.
+pub(crate) fn ids(list: &Path, on_fault: OnFault<'_>) -> Result<Vec<String>, Error> {
     let text = fs::read_to_string(list).map_err(Error::io("read", list))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut ids: Vec<String> = Vec::new();
@@ -90,17 +106,17 @@ pub(crate) fn ids(list: &Path) -> Result<Vec<String>, Error> {
             continue;
         }
         if !stays_inside(id) {
-            return Err(broken(format!("image {id:?} leaves the image folder")));
+            on_fault(broken(format!("image {id:?} leaves the image folder")))?;
+        } else if !seen.insert(id) {
+            on_fault(broken(format!("image {id:?} is listed twice")))?;
+        } else {
+            ids.push(id.to_owned());
         }
-        if !seen.insert(id) {
-            return Err(broken(format!("image {id:?} is listed twice")));
-        }
-        ids.push(id.to_owned());
     }
     if ids.is_empty() { Err(Error::Empty { path: list.to_path_buf(), what: "images" }) } else { Ok(ids) }
 }
 
-fn annotation(root: &Path, id: &str, findings: &mut Findings) -> Result<Annotation, Error> {
+fn annotation(root: &Path, id: &str, image_id: u64, findings: &mut Findings) -> Result<Annotation, Error> {
     let xml = root.join("Annotations").join(format!("{id}.xml"));
     let text = fs::read_to_string(&xml).map_err(Error::io("read", &xml))?;
     let document = Document::parse(&text).map_err(|error| Error::Xml {
@@ -122,7 +138,7 @@ fn annotation(root: &Path, id: &str, findings: &mut Findings) -> Result<Annotati
         names.push((place.required::<String>(node, "name")?, place.line(node)));
         objects.push(object(&place, node)?);
     }
-    let record = Record { image_id: 0, file, width: size.width, height: size.height, objects };
+    let record = Record { image_id, file, width: size.width, height: size.height, objects };
     Ok(Annotation { xml, record, names })
 }
 

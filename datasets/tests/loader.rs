@@ -258,3 +258,78 @@ fn samples_alive_at_once_stay_bounded_however_slow_the_consumer() {
         assert!(most <= bound, "{most} samples alive, bound {bound}");
     }
 }
+
+/// Numbers of which one is read until it is let go.
+struct Stuck {
+    paths: Vec<PathBuf>,
+    stuck: usize,
+    released: Arc<AtomicUsize>,
+}
+
+impl Stuck {
+    fn new(stuck: usize) -> Stuck {
+        Stuck { paths: Numbers::new(40).paths, stuck, released: Arc::default() }
+    }
+}
+
+impl Dataset for Stuck {
+    type Sample = usize;
+
+    fn len(&self) -> usize {
+        self.paths.len()
+    }
+
+    fn path(&self, index: usize) -> &Path {
+        &self.paths[index]
+    }
+
+    fn load(&self, index: usize, _epoch: u64, _rng: &mut SampleRng) -> Result<usize, Error> {
+        while index == self.stuck && self.released.load(Ordering::SeqCst) == 0 {
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(index)
+    }
+}
+
+#[test]
+fn a_file_that_is_read_for_too_long_ends_the_epoch_with_its_name_and_holds_nothing_up() {
+    for workers in [1, 4] {
+        let dataset = Stuck::new(9);
+        let released = Arc::clone(&dataset.released);
+        let timeout = Some(Duration::from_millis(300));
+        let impatient =
+            LoaderOptions { order: Order::Sequential, on_error: OnError::Skip, timeout, ..options(workers) };
+        let loader = Loader::new(Arc::new(dataset), impatient).expect("valid options");
+        let begun = Instant::now();
+        let mut batches = loader.epoch(0, 0).expect("an epoch");
+        assert!((&mut batches).take(2).all(|batch| batch.is_ok()));
+        let error = batches.next().expect("an item").expect_err("number 9");
+        assert!(matches!(&error, Error::Stuck { path, .. } if path == Path::new("9.jpg")), "{error}");
+        assert!(batches.next().is_none());
+        drop(batches);
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+        released.store(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn dropping_an_epoch_waits_no_longer_than_the_time_out_for_a_stuck_worker() {
+    let dataset = Stuck::new(5);
+    let released = Arc::clone(&dataset.released);
+    let timeout = Some(Duration::from_millis(200));
+    let options = LoaderOptions { order: Order::Sequential, timeout, ..options(2) };
+    let loader = Loader::new(Arc::new(dataset), options).expect("valid options");
+    let mut batches = loader.epoch(0, 0).expect("an epoch");
+    assert!(batches.next().expect("a batch").is_ok());
+    let begun = Instant::now();
+    drop(batches);
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    released.store(1, Ordering::SeqCst);
+}
+
+#[test]
+fn a_slow_file_within_the_time_out_is_waited_for() {
+    let numbers = Numbers { delay: Duration::from_millis(30), ..Numbers::new(12) };
+    let patient = LoaderOptions { timeout: Some(Duration::from_secs(60)), ..options(2) };
+    assert_eq!(epoch(numbers, patient, 0, 0).len(), 3);
+}

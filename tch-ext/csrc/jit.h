@@ -54,4 +54,7 @@ void flatten(const IValue &value, TensorSink sink, void *list);
 
 std::vector<std::string> strings(const Text *texts, size_t count);
 
+// A copy of a method's graph, with the methods that it calls put in their place.
+std::shared_ptr<torch::jit::Graph> inlined_graph(const torch::jit::Module &module, const std::string &method);
+
 }  // namespace tch_ext

@@ -14,6 +14,7 @@
 #include <stdexcept>
 
 using tch_ext::guarded_whole;
+using tch_ext::inlined_graph;
 using tch_ext::IValue;
 using tch_ext::NamedText;
 using tch_ext::Stack;
@@ -83,12 +84,6 @@ torch::jit::ExtraFilesMap extra_files(const NamedText *files, size_t count) {
   return map;
 }
 
-std::shared_ptr<torch::jit::Graph> inlined_graph(const Module &module, const std::string &method) {
-  auto graph = method_of(module, method).graph()->copy();
-  torch::jit::Inline(*graph);
-  return graph;
-}
-
 bool writes_a_tensor(torch::jit::Node *node) {
   if (node->kind() == torch::jit::prim::SetAttr) return true;
   const c10::FunctionSchema *schema = node->maybeSchema();
@@ -110,6 +105,16 @@ void collect_writers(torch::jit::Block *block, std::set<std::string> &names) {
 void hand_over(const std::string &text, TextSink sink, void *list) { sink(list, text.data(), text.size()); }
 
 }  // namespace
+
+namespace tch_ext {
+
+std::shared_ptr<torch::jit::Graph> inlined_graph(const Module &module, const std::string &method) {
+  auto graph = method_of(module, method).graph()->copy();
+  torch::jit::Inline(*graph);
+  return graph;
+}
+
+}  // namespace tch_ext
 
 extern "C" char *tch_ext_jit_module_new(Text name, Module **module) noexcept {
   return guarded_whole([&] {

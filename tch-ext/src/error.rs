@@ -14,6 +14,15 @@ pub enum Error {
         message: String,
     },
 
+    /// The program cannot be bound to these processors.
+    #[error("it cannot run on the processors {processors:?} alone: {source}")]
+    Processors {
+        /// What was asked for.
+        processors: Vec<usize>,
+        /// The system's words.
+        source: std::io::Error,
+    },
+
     /// Two lists that belong together differ in length.
     #[error("{found} {list} were given for {expected} tensors")]
     Count {

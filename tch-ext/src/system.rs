@@ -130,6 +130,29 @@ pub fn set_inter_op_threads(count: NonZeroUsize) -> Result<(), Error> {
     check("set the threads between operations", unsafe { tch_ext_set_inter_op_threads(count) })
 }
 
+/// Lets this thread, and the threads that it starts from now on, run on these processors only, counted from 0.
+///
+/// # Errors
+/// No processor, or one that the machine does not have or this program may not use.
+pub fn pin_to_processors(processors: &[usize]) -> Result<(), Error> {
+    // SAFETY: a set of bits, for which zero is a value.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    let failed = |source| Error::Processors { processors: processors.to_vec(), source };
+    if let Some(beyond) = processors.iter().find(|&&processor| processor >= libc::CPU_SETSIZE as usize) {
+        return Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidInput, format!("{beyond} is too large"))));
+    }
+    for &processor in processors {
+        // SAFETY: within the set, as just checked.
+        unsafe { libc::CPU_SET(processor, &mut set) };
+    }
+    // SAFETY: the set lives through the call; 0 is this thread.
+    if unsafe { libc::sched_setaffinity(0, size_of_val(&set), &set) } == 0 {
+        Ok(())
+    } else {
+        Err(failed(std::io::Error::last_os_error()))
+    }
+}
+
 fn thread_count(count: NonZeroUsize) -> Result<c_int, Error> {
     let out_of_range = |_| Error::Option { option: "thread count", value: count.get() as f64, range: "below 2^31" };
     c_int::try_from(count.get()).map_err(out_of_range)

@@ -76,3 +76,24 @@ fn cuda_is_found_where_its_library_lies_and_loading_twice_says_the_same() {
         assert!(!tch::Cuda::is_available());
     }
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_thread_is_pinned_to_processors_that_are_there() {
+    let allowed = || std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    std::thread::spawn(move || {
+        let list = |status: String| {
+            let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+            line.unwrap().trim().to_owned()
+        };
+        let first: usize = list(allowed()).split([',', '-']).next().unwrap().parse().unwrap();
+        system::pin_to_processors(&[first]).unwrap();
+        assert_eq!(list(allowed()), first.to_string());
+        for wrong in [&[][..], &[1023], &[1 << 20]] {
+            assert!(matches!(system::pin_to_processors(wrong), Err(Error::Processors { .. })), "{wrong:?}");
+        }
+        assert_eq!(list(allowed()), first.to_string());
+    })
+    .join()
+    .unwrap();
+}

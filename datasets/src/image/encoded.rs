@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use opencv::core::{Mat, MatTraitConst};
-use opencv::{imgcodecs, imgproc};
+use opencv::imgcodecs;
 
-use super::{Image, Orientation, Size, jpeg, one_line, png_file, without_threads};
+use super::{Content, Image, Orientation, Size, Traits, jpeg, one_line, png_file, set_up};
 use crate::Error;
 
 /// Pillow's limit against files that claim gigantic sizes.
-const MOST_PIXELS: usize = 178_956_970;
+pub(crate) const MOST_PIXELS: usize = 178_956_970;
 
 /// Decoding at a fraction of the stored size. A JPEG holds 8x8 blocks of frequencies, of which libjpeg then reads only
 /// the low ones: cheaper, and averaged where shrinking afterwards would alias.
@@ -57,13 +57,8 @@ impl Reduction {
 pub(crate) struct Encoded {
     path: PathBuf,
     bytes: Vec<u8>,
-    format: Format,
-}
-
-enum Format {
-    Jpeg(Size),
-    Png(Size),
-    Other,
+    content: Content,
+    size: Size,
 }
 
 impl Encoded {
@@ -73,57 +68,61 @@ impl Encoded {
 
     pub(crate) fn new(bytes: Vec<u8>, path: &Path) -> Result<Encoded, Error> {
         let damaged = |reason: String| Error::Decode { path: path.to_path_buf(), reason };
-        let format = if bytes.is_empty() {
+        if bytes.is_empty() {
             return Err(damaged("the file is empty".to_owned()));
-        } else if jpeg::is_jpeg(&bytes) {
-            Format::Jpeg(jpeg::inspect(&bytes).map_err(damaged)?)
-        } else if png_file::is_png(&bytes) {
-            Format::Png(png_file::inspect(&bytes).map_err(damaged)?)
-        } else {
-            Format::Other
-        };
-        let encoded = Encoded { path: path.to_path_buf(), bytes, format };
-        match encoded.size() {
-            Some(size) if size.pixels() > MOST_PIXELS => {
-                Err(encoded.damaged(format!("{size} pixels are more than the limit of {MOST_PIXELS}")))
-            }
-            _ => Ok(encoded),
         }
+        let content = Content::of(&bytes).ok_or_else(|| damaged("it is in no image format that is read".to_owned()))?;
+        let size = match content {
+            Content::Jpeg => jpeg::inspect(&bytes),
+            Content::Png => png_file::inspect(&bytes),
+            other => other.stated_size(&bytes),
+        };
+        let size = size.map_err(damaged)?;
+        if size.pixels() > MOST_PIXELS {
+            return Err(damaged(format!("{size} pixels are more than the limit of {MOST_PIXELS}")));
+        }
+        Ok(Encoded { path: path.to_path_buf(), bytes, content, size })
     }
 
-    /// The stored size, where it is known without decoding.
-    pub(crate) fn size(&self) -> Option<Size> {
-        match self.format {
-            Format::Jpeg(size) | Format::Png(size) => Some(size),
-            Format::Other => None,
-        }
+    /// The stored size.
+    pub(crate) fn size(&self) -> Size {
+        self.size
+    }
+
+    pub(crate) fn content(&self) -> Content {
+        self.content
+    }
+
+    /// What the file's structure says of its pixels.
+    pub(crate) fn traits(&self) -> Traits {
+        Traits::of(self.content, &self.bytes)
     }
 
     /// The reduction that [`Encoded::decode`] will follow when shrinking by `scale`: none but for JPEG.
     pub(crate) fn reduction(&self, scale: f64) -> Reduction {
-        match self.format {
-            Format::Jpeg(_) => Reduction::for_scale(scale),
-            Format::Png(_) | Format::Other => Reduction::None,
+        match self.content {
+            Content::Jpeg => Reduction::for_scale(scale),
+            _ => Reduction::None,
         }
     }
 
     pub(crate) fn decode(&self, orientation: Orientation, reduction: Reduction) -> Result<Image, Error> {
-        match self.format {
-            Format::Png(_) => png_file::decode(&self.bytes).map_err(|error| self.damaged(error.to_string())),
-            Format::Jpeg(_) | Format::Other => self.decode_by_opencv(orientation, reduction),
+        match self.content {
+            Content::Png => png_file::decode(&self.bytes).map_err(|error| self.damaged(error.to_string())),
+            _ => self.decode_by_opencv(orientation, reduction),
         }
     }
 
     /// The numbers that a mask's pixels hold: PNG alone, with a palette or grey.
     pub(crate) fn numbers(&self) -> Result<(Size, Vec<u16>), Error> {
-        match self.format {
-            Format::Png(_) => png_file::decode_numbers(&self.bytes).map_err(|reason| self.damaged(reason)),
-            Format::Jpeg(_) | Format::Other => Err(self.damaged("a mask must be a PNG".to_owned())),
+        match self.content {
+            Content::Png => png_file::decode_numbers(&self.bytes).map_err(|reason| self.damaged(reason)),
+            _ => Err(self.damaged("a mask must be a PNG".to_owned())),
         }
     }
 
     fn decode_by_opencv(&self, orientation: Orientation, reduction: Reduction) -> Result<Image, Error> {
-        without_threads();
+        set_up();
         let flags = match orientation {
             Orientation::AsStored => reduction.flag() | imgcodecs::IMREAD_IGNORE_ORIENTATION,
             Orientation::Upright => reduction.flag(),
@@ -132,13 +131,13 @@ impl Encoded {
         let file = Mat::from_slice(&self.bytes).map_err(failed)?;
         let bgr = imgcodecs::imdecode(&file, flags).map_err(failed)?;
         if bgr.empty() {
-            return Err(self.damaged("it is damaged, or in no format that OpenCV reads".to_owned()));
+            return Err(self.damaged("it is damaged, or of a kind that OpenCV does not read".to_owned()));
         }
-        let (height, width) = (bgr.rows().unsigned_abs() as usize, bgr.cols().unsigned_abs() as usize);
-        let mut image = Image { height, width, data: vec![0; height * width * 3] };
-        let mut rgb = image.matrix_mut().map_err(failed)?;
-        imgproc::cvt_color(&bgr, &mut rgb, imgproc::COLOR_BGR2RGB, 0).map_err(failed)?;
-        drop(rgb);
+        let image = Image::from_bgr(&bgr).map_err(failed)?;
+        let comparable = orientation == Orientation::AsStored && reduction == Reduction::None;
+        if comparable && image.size() != self.size {
+            return Err(self.damaged(format!("its header says {} pixels, but {} are in it", self.size, image.size())));
+        }
         Ok(image)
     }
 

@@ -1,9 +1,11 @@
 //! The marker structure of a JPEG stream (ITU-T T.81, annex B): its size, and whether it reaches its end.
 
 use super::Size;
+use super::header::{Traits, exif_turns};
 
 const START_OF_SCAN: u8 = 0xDA;
 const END_OF_IMAGE: u8 = 0xD9;
+const APPLICATION_1: u8 = 0xE1;
 
 /// Whether the bytes begin as a JPEG does.
 pub(super) fn is_jpeg(bytes: &[u8]) -> bool {
@@ -41,6 +43,34 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Size, String> {
             }
         }
     }
+}
+
+/// What the segments before the first scan say of the pixels; of a stream that [`inspect`] found whole.
+pub(super) fn traits(bytes: &[u8]) -> Traits {
+    let mut traits = Traits::default();
+    let mut at = 2;
+    while let Ok((marker, segment)) = next_marker(bytes, at) {
+        if matches!(marker, START_OF_SCAN | END_OF_IMAGE) {
+            break;
+        }
+        at = segment;
+        if matches!(marker, 0x01 | 0xD0..=0xD7) {
+            continue;
+        }
+        let Ok(length) = read_u16(bytes, segment) else { break };
+        let content = bytes.get(segment + 2..segment + length).unwrap_or_default();
+        if is_frame_header(marker) {
+            traits.deep = content.first().is_some_and(|&bits| bits > 8);
+            traits.grey = content.get(5) == Some(&1);
+            traits.cmyk = content.get(5) == Some(&4);
+        } else if marker == APPLICATION_1
+            && let Some(exif) = content.strip_prefix(b"Exif\0\0")
+        {
+            traits.turned |= exif_turns(exif);
+        }
+        at = segment + length;
+    }
+    traits
 }
 
 /// The marker at or after `at`, and where its content begins. Fill bytes and stray bytes before it are passed over, as

@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use png::{BitDepth, ColorType, Decoder, DecodingError, Encoder, Transformations};
 
+use super::header::{Traits, exif_turns};
 use super::{Image, Size};
 
 /// Whether the bytes begin as a PNG does.
@@ -34,6 +35,26 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Size, String> {
         }
         at = end;
     }
+}
+
+/// What the chunks say of the pixels; of a file that [`inspect`] found whole.
+pub(super) fn traits(bytes: &[u8]) -> Traits {
+    let (depth, colour) = (bytes.get(24).copied().unwrap_or(8), bytes.get(25).copied().unwrap_or(2));
+    let mut traits =
+        Traits { grey: matches!(colour, 0 | 4), deep: depth > 8, alpha: matches!(colour, 4 | 6), ..Traits::default() };
+    let mut rest = bytes.get(8..).unwrap_or_default();
+    while let [a, b, c, d, after @ ..] = rest {
+        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+        let (Some(kind), Some(content)) = (after.get(..4), after.get(4..4 + length)) else { break };
+        match kind {
+            b"tRNS" => traits.alpha = true,
+            b"acTL" => traits.animated = true,
+            b"eXIf" => traits.turned = exif_turns(content),
+            _ => {}
+        }
+        rest = after.get(length + 8..).unwrap_or_default();
+    }
+    traits
 }
 
 /// The image as RGB.

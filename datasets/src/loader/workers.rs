@@ -2,13 +2,15 @@
 
 use std::any::Any;
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded, never, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never, unbounded};
 
 use super::{Dataset, LoaderOptions};
 use crate::Error;
@@ -45,12 +47,12 @@ impl<D: Dataset> Reader<D> {
         let index = self.index(position);
         let mut rng = SampleRng::for_sample(self.seed, self.epoch, index as u64);
         catch_unwind(AssertUnwindSafe(|| self.dataset.load(index, self.epoch, &mut rng))).unwrap_or_else(|panic| {
-            Err(Error::Panicked { path: self.path(position), message: message(panic.as_ref()) })
+            Err(Error::Panicked { path: self.path(position), message: panic_message(panic.as_ref()) })
         })
     }
 }
 
-fn message(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
 }
@@ -67,7 +69,10 @@ pub(super) struct Workers<D: Dataset> {
     results: Receiver<Read<D::Sample>>,
     early: HashMap<usize, Result<D::Sample, Error>>,
     stop: Arc<AtomicBool>,
+    timeout: Option<Duration>,
     threads: Vec<JoinHandle<()>>,
+    /// Disconnected once every worker has ended.
+    working: Receiver<Infallible>,
 }
 
 impl<D: Dataset + 'static> Workers<D> {
@@ -84,12 +89,20 @@ impl<D: Dataset + 'static> Workers<D> {
             results,
             early: HashMap::new(),
             stop,
+            timeout: options.timeout,
             threads: Vec::with_capacity(options.workers),
+            working: never(),
         };
+        // Declared after the workers, so that it is gone when they are dropped.
+        let (alive, working) = bounded(0);
+        workers.working = working;
         for number in 0..options.workers {
             let (reader, told, read) = (Arc::clone(&workers.reader), told.clone(), read.clone());
-            let stop = Arc::clone(&workers.stop);
-            let work = move || work(&reader, &told, &read, &stop);
+            let (stop, alive) = (Arc::clone(&workers.stop), alive.clone());
+            let work = move || {
+                work(&reader, &told, &read, &stop);
+                drop(alive);
+            };
             let thread = Builder::new().name(format!("loader-{number}")).spawn(work).map_err(Error::Thread)?;
             workers.threads.push(thread);
         }
@@ -120,11 +133,21 @@ impl<D: Dataset> Workers<D> {
     /// The sample at a position; positions are asked for in ascending order, each once. The outer error is the loader's.
     pub(super) fn take(&mut self, position: usize) -> Result<Result<D::Sample, Error>, Error> {
         self.tell_next();
+        // Workers take positions in order and every earlier one is done, so this one is being read from now on at the latest.
+        let begun = Instant::now();
         loop {
             if let Some(sample) = self.early.remove(&position) {
                 return Ok(sample);
             }
-            let (other, sample) = self.results.recv().map_err(|_| Error::WorkersGone)?;
+            let (other, sample) = match receive(&self.results, self.timeout.map(|timeout| (begun, timeout))) {
+                Ok(read) => read,
+                Err(RecvTimeoutError::Disconnected) => return Err(Error::WorkersGone),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.timeout = Some(Duration::ZERO);
+                    let seconds = begun.elapsed().as_secs_f64().round();
+                    return Err(Error::Stuck { path: self.reader.path(position), seconds });
+                }
+            };
             self.early.insert(other, sample);
         }
     }
@@ -136,9 +159,21 @@ impl<D: Dataset> Drop for Workers<D> {
         self.positions = None;
         // A worker that waits for room in the queue is told that nobody listens.
         self.results = never();
+        let patience = self.timeout.map(|timeout| (Instant::now(), timeout));
+        if receive(&self.working, patience) == Err(RecvTimeoutError::Timeout) {
+            return;
+        }
         for thread in self.threads.drain(..) {
             // A worker catches its samples' panics; what else could end it early has nothing left to spoil here.
             drop(thread.join());
         }
+    }
+}
+
+/// The next message, waited for until so long after that moment; without a moment, for ever.
+fn receive<T>(channel: &Receiver<T>, until: Option<(Instant, Duration)>) -> Result<T, RecvTimeoutError> {
+    match until {
+        Some((begun, timeout)) => channel.recv_timeout(timeout.saturating_sub(begun.elapsed())),
+        None => channel.recv().map_err(RecvTimeoutError::from),
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::pairs::{self, PairOptions};
 use super::{SegmentationSet, Unmapped};
-use crate::Error;
+use crate::{Error, OnFault};
 
 /// The index of pixels that belong to none of the 150 classes.
 pub const IGNORE: u8 = 255;
@@ -22,9 +22,22 @@ pub fn classes() -> Vec<String> {
 /// # Errors
 /// As for [`pairs::read`].
 pub fn read(root: &Path, split: &str, names: Option<&[String]>) -> Result<SegmentationSet, Error> {
+    read_with(root, split, names, &mut Err)
+}
+
+/// As [`read`], but `on_fault` decides as for [`pairs::read_with`].
+///
+/// # Errors
+/// As for [`pairs::read_with`].
+pub fn read_with(
+    root: &Path,
+    split: &str,
+    names: Option<&[String]>,
+    on_fault: OnFault<'_>,
+) -> Result<SegmentationSet, Error> {
     let classes = names.map_or_else(classes, <[String]>::to_vec);
     let shifted = (1u16..).zip(0u8..IGNORE).take(classes.len());
     let ids: BTreeMap<u16, u8> = shifted.chain([(0, IGNORE)]).collect();
     let options = PairOptions { classes, ignore: IGNORE, ids, unmapped: Unmapped::Error, ..PairOptions::default() };
-    pairs::read(&root.join("images").join(split), &root.join("annotations").join(split), &options)
+    pairs::read_with(&root.join("images").join(split), &root.join("annotations").join(split), &options, on_fault)
 }

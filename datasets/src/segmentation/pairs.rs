@@ -4,15 +4,16 @@
 //! `image_suffix: _leftImg8bit` and `mask_suffix: _gtFine_labelIds` Cityscapes' files pair as they are.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::{LabelMap, SegmentationRecord, SegmentationSet, Unmapped};
-use crate::Error;
 use crate::annotations::Class;
 use crate::findings::Findings;
 use crate::folder::images_below;
+use crate::{Error, OnFault};
 
 /// What the masks mean, and how files pair.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +53,20 @@ impl Default for PairOptions {
 /// without a mask, a mask without an image, and two files of one name; [`Error::Setting`] as for [`LabelMap::new`]. The
 /// masks themselves are read later, with their samples.
 pub fn read(images: &Path, masks: &Path, options: &PairOptions) -> Result<SegmentationSet, Error> {
+    read_with(images, masks, options, &mut Err)
+}
+
+/// As [`read`], but `on_fault` decides about each file without a partner, or with the name of another; it is left out where
+/// that says so.
+///
+/// # Errors
+/// As [`read`]'s for the folders as a whole; for a file, what `on_fault` makes of it.
+pub fn read_with(
+    images: &Path,
+    masks: &Path,
+    options: &PairOptions,
+    on_fault: OnFault<'_>,
+) -> Result<SegmentationSet, Error> {
     let count = options.classes.len();
     let labels = match options.ids.is_empty() && options.unmapped == Unmapped::Error {
         true => LabelMap::identity(count, options.ignore)?,
@@ -62,18 +77,20 @@ pub fn read(images: &Path, masks: &Path, options: &PairOptions) -> Result<Segmen
         false => LabelMap::new(count, options.ignore, &options.ids, options.unmapped)?,
     };
     let mut findings = Findings::default();
-    let mut masks_of = named(masks, &options.mask_suffix, &mut findings)?;
+    let mut masks_of = named(masks, &options.mask_suffix, &mut findings, on_fault)?;
     let mut records = Vec::new();
-    for (id, image) in named(images, &options.image_suffix, &mut findings)? {
-        let Some(mask) = masks_of.remove(&id) else {
-            let reason = format!("there is no mask {id}{} for it in {}", options.mask_suffix, masks.display());
-            return Err(Error::Layout { path: image, reason });
-        };
-        records.push(SegmentationRecord { id, image, mask });
+    for (id, image) in named(images, &options.image_suffix, &mut findings, on_fault)? {
+        match masks_of.remove(&id) {
+            Some(mask) => records.push(SegmentationRecord { id, image, mask }),
+            None => {
+                let reason = format!("there is no mask {id}{} for it in {}", options.mask_suffix, masks.display());
+                on_fault(Error::Layout { path: image, reason })?;
+            }
+        }
     }
-    if let Some((id, mask)) = masks_of.pop_first() {
+    for (id, mask) in masks_of {
         let reason = format!("there is no image {id}{} for it in {}", options.image_suffix, images.display());
-        return Err(Error::Layout { path: mask, reason });
+        on_fault(Error::Layout { path: mask, reason })?;
     }
     if records.is_empty() {
         return Err(Error::Empty { path: images.to_path_buf(), what: "images" });
@@ -83,7 +100,12 @@ pub fn read(images: &Path, masks: &Path, options: &PairOptions) -> Result<Segmen
 }
 
 /// The files below a folder whose names end so, by name.
-fn named(root: &Path, suffix: &str, findings: &mut Findings) -> Result<BTreeMap<String, PathBuf>, Error> {
+fn named(
+    root: &Path,
+    suffix: &str,
+    findings: &mut Findings,
+    on_fault: OnFault<'_>,
+) -> Result<BTreeMap<String, PathBuf>, Error> {
     let mut names = BTreeMap::new();
     let mut others = Findings::default();
     // With a suffix, a folder may hold much that is not meant.
@@ -91,11 +113,15 @@ fn named(root: &Path, suffix: &str, findings: &mut Findings) -> Result<BTreeMap<
         let below = file.strip_prefix(root).unwrap_or(&file).with_extension("");
         let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
         let whole = parts.join("/");
-        if let Some(name) = whole.strip_suffix(suffix)
-            && let Some(other) = names.insert(name.to_owned(), file.clone())
-        {
-            let reason = format!("it has the same name as {}", other.display());
-            return Err(Error::Layout { path: file, reason });
+        let Some(name) = whole.strip_suffix(suffix) else { continue };
+        match names.entry(name.to_owned()) {
+            Entry::Vacant(place) => {
+                place.insert(file);
+            }
+            Entry::Occupied(other) => {
+                let reason = format!("it has the same name as {}", other.get().display());
+                on_fault(Error::Layout { path: file, reason })?;
+            }
         }
     }
     Ok(names)

@@ -4,10 +4,10 @@
 use std::path::Path;
 
 use super::{LabelMap, SegmentationRecord, SegmentationSet};
-use crate::Error;
 use crate::annotations::Class;
 use crate::findings::Findings;
 use crate::voc::{ids, image_file};
+use crate::{Error, OnFault};
 
 /// The class of pixels without an object.
 pub const BACKGROUND: &str = "background";
@@ -46,6 +46,20 @@ pub const CLASSES: [&str; 20] = [
 /// [`Error::ImageMissing`] for an image and [`Error::Layout`] for a mask that does not exist, [`Error::Empty`] for a split
 /// without images, [`Error::Setting`] for more than 254 classes. The masks themselves are read later, with their samples.
 pub fn read(root: &Path, split: &str, classes: Option<&[String]>) -> Result<SegmentationSet, Error> {
+    read_with(root, split, classes, &mut Err)
+}
+
+/// As [`read`], but `on_fault` decides about each line of the list whose files cannot be used; it is left out where that says
+/// so.
+///
+/// # Errors
+/// As [`read`]'s for the split as a whole; for a line, what `on_fault` makes of it.
+pub fn read_with(
+    root: &Path,
+    split: &str,
+    classes: Option<&[String]>,
+    on_fault: OnFault<'_>,
+) -> Result<SegmentationSet, Error> {
     let list = root.join("ImageSets/Segmentation").join(format!("{split}.txt"));
     let given = match classes {
         Some(names) => names.to_vec(),
@@ -55,14 +69,21 @@ pub fn read(root: &Path, split: &str, classes: Option<&[String]>) -> Result<Segm
     let classes: Vec<Class> = (0..).zip(names).map(|(id, name)| Class { id, name }).collect();
     let labels = LabelMap::identity(classes.len(), IGNORE)?;
     let mut records = Vec::new();
-    for id in ids(&list)? {
-        let image = image_file(root, &id)?;
-        let mask = root.join("SegmentationClass").join(format!("{id}.png"));
-        if !mask.is_file() {
-            let reason = format!("the mask of image {} does not exist", image.display());
-            return Err(Error::Layout { path: mask, reason });
+    for id in ids(&list, on_fault)? {
+        match record(root, id) {
+            Ok(record) => records.push(record),
+            Err(error) => on_fault(error)?,
         }
-        records.push(SegmentationRecord { id, image, mask });
     }
     Ok(SegmentationSet { classes, records, ignore: IGNORE, labels, findings: Findings::default() })
+}
+
+fn record(root: &Path, id: String) -> Result<SegmentationRecord, Error> {
+    let image = image_file(root, &id)?;
+    let mask = root.join("SegmentationClass").join(format!("{id}.png"));
+    if !mask.is_file() {
+        let reason = format!("the mask of image {} does not exist", image.display());
+        return Err(Error::Layout { path: mask, reason });
+    }
+    Ok(SegmentationRecord { id, image, mask })
 }

@@ -42,6 +42,20 @@ impl Text {
         Self { start: bytes.as_ptr().cast(), length: bytes.len() }
     }
 
+    /// A copy of a text that came from `csrc/`.
+    ///
+    /// # Safety
+    /// What it was made from is still there.
+    pub(super) unsafe fn to_string(self) -> String {
+        // The pointer of an empty text may be null.
+        if self.length == 0 {
+            return String::new();
+        }
+        // SAFETY: as promised by the caller.
+        let bytes = unsafe { slice::from_raw_parts(self.start.cast(), self.length) };
+        String::from_utf8_lossy(bytes).into_owned()
+    }
+
     pub(super) fn list<S: AsRef<str>>(texts: &[S]) -> Vec<Self> {
         texts.iter().map(|text| Self::new(text.as_ref())).collect()
     }

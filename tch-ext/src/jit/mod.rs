@@ -38,6 +38,7 @@
 //! `softmax(-1, None)`.
 
 mod border;
+mod graph;
 mod lite;
 mod module;
 mod trace;
@@ -45,6 +46,7 @@ mod trace;
 use std::ffi::{c_char, c_void};
 
 pub use self::{
+    graph::{Constant, Graph, Node},
     lite::LiteModule,
     module::{ExtraFiles, Module, extra_files},
     trace::Tracing,

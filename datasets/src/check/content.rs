@@ -1,0 +1,58 @@
+//! One image file: opened, told from others by its content, decoded.
+
+use std::fs;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::Error;
+use crate::image::{Content, Encoded, Orientation, Reduction, Size, Traits};
+use crate::loader::panic_message;
+
+/// The first half of SHA-256: 128 bits, which no two files of a set share by chance, nor by intent at any bearable cost.
+pub(super) type Hash = [u8; 16];
+
+/// What a file is, as far as it could be read.
+pub(super) struct ImageFile {
+    pub(super) hash: Option<Hash>,
+    pub(super) bytes: u64,
+    /// Known where the file's structure is whole.
+    pub(super) structure: Option<Structure>,
+    /// What kept it from being decoded.
+    pub(super) failure: Option<Error>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Structure {
+    pub(super) content: Content,
+    pub(super) size: Size,
+    pub(super) traits: Traits,
+}
+
+impl ImageFile {
+    pub(super) fn examine(path: &Path) -> ImageFile {
+        let mut file = ImageFile { hash: None, bytes: 0, structure: None, failure: None };
+        let examined = catch_unwind(AssertUnwindSafe(|| file.read(path)));
+        file.failure = match examined {
+            Ok(read) => read.err(),
+            Err(panic) => Some(Error::Panicked { path: path.to_path_buf(), message: panic_message(panic.as_ref()) }),
+        };
+        file
+    }
+
+    fn read(&mut self, path: &Path) -> Result<(), Error> {
+        let about = fs::metadata(path).map_err(Error::io("read", path))?;
+        if !about.is_file() {
+            // A pipe would be waited for.
+            return Err(Error::io("read", path)(io::Error::new(io::ErrorKind::InvalidInput, "it is no file")));
+        }
+        let bytes = fs::read(path).map_err(Error::io("read", path))?;
+        self.bytes = bytes.len() as u64;
+        self.hash = Sha256::digest(&bytes).first_chunk().copied();
+        let encoded = Encoded::new(bytes, path)?;
+        self.structure = Some(Structure { content: encoded.content(), size: encoded.size(), traits: encoded.traits() });
+        encoded.decode(Orientation::AsStored, Reduction::None).map(drop)
+    }
+}

@@ -1,0 +1,303 @@
+//! What a prediction command is given, as a stream of images: files, folders, patterns, videos, and lists of paths.
+//!
+//! Paths and patterns are expanded at once; a list on standard input and the frames of a video are read as they are asked
+//! for, and an image is decoded when its turn comes, so memory holds the paths and one image. What cannot be read is an item
+//! of its own that names the file; the stream goes on behind it.
+
+mod names;
+mod video;
+
+use std::collections::VecDeque;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, BufRead, Read};
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+use crate::findings::Findings;
+use crate::folder::{images_below, images_in, is_image};
+use crate::image::{Image, Orientation};
+use names::Names;
+use video::Video;
+
+/// The word that stands for a list of paths on standard input.
+pub const LIST: &str = "-";
+/// The endings, in lower case, of files that are taken for videos.
+pub const VIDEO_EXTENSIONS: [&str; 8] = ["mp4", "m4v", "mov", "avi", "mkv", "webm", "mpg", "mpeg"];
+/// The longest line that a list may have, in bytes; no path of a file system is as long.
+const LONGEST_LINE: u64 = 1 << 16;
+
+/// How to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InputOptions {
+    /// Look into the folders below a folder too.
+    pub recursive: bool,
+    /// Of a video's frames, give the first and then each so many-th; at least 1.
+    pub every: usize,
+    /// What becomes of a photograph's EXIF orientation. Videos are always turned upright.
+    pub orientation: Orientation,
+}
+
+impl Default for InputOptions {
+    fn default() -> InputOptions {
+        InputOptions { recursive: false, every: 1, orientation: Orientation::Upright }
+    }
+}
+
+/// An image to predict on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Input {
+    /// A name for what is made of it, without an ending: the file's own, for a frame with its number (`clip-000120`),
+    /// followed by a number where another input has that name already. No two inputs have names that differ in case alone.
+    pub name: String,
+    /// The file: the video where it is a frame.
+    pub path: PathBuf,
+    /// Which frame of a video it is.
+    pub frame: Option<Frame>,
+    /// The decoded image.
+    pub image: Image,
+}
+
+/// A place in a video.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Frame {
+    /// The frame's number, from 0, frames that were passed over included.
+    pub index: usize,
+    /// When it is shown, in seconds from the start.
+    pub seconds: f64,
+}
+
+/// The images that a command was given, in the order given; those of a folder or a pattern sorted by path.
+///
+/// Each item is an image, or the error of one that could not be read.
+pub struct Inputs<R> {
+    queue: VecDeque<Entry>,
+    video: Option<Video>,
+    names: Names,
+    options: InputOptions,
+    list: List<R>,
+    count: Option<usize>,
+}
+
+enum Entry {
+    Image(PathBuf),
+    Video(PathBuf),
+    /// The rest of the list.
+    List,
+    Failed(Error),
+}
+
+impl<R: BufRead> Inputs<R> {
+    /// Expands `patterns`. Each is an image or video file, a folder of images, [`LIST`] for one path a line of `list` (blank
+    /// lines are passed over), or, where nothing of that name exists, a pattern of `*`, `?`, `[...]` and `**`. A pattern gives
+    /// files that end as an image or a video does, or as the pattern itself does.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where nothing is given, or [`LIST`] twice; [`Error::Setting`] for `every`. A file, folder or pattern
+    /// that gives nothing is an item of the stream.
+    pub fn new(patterns: &[String], options: InputOptions, list: R) -> Result<Inputs<R>, Error> {
+        if options.every == 0 {
+            return Err(Error::Setting { key: "every", value: "0".to_owned(), expected: "1 or more" });
+        }
+        let refused = |reason: &str| Error::Input { input: LIST.to_owned(), reason: reason.to_owned() };
+        if patterns.is_empty() {
+            return Err(Error::Input { input: String::new(), reason: "names nothing to read".to_owned() });
+        }
+        if patterns.iter().filter(|pattern| *pattern == LIST).count() > 1 {
+            return Err(refused("is given twice, but there is one list on standard input"));
+        }
+        let mut queue = VecDeque::new();
+        for pattern in patterns {
+            match pattern.as_str() {
+                LIST => queue.push_back(Entry::List),
+                pattern if !Path::new(pattern).exists() && pattern.contains(['*', '?', '[']) => {
+                    queue.extend(matches_of(pattern));
+                }
+                path => queue.extend(entries_of(Path::new(path), options.recursive)),
+            }
+        }
+        let known = |entry: &Entry| matches!(entry, Entry::Image(_) | Entry::Failed(_));
+        let count = queue.iter().all(known).then_some(queue.len());
+        let names = Names::reserving(queue.iter().filter_map(Entry::path));
+        Ok(Inputs { queue, video: None, names, options, list: List::new(list), count })
+    }
+
+    /// How many items there are in all; unknown where there is a list or a video.
+    pub fn total(&self) -> Option<usize> {
+        self.count
+    }
+
+    fn image(&mut self, path: PathBuf) -> Result<Input, Error> {
+        // Named even where it cannot be read, so that the others' names do not depend on it.
+        let name = self.names.of_file(&path);
+        let image = Image::read(&path, self.options.orientation)?;
+        Ok(Input { name, path, frame: None, image })
+    }
+
+    /// What the list's next line gives, before the rest of the list.
+    fn line(&mut self) -> Result<(), Error> {
+        let line = self.list.next();
+        if !self.list.ended {
+            self.queue.push_front(Entry::List);
+        }
+        if let Some(path) = line? {
+            for entry in entries_of(&path, self.options.recursive).into_iter().rev() {
+                self.queue.push_front(entry);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<R: BufRead> Iterator for Inputs<R> {
+    type Item = Result<Input, Error>;
+
+    fn next(&mut self) -> Option<Result<Input, Error>> {
+        loop {
+            if let Some(video) = &mut self.video {
+                match video.next(self.options.every).transpose() {
+                    Some(Ok((frame, image))) => {
+                        let name = self.names.of_frame(video.name(), frame.index);
+                        return Some(Ok(Input { name, path: video.path().to_path_buf(), frame: Some(frame), image }));
+                    }
+                    Some(Err(error)) => {
+                        self.video = None;
+                        return Some(Err(error));
+                    }
+                    None => self.video = None,
+                }
+            }
+            match self.queue.pop_front()? {
+                Entry::Image(path) => return Some(self.image(path)),
+                Entry::Failed(error) => return Some(Err(error)),
+                Entry::Video(path) => {
+                    let name = self.names.of_file(&path);
+                    match Video::open(path, name) {
+                        Ok(video) => self.video = Some(video),
+                        Err(error) => return Some(Err(error)),
+                    }
+                }
+                Entry::List => {
+                    if let Err(error) = self.line() {
+                        return Some(Err(error));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn file(path: PathBuf) -> Entry {
+        if is_video(&path) { Entry::Video(path) } else { Entry::Image(path) }
+    }
+
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Entry::Image(path) | Entry::Video(path) => Some(path),
+            Entry::List | Entry::Failed(_) => None,
+        }
+    }
+}
+
+fn is_video(path: &Path) -> bool {
+    let extension = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
+    extension.is_some_and(|extension| VIDEO_EXTENSIONS.contains(&extension.as_str()))
+}
+
+/// The images that a file or a folder stands for.
+fn entries_of(path: &Path, recursive: bool) -> Vec<Entry> {
+    let refused = |reason: String| Entry::Failed(Error::Input { input: path.display().to_string(), reason });
+    match fs::metadata(path) {
+        Err(source) => vec![Entry::Failed(Error::Io { action: "read", path: path.to_path_buf(), source })],
+        Ok(about) if about.is_file() => vec![Entry::file(path.to_path_buf())],
+        Ok(about) if about.is_dir() => {
+            let mut passed_over = Findings::default();
+            let images = if recursive { images_below(path, &mut passed_over) } else { images_in(path) };
+            match images {
+                Err(error) => vec![Entry::Failed(error)],
+                Ok(images) if images.is_empty() => {
+                    let below = if recursive { " nor do the folders below it" } else { "" };
+                    let endings = Image::EXTENSIONS.join(", ");
+                    vec![refused(format!("is a folder that holds no image ({endings}){below}"))]
+                }
+                Ok(images) => images.into_iter().map(Entry::Image).collect(),
+            }
+        }
+        // Devices and pipes may have no end.
+        Ok(_) => vec![refused("is neither a file nor a folder".to_owned())],
+    }
+}
+
+/// The files that a pattern matches, sorted.
+fn matches_of(pattern: &str) -> Vec<Entry> {
+    let refused = |reason: String| vec![Entry::Failed(Error::Input { input: pattern.to_owned(), reason })];
+    let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+    let paths = match glob::glob_with(pattern, options) {
+        Ok(paths) => paths,
+        Err(error) => return refused(format!("is no pattern: {} at character {}", error.msg, error.pos)),
+    };
+    let own_ending =
+        Path::new(pattern).extension().filter(|ending| !ending.to_string_lossy().contains(['*', '?', '[']));
+    let mut entries = Vec::new();
+    for path in paths {
+        match path {
+            Ok(path) if path.is_file() => {
+                if is_image(&path) || is_video(&path) || (own_ending.is_some() && path.extension() == own_ending) {
+                    entries.push(Entry::file(path));
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let path = error.path().to_path_buf();
+                entries.push(Entry::Failed(Error::Io { action: "read", path, source: error.into() }));
+            }
+        }
+    }
+    if entries.is_empty() { refused("matches no image and no video".to_owned()) } else { entries }
+}
+
+/// A list of paths, one a line.
+struct List<R> {
+    lines: R,
+    number: usize,
+    ended: bool,
+}
+
+impl<R: BufRead> List<R> {
+    fn new(lines: R) -> List<R> {
+        List { lines, number: 0, ended: false }
+    }
+
+    /// The path on the next line that is not blank. After a line that is not text the list goes on; after one that is too long,
+    /// or that cannot be read, it is at its end.
+    fn next(&mut self) -> Result<Option<PathBuf>, Error> {
+        while !self.ended {
+            let mut line = Vec::new();
+            let read = self.lines.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
+            self.number += 1;
+            // Until the line is found to be one.
+            self.ended = true;
+            let length = read.map_err(|source| self.broken(source.kind(), &source.to_string()))?;
+            if length == 0 {
+                break;
+            }
+            if length as u64 == LONGEST_LINE && line.last() != Some(&b'\n') {
+                return Err(self.broken(io::ErrorKind::InvalidData, "is too long for a path"));
+            }
+            self.ended = false;
+            let text = line.strip_suffix(b"\n").unwrap_or(&line);
+            let text = text.strip_suffix(b"\r").unwrap_or(text);
+            let text = str::from_utf8(text).map_err(|_| self.broken(io::ErrorKind::InvalidData, "is not UTF-8"))?;
+            if !text.trim().is_empty() {
+                return Ok(Some(PathBuf::from(text)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn broken(&self, kind: io::ErrorKind, words: &str) -> Error {
+        let source = io::Error::new(kind, format!("line {} {words}", self.number));
+        Error::Io { action: "read", path: PathBuf::from("the list of paths"), source }
+    }
+}

@@ -1,0 +1,184 @@
+//! Files made to do harm: no panic, no memory beyond a bound, no path outside of the set's folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use datasets::voc::{self, Classes};
+use datasets::{Error, Image, Mask, Orientation, coco};
+use proptest::prelude::*;
+
+#[path = "../examples/fuzz/mutation.rs"]
+mod mutation;
+#[path = "../examples/fuzz/targets.rs"]
+mod targets;
+
+fn formats() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/formats")
+}
+
+/// Runs a target on many damaged files.
+fn survives(name: &str, seeds: std::ops::Range<u64>) {
+    let targets = targets::all(&formats());
+    let target = targets.iter().find(|target| target.name == name).expect("a target");
+    let folder = tempfile::tempdir().expect("a folder");
+    for bytes in &target.seeds {
+        (target.run)(&folder, bytes);
+    }
+    let mut accepted = 0;
+    for seed in seeds.clone() {
+        let bytes = mutation::mutated(&target.seeds[seed as usize % target.seeds.len()], seed);
+        accepted += usize::from((target.run)(&folder, &bytes));
+    }
+    let runs = (seeds.end - seeds.start) as usize;
+    assert!((1..runs).contains(&accepted), "{accepted} of {runs} damaged files were accepted");
+}
+
+#[test]
+fn damaged_coco_files_are_refused_or_read_soundly() {
+    survives("coco", 0..1500);
+}
+
+#[test]
+fn damaged_voc_annotations_are_refused_or_read_soundly() {
+    survives("voc", 0..1500);
+}
+
+#[test]
+fn damaged_lists_are_refused_or_read_soundly() {
+    survives("lists", 0..1500);
+}
+
+#[test]
+fn damaged_masks_are_refused_or_read_soundly() {
+    survives("mask", 0..1500);
+}
+
+#[test]
+fn damaged_images_are_refused_or_read_soundly() {
+    survives("image", 0..1500);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_make_a_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), magic in 0usize..8) {
+        let magics: [&[u8]; 8] =
+            [b"", b"\xFF\xD8\xFF", b"\x89PNG\r\n\x1A\n", b"RIFF\x10\0\0\0WEBPVP8X", b"BM", b"II*\0\x08\0\0\0", b"P6 ", b"{"];
+        let bytes = [magics[magic], &bytes].concat();
+        drop(Image::decode(bytes.clone(), Path::new("a"), Orientation::Upright));
+        drop(Mask::decode(bytes, Path::new("a")));
+    }
+}
+
+#[test]
+fn names_outside_of_the_folder_are_refused_with_their_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("instances.json");
+    for name in ["../a.jpg", "/etc/passwd", "a/../../b.jpg", "..", ""] {
+        let text = format!(
+            r#"{{"images": [{{"id": 7, "file_name": "{name}"}}], "annotations": [], "categories": [{{"id": 1, "name": "x"}}]}}"#
+        );
+        fs::write(&file, text).expect("written");
+        let error = coco::read(folder.path(), &file).expect_err("outside").to_string();
+        let end = format!("instances.json: image 7 has file name {name:?}, which leaves the image folder");
+        assert!(error.ends_with(&end), "{error}");
+        if name.is_empty() {
+            continue;
+        }
+        let list = folder.path().join("ImageSets/Main/x.txt");
+        fs::create_dir_all(list.parent().expect("a folder")).expect("made");
+        fs::write(&list, format!("\n{name}\n")).expect("written");
+        let error = voc::read(folder.path(), "x", Classes::Collected).expect_err("outside").to_string();
+        assert!(error.ends_with(&format!("x.txt:2: image {name:?} leaves the image folder")), "{error}");
+    }
+}
+
+/// A devkit of one image with this annotation.
+fn voc_error(xml: &[u8]) -> Error {
+    let root = tempfile::tempdir().expect("a folder");
+    for folder in ["JPEGImages", "Annotations", "ImageSets/Main"] {
+        fs::create_dir_all(root.path().join(folder)).expect("made");
+    }
+    fs::copy(formats().join("rgb.jpg"), root.path().join("JPEGImages/a.jpg")).expect("copied");
+    fs::write(root.path().join("Annotations/a.xml"), xml).expect("written");
+    fs::write(root.path().join("ImageSets/Main/x.txt"), "a").expect("written");
+    voc::read(root.path(), "x", Classes::Collected).expect_err("hostile")
+}
+
+#[test]
+fn entities_are_not_expanded() {
+    let mut bomb = "<!DOCTYPE a [<!ENTITY b0 \"0123456789\">".to_owned();
+    for level in 1..12 {
+        bomb += &format!("<!ENTITY b{level} \"{}\">", format!("&b{};", level - 1).repeat(10));
+    }
+    bomb += "]><annotation><object><name>&b11;</name></object></annotation>";
+    assert!(voc_error(bomb.as_bytes()).to_string().contains("DTD"));
+    let outside = "<!DOCTYPE a [<!ENTITY b SYSTEM \"file:///etc/passwd\">]><annotation><name>&b;</name></annotation>";
+    assert!(voc_error(outside.as_bytes()).to_string().contains("DTD"));
+}
+
+#[test]
+fn nesting_without_end_is_an_error_and_not_a_stack_overflow() {
+    let deep = [b"<a>".repeat(200_000), b"</a>".repeat(200_000)].concat();
+    let error = voc_error(&[b"<annotation>", &deep[..], b"</annotation>"].concat()).to_string();
+    assert!(error.contains("a.xml") || error.contains("x.txt"), "{error}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("deep.json");
+    // In a field that is read, and in one that is passed over.
+    for (field, words) in [("images", "invalid type"), ("info", "missing field `images`")] {
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            let text = format!("{{\"{field}\": {}1{}}}", open.repeat(200_000), close.repeat(200_000));
+            fs::write(&file, text).expect("written");
+            let error = coco::read(folder.path(), &file).expect_err("deep").to_string();
+            assert!(error.contains("deep.json:1:") && error.contains(words), "{error}");
+        }
+    }
+}
+
+/// Four bytes, the lowest first.
+fn little(number: u32) -> [u8; 4] {
+    number.to_le_bytes()
+}
+
+#[test]
+fn sizes_beyond_the_limit_are_refused_before_memory_is_asked_for() {
+    let read = |name: &str| fs::read(formats().join(name)).expect("a file");
+    let put = |mut bytes: Vec<u8>, at: usize, content: &[u8]| {
+        bytes[at..at + content.len()].copy_from_slice(content);
+        bytes
+    };
+    let mut png = put(put(read("rgb.png"), 16, &65535u32.to_be_bytes()), 20, &65535u32.to_be_bytes());
+    let check = crc32(&png[12..29]);
+    png[29..33].copy_from_slice(&check.to_be_bytes());
+    // Run-length coded, so that the file need not be as long as its pixels.
+    let bmp = put(put(put(read("rgb.bmp"), 18, &little(60_000)), 22, &little(60_000)), 30, &little(1));
+    let tiff = [b"II*\0\x08\0\0\0\x02\0".to_vec(), entry(256, 60_000), entry(257, 60_000), vec![0; 4]].concat();
+    let webp = put(read("alpha.webp"), 24, &[0xFF; 6]);
+    for (name, bytes) in
+        [("png", png), ("bmp", bmp), ("tiff", tiff), ("webp", webp), ("ppm", b"P6 60000 60000 255\n".to_vec())]
+    {
+        let error = Image::decode(bytes, Path::new("bomb"), Orientation::AsStored).expect_err(name).to_string();
+        assert!(error.contains("pixels are more than the limit of 178956970"), "{name}: {error}");
+    }
+}
+
+fn entry(tag: u16, value: u32) -> Vec<u8> {
+    [&tag.to_le_bytes()[..], &4u16.to_le_bytes(), &little(1), &little(value)].concat()
+}
+
+/// PNG's, bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0u32, |sum, &byte| {
+        (0..8).fold(sum ^ u32::from(byte), |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xEDB8_8320 } else { sum >> 1 })
+    })
+}
+
+#[test]
+fn formats_that_are_not_understood_are_refused_whatever_opencv_was_built_with() {
+    let vrt = b"<VRTDataset rasterXSize=\"2\" rasterYSize=\"2\"><VRTRasterBand/></VRTDataset>";
+    for bytes in [&b"\x76\x2F\x31\x01exr"[..], b"\x00\x00\x00\x0CjP  \r\n\x87\n", b"#?RADIANCE\n", b"GIF89a", vrt] {
+        let error = Image::decode(bytes.to_vec(), Path::new("a"), Orientation::AsStored).expect_err("refused");
+        assert_eq!(error.to_string(), "cannot decode image a: it is in no image format that is read");
+    }
+}

@@ -1,0 +1,187 @@
+//! What a prediction command is given: what it stands for, in which order, and what becomes of what cannot be read.
+
+#![allow(clippy::print_stderr)] // A skipped test says so.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+
+use datasets::{Encoding, Error, Image, Input, InputOptions, Inputs, Size};
+use opencv::core::{Mat, Scalar};
+use opencv::videoio::{VideoWriter, VideoWriterTrait, VideoWriterTraitConst};
+use tempfile::TempDir;
+
+const SIZE: Size = Size { height: 6, width: 8 };
+
+/// A folder of these files: images of one grey level each, or nothing in the form of an image where no level is given.
+fn folder(files: &[(&str, Option<u8>)]) -> TempDir {
+    let root = tempfile::tempdir().expect("a folder");
+    for (name, level) in files {
+        let path = root.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        let encode = |level: u8| Image::filled(SIZE, [level; 3]).encode(Encoding::Png).expect("encoded");
+        fs::write(path, level.map_or(b"words".to_vec(), encode)).expect("written");
+    }
+    root
+}
+
+fn stream(root: &Path, patterns: &[&str], options: InputOptions, list: &[u8]) -> Inputs<Cursor<Vec<u8>>> {
+    let place =
+        |pattern: &&str| if *pattern == "-" { "-".to_owned() } else { root.join(pattern).display().to_string() };
+    let patterns: Vec<String> = patterns.iter().map(place).collect();
+    Inputs::new(&patterns, options, Cursor::new(list.to_vec())).expect("valid options")
+}
+
+/// What each item is: a name and a level, or the words of its error without the folder.
+fn told(root: &Path, inputs: impl Iterator<Item = Result<Input, Error>>) -> Vec<String> {
+    let tell = |input: Result<Input, Error>| match input {
+        Ok(Input { name, image, .. }) => format!("{name} {}", image.data[0]),
+        Err(error) => error.to_string().replace(&format!("{}/", root.display()), ""),
+    };
+    inputs.map(tell).collect()
+}
+
+fn read(root: &Path, patterns: &[&str], recursive: bool) -> Vec<String> {
+    let inputs = stream(root, patterns, InputOptions { recursive, ..InputOptions::default() }, b"");
+    let (count, told) = (inputs.total(), told(root, inputs));
+    assert_eq!(count, Some(told.len()));
+    told
+}
+
+#[test]
+fn folders_give_their_images_sorted_and_those_below_on_request() {
+    let root =
+        folder(&[("b.png", Some(2)), ("a.PNG", Some(1)), ("c.txt", None), ("sub/d.png", Some(4)), (".e.png", Some(5))]);
+    assert_eq!(read(root.path(), &["."], false), ["a 1", "b 2"]);
+    assert_eq!(read(root.path(), &["."], true), ["a 1", "b 2", "d 4"]);
+    assert_eq!(read(root.path(), &["b.png", "sub", "a.PNG"], false), ["b 2", "d 4", "a 1"]);
+}
+
+#[test]
+fn patterns_are_expanded_unless_a_file_has_that_name() {
+    let root = folder(&[
+        ("x1.png", Some(1)),
+        ("x2.png", Some(2)),
+        ("y.txt", None),
+        ("x[1].png", Some(9)),
+        ("s/x3.png", Some(3)),
+    ]);
+    assert_eq!(read(root.path(), &["x?.png"], false), ["x1 1", "x2 2"]);
+    assert_eq!(read(root.path(), &["*"], false), ["x1 1", "x2 2", "x[1] 9"]);
+    assert_eq!(read(root.path(), &["**/x[23].png"], false), ["x3 3", "x2 2"]);
+    assert_eq!(read(root.path(), &["x[1].png"], false), ["x[1] 9"]);
+    assert_eq!(
+        read(root.path(), &["*.txt"], false)[0],
+        "cannot decode image y.txt: it is in no image format that is read"
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_an_item_that_names_it_and_the_rest_follows() {
+    let root = folder(&[("a.png", Some(1)), ("bad.png", None), ("e/x.txt", None)]);
+    let inputs = ["none.png", "bad.png", "e", "no*.png", "[", "a.png"];
+    let told = read(root.path(), &inputs, false);
+    assert!(told[0].starts_with("cannot read none.png: "), "{told:?}");
+    assert_eq!(told[1], "cannot decode image bad.png: it is in no image format that is read");
+    assert!(told[2].contains("e\" is a folder that holds no image (jpg, "), "{told:?}");
+    assert!(told[3].contains("no*.png\" matches no image and no video"), "{told:?}");
+    assert!(told[4].contains("\" is no pattern: "), "{told:?}");
+    assert_eq!(told[5], "a 1");
+}
+
+#[test]
+fn a_pipe_or_a_device_is_refused_and_not_waited_for() {
+    let inputs = Inputs::new(&["/dev/zero".to_owned()], InputOptions::default(), Cursor::new(Vec::new()));
+    let error = inputs.expect("valid options").next().expect("an item").expect_err("a device");
+    assert_eq!(error.to_string(), "input \"/dev/zero\" is neither a file nor a folder");
+}
+
+#[test]
+fn a_list_is_read_line_by_line_and_goes_on_behind_a_bad_line() {
+    let root = folder(&[("a.png", Some(1)), ("b c.png", Some(2)), ("s/d.png", Some(4)), ("s/e.png", Some(5))]);
+    let at = |name: &str| root.path().join(name).display().to_string();
+    let mut list = format!("\n{}\r\n  \n{}\nnone.png\n", at("a.png"), at("b c.png")).into_bytes();
+    list.extend(b"\xFF\xFE.png\n");
+    list.extend(format!("{}\n{}", at("s"), at("a.png")).into_bytes());
+    let inputs = stream(root.path(), &["a.png", "-", "b c.png"], InputOptions::default(), &list);
+    assert_eq!(inputs.total(), None);
+    let told = told(root.path(), inputs);
+    assert!(told[3].starts_with("cannot read none.png: "), "{told:?}");
+    assert_eq!(told[4], "cannot read the list of paths: line 6 is not UTF-8");
+    let images: Vec<_> = told.iter().filter(|words| !words.starts_with("cannot")).collect();
+    assert_eq!(images, ["a 1", "a-2 1", "b c 2", "d 4", "e 5", "a-3 1", "b c-2 2"]);
+}
+
+#[test]
+fn a_line_without_an_end_costs_bounded_memory_and_ends_the_list() {
+    let root = folder(&[("a.png", Some(1))]);
+    let inputs = stream(root.path(), &["-", "a.png"], InputOptions::default(), &vec![b'x'; 1 << 20]);
+    assert_eq!(told(root.path(), inputs), ["cannot read the list of paths: line 1 is too long for a path", "a 1"]);
+}
+
+#[test]
+fn an_empty_command_a_second_list_and_a_step_of_zero_are_refused() {
+    let new = |patterns: &[&str], every| {
+        let patterns: Vec<String> = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
+        let options = InputOptions { every, ..InputOptions::default() };
+        Inputs::new(&patterns, options, Cursor::new(Vec::new())).err().expect("refused").to_string()
+    };
+    assert_eq!(new(&[], 1), "input \"\" names nothing to read");
+    assert_eq!(new(&["-", "-"], 1), "input \"-\" is given twice, but there is one list on standard input");
+    assert_eq!(new(&["a.png"], 0), "every is 0 instead of 1 or more");
+}
+
+/// A video of ten frames a second, each brighter than the one before by 20; nothing where this OpenCV writes none.
+fn video(path: &Path, frames: usize) -> Option<()> {
+    let size = opencv::core::Size::new(64, 48);
+    let code = VideoWriter::fourcc('M', 'J', 'P', 'G').expect("a code");
+    let mut writer = VideoWriter::new(path, code, 10.0, size, true).expect("a writer");
+    if !writer.is_opened().expect("an answer") {
+        eprintln!("skipped: this build of OpenCV writes no MJPEG");
+        return None;
+    }
+    for frame in 0..frames {
+        let level = 20.0 * frame as f64;
+        let colour = Scalar::new(level, level, level / 2.0, 0.0);
+        let picture = Mat::new_size_with_default(size, opencv::core::CV_8UC3, colour).expect("a picture");
+        writer.write(&picture).expect("written");
+    }
+    writer.release().expect("closed");
+    Some(())
+}
+
+#[test]
+fn a_video_gives_every_so_many_th_frame_with_its_number_and_time() {
+    let root = folder(&[("a.png", Some(7)), ("clip-000004.png", Some(8))]);
+    let Some(()) = video(&root.path().join("clip.avi"), 11) else { return };
+    let options = InputOptions { every: 4, ..InputOptions::default() };
+    let inputs = stream(root.path(), &["a.png", "clip.avi", "clip-000004.png"], options, b"");
+    assert_eq!(inputs.total(), None);
+    let inputs: Vec<Input> = inputs.map(|input| input.expect("an image")).collect();
+    let names: Vec<_> = inputs.iter().map(|input| input.name.as_str()).collect();
+    assert_eq!(names, ["a", "clip-000000", "clip-000004-2", "clip-000008", "clip-000004"]);
+    for (input, index) in inputs[1..4].iter().zip([0, 4, 8]) {
+        let frame = input.frame.expect("a frame");
+        assert_eq!((frame.index, input.image.size()), (index, Size { height: 48, width: 64 }));
+        assert!((frame.seconds - index as f64 / 10.0).abs() < 1e-6, "frame {index} at {} s", frame.seconds);
+        let level = 20 * index as u8;
+        let pixel = &input.image.data[..3];
+        assert!(pixel[0].abs_diff(level / 2) <= 3 && pixel[2].abs_diff(level) <= 3, "frame {index}: {pixel:?}");
+    }
+}
+
+#[test]
+fn a_damaged_video_is_an_error_that_names_it_and_the_rest_follows() {
+    let root = folder(&[("a.png", Some(1)), ("words.mp4", None)]);
+    let told_of = |name: &str| {
+        let inputs = stream(root.path(), &[name, "a.png"], InputOptions::default(), b"");
+        let told = told(root.path(), inputs);
+        assert_eq!(told.last().expect("an item"), "a 1");
+        told[told.len() - 2].clone()
+    };
+    assert!(told_of("words.mp4").starts_with("cannot read video words.mp4: it is damaged"), "{}", told_of("words.mp4"));
+    let Some(()) = video(&root.path().join("cut.avi"), 40) else { return };
+    let bytes = fs::read(root.path().join("cut.avi")).expect("read");
+    fs::write(root.path().join("cut.avi"), &bytes[..bytes.len() / 2]).expect("written");
+    assert!(told_of("cut.avi").starts_with("cannot read video cut.avi: "), "{}", told_of("cut.avi"));
+}

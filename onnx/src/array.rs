@@ -1,0 +1,155 @@
+//! Plain buffers with a shape: what goes into a file's constants and through a session.
+
+use crate::Error;
+
+/// The kinds of elements that are used here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Element {
+    /// 32-bit floating point.
+    F32,
+    /// Bytes, as images have them.
+    U8,
+    /// 64-bit integers.
+    I64,
+    /// Truth values, a byte each.
+    Bool,
+}
+
+impl Element {
+    const ALL: [Self; 4] = [Self::F32, Self::U8, Self::I64, Self::Bool];
+
+    /// ONNX's number of it (`TensorProto.DataType`).
+    pub fn code(self) -> i32 {
+        match self {
+            Self::F32 => 1,
+            Self::U8 => 2,
+            Self::I64 => 7,
+            Self::Bool => 9,
+        }
+    }
+
+    /// The kind that ONNX gives this number.
+    pub fn from_code(code: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|element| element.code() == code)
+    }
+
+    /// Bytes of one.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::U8 | Self::Bool => 1,
+            Self::I64 => 8,
+        }
+    }
+
+    /// ONNX's name of it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "float",
+            Self::U8 => "uint8",
+            Self::I64 => "int64",
+            Self::Bool => "bool",
+        }
+    }
+}
+
+/// The numbers of an [`Array`], row by row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Data {
+    /// 32-bit floating point.
+    F32(Vec<f32>),
+    /// Bytes.
+    U8(Vec<u8>),
+    /// 64-bit integers.
+    I64(Vec<i64>),
+    /// Truth values.
+    Bool(Vec<bool>),
+}
+
+/// Numbers and their shape.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Array {
+    shape: Vec<usize>,
+    data: Data,
+}
+
+impl Array {
+    /// An array; without a side it is one number.
+    ///
+    /// # Errors
+    /// [`Error::Volume`] where the numbers are not as many as the shape says.
+    pub fn new(shape: Vec<usize>, data: Data) -> Result<Self, Error> {
+        let array = Self { shape, data };
+        let volume = array.shape.iter().try_fold(1_usize, |volume, &side| volume.checked_mul(side));
+        if volume == Some(array.len()) {
+            Ok(array)
+        } else {
+            Err(Error::Volume { found: array.len(), shape: array.shape })
+        }
+    }
+
+    /// A list of integers, `[len]`.
+    pub(crate) fn ints(values: &[i64]) -> Self {
+        Self { shape: vec![values.len()], data: Data::I64(values.to_vec()) }
+    }
+
+    /// A list of numbers, `[len]`.
+    pub(crate) fn floats(values: &[f32]) -> Self {
+        Self { shape: vec![values.len()], data: Data::F32(values.to_vec()) }
+    }
+
+    /// One number, without a side.
+    pub(crate) fn scalar(data: Data) -> Self {
+        Self { shape: Vec::new(), data }
+    }
+
+    /// The sides.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The numbers.
+    pub fn data(&self) -> &Data {
+        &self.data
+    }
+
+    /// The numbers alone.
+    pub fn into_data(self) -> Data {
+        self.data
+    }
+
+    /// The kind of the elements.
+    pub fn element(&self) -> Element {
+        match self.data {
+            Data::F32(_) => Element::F32,
+            Data::U8(_) => Element::U8,
+            Data::I64(_) => Element::I64,
+            Data::Bool(_) => Element::Bool,
+        }
+    }
+
+    /// How many numbers there are.
+    pub fn len(&self) -> usize {
+        match &self.data {
+            Data::F32(values) => values.len(),
+            Data::U8(values) => values.len(),
+            Data::I64(values) => values.len(),
+            Data::Bool(values) => values.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// As a file holds them: little endian.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        match &self.data {
+            Data::F32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Data::U8(values) => values.clone(),
+            Data::I64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Data::Bool(values) => values.iter().map(|&value| u8::from(value)).collect(),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! From the offsets and logits of an anchor-based detector to boxes, as torchvision's `SSD.postprocess_detections` computes them.
+//!
+//! # What non-maximum suppression keeps to
+//! Everything that torchvision does is in the graph, for any number of images: of each class the best `topk_candidates` above
+//! the threshold go into `NonMaxSuppression`, and the best `detections_per_image` of what stays come out. Of equal scores the
+//! lower class, then the earlier anchor comes first, in the limits as in the order of the output. An overlap suppresses where it
+//! is larger than the threshold in 64-bit arithmetic, as torchvision compares it.
+//!
+//! ONNX leaves two things to the runtime: how an overlap is rounded, and what becomes of boxes that are not numbers.
+
+use crate::{Array, Builder, Data, Element, Error, Value, graph::Setting};
+
+/// The largest logarithm of a ratio of sides that is decoded: boxes grow at most by 1000 / 16, as in torchvision.
+const MAX_LOG_RATIO: f64 = 4.135_166_556_742_356;
+
+/// What the offsets are offsets from.
+#[derive(Debug, Clone, Copy)]
+pub struct Decoding<'a> {
+    /// The anchors as corners `x1, y1, x2, y2` in pixels of the input, in the order of the predictions.
+    pub anchors: &'a [[f32; 4]],
+    /// What the offsets (centre x, centre y, log width, log height) were multiplied by.
+    pub weights: [f32; 4],
+    /// Height and width of the input in pixels; boxes end there.
+    pub size: [i64; 2],
+    /// Number of classes without the background.
+    pub classes: usize,
+}
+
+/// Probabilities and boxes of all anchors.
+#[derive(Debug, Clone)]
+pub struct Decoded {
+    /// Float `[N, A, classes + 1]`, background first.
+    pub scores: Value,
+    /// Float `[N, A, 4]`: corners in pixels of the input, within it.
+    pub boxes: Value,
+    anchors: usize,
+    classes: usize,
+}
+
+/// The limits of non-maximum suppression.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Suppression {
+    /// Detections need a higher score than this; it is compared as the 32-bit number next to it.
+    pub score_threshold: f64,
+    /// Overlap above which the weaker of two boxes of a class is dropped.
+    pub iou_threshold: f64,
+    /// At most so many boxes of each class and image, the best, go into the suppression.
+    pub topk_candidates: usize,
+    /// At most so many detections an image.
+    pub detections_per_image: usize,
+}
+
+/// What was found: image by image, by descending score.
+#[derive(Debug, Clone)]
+pub struct Detections {
+    /// Float `[M, 4]`: corners in pixels of the input.
+    pub boxes: Value,
+    /// Float `[M]`.
+    pub scores: Value,
+    /// Int64 `[M]`: classes, from 1.
+    pub labels: Value,
+    /// Int64 `[M]`: positions of the images in the batch.
+    pub images: Value,
+}
+
+impl Builder {
+    /// Probabilities and boxes of `logits` (`[N, A, classes + 1]`, background first) and `deltas` (`[N, A, 4]`).
+    ///
+    /// # Errors
+    /// [`Error::Value`] where there is no anchor or class, or a weight or side is not above zero.
+    pub fn decode(&mut self, logits: &Value, deltas: &Value, decoding: &Decoding) -> Result<Decoded, Error> {
+        let Decoding { anchors, weights, size, classes } = *decoding;
+        for (what, count) in [("anchors", anchors.len()), ("classes", classes)] {
+            if count == 0 {
+                return Err(Error::value(format!("the number of {what}"), "at least 1", "0"));
+            }
+        }
+        for (what, value) in [("logits", logits), ("deltas", deltas)] {
+            if (value.element, value.rank) != (Element::F32, 3) {
+                let found = format!("{} of {} sides", value.element.name(), value.rank);
+                return Err(Error::value(format!("the value of the {what}"), "float of 3 sides", found));
+            }
+        }
+        if let Some(weight) = weights.iter().find(|&&weight| weight <= 0.0 || !weight.is_finite()) {
+            return Err(Error::value("a weight of the offsets", "above zero", weight.to_string()));
+        }
+        if let Some(side) = size.iter().find(|&&side| side < 1) {
+            return Err(Error::value("a side of the input", "at least 1", side.to_string()));
+        }
+
+        self.scope("decode");
+        let scores = self.softmax(logits, -1);
+        let [centres, sides] = extents(anchors);
+        let pairs = |values| Array::new(vec![anchors.len(), 2], Data::F32(values));
+        let (centres, sides) = (pairs(centres)?, pairs(sides)?);
+        let (centres, sides) = (self.constant("anchor_centres", &centres), self.constant("anchor_sides", &sides));
+        let weights = self.constant("box_weights", &Array::floats(&weights));
+        let deltas = self.map("Div", &[deltas, &weights]);
+        let moves = self.slice(&deltas, 2, 0, 2, 1);
+        let ratios = self.slice(&deltas, 2, 2, 4, 1);
+        let moved = self.map("Mul", &[&moves, &sides]);
+        let centres = self.map("Add", &[&moved, &centres]);
+        let ratios = self.clip(&ratios, None, Some(MAX_LOG_RATIO));
+        let ratios = self.map("Exp", &[&ratios]);
+        let grown = self.map("Mul", &[&ratios, &sides]);
+        let half = self.number("half", 0.5, Element::F32);
+        let half = self.map("Mul", &[&grown, &half]);
+        let corners = [self.map("Sub", &[&centres, &half]), self.map("Add", &[&centres, &half])];
+        let boxes = self.concat(&corners.each_ref(), 2);
+        let boxes = self.clip(&boxes, Some(0.0), None);
+        let [height, width] = size.map(|side| side as f32);
+        let limits = self.constant("limits", &Array::floats(&[width, height, width, height]));
+        let boxes = self.map("Min", &[&boxes, &limits]);
+        Ok(Decoded { scores, boxes, anchors: anchors.len(), classes })
+    }
+
+    /// The best boxes of each image after suppression in each class; see the module's text for what is exact.
+    ///
+    /// # Errors
+    /// [`Error::Value`] where a threshold is not from 0 to 1 or a limit is 0.
+    pub fn suppress(&mut self, decoded: &Decoded, limits: &Suppression) -> Result<Detections, Error> {
+        for (what, threshold) in [("score", limits.score_threshold), ("overlap", limits.iou_threshold)] {
+            if !(0.0..=1.0).contains(&threshold) {
+                return Err(Error::value(format!("the {what} threshold"), "from 0 to 1", threshold.to_string()));
+            }
+        }
+        for (what, limit) in
+            [("`topk_candidates`", limits.topk_candidates), ("`detections_per_image`", limits.detections_per_image)]
+        {
+            if limit == 0 {
+                return Err(Error::value(what, "at least 1", "0"));
+            }
+        }
+        self.scope("suppress");
+        let (selected, scores) = self.select(decoded, limits);
+        Ok(self.best(decoded, &selected, &scores, limits.detections_per_image))
+    }
+
+    /// What stays, as `[image, class, anchor]` (int64 `[M, 3]`), and the candidates' scores `[N, classes, A]`.
+    fn select(&mut self, decoded: &Decoded, limits: &Suppression) -> (Value, Value) {
+        let foreground = self.slice(&decoded.scores, 2, 1, i64::MAX, 1);
+        let mut scores = self.transpose(&foreground, &[0, 2, 1]);
+        let candidates = limits.topk_candidates.min(decoded.anchors) as i64;
+        if candidates < decoded.anchors as i64 {
+            let (values, positions) = self.top(&scores, candidates, 2);
+            let nothing = self.zeros_like(&scores);
+            let settings = [("axis", Setting::Int(2))];
+            scores = self.node("ScatterElements", &[&nothing, &positions, &values], &settings, (Element::F32, 3));
+        }
+        let most = self.ints("max_output_boxes_per_class", &[candidates]);
+        let iou_threshold = self.constant("iou_threshold", &Array::floats(&[rounded_down(limits.iou_threshold)]));
+        let score_threshold = self.constant("score_threshold", &Array::floats(&[limits.score_threshold as f32]));
+        let inputs = [&decoded.boxes, &scores, &most, &iou_threshold, &score_threshold];
+        (self.node("NonMaxSuppression", &inputs, &[], (Element::I64, 2)), scores)
+    }
+
+    /// Scores of what was selected are put back where they were among zeros, so that the best of each image are found by one
+    /// `TopK` whose length does not depend on the images, and equal scores stand in the order of class and anchor.
+    fn best(&mut self, decoded: &Decoded, selected: &Value, scores: &Value, limit: usize) -> Detections {
+        let places = decoded.classes * decoded.anchors;
+        let anchors = self.number("anchors", decoded.anchors as f64, Element::I64);
+        let [image, class, anchor] = [0, 1, 2].map(|column| self.pick(selected, column, 1));
+        let row = self.map("Mul", &[&class, &anchors]);
+        let place = self.map("Add", &[&row, &anchor]);
+        // Places of a class and an anchor in one: tract does not end on indices as wide as the tensor has sides.
+        let kept_places = self.pairs(&image, &place);
+        let flat = self.reshape(scores, &[0, places as i64]);
+        let kept = self.node("GatherND", &[&flat, &kept_places], &[], (Element::F32, 1));
+        let nothing = self.zeros_like(&flat);
+        let dense = self.node("ScatterND", &[&nothing, &kept_places, &kept], &[], (Element::F32, 2));
+        let (best, places) = self.top(&dense, limit.min(places) as i64, 1);
+
+        let zero = self.number("zero", 0.0, Element::F32);
+        let found = self.node("Greater", &[&best, &zero], &[], (Element::Bool, 2));
+        let found = self.node("NonZero", &[&found], &[], (Element::I64, 2));
+        let rows = self.transpose(&found, &[1, 0]);
+        let place = self.node("GatherND", &[&places, &rows], &[], (Element::I64, 1));
+        let scores = self.node("GatherND", &[&best, &rows], &[], (Element::F32, 1));
+
+        let class = self.map("Div", &[&place, &anchors]);
+        let one = self.number("one", 1.0, Element::I64);
+        let labels = self.map("Add", &[&class, &one]);
+        let anchor = self.map("Mod", &[&place, &anchors]);
+        let images = self.pick(&found, 0, 0);
+        let corners = self.pairs(&images, &anchor);
+        let boxes = self.node("GatherND", &[&decoded.boxes, &corners], &[], (Element::F32, 2));
+        Detections { boxes, scores, labels, images }
+    }
+
+    /// The largest values in descending order, of equal ones the earlier first, and their positions.
+    fn top(&mut self, xs: &Value, count: i64, axis: i64) -> (Value, Value) {
+        let count = self.ints("count", &[count]);
+        let outputs = [(xs.element, xs.rank), (Element::I64, xs.rank)];
+        let mut outputs =
+            self.nodes("TopK", &[Some(xs), Some(&count)], &[("axis", Setting::Int(axis))], &outputs).into_iter();
+        let (values, positions) = (outputs.next(), outputs.next());
+        values.zip(positions).expect("two outputs were asked for")
+    }
+
+    /// What stands at a position of an axis.
+    fn pick(&mut self, xs: &Value, position: i64, axis: i64) -> Value {
+        let position = self.number("position", position as f64, Element::I64);
+        self.node("Gather", &[xs, &position], &[("axis", Setting::Int(axis))], (xs.element, xs.rank - 1))
+    }
+
+    /// Two lists side by side, `[M, 2]`.
+    fn pairs(&mut self, left: &Value, right: &Value) -> Value {
+        let columns = [self.unsqueeze(left, 1), self.unsqueeze(right, 1)];
+        self.concat(&columns.each_ref(), 1)
+    }
+
+    fn zeros_like(&mut self, xs: &Value) -> Value {
+        let (zero, shape) = (self.number("zero", 0.0, Element::F32), self.shape(xs));
+        self.node("Expand", &[&zero, &shape], &[], (Element::F32, xs.rank))
+    }
+}
+
+/// Centres and sides, row by row.
+fn extents(anchors: &[[f32; 4]]) -> [Vec<f32>; 2] {
+    let sides = |&[x1, y1, x2, y2]: &[f32; 4]| [x2 - x1, y2 - y1];
+    let centres = |anchor: &[f32; 4]| {
+        let [width, height] = sides(anchor);
+        [anchor[0] + 0.5 * width, anchor[1] + 0.5 * height]
+    };
+    [anchors.iter().flat_map(centres).collect(), anchors.iter().flat_map(sides).collect()]
+}
+
+/// The largest 32-bit number that is not above the value: a 32-bit number is larger than one where it is larger than the other.
+fn rounded_down(value: f64) -> f32 {
+    let nearest = value as f32;
+    if f64::from(nearest) > value { nearest.next_down() } else { nearest }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comparing_with_a_rounded_down_threshold_is_comparing_with_the_threshold() {
+        for threshold in [0.0, 0.1, 0.3, 0.45, 0.5, 0.55, 0.6, 0.7, 1.0] {
+            let rounded = rounded_down(threshold);
+            for overlap in [rounded.next_down(), rounded, rounded.next_up(), threshold as f32] {
+                assert_eq!(overlap > rounded, f64::from(overlap) > threshold, "{overlap} and {threshold}");
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What comes before and after a network, and the small operations that this is made of.
+
+use crate::{Array, Builder, Data, Element, Error, Value, graph::Setting};
+
+/// Where an image has its channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// `[N, 3, H, W]`
+    ChannelsFirst,
+    /// `[N, H, W, 3]`, as decoders and cameras give them.
+    ChannelsLast,
+}
+
+impl Builder {
+    /// Images of bytes or of numbers from 0 to 255, in either layout, as the network takes them: `[N, 3, H, W]`, where
+    /// `(x / 255 - mean) / std` is computed for each channel.
+    ///
+    /// # Errors
+    /// [`Error::Value`] where the images have another rank or kind, or a standard deviation is not above zero.
+    pub fn normalize(&mut self, images: &Value, layout: Layout, mean: [f32; 3], std: [f32; 3]) -> Result<Value, Error> {
+        if images.rank != 4 || !matches!(images.element, Element::U8 | Element::F32) {
+            let found = format!("{} of {} sides", images.element.name(), images.rank);
+            return Err(Error::value("the images", "uint8 or float of 4 sides", found));
+        }
+        if let Some(std) = std.iter().find(|&&std| std <= 0.0 || !std.is_finite()) {
+            return Err(Error::value("a standard deviation", "above zero", std.to_string()));
+        }
+        self.scope("normalize");
+        // Bytes move cheaper than numbers.
+        let planes = match layout {
+            Layout::ChannelsFirst => images.clone(),
+            Layout::ChannelsLast => self.transpose(images, &[0, 3, 1, 2]),
+        };
+        let numbers = self.cast(&planes, Element::F32);
+        let channels =
+            |values: [f64; 3]| Array::new(vec![1, 3, 1, 1], Data::F32(values.map(|value| value as f32).to_vec()));
+        let scale = std.map(|std| 1.0 / (255.0 * f64::from(std)));
+        let shift: [f64; 3] = std::array::from_fn(|channel| -f64::from(mean[channel]) / f64::from(std[channel]));
+        let (scale, shift) = (channels(scale)?, channels(shift)?);
+        let (scale, shift) = (self.constant("scale", &scale), self.constant("shift", &shift));
+        let scaled = self.map("Mul", &[&numbers, &scale]);
+        Ok(self.map("Add", &[&scaled, &shift]))
+    }
+
+    /// Probabilities along an axis, counted from the back where it is negative.
+    pub fn softmax(&mut self, logits: &Value, axis: i64) -> Value {
+        self.node("Softmax", &[logits], &[("axis", Setting::Int(axis))], (logits.element, logits.rank))
+    }
+
+    /// Maps `[N, K, h, w]` at the size of `images` (`[N, H, W, 3]` or `[N, 3, H, W]`, as the layout says), whatever that is in
+    /// a run: `[N, K, H, W]`, bilinear, `align_corners=False`.
+    pub fn upsample_to(&mut self, maps: &Value, images: &Value, layout: Layout) -> Value {
+        self.scope("upsample");
+        let sides = self.shape(images);
+        let first = match layout {
+            Layout::ChannelsFirst => 2,
+            Layout::ChannelsLast => 1,
+        };
+        let size = self.slice(&sides, 0, first, first + 2, 1);
+        self.resize(maps, &size)
+    }
+
+    /// The most probable class of each position of `[N, K, H, W]`: int64 `[N, H, W]`, of equal ones the first.
+    pub fn class_ids(&mut self, logits: &Value) -> Value {
+        self.scope("class_ids");
+        let settings = [("axis", Setting::Int(1)), ("keepdims", Setting::Int(0))];
+        self.node("ArgMax", &[logits], &settings, (Element::I64, logits.rank - 1))
+    }
+
+    /// `size` is the height and width, int64 `[2]`.
+    pub(crate) fn resize(&mut self, maps: &Value, size: &Value) -> Value {
+        let sides = self.shape(maps);
+        let kept = self.slice(&sides, 0, 0, 2, 1);
+        let sizes = self.concat(&[&kept, size], 0);
+        let settings =
+            [("coordinate_transformation_mode", Setting::Text("half_pixel")), ("mode", Setting::Text("linear"))];
+        let mut outputs =
+            self.nodes("Resize", &[Some(maps), None, None, Some(&sizes)], &settings, &[(maps.element, maps.rank)]);
+        outputs.remove(0)
+    }
+
+    pub(crate) fn cast(&mut self, xs: &Value, element: Element) -> Value {
+        if xs.element == element {
+            return xs.clone();
+        }
+        self.node("Cast", &[xs], &[("to", Setting::Int(element.code().into()))], (element, xs.rank))
+    }
+
+    pub(crate) fn clip(&mut self, xs: &Value, low: Option<f64>, high: Option<f64>) -> Value {
+        let low = low.map(|low| self.number("low", low, xs.element));
+        let high = high.map(|high| self.number("high", high, xs.element));
+        let mut outputs = match &high {
+            Some(_) => self.nodes("Clip", &[Some(xs), low.as_ref(), high.as_ref()], &[], &[(xs.element, xs.rank)]),
+            None => self.nodes("Clip", &[Some(xs), low.as_ref()], &[], &[(xs.element, xs.rank)]),
+        };
+        outputs.remove(0)
+    }
+
+    /// A side of 0 is kept, one may be -1.
+    pub(crate) fn reshape(&mut self, xs: &Value, sides: &[i64]) -> Value {
+        let shape = self.ints("shape", sides);
+        self.node("Reshape", &[xs, &shape], &[], (xs.element, sides.len()))
+    }
+
+    pub(crate) fn transpose(&mut self, xs: &Value, order: &[i64]) -> Value {
+        self.node("Transpose", &[xs], &[("perm", Setting::Ints(order))], (xs.element, xs.rank))
+    }
+
+    pub(crate) fn unsqueeze(&mut self, xs: &Value, axis: i64) -> Value {
+        let axes = self.ints("axes", &[axis]);
+        self.node("Unsqueeze", &[xs, &axes], &[], (xs.element, xs.rank + 1))
+    }
+
+    pub(crate) fn slice(&mut self, xs: &Value, axis: i64, start: i64, end: i64, step: i64) -> Value {
+        let [start, end, axis, step] = [("start", start), ("end", end), ("axis", axis), ("step", step)]
+            .map(|(role, value)| self.ints(role, &[value]));
+        self.node("Slice", &[xs, &start, &end, &axis, &step], &[], (xs.element, xs.rank))
+    }
+
+    pub(crate) fn concat(&mut self, parts: &[&Value], axis: i64) -> Value {
+        let like = (parts[0].element, parts[0].rank);
+        self.node("Concat", parts, &[("axis", Setting::Int(axis))], like)
+    }
+
+    pub(crate) fn shape(&mut self, xs: &Value) -> Value {
+        self.node("Shape", &[xs], &[], (Element::I64, 1))
+    }
+}

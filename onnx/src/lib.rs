@@ -1,0 +1,52 @@
+//! ONNX files: written from traced networks, and run on the CPU.
+//!
+//! It is a crate of its own because it is about a file format: it knows graphs, weights and operators, and nothing of tasks,
+//! configurations and data sets. What a file takes and gives is put together by its callers from the parts here.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`array`] | plain buffers with a shape |
+//! | [`proto`] | the messages of the format, as <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto> has them |
+//! | [`graph`] | building a graph: inputs, weights, nodes, outputs |
+//! | `translate` | the nodes of a TorchScript graph as ONNX's |
+//! | `ends` | what comes before and after a network: normalisation, probabilities, class ids |
+//! | [`detector`] | decoding of boxes, non-maximum suppression |
+//! | [`model`] | a whole file: written, read, checked |
+//! | [`session`] | running a file |
+//! | `runtime` | what the runtime needs beside its own operators |
+//!
+//! ```no_run
+//! use onnx::{Builder, Dim, Element};
+//!
+//! # fn export(module: &tch_ext::jit::Module) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut builder = Builder::new("classifier");
+//! let sides = [Dim::named("batch"), Dim::Fixed(224), Dim::Fixed(224), Dim::Fixed(3)];
+//! let photos = builder.input("images", Element::U8, &sides)?;
+//! let images = builder.normalize(&photos, onnx::Layout::ChannelsLast, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])?;
+//! let logits = builder.network(&module.nodes("forward")?, &[images])?.remove(0);
+//! let probabilities = builder.softmax(&logits, -1);
+//! builder.output("probabilities", &probabilities, &[Dim::named("batch"), Dim::Fixed(1000)])?;
+//! builder.finish(&Default::default())?.write("classifier.onnx".as_ref())?;
+//! # Ok(()) }
+//! ```
+//!
+//! Files have IR version 8 and operator set 17: ONNX Runtime from 1.12 on reads them.
+
+pub mod array;
+pub mod detector;
+mod ends;
+mod error;
+pub mod graph;
+pub mod model;
+pub mod proto;
+mod runtime;
+pub mod session;
+mod translate;
+
+pub use array::{Array, Data, Element};
+pub use detector::{Decoded, Decoding, Detections, Suppression};
+pub use ends::Layout;
+pub use error::Error;
+pub use graph::{Builder, Dim, Value};
+pub use model::Model;
+pub use session::{Session, Slot};

@@ -1,0 +1,8 @@
+//! Files are written, read back by this crate's own reader and runtime, and compared with libtorch.
+
+mod detector;
+mod files;
+mod networks;
+mod operators;
+mod samples;
+mod support;

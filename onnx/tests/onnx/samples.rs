@@ -1,0 +1,170 @@
+//! Files of every task for `tools/check_onnx.py`: written to the folder that `ONNX_SAMPLES` names, as `NAME.onnx` with
+//! `NAME.in.safetensors` and `NAME.out.safetensors`, which holds what libtorch computes.
+
+#![allow(clippy::print_stderr)] // A skipped test says so.
+
+use std::path::{Path, PathBuf};
+
+use crate::detector::{self, decoding, give, limits};
+use crate::support::*;
+use backbone::{Mode, OutputStride, Spec, Variant};
+use heads::{
+    deeplabv3::DeepLabV3Config,
+    ssdlite::{Predictions, SsdLite, SsdLiteConfig},
+};
+use onnx::{Builder, Dim, Element, Layout, Model};
+use tch::{Device, Kind, Tensor, nn};
+use tch_ext::jit::Tracing;
+
+const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+const STD: [f32; 3] = [0.229, 0.224, 0.225];
+
+fn folder() -> Option<PathBuf> {
+    let folder = std::env::var_os("ONNX_SAMPLES").map(PathBuf::from);
+    if folder.is_none() {
+        eprintln!("skipped: ONNX_SAMPLES names no folder for files to be checked in Python");
+    }
+    folder
+}
+
+fn save(folder: &Path, name: &str, model: &Model, inputs: &[(&str, Tensor)], outputs: &[(&str, Tensor)]) {
+    model.write(&folder.join(format!("{name}.onnx"))).unwrap();
+    let write = |part: &str, tensors: &[(&str, Tensor)]| {
+        let tensors: Vec<_> = tensors.iter().map(|(name, tensor)| (*name, tensor.contiguous())).collect();
+        Tensor::write_safetensors(&tensors, folder.join(format!("{name}.{part}.safetensors"))).unwrap();
+    };
+    write("in", inputs);
+    write("out", outputs);
+}
+
+/// Blobs of colour, so that no two places look alike: of equal scores any order would be right.
+fn photos(batch: i64, size: [i64; 2]) -> Tensor {
+    tch::manual_seed(21);
+    let blobs = Tensor::rand([batch, 3, 5, 7], FLOATS).upsample_bilinear2d(size, false, None, None);
+    let noise = Tensor::rand([batch, 3, size[0], size[1]], FLOATS);
+    ((blobs * 0.8 + noise * 0.2) * 255.0).to_kind(Kind::Uint8).permute([0, 2, 3, 1]).contiguous()
+}
+
+fn normalized(photos: &Tensor) -> Tensor {
+    let channels = |values: &[f32]| Tensor::from_slice(values).view([1, 3, 1, 1]);
+    (photos.permute([0, 3, 1, 2]).to_kind(Kind::Float) / 255.0 - channels(&MEAN)) / channels(&STD)
+}
+
+#[test]
+fn classifiers() {
+    let Some(folder) = folder() else { return };
+    for variant in Variant::ALL {
+        let net = classifier(&Spec::from(variant));
+        let size = [64, 64];
+        let graph = net.trace(&images(1, size)).nodes("forward").unwrap();
+        let mut builder = Builder::new("classifier");
+        let given = builder.input("images", Element::U8, &batch_of(&[size[0], size[1], 3])).unwrap();
+        let input = builder.normalize(&given, Layout::ChannelsLast, MEAN, STD).unwrap();
+        let logits = builder.network(&graph, &[input]).unwrap().remove(0);
+        let probabilities = builder.softmax(&logits, -1);
+        builder.output("logits", &logits, &batch_of(&[CLASSES])).unwrap();
+        builder.output("probabilities", &probabilities, &batch_of(&[CLASSES])).unwrap();
+        let model = builder.finish(&[("classes".to_owned(), "a\nb".to_owned())].into()).unwrap();
+        let photos = photos(3, size);
+        let logits = net.forward(&normalized(&photos)).remove(0);
+        let probabilities = logits.softmax(-1, Kind::Float);
+        let outputs = [("logits", logits), ("probabilities", probabilities)];
+        save(&folder, &format!("classifier_{variant}"), &model, &[("images", photos)], &outputs);
+    }
+}
+
+#[test]
+fn segmenters() {
+    let Some(folder) = folder() else { return };
+    for (name, spec, separable) in [("plain", narrow(Variant::S1), false), ("separable", narrow(Variant::S4), true)] {
+        let config = DeepLabV3Config { channels: 32, separable, ..DeepLabV3Config::default() };
+        let net = segmenter(&spec, OutputStride::Os16, &config);
+        let graph = net.trace(&images(1, [64, 64])).nodes("forward").unwrap();
+        let mut builder = Builder::new("segmenter");
+        let [batch, height, width] = ["batch", "height", "width"].map(Dim::named);
+        let sides = [batch.clone(), height.clone(), width.clone(), Dim::Fixed(3)];
+        let given = builder.input("images", Element::U8, &sides).unwrap();
+        let input = builder.normalize(&given, Layout::ChannelsLast, MEAN, STD).unwrap();
+        let logits = builder.network(&graph, &[input]).unwrap().remove(0);
+        let large = builder.upsample_to(&logits, &given, Layout::ChannelsLast);
+        let ids = builder.class_ids(&large);
+        builder.output("logits", &large, &[batch.clone(), Dim::Fixed(CLASSES), height.clone(), width.clone()]).unwrap();
+        builder.output("class_ids", &ids, &[batch, height, width]).unwrap();
+        let model = builder.finish(&Default::default()).unwrap();
+        let size = [97, 130];
+        let photos = photos(2, size);
+        let logits = heads::deeplabv3::upsample(&net.forward(&normalized(&photos))[0], size).unwrap();
+        save(&folder, &format!("segmenter_{name}"), &model, &[("images", photos)], &[("logits", logits)]);
+    }
+}
+
+/// What `heads` makes of predictions.
+fn expected(head: &SsdLite, predictions: &Predictions) -> Vec<(&'static str, Tensor)> {
+    let decoded = head.decode(predictions).unwrap();
+    let found = head.detect(predictions).unwrap();
+    let boxes: Vec<f32> = found.iter().flat_map(|found| found.boxes.as_flattened().to_vec()).collect();
+    let scores: Vec<f32> = found.iter().flat_map(|found| found.scores.clone()).collect();
+    let labels: Vec<i64> = found.iter().flat_map(|found| found.labels.clone()).collect();
+    let image: Vec<i64> = (0..).zip(&found).flat_map(|(index, found)| vec![index; found.scores.len()]).collect();
+    vec![
+        ("boxes", Tensor::from_slice(&boxes).view([-1, 4])),
+        ("scores", Tensor::from_slice(&scores)),
+        ("labels", Tensor::from_slice(&labels)),
+        ("image", Tensor::from_slice(&image)),
+        ("all_scores", decoded.scores),
+        ("all_boxes", decoded.boxes),
+    ]
+}
+
+/// A thousand images of made-up predictions, with many equal scores.
+#[test]
+fn suppression() {
+    let Some(folder) = folder() else { return };
+    let head = detector::head(&detector::config());
+    let predictions = detector::predictions(0, 1000, head.anchors().len() as i64, 1.5);
+    let model = detector::post_processing(&head, &detector::config());
+    let outputs = expected(&head, &predictions);
+    let Predictions { logits, deltas } = predictions;
+    save(&folder, "suppression", &model, &[("logits", logits), ("deltas", deltas)], &outputs);
+}
+
+#[test]
+fn detectors() {
+    let Some(folder) = folder() else { return };
+    let size = [96, 128];
+    for (name, spec, topk_candidates) in [("s0", narrow(Variant::S0), 300), ("tiny", tiny(), 20)] {
+        let config = SsdLiteConfig { topk_candidates, detections_per_image: 50, ..SsdLiteConfig::default() };
+        let store = nn::VarStore::new(Device::Cpu);
+        tch::manual_seed(9);
+        let (backbone, head) = detector_head(&store.root(), &spec, size, &config);
+        let mut variables: Vec<_> = store.variables().into_iter().collect();
+        variables.sort_by(|a, b| a.0.cmp(&b.0));
+        tch::no_grad(|| {
+            for (_, tensor) in variables.iter_mut().filter(|(name, _)| name.starts_with("head.")) {
+                let _ = tensor.normal_(0.0, 0.3);
+            }
+        });
+        let forward =
+            |images: &Tensor| tch::no_grad(|| head.forward(&backbone.forward(images, Mode::Eval), Mode::Eval).unwrap());
+        let tracing = Tracing::new("Net").parameters(&variables).input("images", &images(1, size));
+        let module = tracing
+            .record(|inputs| -> Result<_, tch_ext::Error> {
+                let predictions = forward(&inputs[0]);
+                Ok(vec![predictions.logits, predictions.deltas])
+            })
+            .unwrap();
+        let mut builder = Builder::new("detector");
+        let given = builder.input("images", Element::U8, &batch_of(&[size[0], size[1], 3])).unwrap();
+        let input = builder.normalize(&given, Layout::ChannelsLast, MEAN, STD).unwrap();
+        let outputs = builder.network(&module.nodes("forward").unwrap(), &[input]).unwrap();
+        let decoded = builder.decode(&outputs[0], &outputs[1], &decoding(&head)).unwrap();
+        let found = builder.suppress(&decoded, &limits(&config)).unwrap();
+        give(&mut builder, &decoded, &found, head.anchors().len() as i64);
+        let model = builder.finish(&Default::default()).unwrap();
+
+        let photos = photos(2, size);
+        let predictions = forward(&normalized(&photos));
+        let outputs = expected(&head, &predictions);
+        save(&folder, &format!("detector_{name}"), &model, &[("images", photos)], &outputs);
+    }
+}

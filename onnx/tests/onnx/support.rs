@@ -1,0 +1,188 @@
+//! Small networks of all three tasks in deploy form, and their traces.
+
+use backbone::{Form, MobileOne, Mode, OutputStride, Spec, Stage};
+use heads::{
+    classifier::{Classifier, ClassifierConfig},
+    deeplabv3::{DeepLabV3, DeepLabV3Config},
+    ssdlite::{SsdLite, SsdLiteConfig},
+};
+use onnx::{Array, Builder, Data, Dim, Element, Model, Session};
+use tch::{Device, Kind, Tensor, nn};
+use tch_ext::jit::{Module, Tracing};
+
+pub const FLOATS: (Kind, Device) = (Kind::Float, Device::Cpu);
+pub const CLASSES: i64 = 5;
+
+/// The shape of a published variant, an eighth as wide; the last has squeeze-and-excitation where S4 has it.
+pub fn narrow(variant: backbone::Variant) -> Spec {
+    let mut spec = Spec::from(variant);
+    spec.stem = (spec.stem / 8).max(16);
+    for stage in &mut spec.stages {
+        stage.width = (stage.width / 8).max(16);
+        stage.blocks = stage.blocks.min(3);
+        stage.squeeze_excite = stage.squeeze_excite.min(stage.blocks);
+    }
+    spec
+}
+
+/// A network of two blocks a stage at most, for tests that need many.
+pub fn tiny() -> Spec {
+    let stage = |width| Stage { width, blocks: 1, squeeze_excite: 0 };
+    Spec { stem: 8, stages: [stage(8), stage(16), stage(16), stage(24)], branches: 1, scale: true, skip: true }
+}
+
+/// Weights that keep the values of deep layers in sight, biases included.
+fn shake(vs: &nn::VarStore) {
+    let mut variables: Vec<_> = vs.variables().into_iter().collect();
+    variables.sort_by(|a, b| a.0.cmp(&b.0));
+    tch::no_grad(|| {
+        for (name, mut tensor) in variables {
+            if name.ends_with("bias") {
+                let _ = tensor.uniform_(-0.3, 0.3);
+            }
+        }
+    });
+}
+
+type Forward = Box<dyn Fn(&Tensor) -> Vec<Tensor>>;
+
+/// A network, its weights by name and what it computes.
+pub struct Net {
+    pub parameters: Vec<(String, Tensor)>,
+    forward: Forward,
+}
+
+impl Net {
+    fn new(build: impl FnOnce(&nn::Path) -> Forward) -> Self {
+        tch::manual_seed(7);
+        let vs = nn::VarStore::new(Device::Cpu);
+        let forward = build(&vs.root());
+        shake(&vs);
+        let mut parameters: Vec<_> = vs.variables().into_iter().collect();
+        parameters.sort_by(|a, b| a.0.cmp(&b.0));
+        Self { parameters, forward }
+    }
+
+    pub fn forward(&self, images: &Tensor) -> Vec<Tensor> {
+        tch::no_grad(|| (self.forward)(images))
+    }
+
+    pub fn trace(&self, images: &Tensor) -> Module {
+        let tracing = Tracing::new("Network").parameters(&self.parameters).input("images", images);
+        tracing
+            .record(|inputs| -> Result<_, tch_ext::Error> { Ok((self.forward)(&inputs[0])) })
+            .expect("the network traces")
+    }
+}
+
+/// Logits `[N, CLASSES]` of `[N, 3, H, W]`.
+pub fn classifier(spec: &Spec) -> Net {
+    Net::new(|path| {
+        let backbone = MobileOne::new(path, spec, Form::Deploy, OutputStride::Os32);
+        let head = Classifier::new(path, backbone.channels()[3], CLASSES, &ClassifierConfig::default()).unwrap();
+        Box::new(move |images: &Tensor| vec![head.forward(&backbone.forward(images, Mode::Eval), Mode::Eval).unwrap()])
+    })
+}
+
+/// An SSDLite detector and its head.
+pub fn detector_head(path: &nn::Path, spec: &Spec, size: [i64; 2], config: &SsdLiteConfig) -> (MobileOne, SsdLite) {
+    let backbone = MobileOne::new(path, spec, Form::Deploy, OutputStride::Os32);
+    let head =
+        SsdLite::new(path, backbone.channels(), OutputStride::Os32, CLASSES, size, config, Form::Deploy).unwrap();
+    (backbone, head)
+}
+
+/// Logits `[N, A, CLASSES + 1]` and offsets `[N, A, 4]` of `[N, 3, H, W]` of the given size.
+pub fn detector(spec: &Spec, size: [i64; 2], config: &SsdLiteConfig) -> Net {
+    Net::new(|path| {
+        let (backbone, head) = detector_head(path, spec, size, config);
+        Box::new(move |images: &Tensor| {
+            let predictions = head.forward(&backbone.forward(images, Mode::Eval), Mode::Eval).unwrap();
+            vec![predictions.logits, predictions.deltas]
+        })
+    })
+}
+
+/// Logits `[N, CLASSES, h, w]` of `[N, 3, H, W]`.
+pub fn segmenter(spec: &Spec, output_stride: OutputStride, config: &DeepLabV3Config) -> Net {
+    Net::new(|path| {
+        let backbone = MobileOne::new(path, spec, Form::Deploy, output_stride);
+        let head = DeepLabV3::new(path, backbone.channels(), output_stride, CLASSES, config, Form::Deploy).unwrap();
+        Box::new(move |images: &Tensor| {
+            vec![head.forward(&backbone.forward(images, Mode::Eval), Mode::Eval).unwrap().logits]
+        })
+    })
+}
+
+pub fn images(batch: i64, size: [i64; 2]) -> Tensor {
+    Tensor::randn([batch, 3, size[0], size[1]], FLOATS)
+}
+
+/// A tensor as a plain array.
+pub fn array(tensor: &Tensor) -> Array {
+    let shape = tensor.size().iter().map(|&side| side as usize).collect();
+    let flat = tensor.contiguous().reshape(-1);
+    let data = match tensor.kind() {
+        Kind::Float => Data::F32(flat.try_into().unwrap()),
+        Kind::Uint8 => Data::U8(flat.try_into().unwrap()),
+        Kind::Int64 => Data::I64(flat.try_into().unwrap()),
+        Kind::Bool => Data::Bool(flat.try_into().unwrap()),
+        kind => panic!("{kind:?}"),
+    };
+    Array::new(shape, data).unwrap()
+}
+
+/// Largest difference over largest expected value; both have one shape and kind.
+pub fn relative(found: &Array, expected: &Array) -> f64 {
+    assert_eq!((found.shape(), found.element()), (expected.shape(), expected.element()));
+    let numbers = |array: &Array| -> Vec<f64> {
+        match array.data() {
+            Data::F32(values) => values.iter().map(|&value| value.into()).collect(),
+            Data::U8(values) => values.iter().map(|&value| value.into()).collect(),
+            Data::I64(values) => values.iter().map(|&value| value as f64).collect(),
+            Data::Bool(values) => values.iter().map(|&value| f64::from(u8::from(value))).collect(),
+        }
+    };
+    let (found, expected) = (numbers(found), numbers(expected));
+    assert!(found.iter().all(|value| value.is_finite()));
+    let difference = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    difference / expected.iter().fold(1e-12, |largest: f64, value| largest.max(value.abs()))
+}
+
+pub fn assert_close(found: &[Array], expected: &[Tensor], tolerance: f64, what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let difference = relative(found, &array(expected));
+        assert!(difference <= tolerance, "{what}, output {index}: {difference:e}");
+    }
+}
+
+/// Written to a folder that is gone afterwards, and loaded.
+pub fn reloaded(model: &Model) -> Session {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.onnx");
+    model.write(&path).unwrap();
+    Session::load(&path).unwrap()
+}
+
+pub fn fixed(sides: &[i64]) -> Vec<Dim> {
+    sides.iter().map(|&side| Dim::Fixed(side)).collect()
+}
+
+/// "batch", then these sides.
+pub fn batch_of(sides: &[i64]) -> Vec<Dim> {
+    std::iter::once(Dim::named("batch")).chain(fixed(sides)).collect()
+}
+
+/// The network alone, its outputs called "output0" and so on, with free sides where they are -1.
+pub fn plain(net: &Net, size: [i64; 2], input: &[Dim]) -> Model {
+    let graph = net.trace(&images(1, size)).nodes("forward").unwrap();
+    let mut builder = Builder::new("network");
+    let given = builder.input("images", Element::F32, input).unwrap();
+    let values = builder.network(&graph, &[given]).unwrap();
+    for (index, value) in values.iter().enumerate() {
+        let sides: Vec<_> = (0..value.rank()).map(|axis| Dim::Named(format!("output{index}_{axis}"))).collect();
+        builder.output(&format!("output{index}"), value, &sides).unwrap();
+    }
+    builder.finish(&Default::default()).unwrap()
+}
