@@ -2,7 +2,7 @@
 
 PIPELINE = target/release/pipeline
 
-.PHONY: setup build demo test lint bench
+.PHONY: setup build demo test lint bench bundle
 
 setup:
 	@tools/setup
@@ -27,6 +27,11 @@ test: lint
 	tools/test
 
 # This program beside its peers, in one run.
-bench: setup
+bench: build
 	tools/python
 	.venv/bin/python benchmarks/coco_eval/run.py
+	.venv/bin/python benchmarks/latency/run.py
+
+# The program with every library that it needs, for machines where nothing can be installed.
+bundle: build
+	tools/bundle

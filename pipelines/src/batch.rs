@@ -27,22 +27,31 @@ impl Normalizer {
 
     /// Images of one size as `[N, 3, H, W]` in fp32, `(pixel / 255 - mean) / std`.
     pub fn batch<'a>(&self, images: impl ExactSizeIterator<Item = &'a Image>) -> Tensor {
-        let count = images.len();
-        let mut pixels = Vec::new();
-        let (mut height, mut width) = (0, 0);
-        for image in images {
-            (height, width) = (image.height, image.width);
-            if pixels.is_empty() {
-                pixels.reserve_exact(count * image.data.len());
-            }
-            pixels.extend_from_slice(&image.data);
-        }
-        let bytes = Tensor::from_slice(&pixels).view([count as i64, height as i64, width as i64, 3]);
+        self.bytes(&stack(images))
+    }
+
+    /// The same of images `[N, H, W, 3]` that are a tensor of bytes already.
+    pub fn bytes(&self, bytes: &Tensor) -> Tensor {
         // Bytes cross to the device, not floats; and rows of interleaved pixels are channels-last already.
         let images = bytes.to(self.device).permute([0, 3, 1, 2]).to_kind(Kind::Float);
         let images = (images - &self.shift) * &self.scale;
         if self.channels_last { images } else { images.contiguous() }
     }
+}
+
+/// Images of one size as bytes `[N, H, W, 3]`.
+pub fn stack<'a>(images: impl ExactSizeIterator<Item = &'a Image>) -> Tensor {
+    let count = images.len();
+    let mut pixels = Vec::new();
+    let (mut height, mut width) = (0, 0);
+    for image in images {
+        (height, width) = (image.height, image.width);
+        if pixels.is_empty() {
+            pixels.reserve_exact(count * image.data.len());
+        }
+        pixels.extend_from_slice(&image.data);
+    }
+    Tensor::from_slice(&pixels).view([count as i64, height as i64, width as i64, 3])
 }
 
 #[cfg(test)]

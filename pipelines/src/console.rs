@@ -55,9 +55,28 @@ impl Table {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
-        let title = if self.title.is_empty() { String::new() } else { format!("{}\n", self.title) };
+        let title: String = self.title.lines().map(|line| wrapped(line) + "\n").collect();
         format!("{title}{grid}\n")
     }
+}
+
+/// A line of words as lines that are no wider than a table.
+fn wrapped(line: &str) -> String {
+    let mut text = String::new();
+    let mut width = 0;
+    for word in line.split(' ') {
+        let length = word.chars().count();
+        if width > 0 && width + 1 + length > usize::from(WIDTH) {
+            text.push('\n');
+            width = 0;
+        } else if width > 0 {
+            text.push(' ');
+            width += 1;
+        }
+        text.push_str(word);
+        width += length;
+    }
+    text
 }
 
 /// Writes data to standard output. A reader that went away is not an error.

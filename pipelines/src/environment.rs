@@ -54,6 +54,56 @@ impl Environment {
     }
 }
 
+/// The machine that latencies are measured on.
+#[derive(Clone, Debug, Serialize)]
+pub struct Machine {
+    /// The processor's name.
+    pub cpu: String,
+    /// The instruction set that libtorch uses on it.
+    pub cpu_capability: String,
+    /// Processors that the program may use.
+    pub processors: usize,
+    /// How the kernel chooses the processor's frequency, where it says so.
+    pub governor: Option<String>,
+    /// What the networks ran on.
+    pub device: String,
+    /// Threads of libtorch.
+    pub threads: i32,
+    /// The processors that the threads were bound to; none where they were free.
+    pub pinned: Vec<usize>,
+    /// libtorch's version.
+    pub libtorch: String,
+}
+
+impl Machine {
+    /// As it is now.
+    pub fn now(device: Device, pinned: &[usize]) -> Self {
+        let governor = std::fs::read_to_string("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+        Self {
+            cpu: cpu_name(),
+            cpu_capability: system::cpu_capability(),
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
+            governor: governor.ok().map(|name| name.trim().to_owned()),
+            device: device::describe(device),
+            threads: tch::get_num_threads(),
+            pinned: pinned.to_vec(),
+            libtorch: system::libtorch_version(),
+        }
+    }
+}
+
+impl std::fmt::Display for Machine {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let governor = self.governor.as_deref().unwrap_or("not told");
+        write!(out, "{}, {} processors, {}, governor {governor}; ", self.cpu, self.processors, self.cpu_capability)?;
+        write!(out, "libtorch {} on {}", self.libtorch, self.device)?;
+        match &self.pinned[..] {
+            [] => Ok(()),
+            processors => write!(out, ", pinned to {processors:?}"),
+        }
+    }
+}
+
 /// The processor's name, as the kernel tells it.
 pub fn cpu_name() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

@@ -1,15 +1,12 @@
 //! The evaluation stage: a network over a set of samples, scored.
 
-use backbone::Mode;
 use datasets::{Loader, LoaderOptions, OnError, Skipped};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::batch::Normalizer;
 use crate::console::{self, Progress};
 use crate::failure::Failure;
-use crate::network::Network;
-use crate::precision;
+use crate::predictor::Predictor;
 use crate::task::{Data, Scorer, Task};
 
 /// How an evaluation runs.
@@ -18,8 +15,6 @@ pub struct EvaluateOptions<'a> {
     pub batch_size: usize,
     /// Reading threads.
     pub workers: usize,
-    /// What the forward pass computes in.
-    pub precision: crate::config::Precision,
     /// What an image that cannot be read does.
     pub on_error: OnError,
     /// The folder that predictions go to; nothing is written without it.
@@ -29,15 +24,14 @@ pub struct EvaluateOptions<'a> {
 /// What a task's evaluation says.
 pub type ReportOf<T> = <<T as Task>::Scorer as Scorer<T>>::Report;
 
-/// Runs `network` over `data` once and scores it. Memory grows with the predictions alone.
+/// Runs `predictor` over `data` once and scores it. Memory grows with the predictions alone.
 ///
 /// # Errors
 /// When a sample cannot be read, or libtorch fails.
 pub fn evaluate<T: Task>(
     task: &T,
-    network: &Network<T>,
+    predictor: &dyn Predictor<T>,
     data: &Data<T::Dataset>,
-    normalizer: &Normalizer,
     options: &EvaluateOptions<'_>,
 ) -> Result<ReportOf<T>, Failure> {
     let loader_options = LoaderOptions {
@@ -54,13 +48,8 @@ pub fn evaluate<T: Task>(
     for batch in &mut batches {
         let batch = batch.map_err(Failure::failed)?;
         skipped += tell_skipped(&batch.skipped);
-        tch::no_grad(|| -> Result<(), Failure> {
-            let images = normalizer.batch(batch.samples.iter().map(T::image));
-            let output = precision::forward(options.precision, network.device(), || {
-                task.forward(&network.model, &images, Mode::Eval)
-            })??;
-            scorer.add(task, &network.model, &output, &batch.samples)
-        })?;
+        let predictions = predictor.predict(task, &batch.samples)?;
+        scorer.add(task, &predictions, &batch.samples)?;
         progress.advance(1, String::new);
     }
     progress.finish();

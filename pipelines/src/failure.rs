@@ -72,3 +72,10 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// What libtorch refused.
+impl From<tch_ext::Error> for Failure {
+    fn from(error: tch_ext::Error) -> Self {
+        Self::failed(error)
+    }
+}

@@ -1,7 +1,7 @@
 //! How long one run of a network takes.
 //!
-//! Runs are made until their time has settled, then for a while; the median of those is the figure. Percentiles say how far the
-//! machine was at rest.
+//! Each subject runs until its time has settled; then all are timed in rounds, one after the other, so that a machine that
+//! slows down for a while does so to all of them. The median is the figure; percentiles say how far the machine was at rest.
 
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -23,42 +23,93 @@ pub struct Latency {
     pub runs: usize,
 }
 
+/// One run of something; its work is done when it returns.
+pub type Run<'a> = Box<dyn FnMut() -> Result<(), Failure> + 'a>;
+
 /// Runs of one window of the warm-up.
 const WINDOW: usize = 5;
 /// Two windows whose medians differ by less than this have settled.
 const SETTLED: f64 = 0.05;
 /// The warm-up ends at the latest after this time.
 const LONGEST_WARM_UP: Duration = Duration::from_secs(3);
-/// Runs are timed for this long, and at least [`FEWEST`] of them.
-const TIMED: Duration = Duration::from_secs(2);
-const FEWEST: usize = 10;
+/// Rounds of the timing.
+const ROUNDS: usize = 5;
+/// Runs of a subject in a round, at least.
+const FEWEST: usize = 3;
+/// A 95th percentile so far above the median says that something else was running.
+const RESTLESS: f64 = 1.3;
+/// Time that a subject is timed for, where nothing else is asked.
+pub const TIMED: Duration = Duration::from_secs(2);
 
-/// Times `run`, which must have finished its work when it returns.
+/// The method in a sentence.
+pub fn method(timed: Duration) -> String {
+    format!(
+        "warm-up until the medians of {WINDOW} runs differ by less than {:.0} %, then {ROUNDS} rounds by turns,\n\
+         {:.1} s and {} runs at least for each",
+        SETTLED * 100.0,
+        timed.as_secs_f64(),
+        ROUNDS * FEWEST
+    )
+}
+
+/// Times `run`.
 ///
 /// # Errors
 /// Those of `run`.
-pub fn measure(mut run: impl FnMut() -> Result<(), Failure>) -> Result<Latency, Failure> {
-    let mut timed = || -> Result<f64, Failure> {
-        let begun = Instant::now();
-        run()?;
-        Ok(begun.elapsed().as_secs_f64() * 1e3)
-    };
+pub fn measure<'a>(run: impl FnMut() -> Result<(), Failure> + 'a) -> Result<Latency, Failure> {
+    let mut runs: [Run<'a>; 1] = [Box::new(run)];
+    Ok(measure_by_turns(&mut runs, TIMED, |_| ())?[0])
+}
+
+/// Times each of `runs` for `timed` in all; `told` hears of every piece of the work, `runs.len()` times [`pieces`] in all.
+///
+/// # Errors
+/// The first error of a run.
+pub fn measure_by_turns(
+    runs: &mut [Run<'_>],
+    timed: Duration,
+    mut told: impl FnMut(usize),
+) -> Result<Vec<Latency>, Failure> {
+    for (index, run) in runs.iter_mut().enumerate() {
+        warm_up(run)?;
+        told(index);
+    }
+    let mut times = vec![Vec::new(); runs.len()];
+    for _ in 0..ROUNDS {
+        for (index, (run, times)) in runs.iter_mut().zip(&mut times).enumerate() {
+            let begun = Instant::now();
+            let before = times.len();
+            while times.len() < before + FEWEST || begun.elapsed() < timed / ROUNDS as u32 {
+                times.push(time(run)?);
+            }
+            told(index);
+        }
+    }
+    Ok(times.into_iter().map(Latency::of).collect())
+}
+
+/// Pieces of the work that [`measure_by_turns`] tells of for each subject: the warm-up and the rounds.
+pub const fn pieces() -> usize {
+    1 + ROUNDS
+}
+
+fn time(run: &mut Run<'_>) -> Result<f64, Failure> {
+    let begun = Instant::now();
+    run()?;
+    Ok(begun.elapsed().as_secs_f64() * 1e3)
+}
+
+fn warm_up(run: &mut Run<'_>) -> Result<(), Failure> {
     let begun = Instant::now();
     let mut before = f64::INFINITY;
     loop {
-        let window = (0..WINDOW).map(|_| timed()).collect::<Result<Vec<_>, _>>()?;
+        let window = (0..WINDOW).map(|_| time(run)).collect::<Result<Vec<_>, _>>()?;
         let median = Latency::of(window).median;
         if (median - before).abs() < SETTLED * median || begun.elapsed() > LONGEST_WARM_UP {
-            break;
+            return Ok(());
         }
         before = median;
     }
-    let begun = Instant::now();
-    let mut times = Vec::new();
-    while times.len() < FEWEST || begun.elapsed() < TIMED {
-        times.push(timed()?);
-    }
-    Ok(Latency::of(times))
 }
 
 impl Latency {
@@ -68,6 +119,11 @@ impl Latency {
         let runs = times.len();
         let at = |share: f64| times[((runs - 1) as f64 * share).round() as usize];
         Self { median: at(0.5), p5: at(0.05), p95: at(0.95), minimum: times[0], runs }
+    }
+
+    /// Whether the slow runs are so much slower than the others that the machine had something else to do.
+    pub fn restless(&self) -> bool {
+        self.p95 > RESTLESS * self.median
     }
 }
 
@@ -81,16 +137,24 @@ mod tests {
         let Latency { median, p5, p95, minimum, runs } = latency;
         assert_eq!((median, p5, p95, minimum, runs), (50.0, 5.0, 95.0, 0.0, 101));
         assert_eq!(Latency::of(vec![3.0]).p95, 3.0);
+        assert!(latency.restless() && !Latency { p95: 60.0, ..latency }.restless());
     }
 
     #[test]
-    fn slow_runs_are_measured_as_such_and_errors_end_it() {
-        let latency = measure(|| {
-            std::thread::sleep(Duration::from_millis(30));
-            Ok(())
-        });
-        let latency = latency.unwrap();
-        assert!(latency.minimum >= 30.0 && latency.runs >= FEWEST, "{latency:?}");
+    fn slow_runs_are_measured_as_such_by_turns_and_errors_end_it() {
+        let sleep = |millis: u64| -> Run<'static> {
+            Box::new(move || {
+                std::thread::sleep(Duration::from_millis(millis));
+                Ok(())
+            })
+        };
+        let mut pieces_told = [0; 2];
+        let mut runs = [sleep(30), sleep(5)];
+        let latencies =
+            measure_by_turns(&mut runs, Duration::from_millis(10), |index| pieces_told[index] += 1).unwrap();
+        assert!(latencies[0].minimum >= 30.0 && latencies[0].runs == ROUNDS * FEWEST, "{latencies:?}");
+        assert!((5.0..30.0).contains(&latencies[1].median), "{latencies:?}");
+        assert_eq!(pieces_told, [pieces(); 2]);
         assert!(measure(|| Err(Failure::failed("no"))).is_err());
     }
 }

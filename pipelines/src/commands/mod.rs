@@ -1,14 +1,17 @@
 //! What each command does.
 
+mod bench;
 mod convert;
 mod data;
 mod doctor;
 mod eval;
+mod export;
 mod info;
 mod predict;
 mod reparameterize;
 mod report;
 mod score;
+mod sightings;
 mod subject;
 mod train;
 
@@ -24,6 +27,7 @@ use crate::cli::Command;
 use crate::config::{Config, ConfigFile, DEFAULT_WORKERS};
 use crate::console::{self, Output};
 use crate::failure::Failure;
+use crate::footprint::Footprint;
 use crate::network::Network;
 use crate::run_folder::{RunFolder, write_whole};
 use crate::task::{Report, Task};
@@ -42,6 +46,8 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Predict(args) => predict::run(&args),
         Command::Info(args) => info::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Data(command) => data::run(&command),
         Command::Doctor(args) => doctor::run(&args),
@@ -68,6 +74,8 @@ macro_rules! for_task {
     };
 }
 use for_task;
+
+pub use sightings::SightingsFormat;
 
 /// Whose names a file of weights is written under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
@@ -142,23 +150,61 @@ fn deployed<T: Task>(task: &T, weights: checkpoint::Checkpoint, device: Device) 
     Ok(network)
 }
 
-/// Prints a report, and writes `report.json` and `report.md` into `folder` where one is given.
-fn publish(report: &impl Report, folder: Option<&Path>, output: Output) -> Result<(), Failure> {
-    let tables: Vec<String> = report.tables().iter().map(console::Table::render).collect();
-    let json = to_json(report)?;
-    if let Some(folder) = folder {
-        write_whole(&folder.join("report.json"), json.as_bytes())?;
-        let fenced: String = tables.iter().map(|table| format!("```\n{table}```\n\n")).collect();
-        write_whole(&folder.join("report.md"), fenced.as_bytes())?;
+/// A report on accuracy with what the network costs.
+#[derive(Serialize)]
+struct Whole<'a, R> {
+    #[serde(flatten)]
+    report: &'a R,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network: Option<&'a Footprint>,
+}
+
+/// Writes figures as SVG files into `folder`, which is made for them.
+fn write_figures(folder: &Path, figures: Vec<(&'static str, String)>) -> Result<(), Failure> {
+    if figures.is_empty() {
+        return Ok(());
     }
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Failure::failed(format!("{} cannot be made: {error}", folder.display())))?;
+    figures.iter().try_for_each(|(name, svg)| write_whole(&folder.join(format!("{name}.svg")), svg.as_bytes()))
+}
+
+/// Prints a report, and writes it into `folder` where one is given.
+fn publish(
+    report: &impl Report,
+    network: Option<&Footprint>,
+    folder: Option<&Path>,
+    output: Output,
+) -> Result<(), Failure> {
+    folder.map_or(Ok(()), |folder| write_report(report, network, folder))?;
     match output {
-        Output::Json => console::data(&json),
-        Output::Text => console::data(&tables.join("\n")),
+        Output::Json => console::data(&to_json(&Whole { report, network })?),
+        Output::Text => console::data(&tables(report, network).join("\n")),
     }
+}
+
+fn tables(report: &impl Report, network: Option<&Footprint>) -> Vec<String> {
+    let tables = report.tables().into_iter().chain(network.into_iter().flat_map(Footprint::tables));
+    tables.map(|table| table.render()).collect()
+}
+
+/// Writes a report, its tables as CSV and its figures into `folder`.
+fn write_report(report: &impl Report, network: Option<&Footprint>, folder: &Path) -> Result<(), Failure> {
+    write_whole(&folder.join("report.json"), to_json(&Whole { report, network })?.as_bytes())?;
+    let fenced: String = tables(report, network).iter().map(|table| format!("```\n{table}```\n\n")).collect();
+    write_whole(&folder.join("report.md"), fenced.as_bytes())?;
+    report.summary().write(folder.join("report.csv")).map_err(Failure::failed)?;
+    report.classes().write(folder.join("classes.csv")).map_err(Failure::failed)?;
+    write_figures(&folder.join("plots"), report.figures())
 }
 
 fn to_json(value: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(Failure::failed)
+}
+
+/// A field of a CSV line, quoted where it must be (RFC 4180).
+fn csv_field(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
 fn output(json: bool) -> Output {

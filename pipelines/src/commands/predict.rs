@@ -1,28 +1,41 @@
-//! `pipeline predict`.
+//! `pipeline predict`: what a network sees in images, folders, lists and videos.
 
-use backbone::Mode;
 use backbone::checkpoint;
-use serde_json::Value;
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use datasets::inputs::{Input, InputOptions, Inputs};
+use std::io::BufRead;
+use std::path::Path;
 
-use super::{classes_of, deployed, for_task, run_config, run_weights, to_json};
+use super::sightings::Sightings;
+use super::{classes_of, deployed, for_task, run_config, run_weights};
 use crate::batch::Normalizer;
 use crate::cli::PredictArgs;
-use crate::config::Config;
+use crate::config::{Config, ConfigFile};
 use crate::console::{self, Progress};
 use crate::device;
+use crate::export::Shipment;
 use crate::failure::Failure;
-use crate::run_folder::{RunFolder, write_whole};
+use crate::predictor::{Eager, Predictor};
+use crate::run_folder::RunFolder;
 use crate::task::{RenderOptions, Task};
 
 pub(super) fn run(args: &PredictArgs) -> Result<(), Failure> {
-    let run = RunFolder::open(&args.run)?;
+    if Shipment::is_one(&args.subject) {
+        let shipment = Shipment::open(&args.subject)?;
+        if args.weights.is_some() {
+            return Err(Failure::usage("--weights is for runs: an exported file has its own"));
+        }
+        let file = ConfigFile::kept_in(&args.subject, &shipment.card.config, &[])?;
+        return for_task!(file.task()?, T => {
+            let config: Config<<T as Task>::Keys> = file.config()?;
+            predict(args, &T::new(&config, &shipment.card.classes())?, &shipment)
+        });
+    }
+    let run = RunFolder::open(&args.subject)?;
     let file = run_config(&run, &[])?;
-    for_task!(file.task()?, T => predict::<T>(args, &run, &file.config()?))
+    for_task!(file.task()?, T => predict_with_run::<T>(args, &run, &file.config()?))
 }
 
-fn predict<T: Task>(args: &PredictArgs, run: &RunFolder, config: &Config<T::Keys>) -> Result<(), Failure> {
+fn predict_with_run<T: Task>(args: &PredictArgs, run: &RunFolder, config: &Config<T::Keys>) -> Result<(), Failure> {
     let device = device::select(&args.device.device)?;
     let path = args.weights.clone().map_or_else(|| run_weights(run), Ok)?;
     let weights = checkpoint::read(&path).map_err(Failure::failed)?;
@@ -31,81 +44,103 @@ fn predict<T: Task>(args: &PredictArgs, run: &RunFolder, config: &Config<T::Keys
     let task = T::new(config, &classes)?;
     let network = deployed(&task, weights, device)?;
     let normalizer = Normalizer::new(&config.data.normalize, device, true);
+    predict(args, &task, &Eager { network: &network, normalizer: &normalizer, precision: config.train.precision })
+}
+
+fn predict<T: Task>(args: &PredictArgs, task: &T, predictor: &dyn Predictor<T>) -> Result<(), Failure> {
     if let Some(folder) = &args.output {
         std::fs::create_dir_all(folder)
             .map_err(|error| Failure::failed(format!("{} cannot be made: {error}", folder.display())))?;
     }
-    let mut results: Vec<Value> = Vec::new();
-    let mut unreadable = 0;
-    let mut progress = Progress::new("predicting", args.images.len() as u64);
-    let mut taken = HashSet::new();
-    for image in &args.images {
-        let picture = args.output.as_deref().map(|folder| free_place(folder, image, &mut taken));
-        let options = RenderOptions { picture, threshold: args.threshold };
-        match one(&task, &network.model, &normalizer, image, &options) {
-            Ok(found) => results.push(found),
-            Err(failure) => {
-                unreadable += 1;
-                console::warning(failure.to_string());
-            }
-        }
-        progress.advance(1, || image.display().to_string());
-    }
+    let options = InputOptions { recursive: args.recursive, every: args.every, ..InputOptions::default() };
+    let inputs = Inputs::new(&args.inputs, options, std::io::stdin().lock()).map_err(Failure::usage)?;
+    let mut progress = Progress::new("predicting", inputs.total().unwrap_or(0) as u64);
+    let mut work = Work {
+        task,
+        predictor,
+        args,
+        sightings: Sightings::create::<T>(args.output.as_deref(), args.format)?,
+        waiting: Vec::new(),
+        done: 0,
+        failed: 0,
+    };
+    work.all(inputs, &mut progress)?;
     progress.finish();
-    let json = to_json(&results)?;
-    match &args.output {
-        Some(folder) => {
-            write_whole(&folder.join("predictions.json"), json.as_bytes())?;
-            console::status(format!("{} images predicted into {}", results.len(), folder.display()));
-        }
-        None => console::data(&json)?,
+    let Work { sightings, done, failed, .. } = work;
+    sightings.finish()?;
+    if let Some(folder) = &args.output {
+        console::status(format!("{done} images predicted into {}", folder.display()));
     }
-    match unreadable {
+    match failed {
         0 => Ok(()),
-        count => Err(Failure::failed(format!("{count} of {} images could not be predicted", args.images.len()))),
+        count => Err(Failure::failed(format!("{count} of {} inputs could not be predicted", count + done))),
     }
 }
 
-fn one<T: Task>(
-    task: &T,
-    model: &T::Model,
-    normalizer: &Normalizer,
-    image: &Path,
-    options: &RenderOptions,
-) -> Result<Value, Failure> {
-    let sample = task.prepare(image)?;
-    tch::no_grad(|| {
-        let images = normalizer.batch([T::image(&sample)].into_iter());
-        let output = task.forward(model, &images, Mode::Eval)?;
-        task.render(model, &output, &sample, options)
-    })
+/// Inputs on their way to predictions. No more of them than a batch are held at a time.
+struct Work<'a, T: Task> {
+    task: &'a T,
+    predictor: &'a dyn Predictor<T>,
+    args: &'a PredictArgs,
+    sightings: Sightings,
+    /// Prepared images of one size.
+    waiting: Vec<(Input, T::Sample)>,
+    done: usize,
+    failed: usize,
 }
 
-/// Where an image's pictures go, without their ending: named like the image, and numbered where an earlier one has that name.
-fn free_place(folder: &Path, image: &Path, taken: &mut HashSet<String>) -> PathBuf {
-    let stem = image.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let (mut name, mut number) = (stem.clone(), 1);
-    while !taken.insert(name.clone()) {
-        number += 1;
-        name = format!("{stem}-{number}");
+impl<T: Task> Work<'_, T> {
+    fn all(&mut self, inputs: Inputs<impl BufRead>, progress: &mut Progress) -> Result<(), Failure> {
+        for input in inputs {
+            let shown = input.as_ref().map_or_else(|_| String::new(), |input| input.path.display().to_string());
+            match input
+                .map_err(Failure::failed)
+                .and_then(|input| Ok((self.task.prepare(&input.image, &input.path)?, input)))
+            {
+                Ok((sample, input)) => self.take(input, sample)?,
+                Err(failure) => self.fail(&failure),
+            }
+            progress.advance(1, || shown);
+        }
+        self.flush()
     }
-    folder.join(name)
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    fn take(&mut self, input: Input, sample: T::Sample) -> Result<(), Failure> {
+        let size = |sample: &T::Sample| T::image(sample).size();
+        if self.waiting.first().is_some_and(|(_, first)| size(first) != size(&sample)) {
+            self.flush()?;
+        }
+        self.waiting.push((input, sample));
+        if self.waiting.len() == self.args.batch { self.flush() } else { Ok(()) }
+    }
 
-    #[test]
-    fn images_of_one_name_get_pictures_of_their_own() {
-        let mut taken = HashSet::new();
-        let places = ["x-2.jpg", "a/x.jpg", "b/x.png", "c/x.jpg", "y.jpg"]
-            .map(|image| free_place(Path::new("out"), Path::new(image), &mut taken));
-        let mut distinct = places.to_vec();
-        distinct.sort();
-        distinct.dedup();
-        assert_eq!(distinct.len(), places.len(), "{places:?}");
-        assert_eq!(places[1], Path::new("out/x"));
-        assert_eq!(places[2], Path::new("out/x-3"));
+    /// Predicts what waits. Only what could not be written ends the work.
+    fn flush(&mut self) -> Result<(), Failure> {
+        let (inputs, samples): (Vec<Input>, Vec<T::Sample>) = std::mem::take(&mut self.waiting).into_iter().unzip();
+        if samples.is_empty() {
+            return Ok(());
+        }
+        let predictions = match self.predictor.predict(self.task, &samples) {
+            Ok(predictions) => predictions,
+            Err(failure) => {
+                for input in &inputs {
+                    self.fail(&Failure::failed(format!("{}: {failure}", input.path.display())));
+                }
+                return Ok(());
+            }
+        };
+        for ((prediction, sample), input) in predictions.iter().zip(&samples).zip(&inputs) {
+            let picture = self.args.output.as_deref().map(|folder: &Path| folder.join(&input.name));
+            let options = RenderOptions { picture, threshold: self.args.threshold };
+            let seen = self.task.render(prediction, sample, &input.image, &options)?;
+            self.sightings.add(input, seen)?;
+            self.done += 1;
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, failure: &Failure) {
+        self.failed += 1;
+        console::warning(failure.to_string());
     }
 }

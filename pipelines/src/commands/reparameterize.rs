@@ -94,7 +94,8 @@ fn trained<T: Task>(
     train.load(&weights.tensors)?;
     let deploy = train.deployed(&task)?;
     let images = |image: &Path| {
-        let sample = task.prepare(image)?;
+        let picture = Image::read(image, Orientation::Upright).map_err(Failure::failed)?;
+        let sample = task.prepare(&picture, image)?;
         let normalizer = Normalizer::new(&metadata.normalization, Device::Cpu, false);
         Ok(normalizer.batch([T::image(&sample)].into_iter()))
     };
@@ -209,7 +210,8 @@ fn compare(
     after: impl Fn(&Tensor) -> Result<Numbers, Failure>,
 ) -> Result<Vec<Comparison>, Failure> {
     tch::manual_seed(0);
-    let random = || Ok(("random inputs", Tensor::randn([1, 3, size[0], size[1]], (Kind::Float, Device::Cpu))));
+    let random =
+        || Ok::<_, Failure>(("random inputs", Tensor::randn([1, 3, size[0], size[1]], (Kind::Float, Device::Cpu))));
     let inputs = (0..RANDOM_INPUTS).map(|_| random());
     let inputs = inputs.chain(images.iter().map(|image| Ok(("images", prepare(image)?))));
     let mut comparisons: Vec<Comparison> = Vec::new();

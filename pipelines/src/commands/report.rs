@@ -1,18 +1,19 @@
 //! `pipeline report`: several runs beside each other.
 
-use backbone::{Cost, Form, Mode};
+use eval::plot::{Axis, Point, PointSeries, ScatterPlot};
 use serde::Serialize;
-use tch::{Device, Kind, Tensor};
+use std::path::Path;
+use tch::Device;
 
-use super::{classes_of, for_task, output, run_config, to_json};
+use super::{classes_of, csv_field, for_task, output, run_config, to_json};
 use crate::cli::ReportArgs;
 use crate::config::Config;
 use crate::console::{self, Output, Progress, Table};
+use crate::engine::Engine;
 use crate::evaluate::ReportOf;
 use crate::failure::Failure;
-use crate::latency::{Latency, measure};
-use crate::network::Network;
-use crate::run_folder::RunFolder;
+use crate::footprint::Footprint;
+use crate::run_folder::{RunFolder, write_whole};
 use crate::task::{Report, Task};
 use crate::train::checkpoint::Checkpoint;
 
@@ -26,8 +27,16 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
         progress.advance(1, || path.display().to_string());
     }
     progress.finish();
+    if let Some(folder) = &args.output {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| Failure::failed(format!("{} cannot be made: {error}", folder.display())))?;
+        write_whole(&folder.join("report.csv"), csv(&rows).as_bytes())?;
+        write_whole(&folder.join("report.md"), table(&rows).render().as_bytes())?;
+        write_whole(&folder.join("accuracy_latency.svg"), plot(&rows).svg().as_bytes())?;
+    }
     match output(args.json) {
         Output::Json => console::data(&to_json(&rows)?),
+        Output::Text if args.csv => console::data(&csv(&rows)),
         Output::Text => console::data(&table(&rows).render()),
     }
 }
@@ -36,23 +45,13 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
 #[derive(Serialize)]
 struct Row {
     run: String,
+    task: &'static str,
     /// What decides which checkpoint is best.
     metric: &'static str,
     /// Of the best checkpoint, on the run's validation set.
     value: Option<f64>,
-    /// Height and width of the input.
-    size: [i64; 2],
-    train: Side,
-    deploy: Side,
-}
-
-/// A network in one form.
-#[derive(Serialize)]
-struct Side {
-    parameters: i64,
-    macs: i64,
-    /// Of the network alone, one image at a time, eagerly.
-    latency_ms: Latency,
+    #[serde(flatten)]
+    footprint: Footprint,
 }
 
 fn row<T: Task>(run: &RunFolder, config: &Config<T::Keys>) -> Result<Row, Failure> {
@@ -63,52 +62,108 @@ fn row<T: Task>(run: &RunFolder, config: &Config<T::Keys>) -> Result<Row, Failur
     let classes = classes_of(&weights)
         .ok_or_else(|| Failure::failed(format!("{} does not say which classes it knows", path.display())))?;
     let task = T::new(config, &classes)?;
-    let mut train = Network::<T>::new(&task, Form::Train, Device::Cpu)?;
-    train.variables.freeze();
-    train.load(&weights.tensors)?;
-    let deploy = train.deployed(&task)?;
-    let size = config.data.size.sides();
-    let side = |network: &Network<T>, form| {
-        crate::train::lay_channels_last(network)?;
-        Side::of(&task, network, &task.cost(&network.model, form), size)
-    };
     Ok(Row {
         run: run.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        task: T::KIND.name(),
         metric: ReportOf::<T>::HEADLINE,
         value: best.state()?.position.best,
-        size,
-        train: side(&train, Form::Train)?,
-        deploy: side(&deploy, Form::Deploy)?,
+        footprint: Footprint::of(&task, config.data.size.sides(), &path, Some(Device::Cpu))?,
     })
 }
 
-impl Side {
-    fn of<T: Task>(task: &T, network: &Network<T>, cost: &Cost, size: [i64; 2]) -> Result<Self, Failure> {
-        let images = Tensor::randn([1, 3, size[0], size[1]], (Kind::Float, Device::Cpu));
-        // As images come: rows of interleaved pixels.
-        let images = images.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
-        let latency_ms = measure(|| tch::no_grad(|| task.forward(&network.model, &images, Mode::Eval)).map(|_| ()))?;
-        Ok(Self { parameters: cost.parameters(), macs: cost.macs(), latency_ms })
-    }
-}
+/// Engines with a column of their own.
+const SHOWN: [Engine; 3] = [Engine::Train, Engine::Deploy, Engine::Onednn];
 
 fn table(rows: &[Row]) -> Table {
-    let title =
-        format!("Best checkpoints; train / deploy form, one image at a time, {} threads", tch::get_num_threads());
-    let header = ["run", "metric", "value", "input", "M parameters", "M mult-adds", "median ms"];
+    let machine = rows.first().and_then(|row| row.footprint.latency.as_ref()).map(|timing| timing.machine.to_string());
+    let title = format!(
+        "Best checkpoints; train / deploy form; ms: train form, deploy form, deploy form fused by oneDNN\n{}",
+        machine.unwrap_or_default()
+    );
+    let header = ["run", "metric", "value", "input", "M params", "MMACs", "MB", "median ms"];
     let mut table = Table::new(title, &header);
     table.rows.extend(rows.iter().map(|row| {
-        let [height, width] = row.size;
-        let pair = |number: fn(&Side) -> f64| format!("{:.2} / {:.2}", number(&row.train), number(&row.deploy));
+        let Footprint { size: [height, width], train, deploy, file_bytes, .. } = &row.footprint;
+        let pair = |a: i64, b: i64| format!("{:.2} / {:.2}", a as f64 / 1e6, b as f64 / 1e6);
+        let times = SHOWN.map(|engine| row.footprint.median_ms(engine).map_or("-".to_owned(), |ms| format!("{ms:.2}")));
         vec![
             row.run.clone(),
             row.metric.to_owned(),
             row.value.map_or("-".to_owned(), |value| format!("{value:.4}")),
             format!("{height}x{width}"),
-            pair(|side| side.parameters as f64 / 1e6),
-            pair(|side| side.macs as f64 / 1e6),
-            pair(|side| side.latency_ms.median),
+            pair(train.parameters, deploy.parameters),
+            pair(train.macs, deploy.macs),
+            format!("{:.1}", *file_bytes as f64 / 1e6),
+            times.join(" / "),
         ]
     }));
     table
+}
+
+/// The first line of a CSV of results.
+pub(super) const HEADER: &str = "name,task,metric,value,height,width,train_parameters,deploy_parameters,train_multiply_adds,\
+                                 deploy_multiply_adds,file_bytes,train_ms,deploy_ms,script_ms,onednn_ms,machine";
+
+/// A line of such a CSV.
+pub(super) fn csv_row(name: &str, task: &str, metric: &str, value: Option<f64>, footprint: &Footprint) -> String {
+    let Footprint { size: [height, width], train, deploy, file_bytes, latency } = footprint;
+    let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+    let times = [Engine::Train, Engine::Deploy, Engine::Script, Engine::Onednn]
+        .map(|engine| number(footprint.median_ms(engine)));
+    let machine = latency.as_ref().map(|timing| timing.machine.to_string()).unwrap_or_default();
+    format!(
+        "{},{task},{metric},{},{height},{width},{},{},{},{},{file_bytes},{},{}",
+        csv_field(name),
+        number(value),
+        train.parameters,
+        deploy.parameters,
+        train.macs,
+        deploy.macs,
+        times.join(","),
+        csv_field(&machine)
+    )
+}
+
+fn csv(rows: &[Row]) -> String {
+    let line = |row: &Row| csv_row(&row.run, row.task, row.metric, row.value, &row.footprint) + "\n";
+    std::iter::once(format!("{HEADER}\n")).chain(rows.iter().map(line)).collect()
+}
+
+/// Accuracy against latency of the deploy form, a series for each metric.
+fn plot(rows: &[Row]) -> ScatterPlot {
+    let mut series: Vec<PointSeries> = Vec::new();
+    for row in rows {
+        let (Some(x), Some(y)) = (row.footprint.median_ms(Engine::Deploy), row.value) else { continue };
+        let point = Point { label: row.run.clone(), x, y };
+        match series.iter_mut().find(|series| series.name == row.metric) {
+            Some(series) => series.points.push(point),
+            None => series.push(PointSeries { name: row.metric.to_owned(), points: vec![point] }),
+        }
+    }
+    ScatterPlot {
+        title: "Accuracy against latency, deploy form, one image".to_owned(),
+        x: Axis::linear("latency, ms"),
+        y: Axis::linear("accuracy on the validation set"),
+        series,
+    }
+}
+
+/// Adds a line to the CSV of results in `folder`, which is made where it is not there.
+pub(super) fn append(folder: &Path, line: &str) -> Result<(), Failure> {
+    let path = folder.join("results.csv");
+    let failed = |error: std::io::Error| Failure::failed(format!("{} cannot be written: {error}", path.display()));
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let mut text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => format!("{HEADER}\n"),
+        Err(error) => return Err(failed(error)),
+    };
+    if !text.starts_with(HEADER) {
+        return Err(Failure::failed(format!("{} has other columns than these results", path.display()))
+            .hint("Move it away; a new one is made."));
+    }
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    write_whole(&path, format!("{text}{line}\n").as_bytes())
 }

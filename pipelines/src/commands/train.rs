@@ -5,7 +5,7 @@ use signal_hook::flag;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::{eval, for_task, metadata, output, publish, run_config, tell_findings, to_json};
+use super::{eval, for_task, metadata, output, publish, run_config, run_weights, tell_findings, to_json};
 use crate::cli::TrainArgs;
 use crate::config::{Config, ConfigFile};
 use crate::console;
@@ -74,8 +74,9 @@ fn train<T: Task>(args: &TrainArgs, config: &Config<T::Keys>, resumed: Option<Ru
         });
     }
     drop(trainer);
-    let report = eval::evaluate_run::<T>(&run, config, None, device, Some(run.path()))?;
-    publish(&report, Some(run.path()), output(args.json))
+    let evaluated =
+        eval::evaluate_weights::<T>(config, &run_weights(&run)?, device, Some(run.path()), !args.no_latency)?;
+    publish(&evaluated.report, Some(&evaluated.footprint), Some(run.path()), output(args.json))
 }
 
 fn last_checkpoint(run: &RunFolder) -> Result<Checkpoint, Failure> {

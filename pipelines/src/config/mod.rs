@@ -30,6 +30,17 @@ pub enum TaskKind {
     Segment,
 }
 
+impl TaskKind {
+    /// The word in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Classify => "classify",
+            Self::Detect => "detect",
+            Self::Segment => "segment",
+        }
+    }
+}
+
 /// What a task adds to the common configuration.
 pub trait Keys: Clone + Debug + Sized + 'static {
     /// The keys under `head`.

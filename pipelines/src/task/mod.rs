@@ -10,12 +10,13 @@ pub mod segment;
 
 use backbone::{Cost, Form, MobileOne, Mode, StateDict};
 use datasets::{Class, Dataset, Encoding, Findings, Image, SampleRng};
+use eval::CsvReport;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tch::{Tensor, nn};
+use tch::{Kind, Tensor, nn};
 
-use crate::config::{Config, Keys};
+use crate::config::{Config, Keys, TaskKind};
 use crate::console::Table;
 use crate::failure::Failure;
 use crate::run_folder::write_whole;
@@ -53,11 +54,19 @@ pub trait Task: Sized {
     type Output;
     /// What the images of a batch are to be taken for.
     type Targets;
+    /// What an output says about one image: plain data, as large as the task's own scale.
+    type Prediction;
     /// Counts predictions against the truth.
     type Scorer: Scorer<Self>;
 
+    /// The word for the task in configurations.
+    const KIND: TaskKind;
+
     /// What stands before the backbone's keys; nothing where it is the root of the network.
     const BACKBONE: &'static str;
+
+    /// The columns of what is seen in an image: `id` and `name` of a class first.
+    const SEEN: &'static [&'static str];
 
     /// The task for these classes.
     ///
@@ -131,6 +140,58 @@ pub trait Task: Sized {
     fn losses(&self, model: &Self::Model, output: &Self::Output, targets: &Self::Targets)
     -> Result<Vec<Loss>, Failure>;
 
+    /// What `output` says about each image of `batch`.
+    ///
+    /// # Errors
+    /// When the output cannot be decoded.
+    fn predictions(
+        &self,
+        model: &Self::Model,
+        output: &Self::Output,
+        batch: &[Self::Sample],
+    ) -> Result<Vec<Self::Prediction>, Failure>;
+
+    /// The part of the network that an exported file holds as recorded, from normalised images `[N, 3, H, W]` on: the same
+    /// operations for any number of images, and for any size where [`Shipped::fixed_size`] is not set.
+    ///
+    /// # Errors
+    /// When the images do not fit the network.
+    fn shipped_network(&self, model: &Self::Model, images: &Tensor) -> Result<Vec<Tensor>, Failure>;
+
+    /// What an exported file does with what its network gives.
+    fn shipped(&self, raw: bool) -> Shipped;
+
+    /// What the outputs of an exported file say about each image of `batch`.
+    ///
+    /// # Errors
+    /// When they are not those of [`Task::shipped`].
+    fn read_shipped(
+        &self,
+        outputs: &[Tensor],
+        raw: bool,
+        batch: &[Self::Sample],
+    ) -> Result<Vec<Self::Prediction>, Failure>;
+
+    /// Adds the last steps of an ONNX file: from the network's [numbers](Task::numbers) and the file's own images, which the task
+    /// may take a size from, to its outputs, as [`Task::shipped`] has them.
+    ///
+    /// # Errors
+    /// When a step cannot be built from these.
+    fn ship_onnx(&self, model: &Self::Model, graph: &mut OnnxGraph<'_>, raw: bool) -> Result<(), onnx::Error>;
+
+    /// What an exported file is to put out for these normalised images `[N, 3, H, W]`, computed by the network.
+    ///
+    /// # Errors
+    /// When the images do not fit the network.
+    fn shipped_outputs(&self, model: &Self::Model, images: &Tensor, raw: bool) -> Result<Vec<Tensor>, Failure>;
+
+    /// How far the outputs of an exported file are from what the network says about the same normalised images, relative to
+    /// the largest number. What only a tie decides is no difference.
+    ///
+    /// # Errors
+    /// When the outputs are not those of [`Task::shipped`].
+    fn difference(&self, model: &Self::Model, images: &Tensor, outputs: &[Tensor], raw: bool) -> Result<f64, Failure>;
+
     /// A scorer for the samples of `data`. Where `folder` is given it writes the predictions there, and the truth beside
     /// them in the same format, so that other evaluators can be run on both.
     ///
@@ -141,21 +202,86 @@ pub trait Task: Sized {
     /// Prepares any image for the network, as in evaluation.
     ///
     /// # Errors
-    /// When it cannot be read.
-    fn prepare(&self, image: &Path) -> Result<Self::Sample, Failure>;
+    /// When it cannot be resized.
+    fn prepare(&self, picture: &Image, file: &Path) -> Result<Self::Sample, Failure>;
 
-    /// Writes what the network sees in one image: pictures where `options` say, and a value for the JSON. `output` is of that image
-    /// alone.
+    /// What was seen in a picture, drawn where `options` say.
     ///
     /// # Errors
     /// When a picture cannot be written.
     fn render(
         &self,
-        model: &Self::Model,
-        output: &Self::Output,
+        prediction: &Self::Prediction,
         sample: &Self::Sample,
+        picture: &Image,
         options: &RenderOptions,
-    ) -> Result<serde_json::Value, Failure>;
+    ) -> Result<Seen, Failure>;
+}
+
+/// An ONNX file that lacks its last steps.
+pub struct OnnxGraph<'a> {
+    /// What builds it.
+    pub builder: &'a mut onnx::Builder,
+    /// What the network gives, in the order of [`Task::numbers`].
+    pub numbers: Vec<onnx::Value>,
+    /// What the file takes.
+    pub images: onnx::Value,
+    /// Where these images have their channels.
+    pub layout: onnx::Layout,
+    /// The free side of the batch.
+    pub batch: onnx::Dim,
+    /// Height and width of the images, which may be free.
+    pub sides: [onnx::Dim; 2],
+}
+
+/// The last part of an exported file, in TorchScript's own words.
+pub struct Shipped {
+    /// Methods that `body` calls, each a whole `def`.
+    pub helpers: String,
+    /// Names for what the network gives, in its order.
+    pub names: &'static [&'static str],
+    /// Statements that turn these, and the normalised images `x`, into the outputs; the last one returns them.
+    pub body: String,
+    /// What they return.
+    pub outputs: Vec<Port>,
+    /// Whether the file takes images of the configured size only.
+    pub fixed_size: bool,
+}
+
+/// An output of an exported file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// The type of its numbers.
+    pub dtype: String,
+    /// Its shape, with a word for every side that varies.
+    pub shape: Vec<String>,
+    /// What it says, in a sentence.
+    pub meaning: String,
+}
+
+impl Port {
+    fn new(name: &str, dtype: &str, shape: &[&str], meaning: impl Into<String>) -> Self {
+        let shape = shape.iter().map(|side| (*side).to_owned()).collect();
+        Self { name: name.to_owned(), dtype: dtype.to_owned(), shape, meaning: meaning.into() }
+    }
+}
+
+/// The largest difference of two tensors of one shape, relative to the largest number of the first.
+fn relative_difference(expected: &Tensor, found: &Tensor) -> Result<f64, Failure> {
+    if expected.size() != found.size() {
+        return Err(foreign_outputs(&format!("{:?}", expected.size()), std::slice::from_ref(found)));
+    }
+    let expected = expected.to_kind(Kind::Double);
+    let largest = |tensor: &Tensor| if tensor.numel() == 0 { 0.0 } else { tensor.abs().max().double_value(&[]) };
+    Ok(largest(&(found.to_kind(Kind::Double) - &expected)) / largest(&expected).max(f64::MIN_POSITIVE))
+}
+
+/// The error of an exported file whose outputs are not those that its task has.
+fn foreign_outputs(expected: &str, outputs: &[Tensor]) -> Failure {
+    let found: Vec<String> = outputs.iter().map(|output| format!("{:?}", output.size())).collect();
+    Failure::failed(format!("the file's outputs are {}, not {expected}", found.join(", ")))
 }
 
 /// A section of the configuration that a task has no keys for.
@@ -191,7 +317,7 @@ fn differing_classes(found: &[Class], trained: &[Class]) -> Failure {
 }
 
 /// What is odd in a set, a sentence each.
-fn sentences(findings: &Findings) -> Vec<String> {
+pub(crate) fn sentences(findings: &Findings) -> Vec<String> {
     findings.to_string().lines().map(str::to_owned).collect()
 }
 
@@ -201,6 +327,17 @@ fn data_failure(error: datasets::Error) -> Failure {
         datasets::Error::Setting { .. } => Failure::usage(format!("data: {error}")),
         other => Failure::failed(other),
     }
+}
+
+/// What was seen in an image.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The picture that it was drawn on.
+    pub picture: Option<PathBuf>,
+    /// The mask that was written.
+    pub mask: Option<PathBuf>,
+    /// A row of [`Task::SEEN`] for each class or box.
+    pub found: Vec<Vec<serde_json::Value>>,
 }
 
 /// How predictions are shown.
@@ -217,11 +354,11 @@ pub trait Scorer<T: Task> {
     /// The result.
     type Report: Report;
 
-    /// Takes the outputs for `batch`.
+    /// Takes the predictions for `batch`.
     ///
     /// # Errors
-    /// When the outputs cannot be decoded.
-    fn add(&mut self, task: &T, model: &T::Model, output: &T::Output, batch: &[T::Sample]) -> Result<(), Failure>;
+    /// When they cannot be counted or written.
+    fn add(&mut self, task: &T, predictions: &[T::Prediction], batch: &[T::Sample]) -> Result<(), Failure>;
 
     /// The result; the predictions' file is whole now.
     ///
@@ -231,7 +368,7 @@ pub trait Scorer<T: Task> {
 }
 
 /// How good a network is.
-pub trait Report: Serialize {
+pub trait Report: Serialize + CsvReport {
     /// The name of the number that decides which checkpoint is best.
     const HEADLINE: &'static str;
 
@@ -243,4 +380,17 @@ pub trait Report: Serialize {
 
     /// What is printed.
     fn tables(&self) -> Vec<Table>;
+
+    /// Figures as SVG, by name.
+    fn figures(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
 }
+
+/// What stands above a report's numbers: the rule that made them, and whether a leaderboard's can be laid beside them.
+pub fn provenance(rule: &str, comparable: &str) -> String {
+    format!("{rule}\nComparable with a leaderboard: {comparable}")
+}
+
+/// Classes that a figure of confusions shows at most.
+const CONFUSED: usize = 30;

@@ -24,6 +24,7 @@ use crate::evaluate::{EvaluateOptions, evaluate, tell_skipped};
 use crate::failure::Failure;
 use crate::network::Network;
 use crate::precision;
+use crate::predictor::Eager;
 use crate::run_folder::RunFolder;
 use crate::task::{Data, Report, Task};
 use checkpoint::{Checkpoint, Contents, State};
@@ -263,7 +264,6 @@ impl<'a, T: Task> Trainer<'a, T> {
         let options = EvaluateOptions {
             batch_size: self.config.train.batch_size,
             workers: self.config.data.workers,
-            precision: self.config.train.precision,
             on_error: self.config.data.on_error,
             predictions: None,
         };
@@ -271,7 +271,9 @@ impl<'a, T: Task> Trainer<'a, T> {
         if self.config.train.channels_last {
             lay_channels_last(&deployed)?;
         }
-        evaluate(self.task, &deployed, &self.validation, &self.normalizer, &options)
+        let predictor =
+            Eager { network: &deployed, normalizer: &self.normalizer, precision: self.config.train.precision };
+        evaluate(self.task, &predictor, &self.validation, &options)
     }
 
     fn save(&self, name: &str) -> Result<(), Failure> {

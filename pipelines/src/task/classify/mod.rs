@@ -7,18 +7,20 @@ use backbone::{Classifier as Counted, Cost, Features, Fold, Form, MobileOne, Mod
 use datasets::classification::{
     ClassificationDataset, ClassificationSample, ClassifyAugmentation, EvaluationView, Mix, Mixing, ViewOptions,
 };
-use datasets::{Class, Image, Orientation, SampleRng, Size, draw};
+use datasets::{Class, Image, SampleRng, Size, draw};
 use heads::classifier::{Classifier, ClassifierConfig, Targets, mixed_targets};
+use onnx::Dim;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tch::{Kind, Tensor, nn};
+use tch::{Device, Kind, Tensor, nn};
 
 use super::{
-    Body, Data, Loss, Nothing, RenderOptions, Task, data_failure, differing_classes, sentences, write_picture,
+    Body, Data, Loss, Nothing, OnnxGraph, Port, RenderOptions, Seen, Shipped, Task, data_failure, differing_classes,
+    foreign_outputs, relative_difference, sentences, write_picture,
 };
-use crate::config::{Config, ImageSize, Keys};
+use crate::config::{Config, ImageSize, Keys, TaskKind};
 use crate::failure::Failure;
 pub use data::ClassificationSource;
 pub use scoring::ClassifyScorer;
@@ -70,10 +72,14 @@ impl Task for Classify {
     type Model = Network;
     type Output = Tensor;
     type Targets = Targets;
+    /// A logit for each class.
+    type Prediction = Vec<f32>;
     type Scorer = ClassifyScorer;
 
     // Names of classifiers are those of the published files.
+    const KIND: TaskKind = TaskKind::Classify;
     const BACKBONE: &'static str = "";
+    const SEEN: &'static [&'static str] = &["id", "name", "score"];
 
     fn new(config: &Config<ClassifyKeys>, classes: &[Class]) -> Result<Self, Failure> {
         config.head.validate().map_err(|error| Failure::usage(format!("head: {error}")))?;
@@ -170,35 +176,87 @@ impl Task for Classify {
         Ok(vec![Loss { name: "cross_entropy", value }])
     }
 
+    fn predictions(&self, _: &Network, logits: &Tensor, _: &[ClassificationSample]) -> Result<Vec<Vec<f32>>, Failure> {
+        Vec::<Vec<f32>>::try_from(logits.to_kind(Kind::Float).to(Device::Cpu)).map_err(Failure::failed)
+    }
+
+    fn shipped_network(&self, model: &Network, images: &Tensor) -> Result<Vec<Tensor>, Failure> {
+        Ok(vec![self.forward(model, images, Mode::Eval)?])
+    }
+
+    fn shipped(&self, raw: bool) -> Shipped {
+        let classes = self.classes.len().to_string();
+        let (body, port) = if raw {
+            ("return logits", Port::new("logits", "float32", &["N", &classes], "a logit for each class"))
+        } else {
+            let meaning = "the probability of each class";
+            ("return torch.softmax(logits, 1)", Port::new("probabilities", "float32", &["N", &classes], meaning))
+        };
+        let names = &["logits"];
+        Shipped { helpers: String::new(), names, body: body.to_owned(), outputs: vec![port], fixed_size: true }
+    }
+
+    fn read_shipped(
+        &self,
+        outputs: &[Tensor],
+        raw: bool,
+        batch: &[ClassificationSample],
+    ) -> Result<Vec<Vec<f32>>, Failure> {
+        let shape = [batch.len() as i64, self.classes.len() as i64];
+        let scores = match outputs {
+            [scores] if scores.size() == shape => scores.to_kind(Kind::Float),
+            _ => return Err(foreign_outputs(&format!("{shape:?}"), outputs)),
+        };
+        // The logarithm of a probability is a logit. One that is too small for a number becomes the smallest.
+        let logits = if raw { scores } else { scores.clamp_min(f64::from(f32::MIN_POSITIVE)).log() };
+        Vec::<Vec<f32>>::try_from(logits).map_err(Failure::failed)
+    }
+
+    fn ship_onnx(&self, _: &Network, graph: &mut OnnxGraph<'_>, raw: bool) -> Result<(), onnx::Error> {
+        let logits = &graph.numbers[0];
+        let sides = [graph.batch.clone(), Dim::Fixed(self.classes.len() as i64)];
+        if raw {
+            return graph.builder.output("logits", logits, &sides);
+        }
+        let probabilities = graph.builder.softmax(logits, 1);
+        graph.builder.output("probabilities", &probabilities, &sides)
+    }
+
+    fn shipped_outputs(&self, model: &Network, images: &Tensor, raw: bool) -> Result<Vec<Tensor>, Failure> {
+        let logits = self.forward(model, images, Mode::Eval)?;
+        Ok(vec![if raw { logits } else { logits.softmax(1, Kind::Float) }])
+    }
+
+    fn difference(&self, model: &Network, images: &Tensor, outputs: &[Tensor], raw: bool) -> Result<f64, Failure> {
+        let [found] = outputs else { return Err(foreign_outputs("one for each image", outputs)) };
+        relative_difference(&self.shipped_outputs(model, images, raw)?[0], found)
+    }
+
     fn scorer(&self, data: &Data<ClassificationDataset>, folder: Option<&Path>) -> Result<ClassifyScorer, Failure> {
         ClassifyScorer::new(data.samples.set(), &self.root, self.real_labels.as_deref(), folder)
     }
 
-    fn prepare(&self, image: &Path) -> Result<ClassificationSample, Failure> {
-        let picture = Image::read(image, Orientation::Upright).map_err(Failure::failed)?;
-        let seen = self.view.apply(&picture).map_err(Failure::failed)?;
-        Ok(ClassificationSample { image: seen, class: 0, index: 0, path: image.to_owned() })
+    fn prepare(&self, picture: &Image, file: &Path) -> Result<ClassificationSample, Failure> {
+        let image = self.view.apply(picture).map_err(Failure::failed)?;
+        Ok(ClassificationSample { image, class: 0, index: 0, path: file.to_owned() })
     }
 
     fn render(
         &self,
-        _: &Network,
-        logits: &Tensor,
-        sample: &ClassificationSample,
+        logits: &Vec<f32>,
+        _: &ClassificationSample,
+        picture: &Image,
         options: &RenderOptions,
-    ) -> Result<serde_json::Value, Failure> {
-        let probabilities = logits.softmax(-1, Kind::Double);
+    ) -> Result<Seen, Failure> {
+        let probabilities = Tensor::from_slice(logits).softmax(-1, Kind::Double);
         let (scores, ids) = probabilities.topk((self.classes.len() as i64).min(SHOWN), -1, true, true);
-        let scores = Vec::<f64>::try_from(scores.view(-1)).map_err(Failure::failed)?;
-        let ids = Vec::<i64>::try_from(ids.view(-1)).map_err(Failure::failed)?;
+        let scores = Vec::<f64>::try_from(scores).map_err(Failure::failed)?;
+        let ids = Vec::<i64>::try_from(ids).map_err(Failure::failed)?;
         let named = ids.iter().map(|id| &self.classes[*id as usize]).zip(scores);
         let shown: Vec<(&Class, f64)> = named.filter(|(_, score)| *score >= options.threshold).collect();
-        let picture = options.picture.as_ref().map(|place| drawn(place, sample, &shown)).transpose()?;
-        let classes: Vec<_> = shown
-            .iter()
-            .map(|(class, score)| json!({ "class_id": class.id, "name": class.name, "score": score }))
-            .collect();
-        Ok(json!({ "file": sample.path, "picture": picture, "classes": classes }))
+        let picture = options.picture.as_ref().map(|place| drawn(place, picture, &shown)).transpose()?;
+        let found = shown.iter().map(|(class, score)| vec![json!(class.id), json!(class.name), json!(score)]).collect();
+        Ok(Seen { picture, mask: None, found })
     }
 }
 
@@ -217,8 +275,8 @@ fn mixed(images: &Tensor, mix: &Mix) -> Tensor {
 }
 
 /// The picture with its most probable class written on it.
-fn drawn(place: &Path, sample: &ClassificationSample, shown: &[(&Class, f64)]) -> Result<PathBuf, Failure> {
-    let mut image = Image::read(&sample.path, Orientation::Upright).map_err(Failure::failed)?;
+fn drawn(place: &Path, picture: &Image, shown: &[(&Class, f64)]) -> Result<PathBuf, Failure> {
+    let mut image = picture.clone();
     let bbox = [0.0, 0.0, image.width as f64, image.height as f64];
     let label = |(class, score): &(&Class, f64)| draw::Label {
         bbox,

@@ -5,12 +5,11 @@ use eval::classification::{
     ClassificationEvaluator, ClassificationOptions, ClassificationReport, PredictionWriter, RealLabels, write_truth,
 };
 use std::path::{Path, PathBuf};
-use tch::{Kind, Tensor};
 
-use super::{Classify, Network};
+use super::Classify;
 use crate::console::Table;
 use crate::failure::Failure;
-use crate::task::{Report, Scorer};
+use crate::task::{CONFUSED, Report, Scorer, provenance};
 
 /// Counts the classes of pictures.
 pub struct ClassifyScorer {
@@ -59,20 +58,12 @@ fn relative(file: &Path, root: &Path) -> String {
 impl Scorer<Classify> for ClassifyScorer {
     type Report = ClassificationReport;
 
-    fn add(
-        &mut self,
-        _: &Classify,
-        _: &Network,
-        logits: &Tensor,
-        batch: &[ClassificationSample],
-    ) -> Result<(), Failure> {
-        let logits = logits.to_kind(Kind::Float).to(tch::Device::Cpu);
-        for (row, sample) in batch.iter().enumerate() {
-            let scores = Vec::<f32>::try_from(logits.get(row as i64)).map_err(Failure::failed)?;
+    fn add(&mut self, _: &Classify, logits: &[Vec<f32>], batch: &[ClassificationSample]) -> Result<(), Failure> {
+        for (scores, sample) in logits.iter().zip(batch) {
             let name = relative(&sample.path, &self.root);
-            self.evaluator.add(&name, &scores, sample.class).map_err(Failure::failed)?;
+            self.evaluator.add(&name, scores, sample.class).map_err(Failure::failed)?;
             if let Some(writer) = &mut self.writer {
-                writer.add(&name, &scores).map_err(Failure::failed)?;
+                writer.add(&name, scores).map_err(Failure::failed)?;
             }
         }
         Ok(())
@@ -110,7 +101,7 @@ impl Report for ClassificationReport {
 
     fn tables(&self) -> Vec<Table> {
         let cell = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4}"));
-        let mut summary = Table::new(self.rule.clone(), &["metric", "value"]);
+        let mut summary = Table::new(provenance(&self.rule, &self.comparable), &["metric", "value"]);
         let top = self.top_k.iter().map(|top| (format!("top-{} accuracy", top.k), top.accuracy));
         let rest = [
             ("mean accuracy of the classes".to_owned(), self.mean_class_accuracy),
@@ -140,5 +131,8 @@ impl Report for ClassificationReport {
             tables.push(confused);
         }
         tables
+    }
+    fn figures(&self) -> Vec<(&'static str, String)> {
+        vec![("confusion", self.confusion_map(CONFUSED).svg())]
     }
 }

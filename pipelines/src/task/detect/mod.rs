@@ -2,21 +2,24 @@
 
 mod data;
 mod scoring;
+mod ship;
 
 use backbone::checkpoint::BACKBONE;
 use backbone::{Classifier, Cost, Features, Fold, Form, MobileOne, Mode, StateDict};
-use datasets::{
-    Augmentation, Class, DetectionDataset, DetectionSample, Image, Orientation, SampleRng, Size, TargetOptions, draw,
-};
-use heads::ssdlite::{Detections, GroundTruth, Predictions, SsdLite, SsdLiteConfig};
+use datasets::{Augmentation, Class, DetectionDataset, DetectionSample, Image, SampleRng, Size, TargetOptions, draw};
+use heads::ssdlite::{Decoded, Detections, GroundTruth, Predictions, SsdLite, SsdLiteConfig};
+use onnx::Decoding;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
 use tch::{Tensor, nn};
 
-use super::{Body, Data, Loss, RenderOptions, Task, data_failure, differing_classes, sentences, write_picture};
-use crate::config::{Config, ImageSize, Keys};
+use super::{
+    Body, Data, Loss, OnnxGraph, RenderOptions, Seen, Shipped, Task, data_failure, differing_classes, sentences,
+    write_picture,
+};
+use crate::config::{Config, ImageSize, Keys, TaskKind};
 use crate::failure::Failure;
 pub use data::DetectionSource;
 use data::read;
@@ -60,9 +63,13 @@ impl Task for Detect {
     type Model = Detector;
     type Output = Predictions;
     type Targets = Vec<GroundTruth>;
+    /// In pixels of what the network saw.
+    type Prediction = Detections;
     type Scorer = DetectScorer;
 
+    const KIND: TaskKind = TaskKind::Detect;
     const BACKBONE: &'static str = BACKBONE;
+    const SEEN: &'static [&'static str] = &["id", "name", "score", "x", "y", "width", "height"];
 
     fn new(config: &Config<DetectKeys>, classes: &[Class]) -> Result<Self, Failure> {
         config.head.validate().map_err(|error| Failure::usage(format!("head: {error}")))?;
@@ -164,36 +171,91 @@ impl Task for Detect {
         ])
     }
 
+    fn predictions(
+        &self,
+        model: &Detector,
+        output: &Predictions,
+        _: &[DetectionSample],
+    ) -> Result<Vec<Detections>, Failure> {
+        model.head.detect(output).map_err(Failure::failed)
+    }
+
+    fn shipped_network(&self, model: &Detector, images: &Tensor) -> Result<Vec<Tensor>, Failure> {
+        let output = self.forward(model, images, Mode::Eval)?;
+        let Decoded { scores, boxes } = model.head.decode(&output).map_err(Failure::failed)?;
+        Ok(vec![boxes, scores])
+    }
+
+    fn shipped(&self, raw: bool) -> Shipped {
+        ship::detector(&self.head, self.classes.len(), raw)
+    }
+
+    fn read_shipped(
+        &self,
+        outputs: &[Tensor],
+        raw: bool,
+        batch: &[DetectionSample],
+    ) -> Result<Vec<Detections>, Failure> {
+        ship::read(&self.head, outputs, raw, batch.len())
+    }
+
+    fn ship_onnx(&self, model: &Detector, graph: &mut OnnxGraph<'_>, raw: bool) -> Result<(), onnx::Error> {
+        let decoding = Decoding {
+            anchors: model.head.anchors().boxes(),
+            weights: model.head.coder().weights(),
+            size: self.size.sides(),
+            classes: self.classes.len(),
+        };
+        ship::onnx(&self.head, &decoding, graph, raw)
+    }
+
+    fn shipped_outputs(&self, model: &Detector, images: &Tensor, raw: bool) -> Result<Vec<Tensor>, Failure> {
+        if raw {
+            return self.shipped_network(model, images);
+        }
+        let output = self.forward(model, images, Mode::Eval)?;
+        Ok(ship::as_outputs(&model.head.detect(&output).map_err(Failure::failed)?))
+    }
+
+    fn difference(&self, model: &Detector, images: &Tensor, outputs: &[Tensor], raw: bool) -> Result<f64, Failure> {
+        let output = self.forward(model, images, Mode::Eval)?;
+        if raw {
+            let decoded = model.head.decode(&output).map_err(Failure::failed)?;
+            return ship::raw_difference(&decoded, outputs);
+        }
+        let expected = model.head.detect(&output).map_err(Failure::failed)?;
+        let found = ship::read(&self.head, outputs, raw, expected.len())?;
+        let pairs = expected.iter().zip(&found);
+        Ok(pairs.map(|(expected, found)| ship::difference(expected, found, &self.head, self.size)).fold(0.0, f64::max))
+    }
+
     fn scorer(&self, data: &Data<DetectionDataset>, folder: Option<&Path>) -> Result<DetectScorer, Failure> {
         DetectScorer::new(data.samples.set(), folder)
     }
 
-    fn prepare(&self, image: &Path) -> Result<DetectionSample, Failure> {
-        let picture = Image::read(image, Orientation::Upright).map_err(Failure::failed)?;
+    fn prepare(&self, picture: &Image, file: &Path) -> Result<DetectionSample, Failure> {
         Ok(DetectionSample {
             original: picture.size(),
             image: picture.resize(self.size.into()).map_err(Failure::failed)?,
             boxes: Vec::new(),
             labels: Vec::new(),
             image_id: 0,
-            path: image.to_owned(),
+            path: file.to_owned(),
         })
     }
 
     fn render(
         &self,
-        model: &Detector,
-        output: &Predictions,
+        found: &Detections,
         sample: &DetectionSample,
+        picture: &Image,
         options: &RenderOptions,
-    ) -> Result<serde_json::Value, Failure> {
-        let found = model.head.detect(output).map_err(Failure::failed)?;
-        let shown: Vec<Found> = found
-            .iter()
-            .flat_map(|found| self.in_original_pixels(found, sample))
+    ) -> Result<Seen, Failure> {
+        let shown: Vec<Found> = self
+            .in_original_pixels(found, sample)
             .filter(|found| f64::from(found.score) >= options.threshold)
             .collect();
-        let mut picture = None;
+        let mut drawn = None;
         if let Some(place) = &options.picture {
             let labels: Vec<draw::Label> = shown
                 .iter()
@@ -203,18 +265,16 @@ impl Task for Detect {
                     class: found.class,
                 })
                 .collect();
-            let mut image = Image::read(&sample.path, Orientation::Upright).map_err(Failure::failed)?;
+            let mut image = picture.clone();
             draw::boxes(&mut image, &labels).map_err(Failure::failed)?;
-            picture = Some(write_picture(place, &image)?);
+            drawn = Some(write_picture(place, &image)?);
         }
-        let detections: Vec<serde_json::Value> = shown
-            .iter()
-            .map(|found| {
-                let class = &self.classes[found.class];
-                json!({ "category_id": class.id, "name": class.name, "score": found.score, "bbox": found.bbox })
-            })
-            .collect();
-        Ok(json!({ "file": sample.path, "picture": picture, "detections": detections }))
+        let row = |found: &Found| {
+            let class = &self.classes[found.class];
+            let numbers = std::iter::once(f64::from(found.score)).chain(found.bbox).map(|number| json!(number));
+            [json!(class.id), json!(class.name)].into_iter().chain(numbers).collect()
+        };
+        Ok(Seen { picture: drawn, mask: None, found: shown.iter().map(row).collect() })
     }
 }
 

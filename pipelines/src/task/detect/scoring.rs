@@ -2,13 +2,13 @@
 
 use datasets::{DetectionSample, DetectionSet};
 use eval::coco::{self, CocoEvaluator, CocoReport, Detection, PredictionWriter};
-use heads::ssdlite::Predictions;
+use heads::ssdlite::Detections;
 use std::path::Path;
 
-use super::{Detect, Detector};
+use super::Detect;
 use crate::console::Table;
 use crate::failure::Failure;
-use crate::task::{Report, Scorer};
+use crate::task::{Report, Scorer, provenance};
 
 /// Counts detections as COCO does.
 pub struct DetectScorer {
@@ -32,14 +32,8 @@ impl DetectScorer {
 impl Scorer<Detect> for DetectScorer {
     type Report = CocoReport;
 
-    fn add(
-        &mut self,
-        task: &Detect,
-        model: &Detector,
-        output: &Predictions,
-        batch: &[DetectionSample],
-    ) -> Result<(), Failure> {
-        for (found, sample) in model.head.detect(output).map_err(Failure::failed)?.iter().zip(batch) {
+    fn add(&mut self, task: &Detect, predictions: &[Detections], batch: &[DetectionSample]) -> Result<(), Failure> {
+        for (found, sample) in predictions.iter().zip(batch) {
             let detections: Vec<Detection> = task
                 .in_original_pixels(found, sample)
                 .map(|found| Detection {
@@ -85,7 +79,7 @@ impl Report for CocoReport {
 
     fn tables(&self) -> Vec<Table> {
         let number = |value: f64| if value < 0.0 { "-".to_owned() } else { format!("{value:.3}") };
-        let mut twelve = Table::new(self.rule.clone(), &["metric", "value"]);
+        let mut twelve = Table::new(provenance(&self.rule, &self.comparable), &["metric", "value"]);
         twelve.rows = self.rows().map(|row| vec![row.label.to_owned(), number(row.value)]).collect();
         let mut classes = Table::new("", &["class", "objects", "AP", "AP50", "AP75", "AR100"]);
         for class in &self.per_class {

@@ -7,19 +7,21 @@ use backbone::checkpoint::BACKBONE;
 use backbone::{Classifier, Cost, Fold, Form, MobileOne, Mode, StateDict};
 use datasets::mask::{Mask, voc_palette};
 use datasets::segmentation::{EvaluationSize, SegmentAugmentation, SegmentationDataset, SegmentationSample, voc};
-use datasets::{Class, Image, Orientation, SampleRng, draw};
+use datasets::{Class, Image, SampleRng, Size, draw};
 use eval::segmentation::SegmentationOptions;
 use heads::deeplabv3::{DeepLabV3, DeepLabV3Config, Output, upsample};
+use onnx::Dim;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tch::{Kind, Tensor, nn};
+use tch::{Device, Kind, Tensor, nn};
 
 use super::{
-    Body, Data, Loss, Nothing, RenderOptions, Task, data_failure, differing_classes, sentences, write_picture,
+    Body, Data, Loss, Nothing, OnnxGraph, Port, RenderOptions, Seen, Shipped, Task, data_failure, differing_classes,
+    foreign_outputs, relative_difference, sentences, write_picture,
 };
-use crate::config::{Config, ImageSize, Keys};
+use crate::config::{Config, ImageSize, Keys, TaskKind};
 use crate::failure::Failure;
 use crate::run_folder::write_whole;
 pub use data::SegmentationSource;
@@ -80,9 +82,13 @@ impl Task for Segment {
     type Output = Output;
     /// Classes of the pixels, `[N, H, W]`.
     type Targets = Tensor;
+    /// At the size of the sample's own mask.
+    type Prediction = Mask;
     type Scorer = SegmentScorer;
 
+    const KIND: TaskKind = TaskKind::Segment;
     const BACKBONE: &'static str = BACKBONE;
+    const SEEN: &'static [&'static str] = &["id", "name", "pixels"];
 
     fn new(config: &Config<SegmentKeys>, classes: &[Class]) -> Result<Self, Failure> {
         config.head.validate().map_err(|error| Failure::usage(format!("head: {error}")))?;
@@ -220,45 +226,139 @@ impl Task for Segment {
         Ok(std::iter::once(main).chain(auxiliary).collect())
     }
 
+    fn predictions(
+        &self,
+        model: &Network,
+        output: &Output,
+        batch: &[SegmentationSample],
+    ) -> Result<Vec<Mask>, Failure> {
+        let one = |(row, sample): (i64, &SegmentationSample)| {
+            let output = Output { logits: output.logits.narrow(0, row, 1), auxiliary: None };
+            let Size { height, width } = sample.mask.size();
+            let ids = model.head.predict(&output, [height as i64, width as i64]).map_err(Failure::failed)?;
+            mask_of(&ids, sample.mask.size())
+        };
+        (0..).zip(batch).map(one).collect()
+    }
+
+    fn shipped_network(&self, model: &Network, images: &Tensor) -> Result<Vec<Tensor>, Failure> {
+        let features = model.backbone.forward(images, Mode::Eval);
+        Ok(vec![model.head.forward(&features, Mode::Eval).map_err(Failure::failed)?.logits])
+    }
+
+    fn shipped(&self, raw: bool) -> Shipped {
+        let classes = self.classes.len().to_string();
+        let upsampled = "logits = torch.upsample_bilinear2d(logits, [x.size(2), x.size(3)], False)";
+        let (last, port) = if raw {
+            let shape = ["N", &classes, "H", "W"];
+            (
+                "return logits",
+                Port::new("logits", "float32", &shape, "a logit for each class at each pixel of the input"),
+            )
+        } else {
+            let meaning = "at each pixel of the input a place in the list of classes, from 0";
+            ("return logits.argmax(1)", Port::new("classes", "int64", &["N", "H", "W"], meaning))
+        };
+        let body = format!("{upsampled}\n{last}");
+        Shipped { helpers: String::new(), names: &["logits"], body, outputs: vec![port], fixed_size: false }
+    }
+
+    fn read_shipped(&self, outputs: &[Tensor], raw: bool, batch: &[SegmentationSample]) -> Result<Vec<Mask>, Failure> {
+        let ([output], rank) = (outputs, if raw { 4 } else { 3 }) else {
+            return Err(foreign_outputs("one for each pixel", outputs));
+        };
+        if output.dim() != rank || output.size()[0] != batch.len() as i64 {
+            return Err(foreign_outputs("one for each pixel", outputs));
+        }
+        let one = |(row, sample): (i64, &SegmentationSample)| {
+            let size @ Size { height, width } = sample.mask.size();
+            let sides = [height as i64, width as i64];
+            let map = output.narrow(0, row, 1);
+            let ids = if raw {
+                upsample(&map, sides).map_err(Failure::failed)?.argmax(1, false)
+            } else if map.size()[1..] == sides {
+                map
+            } else {
+                // Ids cannot be blended: each pixel takes the id of the nearest.
+                map.unsqueeze(0).to_kind(Kind::Float).upsample_nearest2d(sides, None, None)
+            };
+            mask_of(&ids, size)
+        };
+        (0..).zip(batch).map(one).collect()
+    }
+
+    fn ship_onnx(&self, _: &Network, graph: &mut OnnxGraph<'_>, raw: bool) -> Result<(), onnx::Error> {
+        let OnnxGraph { builder, numbers, images, layout, batch, sides: [height, width] } = graph;
+        let logits = builder.upsample_to(&numbers[0], images, *layout);
+        let (batch, height, width) = (batch.clone(), height.clone(), width.clone());
+        if raw {
+            return builder.output("logits", &logits, &[batch, Dim::Fixed(self.classes.len() as i64), height, width]);
+        }
+        let ids = builder.class_ids(&logits);
+        builder.output("classes", &ids, &[batch, height, width])
+    }
+
+    fn shipped_outputs(&self, model: &Network, images: &Tensor, raw: bool) -> Result<Vec<Tensor>, Failure> {
+        let [.., height, width] = images.size()[..] else {
+            return Err(Failure::failed("images are not [N, 3, H, W]"));
+        };
+        let logits = upsample(&self.shipped_network(model, images)?[0], [height, width]).map_err(Failure::failed)?;
+        Ok(vec![if raw { logits } else { logits.argmax(1, false) }])
+    }
+
+    fn difference(&self, model: &Network, images: &Tensor, outputs: &[Tensor], raw: bool) -> Result<f64, Failure> {
+        let [found] = outputs else { return Err(foreign_outputs("one for each pixel", outputs)) };
+        let logits = &self.shipped_outputs(model, images, true)?[0];
+        if raw {
+            return relative_difference(logits, found);
+        }
+        let best = logits.amax(1, true);
+        if found.size() != best.squeeze_dim(1).size() {
+            return Err(foreign_outputs("a class for each pixel", outputs));
+        }
+        // By how much the class that the file chose is behind the best one.
+        let behind = &best - logits.gather(1, &found.unsqueeze(1), false);
+        Ok(behind.max().double_value(&[]) / logits.abs().max().double_value(&[]).max(f64::MIN_POSITIVE))
+    }
+
     fn scorer(&self, data: &Data<SegmentationDataset>, folder: Option<&Path>) -> Result<SegmentScorer, Failure> {
         SegmentScorer::new(data.samples.set(), options(&self.eval), folder)
     }
 
-    fn prepare(&self, image: &Path) -> Result<SegmentationSample, Failure> {
-        let picture = Image::read(image, Orientation::Upright).map_err(Failure::failed)?;
+    fn prepare(&self, picture: &Image, file: &Path) -> Result<SegmentationSample, Failure> {
         let original = picture.size();
         Ok(SegmentationSample {
-            image: self.eval.size.apply(picture).map_err(Failure::failed)?,
+            image: self.eval.size.apply(picture.clone()).map_err(Failure::failed)?,
             mask: Mask::filled(original, 0),
             original,
             index: 0,
             id: String::new(),
-            path: image.to_owned(),
+            path: file.to_owned(),
         })
     }
 
     fn render(
         &self,
-        model: &Network,
-        output: &Output,
-        sample: &SegmentationSample,
+        mask: &Mask,
+        _: &SegmentationSample,
+        picture: &Image,
         options: &RenderOptions,
-    ) -> Result<serde_json::Value, Failure> {
-        let mask = scoring::predicted(model, output, 0, sample.original)?;
+    ) -> Result<Seen, Failure> {
         let mut counts = vec![0usize; self.classes.len()];
         mask.data.iter().for_each(|&class| counts[usize::from(class)] += 1);
         let bare: &[u8] = if self.classes[0].name == voc::BACKGROUND { &[0] } else { &[] };
-        let files = options.picture.as_ref().map(|place| drawn(place, sample, &mask, bare)).transpose()?;
+        let files = options.picture.as_ref().map(|place| drawn(place, picture, mask, bare)).transpose()?;
         let (picture, mask_file) = files.unzip();
-        let classes: Vec<_> = self
-            .classes
-            .iter()
-            .zip(&counts)
-            .filter(|(_, count)| **count > 0)
-            .map(|(class, count)| json!({ "class_id": class.id, "name": class.name, "pixels": count }))
-            .collect();
-        Ok(json!({ "file": sample.path, "picture": picture, "mask": mask_file, "classes": classes }))
+        let known = self.classes.iter().zip(&counts).filter(|(_, count)| **count > 0);
+        let found = known.map(|(class, count)| vec![json!(class.id), json!(class.name), json!(count)]).collect();
+        Ok(Seen { picture, mask: mask_file, found })
     }
+}
+
+/// Class ids of one image, of any integer kind, as a mask.
+fn mask_of(ids: &Tensor, Size { height, width }: Size) -> Result<Mask, Failure> {
+    let ids = ids.to_kind(Kind::Uint8).to(Device::Cpu).contiguous().view(-1);
+    Ok(Mask { height, width, data: Vec::<u8>::try_from(ids).map_err(Failure::failed)? })
 }
 
 fn options(eval: &SegmentEval) -> SegmentationOptions {
@@ -266,9 +366,9 @@ fn options(eval: &SegmentEval) -> SegmentationOptions {
 }
 
 /// The image with the classes' colours over it, but for `bare` ones, and the mask as an indexed PNG.
-fn drawn(place: &Path, sample: &SegmentationSample, mask: &Mask, bare: &[u8]) -> Result<(PathBuf, PathBuf), Failure> {
+fn drawn(place: &Path, picture: &Image, mask: &Mask, bare: &[u8]) -> Result<(PathBuf, PathBuf), Failure> {
     let palette = voc_palette();
-    let mut image = Image::read(&sample.path, Orientation::Upright).map_err(Failure::failed)?;
+    let mut image = picture.clone();
     draw::mask(&mut image, mask, &palette, OPACITY, bare).map_err(Failure::failed)?;
     let file = PathBuf::from(format!("{}.png", place.display()));
     write_whole(&file, &mask.encode(&palette).map_err(Failure::failed)?)?;
@@ -281,7 +381,6 @@ const OPACITY: f64 = 0.5;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::Device;
 
     fn segment(eval: SegmentEval) -> (nn::VarStore, Segment, Network) {
         let spec = "spec: { stem: 16, stages: [{ width: 16, blocks: 1 }, { width: 16, blocks: 1 }, { width: 16, blocks: 1 }, \

@@ -3,15 +3,13 @@
 use datasets::mask::{Mask, voc_palette};
 use datasets::segmentation::{SegmentationSample, SegmentationSet};
 use eval::segmentation::{SegmentationEvaluator, SegmentationOptions, SegmentationReport};
-use heads::deeplabv3::Output;
 use std::path::{Path, PathBuf};
-use tch::{Device, Kind, Tensor};
 
-use super::{Network, Segment};
+use super::Segment;
 use crate::console::Table;
 use crate::failure::Failure;
 use crate::run_folder::write_whole;
-use crate::task::{Report, Scorer};
+use crate::task::{CONFUSED, Report, Scorer, provenance};
 
 /// Counts the pixels of masks.
 pub struct SegmentScorer {
@@ -47,19 +45,12 @@ impl SegmentScorer {
 impl Scorer<Segment> for SegmentScorer {
     type Report = SegmentationReport;
 
-    fn add(
-        &mut self,
-        _: &Segment,
-        model: &Network,
-        output: &Output,
-        batch: &[SegmentationSample],
-    ) -> Result<(), Failure> {
-        for (row, sample) in batch.iter().enumerate() {
-            let predicted = predicted(model, output, row, sample.mask.size())?;
+    fn add(&mut self, _: &Segment, predictions: &[Mask], batch: &[SegmentationSample]) -> Result<(), Failure> {
+        for (predicted, sample) in predictions.iter().zip(batch) {
             let size = [sample.mask.height, sample.mask.width];
             self.evaluator.add(&sample.id, &predicted.data, &sample.mask.data, size).map_err(Failure::failed)?;
             if let Some([predictions, truth]) = &self.folders {
-                self.write(predictions, &sample.id, &predicted)?;
+                self.write(predictions, &sample.id, predicted)?;
                 self.write(truth, &sample.id, &sample.mask)?;
             }
         }
@@ -69,15 +60,6 @@ impl Scorer<Segment> for SegmentScorer {
     fn finish(self) -> Result<SegmentationReport, Failure> {
         Ok(self.evaluator.finish())
     }
-}
-
-/// The classes of the pixels of one image of a batch, at any size.
-pub(super) fn predicted(model: &Network, output: &Output, row: usize, size: datasets::Size) -> Result<Mask, Failure> {
-    let one = Output { logits: output.logits.narrow(0, row as i64, 1), auxiliary: None };
-    let ids = model.head.predict(&one, [size.height as i64, size.width as i64]).map_err(Failure::failed)?;
-    let ids: Tensor = ids.to_kind(Kind::Uint8).to(Device::Cpu).view(-1);
-    let data = Vec::<u8>::try_from(ids).map_err(Failure::failed)?;
-    Ok(Mask { height: size.height, width: size.width, data })
 }
 
 impl Report for SegmentationReport {
@@ -99,7 +81,7 @@ impl Report for SegmentationReport {
 
     fn tables(&self) -> Vec<Table> {
         let cell = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4}"));
-        let mut summary = Table::new(self.rule.clone(), &["metric", "value"]);
+        let mut summary = Table::new(provenance(&self.rule, &self.comparable), &["metric", "value"]);
         let boundary = self.boundary.iter().map(|boundary| ("boundary F-score", boundary.f_score));
         let rows = [
             ("mean IoU", self.mean_iou),
@@ -116,5 +98,8 @@ impl Report for SegmentationReport {
             [vec![class.name.clone(), class.pixels.to_string()], numbers.to_vec()].concat()
         }));
         vec![summary, classes]
+    }
+    fn figures(&self) -> Vec<(&'static str, String)> {
+        vec![("confusion", self.confusion_map(CONFUSED).svg())]
     }
 }

@@ -1,0 +1,204 @@
+//! `pipeline bench --analyze`: the paper's study (section 3.1, tables 1 to 3) on the machine at hand.
+
+mod stack;
+
+use backbone::{Form, Spec, Variant};
+use eval::plot::{Axis, Point, PointSeries, ScatterPlot};
+use eval::statistics::spearman;
+use serde::Serialize;
+use std::path::Path;
+use tch::Device;
+
+use super::model::{Model, Named};
+use super::{BenchReport, Row};
+use crate::cli::BenchArgs;
+use crate::console::{Progress, Table};
+use crate::engine::{Engine, prepare, random_images};
+use crate::environment::Machine;
+use crate::failure::Failure;
+use crate::latency::{self, Latency, Run, measure_by_turns};
+use crate::run_folder::write_whole;
+use crate::task::classify::Classify;
+use stack::Piece;
+
+/// What was found.
+#[derive(Serialize)]
+pub(super) struct Study {
+    /// The published variants in both forms.
+    pub variants: Vec<Row>,
+    /// How latency goes with size.
+    correlations: Vec<Correlation>,
+    /// The 30-layer network by activation (table 2 of the paper).
+    activations: Vec<Part>,
+    /// The 30-layer network with other building blocks (table 3).
+    blocks: Vec<Part>,
+    /// MobileOne-S0 in train form, by branches of a block.
+    branches: Vec<Part>,
+}
+
+/// Spearman's rank correlation.
+#[derive(Serialize)]
+struct Correlation {
+    /// Which networks.
+    of: String,
+    /// What is compared with latency.
+    with: &'static str,
+    networks: usize,
+    coefficient: Option<f64>,
+}
+
+/// One of several ways to build a network.
+#[derive(Serialize)]
+struct Part {
+    name: String,
+    latency_ms: Latency,
+    /// Median by that of the first of the list.
+    ratio: f64,
+}
+
+/// A number that a network is laid out by.
+type Measure = fn(&Row) -> f64;
+
+/// Engines whose times are laid against size.
+const ENGINES: [Engine; 3] = [Engine::Train, Engine::Deploy, Engine::Onednn];
+/// Convolution branches of a block, as in the paper's table 5 and beyond.
+const BRANCHES: [i64; 6] = [1, 2, 3, 4, 5, 6];
+
+pub(super) fn run(args: &BenchArgs, device: Device, machine: Machine) -> Result<BenchReport, Failure> {
+    if device != Device::Cpu {
+        return Err(Failure::usage("--analyze studies a CPU").hint("Add --device cpu."));
+    }
+    let mut variants = Vec::new();
+    for variant in Variant::ALL {
+        let named = Named::of_variant(variant)?;
+        variants.extend(super::rows(&named.name, &named.model::<Classify>(args, device)?, &ENGINES, args)?);
+    }
+    let named = |pieces: &[Piece]| -> Result<Vec<(String, Run<'static>)>, Failure> {
+        pieces.iter().map(|piece| Ok((piece.name().to_owned(), stack::run(*piece)?))).collect()
+    };
+    let activations = parts("activations", named(&Piece::ACTIVATIONS)?, args)?;
+    let blocks = parts("blocks", named(&Piece::BLOCKS)?, args)?;
+    let study =
+        Study { correlations: correlations(&variants), variants, activations, blocks, branches: branches(args)? };
+    Ok(BenchReport { study: Some(study), ..BenchReport::new(machine, args) })
+}
+
+fn branches(args: &BenchArgs) -> Result<Vec<Part>, Failure> {
+    let of = |name: String, spec: Spec| -> Result<(String, Model<Classify>), Failure> {
+        Ok((name.clone(), Named::of_spec(name, &spec)?.model::<Classify>(args, Device::Cpu)?))
+    };
+    let s0 = Spec::from(Variant::S0);
+    let mut models = vec![of("deploy form".to_owned(), s0.clone())?];
+    models.push(of("1, no scale, no skip".to_owned(), Spec { branches: 1, scale: false, skip: false, ..s0.clone() })?);
+    for branches in BRANCHES {
+        models.push(of(branches.to_string(), Spec { branches, ..s0.clone() })?);
+    }
+    let images = random_images(args.batch, models[0].1.size, Device::Cpu);
+    let mut runs = Vec::new();
+    for (index, (name, model)) in models.iter().enumerate() {
+        let engine = if index == 0 { Engine::Deploy } else { Engine::Train };
+        runs.push((name.clone(), prepare(engine, &model.task, &model.forms, &images)?));
+    }
+    parts("branches", runs, args)
+}
+
+fn parts(label: &str, runs: Vec<(String, Run<'_>)>, args: &BenchArgs) -> Result<Vec<Part>, Failure> {
+    let (names, mut runs): (Vec<String>, Vec<Run<'_>>) = runs.into_iter().unzip();
+    let mut progress = Progress::new(format!("measuring {label}"), (runs.len() * latency::pieces()) as u64);
+    let latencies = measure_by_turns(&mut runs, args.timed(), |index| progress.advance(1, || names[index].clone()))?;
+    progress.finish();
+    let first = latencies.first().map_or(f64::NAN, |latency| latency.median);
+    let part = |(name, latency_ms): (String, Latency)| Part { name, latency_ms, ratio: latency_ms.median / first };
+    Ok(names.into_iter().zip(latencies).map(part).collect())
+}
+
+fn correlations(rows: &[Row]) -> Vec<Correlation> {
+    type Choice = (&'static str, fn(&Row) -> bool);
+    let choices: [Choice; 4] = [
+        ("deploy form, operation by operation", |row| row.engine == Engine::Deploy.name()),
+        ("deploy form, fused by oneDNN", |row| row.engine == Engine::Onednn.name()),
+        ("train form, operation by operation", |row| row.engine == Engine::Train.name()),
+        ("both forms, operation by operation", |row| row.engine != Engine::Onednn.name()),
+    ];
+    let sizes: [(&str, Measure); 2] =
+        [("multiply-adds", |row| row.macs as f64), ("parameters", |row| row.parameters as f64)];
+    let mut correlations = Vec::new();
+    for (of, chosen) in choices {
+        let chosen: Vec<&Row> = rows.iter().filter(|row| chosen(row)).collect();
+        let latencies: Vec<f64> = chosen.iter().map(|row| row.latency_ms.median).collect();
+        for (with, size) in sizes {
+            let values: Vec<f64> = chosen.iter().map(|row| size(row)).collect();
+            let coefficient = spearman(&values, &latencies);
+            correlations.push(Correlation { of: of.to_owned(), with, networks: chosen.len(), coefficient });
+        }
+    }
+    correlations
+}
+
+impl Study {
+    pub(super) fn tables(&self) -> Vec<Table> {
+        let mut ranks = Table::new(
+            "Spearman's rank correlation of latency (table 1 of the paper: CPU and multiply-adds 0.06, parameters 0.07)",
+            &["networks", "count", "latency with", "coefficient"],
+        );
+        ranks.rows.extend(self.correlations.iter().map(|row| {
+            let coefficient = row.coefficient.map_or("-".to_owned(), |value| format!("{value:.2}"));
+            vec![row.of.clone(), row.networks.to_string(), row.with.to_owned(), coefficient]
+        }));
+        let table = |title: &str, first: &str, parts: &[Part]| {
+            let mut table = Table::new(title, &[first, "median ms", "p5", "p95", "by the first"]);
+            table.rows.extend(parts.iter().map(|part| {
+                let Latency { median, p5, p95, .. } = part.latency_ms;
+                let numbers = [median, p5, p95, part.ratio].map(|value| format!("{value:.2}"));
+                std::iter::once(part.name.clone()).chain(numbers).collect()
+            }));
+            table
+        };
+        vec![
+            ranks,
+            table("30 3x3 convolutions, 64x28x28, by activation", "activation", &self.activations),
+            table("30 3x3 convolutions, 64x28x28, by building block", "block", &self.blocks),
+            table("MobileOne-S0 in train form, by convolution branches of a block", "branches", &self.branches),
+        ]
+    }
+
+    /// Writes `latency.svg` and a CSV of the parts.
+    pub(super) fn write(&self, folder: &Path) -> Result<(), Failure> {
+        let series = |form: Form, size: Measure| PointSeries {
+            name: format!("{form} form"),
+            points: self
+                .variants
+                .iter()
+                .filter(|row| row.engine == if form == Form::Train { Engine::Train } else { Engine::Deploy }.name())
+                .map(|row| Point { label: row.model.clone(), x: size(row), y: row.latency_ms.median })
+                .collect(),
+        };
+        let figures: [(&str, &str, Measure); 2] = [
+            ("latency_multiply_adds.svg", "multiply-adds, millions", |row| row.macs as f64 / 1e6),
+            ("latency_parameters.svg", "parameters, millions", |row| row.parameters as f64 / 1e6),
+        ];
+        for (file, axis, size) in figures {
+            let plot = ScatterPlot {
+                title: "MobileOne, one image, operation by operation".to_owned(),
+                x: Axis::logarithmic(axis),
+                y: Axis::logarithmic("latency, ms"),
+                series: [Form::Train, Form::Deploy].map(|form| series(form, size)).into(),
+            };
+            write_whole(&folder.join(file), plot.svg().as_bytes())?;
+        }
+        let mut csv = String::from("study,name,median_ms,p5_ms,p95_ms,minimum_ms,runs,ratio\n");
+        for (study, parts) in [("activation", &self.activations), ("block", &self.blocks), ("branches", &self.branches)]
+        {
+            for Part { name, latency_ms: Latency { median, p5, p95, minimum, runs }, ratio } in parts {
+                let name = crate::commands::csv_field(name);
+                csv.push_str(&format!("{study},{name},{median},{p5},{p95},{minimum},{runs},{ratio}\n"));
+            }
+        }
+        for Correlation { of, with, networks, coefficient } in &self.correlations {
+            let of = crate::commands::csv_field(&format!("{of}; latency with {with}"));
+            let coefficient = coefficient.map(|value| value.to_string()).unwrap_or_default();
+            csv.push_str(&format!("spearman,{of},,,,,{networks},{coefficient}\n"));
+        }
+        write_whole(&folder.join("study.csv"), csv.as_bytes())
+    }
+}

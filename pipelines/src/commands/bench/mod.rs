@@ -1,0 +1,254 @@
+//! `pipeline bench`: how long networks take on this machine.
+
+mod analyze;
+mod model;
+mod profile;
+mod published;
+
+use backbone::{Form, Variant};
+use clap::ValueEnum;
+use serde::Serialize;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::Duration;
+use tch::Device;
+use tch_ext::system;
+
+use super::{for_task, output, to_json};
+use crate::cli::BenchArgs;
+use crate::config::ConfigFile;
+use crate::console::{self, Output, Progress, Table};
+use crate::device;
+use crate::engine::{Engine, prepare, random_images};
+use crate::environment::Machine;
+use crate::export::{CardInput, Shipment};
+use crate::failure::Failure;
+use crate::latency::{self, Latency, Run, measure_by_turns};
+use crate::network::Network;
+use crate::run_folder::write_whole;
+use crate::task::Task;
+use model::{Model, Named};
+
+pub(super) fn run(args: &BenchArgs) -> Result<(), Failure> {
+    if !args.pin.is_empty() {
+        system::pin_to_processors(&args.pin).map_err(Failure::usage)?;
+    }
+    let device = device::select(&args.device.device)?;
+    system::set_intra_op_threads(NonZeroUsize::try_from(args.threads).map_err(Failure::usage)?)?;
+    let machine = Machine::now(device, &args.pin);
+    let result = if args.analyze { analyze::run(args, device, machine)? } else { bench(args, device, machine)? };
+    for row in result.rows().filter(|row| row.latency_ms.restless()) {
+        console::warning(format!(
+            "{} ({}): one run in twenty took {:.0} % longer than the median; the machine was busy",
+            row.model,
+            row.engine,
+            (row.latency_ms.p95 / row.latency_ms.median - 1.0) * 100.0
+        ));
+    }
+    if let Some(folder) = &args.output {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| Failure::failed(format!("{} cannot be made: {error}", folder.display())))?;
+        result.write(folder)?;
+    }
+    match output(args.json) {
+        Output::Json => console::data(&to_json(&result)?),
+        Output::Text => console::data(&result.tables().iter().map(Table::render).collect::<Vec<_>>().join("\n")),
+    }
+}
+
+/// What is printed.
+#[derive(Serialize)]
+struct BenchReport {
+    machine: Machine,
+    /// How it was measured, in a sentence.
+    method: String,
+    rows: Vec<Row>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    profiles: Vec<profile::Profile>,
+    /// As the paper has them; nothing of this was measured here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    published: Vec<published::Published>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    study: Option<analyze::Study>,
+}
+
+/// A network run by an engine.
+#[derive(Clone, Debug, Serialize)]
+struct Row {
+    model: String,
+    /// The engine's name; `file` for an exported file in its own runtime.
+    engine: String,
+    batch: i64,
+    /// Height and width of the input.
+    size: [i64; 2],
+    /// Trainable, in the form that the engine runs.
+    parameters: i64,
+    /// Multiply-adds for one image, in the form that the engine runs.
+    macs: i64,
+    /// Of one batch.
+    latency_ms: Latency,
+    images_per_second: f64,
+}
+
+fn bench(args: &BenchArgs, device: Device, machine: Machine) -> Result<BenchReport, Failure> {
+    let mut report = BenchReport::new(machine, args);
+    let mut variants: Vec<Variant> = Vec::new();
+    for name in &args.models {
+        if Shipment::is_one(Path::new(name)) {
+            report.rows.push(file_row(Path::new(name), args)?);
+            continue;
+        }
+        let named = Named::open(name, args)?;
+        variants.extend(named.variant);
+        for_task!(named.task()?, T => {
+            let model: Model<T> = named.model(args, device)?;
+            report.rows.extend(rows(&named.name, &model, &args.engines(device)?, args)?);
+            if args.profile {
+                report.profiles.push(profile::of(&named.name, &model, args.batch)?);
+            }
+        });
+    }
+    if args.reference {
+        let shown = if variants.is_empty() { &Variant::ALL[..] } else { &variants };
+        report.published = shown.iter().copied().map(published::of).collect();
+    }
+    Ok(report)
+}
+
+/// Measures a model by every engine that was asked for, or that there is.
+fn rows<T: Task>(name: &str, model: &Model<T>, engines: &[Engine], args: &BenchArgs) -> Result<Vec<Row>, Failure> {
+    let images = random_images(args.batch, model.size, model.forms.train.device());
+    let mut runs: Vec<(Engine, Run<'_>)> = Vec::new();
+    for &engine in engines {
+        match prepare(engine, &model.task, &model.forms, &images) {
+            Ok(run) => runs.push((engine, run)),
+            Err(failure) if args.engines.is_empty() => {
+                console::warning(format!("{name}: {} is left out: {failure}", engine.name()));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    let (engines, mut runs): (Vec<Engine>, Vec<Run<'_>>) = runs.into_iter().unzip();
+    let mut progress = Progress::new(format!("measuring {name}"), (runs.len() * latency::pieces()) as u64);
+    let latencies = measure_by_turns(&mut runs, args.timed(), |index| progress.advance(1, || engines[index].name()))?;
+    progress.finish();
+    let row = |(engine, latency_ms): (Engine, Latency)| {
+        let form = engine.form();
+        let cost = model.task.cost(&model.forms.form(form).model, form);
+        Row {
+            model: name.to_owned(),
+            engine: engine.name(),
+            batch: args.batch,
+            size: model.size,
+            parameters: cost.parameters(),
+            macs: cost.macs(),
+            latency_ms,
+            images_per_second: args.batch as f64 / latency_ms.median * 1e3,
+        }
+    };
+    Ok(engines.into_iter().zip(latencies).map(row).collect())
+}
+
+/// Measures an exported file in its own runtime.
+fn file_row(path: &Path, args: &BenchArgs) -> Result<Row, Failure> {
+    let shipment = Shipment::open(path)?;
+    let CardInput { size: configured, fixed_size, .. } = shipment.card.input;
+    let size = args.size.map_or(configured, |size| size.sides());
+    if fixed_size && size != configured {
+        let [height, width] = configured;
+        return Err(Failure::usage(format!("{} takes {height}x{width} only", path.display())));
+    }
+    let images = shipment.random_input(args.batch, size);
+    let mut runs: [Run<'_>; 1] = [Box::new(|| shipment.run(&images).map(|_| ()))];
+    let latency_ms = measure_by_turns(&mut runs, args.timed(), |_| ())?[0];
+    let file = ConfigFile::kept_in(path, &shipment.card.config, &[])?;
+    let cost = for_task!(file.task()?, T => {
+        let task = T::new(&file.config()?, &shipment.card.classes())?;
+        task.cost(&Network::<T>::new(&task, Form::Deploy, Device::Cpu)?.model, Form::Deploy)
+    });
+    Ok(Row {
+        model: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        engine: "file".to_owned(),
+        batch: args.batch,
+        size,
+        parameters: cost.parameters(),
+        macs: cost.macs(),
+        latency_ms,
+        images_per_second: args.batch as f64 / latency_ms.median * 1e3,
+    })
+}
+
+impl BenchArgs {
+    fn timed(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds)
+    }
+
+    /// The engines to measure.
+    fn engines(&self, device: Device) -> Result<Vec<Engine>, Failure> {
+        if let Some(engine) = self.engines.iter().find(|engine| !engine.runs_on(device)) {
+            return Err(Failure::usage(format!("the engine {} runs on a CPU only", engine.name()))
+                .hint("Add --device cpu, or leave it out of --engines."));
+        }
+        if !self.engines.is_empty() {
+            return Ok(self.engines.clone());
+        }
+        Ok(Engine::value_variants().iter().copied().filter(|engine| engine.runs_on(device)).collect())
+    }
+}
+
+impl BenchReport {
+    fn new(machine: Machine, args: &BenchArgs) -> Self {
+        let method = latency::method(args.timed());
+        Self { machine, method, rows: Vec::new(), profiles: Vec::new(), published: Vec::new(), study: None }
+    }
+
+    /// Everything that was measured.
+    fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().chain(self.study.iter().flat_map(|study| &study.variants))
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        let mut tables = vec![self.measured()];
+        tables.extend(self.study.iter().flat_map(analyze::Study::tables));
+        tables.extend(self.profiles.iter().map(profile::Profile::table));
+        if !self.published.is_empty() {
+            tables.push(published::table(&self.published));
+        }
+        tables
+    }
+
+    fn measured(&self) -> Table {
+        let batch = self.rows().next().map_or(1, |row| row.batch);
+        let title = format!("{}\nbatches of {batch}; {}", self.machine, self.method);
+        let header = ["model", "engine", "input", "MMACs", "median ms", "p5", "p95", "min", "images/s"];
+        let mut table = Table::new(title, &header);
+        table.rows.extend(self.rows().map(|row| {
+            let Latency { median, p5, p95, minimum, .. } = row.latency_ms;
+            let [height, width] = row.size;
+            let mut cells = vec![row.model.clone(), row.engine.clone(), format!("{height}x{width}")];
+            cells.push(format!("{:.1}", row.macs as f64 / 1e6));
+            cells.extend([median, p5, p95, minimum].map(|ms| format!("{ms:.2}")));
+            cells.push(format!("{:.1}", row.images_per_second));
+            cells
+        }));
+        table
+    }
+
+    /// Writes `bench.json`, `bench.csv` and the study's figures.
+    fn write(&self, folder: &Path) -> Result<(), Failure> {
+        write_whole(&folder.join("bench.json"), to_json(self)?.as_bytes())?;
+        let mut csv = String::from("model,engine,batch,height,width,parameters,multiply_adds,median_ms,p5_ms,p95_ms,");
+        csv.push_str("minimum_ms,runs,images_per_second\n");
+        for row in self.rows() {
+            let Latency { median, p5, p95, minimum, runs } = row.latency_ms;
+            let [height, width] = row.size;
+            let model = super::csv_field(&row.model);
+            csv.push_str(&format!(
+                "{model},{},{},{height},{width},{},{},{median},{p5},{p95},{minimum},{runs},{}\n",
+                row.engine, row.batch, row.parameters, row.macs, row.images_per_second
+            ));
+        }
+        write_whole(&folder.join("bench.csv"), csv.as_bytes())?;
+        self.study.iter().try_for_each(|study| study.write(folder))
+    }
+}

@@ -1,0 +1,130 @@
+//! What is measured: a variant, a configuration, a run or weights, as a task with a network in both forms.
+
+use backbone::checkpoint::Checkpoint;
+use backbone::{Form, Spec, Variant};
+use datasets::Class;
+use std::path::Path;
+use tch::Device;
+
+use crate::cli::BenchArgs;
+use crate::commands::classes_of;
+use crate::commands::subject::Subject;
+use crate::config::{Config, ConfigFile, TaskKind};
+use crate::engine::Forms;
+use crate::failure::Failure;
+use crate::network::Network;
+use crate::task::Task;
+
+/// Outputs of the published classifiers, and their input's side.
+const IMAGENET_CLASSES: u32 = 1000;
+const IMAGENET_SIDE: usize = 224;
+
+/// What a name on the command line means.
+pub(super) struct Named {
+    /// The name in tables.
+    pub name: String,
+    /// The published variant, where the name is one.
+    pub variant: Option<Variant>,
+    file: ConfigFile,
+    weights: Option<Checkpoint>,
+}
+
+/// A task with its network.
+pub(super) struct Model<T: Task> {
+    pub task: T,
+    pub forms: Forms<T>,
+    /// Height and width of the input.
+    pub size: [i64; 2],
+}
+
+impl Named {
+    /// Opens what `name` means.
+    ///
+    /// # Errors
+    /// When nothing of that name is there, or it cannot be read.
+    pub fn open(name: &str, args: &BenchArgs) -> Result<Self, Failure> {
+        if let Ok(variant) = name.parse::<Variant>() {
+            return Self::of_variant(variant);
+        }
+        let (file, weights, variant) = match Subject::open(name, &args.set.overrides)? {
+            Subject::Config(file) => (file, None, None),
+            Subject::Trained { weights, config, .. } => (config, Some(weights), None),
+            Subject::Bare { path, weights } => {
+                let spec = weights.spec().map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
+                (classifier(&spec)?, None, spec.variant())
+            }
+        };
+        let name = Path::new(name).file_stem().unwrap_or(name.as_ref()).to_string_lossy().into_owned();
+        Ok(Self { name, variant, file, weights })
+    }
+
+    /// A published variant as a classifier of ImageNet.
+    ///
+    /// # Errors
+    /// None that a variant could cause.
+    pub fn of_variant(variant: Variant) -> Result<Self, Failure> {
+        let file = classifier(&variant.into())?;
+        Ok(Self { name: variant.name().to_owned(), variant: Some(variant), file, weights: None })
+    }
+
+    /// A classifier of ImageNet on that backbone.
+    ///
+    /// # Errors
+    /// When the specification cannot be built.
+    pub fn of_spec(name: String, spec: &Spec) -> Result<Self, Failure> {
+        Ok(Self { name, variant: spec.variant(), file: classifier(spec)?, weights: None })
+    }
+
+    /// The task.
+    ///
+    /// # Errors
+    /// When the configuration names none.
+    pub fn task(&self) -> Result<TaskKind, Failure> {
+        self.file.task()
+    }
+
+    /// Builds the network on `device`. How long one takes does not depend on its weights: those of the file are used
+    /// where they are in train form, random ones otherwise.
+    ///
+    /// # Errors
+    /// When the configuration or the weights do not fit.
+    pub fn model<T: Task>(&self, args: &BenchArgs, device: Device) -> Result<Model<T>, Failure> {
+        let mut config: Config<T::Keys> = self.file.config()?;
+        if let Some(size) = args.size {
+            config.data.size = size;
+        }
+        let classes = match (args.classes, self.weights.as_ref().and_then(classes_of)) {
+            (Some(count), _) => numbered(count),
+            (None, Some(classes)) => classes,
+            (None, None) if self.variant.is_some() => numbered(IMAGENET_CLASSES),
+            (None, None) => {
+                let data = T::training_data(&config);
+                data.map_err(|failure| failure.hint("--classes COUNT measures the network without the data."))?.classes
+            }
+        };
+        let task = T::new(&config, &classes)?;
+        let mut train = Network::<T>::new(&task, Form::Train, device)?;
+        let in_train_form = |weights: &&Checkpoint| {
+            weights.metadata.as_ref().is_some_and(|metadata| metadata.form == Form::Train) && args.classes.is_none()
+        };
+        if let Some(weights) = self.weights.as_ref().filter(in_train_form) {
+            train.variables.freeze();
+            train.load(&weights.tensors)?;
+        }
+        let forms = Forms::of(&task, train)?;
+        Ok(Model { task, forms, size: config.data.size.sides() })
+    }
+}
+
+fn classifier(spec: &Spec) -> Result<ConfigFile, Failure> {
+    let spec = serde_json::to_string(spec).map_err(Failure::failed)?;
+    let text = format!(
+        "task: classify\nbackbone: {{ spec: {spec} }}\ndata: {{ root: ., size: {IMAGENET_SIDE}, \
+         train: {{ format: folder, path: . }}, val: {{ format: folder, path: . }} }}\n"
+    );
+    ConfigFile::kept_in("variant".as_ref(), &text, &[])
+}
+
+fn numbered(count: u32) -> Vec<Class> {
+    (0..count).map(|id| Class { id: id.into(), name: id.to_string() }).collect()
+}

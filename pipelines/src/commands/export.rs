@@ -1,0 +1,254 @@
+//! `pipeline export`: the deploy form as a file for other programs, checked before it gets its name.
+
+use backbone::checkpoint::Checkpoint as Weights;
+use datasets::Class;
+use serde::Serialize;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use tch::{Device, Kind, Tensor};
+use tch_ext::system;
+
+use super::subject::Subject;
+use super::{classes_of, deployed, for_task, output, to_json};
+use crate::batch::Normalizer;
+use crate::cli::ExportArgs;
+use crate::config::{Config, ConfigFile};
+use crate::console::{self, Output, Table};
+use crate::evaluate::ReportOf;
+use crate::export::{
+    CARD, Card, CardClass, CardInput, Check, Format, Metric, Shipment, assemble, assemble_onnx, compare,
+};
+use crate::failure::Failure;
+use crate::latency::{Latency, measure};
+use crate::network::Network;
+use crate::run_folder::{RunFolder, write_whole};
+use crate::task::{Data, Report, Task};
+use crate::train::checkpoint::Checkpoint;
+
+pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
+    args.check_ending()?;
+    // The phones' engine is slow in a program whose number of threads changes.
+    system::set_intra_op_threads(NonZeroUsize::MIN)?;
+    let (file, weights) = match (Subject::open(&args.subject, &args.set.overrides)?, &args.weights) {
+        (Subject::Config(file), Some(path)) => (file, backbone::checkpoint::read(path).map_err(Failure::failed)?),
+        (Subject::Config(_), None) => {
+            return Err(Failure::usage("a configuration alone has no weights to export")
+                .hint("Add --weights FILE, or name a run's folder."));
+        }
+        (Subject::Trained { config, .. }, Some(path)) => {
+            (config, backbone::checkpoint::read(path).map_err(Failure::failed)?)
+        }
+        (Subject::Trained { config, weights, .. }, None) => (config, weights),
+        (Subject::Bare { path, .. }, _) => {
+            return Err(Failure::usage(format!("{} does not say what it was trained for", path.display()))
+                .hint("Name a configuration, and these weights with --weights."));
+        }
+    };
+    for_task!(file.task()?, T => export::<T>(args, &file, weights))
+}
+
+/// As many classes as a classifier's weights have outputs, with numbers for names.
+fn numbered(weights: &Weights) -> Option<Vec<Class>> {
+    let count = weights.classes()? as u64;
+    console::warning("neither the weights nor data name the classes: they are numbered from 0");
+    Some((0..count).map(|id| Class { id, name: id.to_string() }).collect())
+}
+
+/// What is printed.
+#[derive(Serialize)]
+struct Exported {
+    file: String,
+    card: Card,
+    bytes: u64,
+    tolerance: f64,
+    checks: Vec<Check>,
+    /// Of one image, on one thread, in the file's own runtime.
+    latency_ms: Latency,
+}
+
+fn export<T: Task>(args: &ExportArgs, file: &ConfigFile, weights: Weights) -> Result<(), Failure> {
+    let config: Config<T::Keys> = file.config()?;
+    let classes = classes_of(&weights);
+    let data = validation_data::<T>(&config, classes.as_deref())?;
+    let classes = classes.or_else(|| data.as_ref().map(|data| data.classes.clone()));
+    let classes = classes.or_else(|| numbered(&weights)).ok_or_else(|| {
+        Failure::failed("the weights do not say which classes they know, and the data is not there to tell")
+            .hint("Export a run, or weights that `pipeline reparameterize` wrote.")
+    })?;
+    let task = T::new(&config, &classes)?;
+    let network = deployed(&task, weights, Device::Cpu)?;
+    let shipped = task.shipped(args.raw);
+    let spec = config.backbone.specification()?;
+    let card = Card {
+        name: config.name.clone().unwrap_or_default(),
+        task: config.task,
+        format: args.format,
+        variant: spec.variant().map(|variant| variant.name().to_owned()),
+        backbone: spec,
+        input: CardInput {
+            kind: args.input,
+            size: config.data.size.sides(),
+            fixed_size: shipped.fixed_size,
+            normalization: config.data.normalize,
+        },
+        outputs: shipped.outputs.clone(),
+        raw: args.raw,
+        classes: classes.iter().map(|class| CardClass { id: class.id, name: class.name.clone() }).collect(),
+        metric: metric::<T>(Path::new(&args.subject), args.weights.is_none())?,
+        producer: format!("pipeline {}, libtorch {}", env!("CARGO_PKG_VERSION"), system::libtorch_version()),
+        config: serde_yaml::to_string(&config).map_err(Failure::failed)?,
+    };
+    let module = || assemble(&task, &network, config.data.size.sides(), args.input, &config.data.normalize, &shipped);
+    let extras = [(CARD.to_owned(), card.to_json()?)].into();
+    place(args, |path| {
+        match args.format {
+            Format::Torchscript => module()?.freeze(&[])?.save(path, &extras)?,
+            Format::Lite => module()?.optimize_for_mobile(&[])?.save_for_mobile(path, &extras)?,
+            Format::Onnx => assemble_onnx(&task, &network, &card)?.write(path)?,
+        }
+        let exported = check(args, &task, &network, data.as_ref(), path)?;
+        if args.example {
+            example(args, &task, &network, path)?;
+        }
+        Ok(exported)
+    })
+}
+
+/// Has the file written and checked beside its place, and moves it there only then.
+fn place(args: &ExportArgs, write: impl FnOnce(&Path) -> Result<Exported, Failure>) -> Result<(), Failure> {
+    let path = &args.output;
+    let failed = |error: std::io::Error| Failure::failed(format!("{} cannot be written: {error}", path.display()));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let ending = path.extension().unwrap_or_default().to_string_lossy();
+    let aside = tempfile::Builder::new().prefix(".export-").suffix(&format!(".{ending}")).tempfile_in(folder);
+    let aside = aside.map_err(failed)?;
+    let exported = write(aside.path())?;
+    aside.as_file().sync_all().map_err(failed)?;
+    let operators = match exported.card.format {
+        Format::Lite => Some(tch_ext::jit::LiteModule::load(aside.path())?.operators()?),
+        _ => None,
+    };
+    let aside = aside.into_temp_path();
+    aside.persist(path).map_err(|error| failed(error.error))?;
+    readable(path).map_err(failed)?;
+    write_whole(&Card::beside(path), exported.card.to_json()?.as_bytes())?;
+    if let Some(operators) = operators {
+        let list: String = operators.iter().map(|operator| format!("- {operator}\n")).collect();
+        write_whole(&path.with_extension("operators.yaml"), list.as_bytes())?;
+    }
+    match output(args.json) {
+        Output::Json => console::data(&to_json(&exported)?),
+        Output::Text => console::data(&exported.table().render()),
+    }
+}
+
+/// Gives a file the access that a newly made one has: temporary files are their owner's alone.
+fn readable(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let probe = tempfile::Builder::new()
+        .permissions(std::fs::Permissions::from_mode(0o666))
+        .tempfile_in(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
+    std::fs::set_permissions(path, probe.as_file().metadata()?.permissions())
+}
+
+/// Loads what was written and runs it beside the network.
+fn check<T: Task>(
+    args: &ExportArgs,
+    task: &T,
+    network: &Network<T>,
+    data: Option<&Data<T::Dataset>>,
+    path: &Path,
+) -> Result<Exported, Failure> {
+    let shipment = Shipment::open(path)?;
+    let checks = compare(&shipment, task, network, data)?;
+    let worst = checks.iter().map(|check| check.difference).fold(0.0, f64::max);
+    if worst > args.tolerance {
+        return Err(Failure::failed(format!(
+            "the exported file differs from the network by {worst:.1e} of the largest number, more than {:.1e}; it was removed",
+            args.tolerance
+        ))
+        .hint("--tolerance SHARE sets another limit."));
+    }
+    let images = shipment.random_input(1, shipment.card.input.size);
+    let latency_ms = measure(|| shipment.run(&images).map(|_| ()))?;
+    let bytes = std::fs::metadata(path).map_err(Failure::failed)?.len();
+    let (file, tolerance) = (args.output.display().to_string(), args.tolerance);
+    Ok(Exported { file, bytes, tolerance, checks, latency_ms, card: shipment.card })
+}
+
+/// Writes images as the file takes them, and its outputs for them as the network has them.
+fn example<T: Task>(args: &ExportArgs, task: &T, network: &Network<T>, path: &Path) -> Result<(), Failure> {
+    let shipment = Shipment::open(path)?;
+    let [height, width] = shipment.card.input.size;
+    let bytes = Tensor::randint(256, [1, height, width, 3], (Kind::Uint8, Device::Cpu));
+    let images = Normalizer::new(&shipment.card.input.normalization, Device::Cpu, true).bytes(&bytes);
+    let outputs = tch::no_grad(|| task.shipped_outputs(&network.model, &images, args.raw))?;
+    let names = shipment.card.outputs.iter().map(|port| port.name.clone());
+    let named = names.zip(outputs).chain([("images".to_owned(), shipment.input(&bytes))]);
+    let named: Vec<(String, Tensor)> = named.map(|(name, tensor)| (name, tensor.contiguous())).collect();
+    let mut place = args.output.as_os_str().to_owned();
+    place.push(".example.safetensors");
+    Tensor::write_safetensors(&named, place).map_err(Failure::failed)
+}
+
+/// The validation set, where it is there.
+fn validation_data<T: Task>(
+    config: &Config<T::Keys>,
+    classes: Option<&[Class]>,
+) -> Result<Option<Data<T::Dataset>>, Failure> {
+    if !config.data.root.is_dir() {
+        console::warning(format!(
+            "{} is not there: the file is compared on random images only",
+            config.data.root.display()
+        ));
+        return Ok(None);
+    }
+    T::validation_data(config, classes).map(Some)
+}
+
+/// What the run's best checkpoint reached.
+fn metric<T: Task>(subject: &Path, of_best: bool) -> Result<Option<Metric>, Failure> {
+    if !of_best || !subject.is_dir() {
+        return Ok(None);
+    }
+    let Some(best) = Checkpoint::find(&RunFolder::open(subject)?.checkpoints(), "best") else { return Ok(None) };
+    let value = best.state()?.position.best;
+    Ok(value.map(|value| Metric { name: ReportOf::<T>::HEADLINE.to_owned(), value }))
+}
+
+impl Exported {
+    fn table(&self) -> Table {
+        let mut table = Table::new(format!("{}: {}", self.file, self.card.summary()), &["", ""]);
+        let mut row = |name: String, value: String| table.rows.push(vec![name, value]);
+        row("size".into(), format!("{:.2} MB", self.bytes as f64 / 1e6));
+        for Check { on, images, difference } in &self.checks {
+            row(format!("largest difference on {images} {on}"), format!("{difference:.1e} of the largest number"));
+        }
+        row("tolerance".into(), format!("{:.1e}", self.tolerance));
+        let Latency { median, p5, p95, .. } = self.latency_ms;
+        row("latency, one image, one thread".into(), format!("{median:.2} ms (p5 {p5:.2}, p95 {p95:.2})"));
+        for port in &self.card.outputs {
+            row(
+                format!("output {}", port.name),
+                format!("{} [{}]: {}", port.dtype, port.shape.join(", "), port.meaning),
+            );
+        }
+        table
+    }
+}
+
+impl ExportArgs {
+    /// Readers tell the formats by the ending.
+    fn check_ending(&self) -> Result<(), Failure> {
+        if Format::of(&self.output) == Some(self.format) {
+            return Ok(());
+        }
+        let ending = match self.format {
+            Format::Torchscript => ".pt",
+            Format::Lite => ".ptl",
+            Format::Onnx => ".onnx",
+        };
+        Err(Failure::usage(format!("{}: a file for {} ends in {ending}", self.output.display(), self.format.name())))
+    }
+}

@@ -1,0 +1,174 @@
+//! The ways to run a network.
+
+use backbone::{Form, Mode};
+use clap::ValueEnum;
+use serde::Serialize;
+use tch::{Cuda, Device, Kind, Tensor};
+use tch_ext::jit::{LiteModule, Module, set_onednn_fusion};
+
+use crate::config::Precision;
+use crate::failure::Failure;
+use crate::latency::Run;
+use crate::network::Network;
+use crate::script::trace;
+use crate::task::Task;
+
+/// A way to run a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// Train form, operation by operation
+    Train,
+    /// Deploy form, operation by operation
+    Deploy,
+    /// Deploy form as frozen TorchScript
+    Script,
+    /// Deploy form as frozen TorchScript, fused by oneDNN's graph compiler (CPU)
+    Onednn,
+    /// The same in bfloat16 (CPU)
+    OnednnBf16,
+    /// Deploy form in the lite interpreter of phones, prepacked for XNNPACK (CPU)
+    Lite,
+}
+
+impl Engine {
+    /// The form of the network that it runs.
+    pub fn form(self) -> Form {
+        if self == Self::Train { Form::Train } else { Form::Deploy }
+    }
+
+    /// Whether it runs on such a device.
+    pub fn runs_on(self, device: Device) -> bool {
+        device == Device::Cpu || matches!(self, Self::Train | Self::Deploy | Self::Script)
+    }
+
+    /// The name on the command line and in tables.
+    pub fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}
+
+/// A network in both forms, frozen and laid out channels-last.
+pub struct Forms<T: Task> {
+    /// As trained.
+    pub train: Network<T>,
+    /// As deployed.
+    pub deploy: Network<T>,
+}
+
+impl<T: Task> Forms<T> {
+    /// The forms of a network in train form.
+    ///
+    /// # Errors
+    /// When the deploy form cannot be built.
+    pub fn of(task: &T, mut train: Network<T>) -> Result<Self, Failure> {
+        train.variables.freeze();
+        let deploy = train.deployed(task)?;
+        crate::train::lay_channels_last(&train)?;
+        crate::train::lay_channels_last(&deploy)?;
+        Ok(Self { train, deploy })
+    }
+
+    /// The network in that form.
+    pub fn form(&self, form: Form) -> &Network<T> {
+        if form == Form::Train { &self.train } else { &self.deploy }
+    }
+}
+
+/// Random images `[N, 3, H, W]` on `device`, laid out as a decoder's rows of interleaved pixels are.
+pub fn random_images(batch: i64, size: [i64; 2], device: Device) -> Tensor {
+    Tensor::randn([batch, size[0], size[1], 3], (Kind::Float, device)).permute([0, 3, 1, 2])
+}
+
+/// One run of the network on `images` by that engine. What an engine compiles is compiled now.
+///
+/// # Errors
+/// When libtorch has no such engine, or cannot take the network.
+pub fn prepare<'a, T: Task>(
+    engine: Engine,
+    task: &'a T,
+    forms: &'a Forms<T>,
+    images: &Tensor,
+) -> Result<Run<'a>, Failure> {
+    let images = images.shallow_clone();
+    let network = forms.form(engine.form());
+    let script = |precision| trace(task, network, &images, precision)?.freeze(&[]).map_err(Failure::from);
+    match engine {
+        Engine::Train | Engine::Deploy => Ok(Box::new(move || {
+            tch::no_grad(|| task.forward(&network.model, &images, Mode::Eval))?;
+            settle(images.device());
+            Ok(())
+        })),
+        Engine::Script => scripted(script(Precision::Fp32)?, images, false),
+        Engine::Onednn => scripted(script(Precision::Fp32)?, images, true),
+        Engine::OnednnBf16 => scripted(script(Precision::Bf16)?, images, true),
+        Engine::Lite => {
+            let file = tempfile::Builder::new().suffix(".ptl").tempfile().map_err(Failure::failed)?;
+            trace(task, network, &images, Precision::Fp32)?
+                .optimize_for_mobile(&[])?
+                .save_for_mobile(file.path(), &Default::default())?;
+            lite(LiteModule::load(file.path())?, images)
+        }
+    }
+}
+
+/// One run of a TorchScript module; with `fused`, what oneDNN's graph compiler can take goes there.
+///
+/// # Errors
+/// When the module does not take the images.
+pub fn scripted(module: Module, images: Tensor, fused: bool) -> Result<Run<'static>, Failure> {
+    let inputs = [images];
+    compile(&module, &inputs, fused)?;
+    Ok(Box::new(move || {
+        module.run(&inputs)?;
+        settle(inputs[0].device());
+        Ok(())
+    }))
+}
+
+/// One run of a file for the lite interpreter.
+///
+/// # Errors
+/// When the module does not take the images.
+pub fn lite(module: LiteModule, images: Tensor) -> Result<Run<'static>, Failure> {
+    let inputs = [images];
+    module.run(&inputs)?;
+    Ok(Box::new(move || {
+        module.run(&inputs)?;
+        Ok(())
+    }))
+}
+
+/// Runs of a method until it is compiled for its inputs: the first records, the second compiles.
+const COMPILED_AFTER: usize = 3;
+
+/// Has libtorch compile `forward` for such inputs, with or without oneDNN's fusion.
+///
+/// # Errors
+/// When the module does not take the inputs.
+pub fn compile(module: &Module, inputs: &[Tensor], fused: bool) -> Result<(), Failure> {
+    let before = set_onednn_fusion(fused)?;
+    let ran = (0..COMPILED_AFTER).try_for_each(|_| module.run(inputs).map(|_| ()));
+    set_onednn_fusion(before)?;
+    Ok(ran?)
+}
+
+/// Waits until a device has done what it was told.
+fn settle(device: Device) {
+    if let Device::Cuda(index) = device {
+        Cuda::synchronize(index as i64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_command_line() {
+        for engine in Engine::value_variants() {
+            assert_eq!(Engine::from_str(&engine.name(), false), Ok(*engine));
+        }
+        assert!(Engine::Lite.runs_on(Device::Cpu) && !Engine::Lite.runs_on(Device::Cuda(0)));
+    }
+}

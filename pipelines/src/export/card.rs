@@ -1,0 +1,135 @@
+//! What an exported file says about itself: it travels inside the file and lies beside it.
+
+use backbone::{Normalization, Spec};
+use datasets::Class;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+use super::{Format, Input};
+use crate::config::{Config, Keys, TaskKind};
+use crate::failure::Failure;
+use crate::task::Port;
+
+/// The name of the card inside a TorchScript archive, and its key in an ONNX file.
+pub const CARD: &str = "model.json";
+
+/// The numbers that a run was judged by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    /// Its name.
+    pub name: String,
+    /// Its value on the run's validation set, before the export.
+    pub value: f64,
+}
+
+/// What an exported file is: what to feed it, what comes out, and where it is from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// The name of the run or configuration.
+    pub name: String,
+    /// What it was trained for.
+    pub task: TaskKind,
+    /// The kind of file.
+    pub format: Format,
+    /// The published variant that its backbone is, where it is one.
+    pub variant: Option<String>,
+    /// The backbone.
+    pub backbone: Spec,
+    /// What it takes.
+    pub input: CardInput,
+    /// What it gives, in this order.
+    pub outputs: Vec<Port>,
+    /// Whether the outputs are those of the network, without the steps that usually follow.
+    pub raw: bool,
+    /// The classes, in the order that outputs count them.
+    pub classes: Vec<CardClass>,
+    /// How good it was.
+    pub metric: Option<Metric>,
+    /// The program that wrote it, and its libtorch.
+    pub producer: String,
+    /// The configuration that it was trained with, as YAML.
+    pub config: String,
+}
+
+/// What an exported file takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CardInput {
+    /// Layout and range.
+    pub kind: Input,
+    /// Height and width in pixels.
+    pub size: [i64; 2],
+    /// Whether it takes images of that size only.
+    pub fixed_size: bool,
+    /// What it does, or what the caller has to do, to pixels in 0..1.
+    pub normalization: Normalization,
+}
+
+/// A class.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CardClass {
+    /// The id in the data set's annotations.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+}
+
+impl Card {
+    /// The classes as data sets have them.
+    pub fn classes(&self) -> Vec<Class> {
+        self.classes.iter().map(|class| Class { id: class.id, name: class.name.clone() }).collect()
+    }
+
+    /// In a line.
+    pub fn summary(&self) -> String {
+        let CardInput { kind, size: [height, width], fixed_size, .. } = &self.input;
+        let what = match kind {
+            Input::Normalized => format!("normalised fp32 [N, 3, {height}, {width}]"),
+            Input::Nchw => format!("uint8 [N, 3, {height}, {width}]"),
+            Input::Nhwc => format!("uint8 [N, {height}, {width}, 3]"),
+        };
+        let any = if *fixed_size { "" } else { " or any other size" };
+        format!("{}, {} classes, takes {what}{any}", self.name, self.classes.len())
+    }
+
+    /// As JSON.
+    ///
+    /// # Errors
+    /// None that a card could cause.
+    pub fn to_json(&self) -> Result<String, Failure> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n").map_err(Failure::failed)
+    }
+
+    /// Reads the card of `file`.
+    ///
+    /// # Errors
+    /// When the text is no card.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, Failure> {
+        serde_json::from_str(text).map_err(|error| Failure::failed(format!("{}: {CARD}: {error}", file.display())))
+    }
+
+    /// Where the card of `file` lies: beside it.
+    pub fn beside(file: &Path) -> PathBuf {
+        let mut name = file.as_os_str().to_owned();
+        name.push(".json");
+        PathBuf::from(name)
+    }
+
+    /// Refuses a configuration whose images the file does not take as they come.
+    ///
+    /// # Errors
+    /// Another size, where the file takes one only, or another normalisation.
+    pub fn check<K: Keys>(&self, config: &Config<K>) -> Result<(), Failure> {
+        let CardInput { size, fixed_size, normalization, .. } = &self.input;
+        if *fixed_size && config.data.size.sides() != *size {
+            let [height, width] = config.data.size.sides();
+            return Err(Failure::usage(format!(
+                "data.size is {height}x{width}, but the file takes {}x{} only",
+                size[0], size[1]
+            )));
+        }
+        if config.data.normalize != *normalization {
+            return Err(Failure::usage("data.normalize is not what the file was exported with"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+//! Whether an exported file computes what the network does.
+
+use datasets::{Dataset, Image, SampleRng};
+use serde::Serialize;
+use tch::{Device, Kind, Tensor};
+
+use super::Shipment;
+use crate::batch::{Normalizer, stack};
+use crate::failure::Failure;
+use crate::network::Network;
+use crate::task::{Data, Task};
+
+/// A comparison of a file with the network that it was made from.
+#[derive(Debug, Serialize)]
+pub struct Check {
+    /// What both were given.
+    pub on: &'static str,
+    /// How many images.
+    pub images: usize,
+    /// The largest difference, relative to the largest number.
+    pub difference: f64,
+}
+
+/// Real images that are tried, at most.
+const REAL: usize = 8;
+/// By how much the sides of a random image differ from the configured ones, where the file takes any.
+const OTHER_SIZE: i64 = 32;
+
+/// Compares the file with the network in deploy form on random images, alone and in a batch, and on images of `data`.
+///
+/// # Errors
+/// When either cannot run, or an image cannot be read.
+pub fn compare<T: Task>(
+    shipment: &Shipment,
+    task: &T,
+    network: &Network<T>,
+    data: Option<&Data<T::Dataset>>,
+) -> Result<Vec<Check>, Failure> {
+    let normalizer = Normalizer::new(&shipment.card.input.normalization, Device::Cpu, true);
+    let difference = |bytes: &Tensor| {
+        let outputs = shipment.run(&shipment.input(bytes))?;
+        tch::no_grad(|| task.difference(&network.model, &normalizer.bytes(bytes), &outputs, shipment.card.raw))
+    };
+    let [height, width] = shipment.card.input.size;
+    let mut shapes = vec![[1, height, width], [3, height, width]];
+    if !shipment.card.input.fixed_size {
+        shapes.push([1, height + OTHER_SIZE, width + 2 * OTHER_SIZE]);
+    }
+    let mut random = Check { on: "random images", images: 0, difference: 0.0 };
+    for [images, height, width] in shapes {
+        let bytes = Tensor::randint(256, [images, height, width, 3], (Kind::Uint8, Device::Cpu));
+        random.add(images as usize, difference(&bytes)?);
+    }
+    let mut checks = vec![random];
+    if let Some(data) = data {
+        let mut real = Check { on: "validation images", images: 0, difference: 0.0 };
+        for index in 0..data.samples.len().min(REAL) {
+            let sample =
+                data.samples.load(index, 0, &mut SampleRng::for_sample(0, 0, index as u64)).map_err(Failure::failed)?;
+            let image: &Image = T::image(&sample);
+            real.add(1, difference(&stack([image].into_iter()))?);
+        }
+        if real.images > 0 {
+            checks.push(real);
+        }
+    }
+    Ok(checks)
+}
+
+impl Check {
+    fn add(&mut self, images: usize, difference: f64) {
+        self.images += images;
+        // What is not a number differs, and `max` would hide it.
+        self.difference = if difference.is_nan() { f64::INFINITY } else { self.difference.max(difference) };
+    }
+}

@@ -1,0 +1,58 @@
+//! Exported files: TorchScript, files for the lite interpreter, ONNX. Writing, checking and running them.
+
+mod card;
+mod check;
+mod onnx;
+mod script;
+mod shipped;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+pub use card::{CARD, Card, CardClass, CardInput, Metric};
+pub use check::{Check, compare};
+pub use onnx::assemble_onnx;
+pub use script::assemble;
+pub use shipped::Shipment;
+
+/// A kind of exported file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// For torch.jit.load in Python and torch::jit::load in C++ (.pt)
+    Torchscript,
+    /// For the lite interpreter of Android and iOS (.ptl)
+    Lite,
+    /// For ONNX Runtime and other engines (.onnx)
+    Onnx,
+}
+
+impl Format {
+    /// The word on the command line.
+    pub fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// The format that the ending of a name stands for.
+    pub fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "pt" => Some(Self::Torchscript),
+            "ptl" => Some(Self::Lite),
+            "onnx" => Some(Self::Onnx),
+            _ => None,
+        }
+    }
+}
+
+/// What an exported file takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Input {
+    /// fp32 [N, 3, H, W], normalised by the caller
+    Normalized,
+    /// uint8 [N, 3, H, W], RGB; normalised inside
+    Nchw,
+    /// uint8 [N, H, W, 3], RGB, as image decoders give it; normalised inside
+    Nhwc,
+}

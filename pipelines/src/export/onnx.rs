@@ -1,0 +1,93 @@
+//! The network with what an app needs around it, as an ONNX file; and tensors on their way through a session.
+
+use backbone::Normalization;
+use onnx::{Array, Builder, Data, Dim, Element, Layout, Model};
+use std::path::Path;
+use tch::{Device, Kind, Tensor};
+
+use super::{CARD, Card, Input};
+use crate::config::Precision;
+use crate::engine::random_images;
+use crate::failure::Failure;
+use crate::network::Network;
+use crate::script::trace;
+use crate::task::{OnnxGraph, Task};
+
+impl From<onnx::Error> for Failure {
+    fn from(error: onnx::Error) -> Self {
+        Self::failed(error)
+    }
+}
+
+/// Images that the network is recorded with: two, so that no step takes the batch for a side of one.
+const EXAMPLES: i64 = 2;
+
+/// A file that takes and gives what `card` says, with the card in its metadata.
+///
+/// # Errors
+/// When the network has an operation that ONNX files of ours do not.
+pub fn assemble_onnx<T: Task>(task: &T, network: &Network<T>, card: &Card) -> Result<Model, Failure> {
+    let size = card.input.size;
+    let recorded = trace(task, network, &random_images(EXAMPLES, size, Device::Cpu), Precision::Fp32)?;
+    let mut builder = Builder::new("MobileOne");
+    let batch = Dim::named("batch");
+    let sides = match card.input.fixed_size {
+        true => size.map(Dim::Fixed),
+        false => ["height", "width"].map(Dim::named),
+    };
+    let [height, width] = sides.clone();
+    let (layout, element, shape) = match card.input.kind {
+        Input::Nhwc => (Layout::ChannelsLast, Element::U8, [batch.clone(), height, width, Dim::Fixed(3)]),
+        Input::Nchw => (Layout::ChannelsFirst, Element::U8, [batch.clone(), Dim::Fixed(3), height, width]),
+        Input::Normalized => (Layout::ChannelsFirst, Element::F32, [batch.clone(), Dim::Fixed(3), height, width]),
+    };
+    let images = builder.input("images", element, &shape)?;
+    let Normalization { mean, std } = card.input.normalization;
+    let [mean, std] = [mean, std].map(|row| row.map(|value| value as f32));
+    let normalized = match card.input.kind {
+        Input::Normalized => images.clone(),
+        Input::Nchw | Input::Nhwc => builder.normalize(&images, layout, mean, std)?,
+    };
+    let numbers = builder.network(&recorded.nodes("forward")?, &[normalized])?;
+    task.ship_onnx(
+        &network.model,
+        &mut OnnxGraph { builder: &mut builder, numbers, images, layout, batch, sides },
+        card.raw,
+    )?;
+    Ok(builder.finish(&[(CARD.to_owned(), card.to_json()?)].into())?)
+}
+
+/// The card in an ONNX file, where it has one.
+pub fn card_of(path: &Path) -> Result<Option<String>, Failure> {
+    Ok(Model::read(path)?.metadata().remove(CARD))
+}
+
+/// A tensor of bytes or fp32 as an array.
+///
+/// # Errors
+/// For other kinds.
+pub fn to_array(tensor: &Tensor) -> Result<Array, Failure> {
+    let shape = tensor.size().iter().map(|&side| side as usize).collect();
+    let flat = tensor.contiguous().view(-1);
+    let data = match tensor.kind() {
+        Kind::Uint8 => Data::U8(Vec::try_from(flat).map_err(Failure::failed)?),
+        Kind::Float => Data::F32(Vec::try_from(flat).map_err(Failure::failed)?),
+        other => return Err(Failure::failed(format!("images of {other:?} are not for ONNX files"))),
+    };
+    Ok(Array::new(shape, data)?)
+}
+
+/// An array as a tensor.
+///
+/// # Errors
+/// For kinds that no output of ours has.
+pub fn to_tensor(array: &Array) -> Result<Tensor, Failure> {
+    let shape: Vec<i64> = array.shape().iter().map(|&side| side as i64).collect();
+    let flat = match array.data() {
+        Data::F32(numbers) => Tensor::from_slice(numbers),
+        Data::I64(numbers) => Tensor::from_slice(numbers),
+        Data::U8(numbers) => Tensor::from_slice(numbers),
+        _ => return Err(Failure::failed(format!("an output of {} is not for images", array.element().name()))),
+    };
+    Ok(flat.view(&shape[..]))
+}

@@ -1,0 +1,61 @@
+//! The network with what an app needs around it, as one TorchScript module.
+
+use backbone::Normalization;
+use tch::{Device, Kind, Tensor};
+use tch_ext::jit::{Module, Tracing};
+
+use super::Input;
+use crate::engine::random_images;
+use crate::failure::Failure;
+use crate::network::Network;
+use crate::task::{Shipped, Task};
+
+/// Images that the network is recorded with: two, so that no step takes the batch for a side of one.
+const EXAMPLES: i64 = 2;
+
+/// A module that takes what `input` says and gives what `shipped` says: normalisation, the network recorded on images of
+/// `size`, and the task's last steps.
+///
+/// # Errors
+/// When the network does not take such images, or libtorch cannot record or compile it.
+pub fn assemble<T: Task>(
+    task: &T,
+    network: &Network<T>,
+    size: [i64; 2],
+    input: Input,
+    normalization: &Normalization,
+    shipped: &Shipped,
+) -> Result<Module, Failure> {
+    let weights: Vec<(String, Tensor)> = network.state().into_iter().collect();
+    let images = random_images(EXAMPLES, size, Device::Cpu);
+    let recorded = Tracing::new("Network")
+        .parameters(&weights)
+        .input("images", &images)
+        .record(|inputs| task.shipped_network(&network.model, &inputs[0]))?;
+    let mut module = Module::new("MobileOne")?;
+    let row = |values: [f64; 3]| Tensor::from_slice(&values).to_kind(Kind::Float).view([1, 3, 1, 1]);
+    let Normalization { mean, std } = normalization;
+    if input != Input::Normalized {
+        module.register_tensor("shift", &row(mean.map(|value| value * 255.0)))?;
+        module.register_tensor("scale", &row(std.map(|value| 1.0 / (255.0 * value))))?;
+    }
+    module.register_module("network", recorded)?;
+    module.define(&source(input, shipped))?;
+    Ok(module)
+}
+
+/// The words of the module's methods.
+fn source(input: Input, shipped: &Shipped) -> String {
+    let x = match input {
+        Input::Normalized => "images",
+        Input::Nchw => "(images.float() - self.shift) * self.scale",
+        Input::Nhwc => "(images.permute([0, 3, 1, 2]).float() - self.shift) * self.scale",
+    };
+    let result = match shipped.outputs.len() {
+        1 => "Tensor".to_owned(),
+        count => format!("Tuple[{}]", vec!["Tensor"; count].join(", ")),
+    };
+    let body = format!("x = {x}\n{} = self.network.forward(x)\n{}", shipped.names.join(", "), shipped.body);
+    let body: String = body.lines().map(|line| format!("    {line}\n")).collect();
+    format!("{}\ndef forward(self, images) -> {result}:\n{body}", shipped.helpers)
+}

@@ -1,0 +1,105 @@
+//! An exported file, loaded by its own runtime.
+
+use onnx::Session;
+use std::path::Path;
+use tch::{Device, Kind, Tensor};
+use tch_ext::jit::{LiteModule, Module, extra_files};
+
+use super::onnx::{card_of, to_array, to_tensor};
+use super::{CARD, Card, Format, Input};
+use crate::batch::Normalizer;
+use crate::failure::Failure;
+use crate::predictor::Predictor;
+use crate::task::Task;
+
+/// An exported file, ready to run on the CPU.
+pub struct Shipment {
+    /// What it says about itself.
+    pub card: Card,
+    runtime: Runtime,
+}
+
+enum Runtime {
+    Script(Module),
+    Lite(LiteModule),
+    Onnx(Box<Session>),
+}
+
+impl Shipment {
+    /// Whether `path` is, by its ending and what is in it, a file that [`Shipment::open`] opens. Weights that Python saved
+    /// end in `.pt` as well.
+    pub fn is_one(path: &Path) -> bool {
+        match Format::of(path) {
+            Some(Format::Torchscript) => extra_files(path).is_ok_and(|files| files.contains_key(CARD)),
+            Some(Format::Lite | Format::Onnx) => true,
+            None => false,
+        }
+    }
+
+    /// Loads an exported file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or was not exported by this program.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        let format = Format::of(path).ok_or_else(|| {
+            Failure::usage(format!("{} is no exported file by its name", path.display()))
+                .hint("Exported files end in .pt, .ptl or .onnx.")
+        })?;
+        let foreign = || {
+            Failure::failed(format!("{} has no {CARD}: it was not exported by this program", path.display()))
+                .hint("`pipeline export` writes files that can be evaluated.")
+        };
+        let text = match format {
+            Format::Torchscript | Format::Lite => extra_files(path)?.remove(CARD),
+            Format::Onnx => card_of(path)?,
+        };
+        let text = text.ok_or_else(foreign)?;
+        let runtime = match format {
+            Format::Torchscript => Runtime::Script(Module::load(path, Device::Cpu)?),
+            Format::Lite => Runtime::Lite(LiteModule::load(path)?),
+            Format::Onnx => Runtime::Onnx(Box::new(Session::load(path)?)),
+        };
+        Ok(Self { card: Card::parse(path, &text)?, runtime })
+    }
+
+    /// Runs the file on images as its card wants them.
+    ///
+    /// # Errors
+    /// When it does not take them.
+    pub fn run(&self, images: &Tensor) -> Result<Vec<Tensor>, Failure> {
+        let inputs = [images.shallow_clone()];
+        Ok(match &self.runtime {
+            Runtime::Script(module) => module.run(&inputs)?,
+            Runtime::Lite(module) => module.run(&inputs)?,
+            Runtime::Onnx(session) => {
+                let outputs = session.run(&[to_array(images)?])?;
+                outputs.iter().map(to_tensor).collect::<Result<_, _>>()?
+            }
+        })
+    }
+
+    /// Images of one size, `[N, H, W, 3]` bytes, as the file takes them.
+    pub fn input(&self, bytes: &Tensor) -> Tensor {
+        match self.card.input.kind {
+            Input::Nhwc => bytes.shallow_clone(),
+            Input::Nchw => bytes.permute([0, 3, 1, 2]).contiguous(),
+            Input::Normalized => {
+                Normalizer::new(&self.card.input.normalization, Device::Cpu, true).bytes(bytes).contiguous()
+            }
+        }
+    }
+
+    /// Random images that the file takes.
+    pub fn random_input(&self, batch: i64, size: [i64; 2]) -> Tensor {
+        let bytes = Tensor::randint(256, [batch, size[0], size[1], 3], (Kind::Uint8, Device::Cpu));
+        self.input(&bytes)
+    }
+}
+
+impl<T: Task> Predictor<T> for Shipment {
+    fn predict(&self, task: &T, batch: &[T::Sample]) -> Result<Vec<T::Prediction>, Failure> {
+        let bytes = crate::batch::stack(batch.iter().map(T::image));
+        let outputs = self.run(&self.input(&bytes))?;
+        task.read_shipped(&outputs, self.card.raw, batch)
+    }
+}

@@ -1,0 +1,168 @@
+//! What a network costs: parameters, multiply-adds, file size, and time on this machine.
+
+use backbone::{Cost, Form};
+use serde::Serialize;
+use std::path::Path;
+use std::time::Duration;
+use tch::{Device, Tensor};
+
+use crate::console::{self, Table};
+use crate::engine::{Engine, Forms, prepare, random_images};
+use crate::environment::Machine;
+use crate::failure::Failure;
+use crate::latency::{self, Latency, Run, measure_by_turns};
+use crate::network::Network;
+use crate::task::Task;
+
+/// What a network costs for one image.
+#[derive(Clone, Debug, Serialize)]
+pub struct Footprint {
+    /// Height and width of the input.
+    pub size: [i64; 2],
+    /// As trained.
+    pub train: Weight,
+    /// As deployed.
+    pub deploy: Weight,
+    /// Of the file of weights.
+    pub file_bytes: u64,
+    /// How long it takes here, where that was measured.
+    pub latency: Option<Timing>,
+}
+
+/// A network in one form.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Weight {
+    /// Trainable parameters.
+    pub parameters: i64,
+    /// Multiply-adds.
+    pub macs: i64,
+}
+
+/// Times on a machine.
+#[derive(Clone, Debug, Serialize)]
+pub struct Timing {
+    /// The machine.
+    pub machine: Machine,
+    /// How it was measured, in a sentence.
+    pub method: String,
+    /// By engine, or by the kind of an exported file; a single image at a time, on random pixels.
+    pub engines: Vec<(String, Latency)>,
+}
+
+/// The engines of a report, of which a device has some.
+const ENGINES: [Engine; 4] = [Engine::Train, Engine::Deploy, Engine::Script, Engine::Onednn];
+/// Time for each of them.
+const TIMED: Duration = Duration::from_secs(1);
+
+impl Footprint {
+    /// Of the network that `task` builds for inputs of `size`. Times do not depend on the weights; they are measured on
+    /// `device` where one is given.
+    ///
+    /// # Errors
+    /// When the network cannot be built or run, or the file is not there.
+    pub fn of<T: Task>(task: &T, size: [i64; 2], file: &Path, device: Option<Device>) -> Result<Self, Failure> {
+        let train = Network::<T>::new(task, Form::Train, device.unwrap_or(Device::Cpu))?;
+        let forms = Forms::of(task, train)?;
+        let latency = device.map(|device| {
+            let images = random_images(1, size, device);
+            let engines = ENGINES.into_iter().filter(|engine| engine.runs_on(device));
+            let runs = engines.filter_map(|engine| prepared(engine, task, &forms, &images));
+            Timing::of(runs.collect(), device)
+        });
+        Self::with(task, &forms, size, file, latency.transpose()?)
+    }
+
+    /// Of an exported file that a network of `task` went into; `run` is one run of it, where it is to be measured.
+    ///
+    /// # Errors
+    /// When the network cannot be built, the file run, or is not there.
+    pub fn of_file<T: Task>(
+        task: &T,
+        size: [i64; 2],
+        file: &Path,
+        run: Option<(String, Run<'_>)>,
+    ) -> Result<Self, Failure> {
+        let forms = Forms::of(task, Network::<T>::new(task, Form::Train, Device::Cpu)?)?;
+        let latency = run.map(|run| Timing::of(vec![run], Device::Cpu)).transpose()?;
+        Self::with(task, &forms, size, file, latency)
+    }
+
+    fn with<T: Task>(
+        task: &T,
+        forms: &Forms<T>,
+        size: [i64; 2],
+        file: &Path,
+        latency: Option<Timing>,
+    ) -> Result<Self, Failure> {
+        let weight = |form| Weight::from(&task.cost(&forms.form(form).model, form));
+        let file_bytes = std::fs::metadata(file)
+            .map_err(|error| Failure::failed(format!("{} cannot be read: {error}", file.display())))?
+            .len();
+        Ok(Self { size, train: weight(Form::Train), deploy: weight(Form::Deploy), file_bytes, latency })
+    }
+
+    /// The median time of a single image by that engine, where it was measured.
+    pub fn median_ms(&self, engine: Engine) -> Option<f64> {
+        let engines = &self.latency.as_ref()?.engines;
+        engines.iter().find(|(measured, _)| *measured == engine.name()).map(|(_, latency)| latency.median)
+    }
+
+    /// What a person sees.
+    pub fn tables(&self) -> Vec<Table> {
+        let [height, width] = self.size;
+        let title = format!("Input {height}x{width}; file {:.2} MB", self.file_bytes as f64 / 1e6);
+        let mut weights = Table::new(title, &["form", "parameters", "multiply-adds"]);
+        for (form, Weight { parameters, macs }) in [("train", self.train), ("deploy", self.deploy)] {
+            weights.rows.push(vec![form.to_owned(), parameters.to_string(), macs.to_string()]);
+        }
+        let mut tables = vec![weights];
+        if let Some(Timing { machine, method, engines }) = &self.latency {
+            let mut times = Table::new(
+                format!("One image at a time: {machine}\n{method}"),
+                &["engine", "median ms", "p5", "p95", "min", "images/s"],
+            );
+            times.rows.extend(engines.iter().map(|(engine, Latency { median, p5, p95, minimum, .. })| {
+                let numbers = [*median, *p5, *p95, *minimum].map(|ms| format!("{ms:.2}"));
+                let rate = format!("{:.1}", 1e3 / median);
+                std::iter::once(engine.clone()).chain(numbers).chain([rate]).collect()
+            }));
+            tables.push(times);
+        }
+        tables
+    }
+}
+
+/// A run by that engine; one that cannot take the network is left out of a report, and said. (oneDNN's compiler takes some shapes
+/// and then fails on them.)
+pub fn prepared<'a, T: Task>(
+    engine: Engine,
+    task: &'a T,
+    forms: &'a Forms<T>,
+    images: &Tensor,
+) -> Option<(String, Run<'a>)> {
+    match prepare(engine, task, forms, images) {
+        Ok(run) => Some((engine.name(), run)),
+        Err(failure) => {
+            console::warning(format!("the engine {} is left out: {failure}", engine.name()));
+            None
+        }
+    }
+}
+
+impl From<&Cost> for Weight {
+    fn from(cost: &Cost) -> Self {
+        Self { parameters: cost.parameters(), macs: cost.macs() }
+    }
+}
+
+impl Timing {
+    fn of(runs: Vec<(String, Run<'_>)>, device: Device) -> Result<Self, Failure> {
+        let (names, mut runs): (Vec<String>, Vec<Run<'_>>) = runs.into_iter().unzip();
+        let latencies = measure_by_turns(&mut runs, TIMED, |_| ())?;
+        Ok(Self {
+            machine: Machine::now(device, &[]),
+            method: latency::method(TIMED),
+            engines: names.into_iter().zip(latencies).collect(),
+        })
+    }
+}

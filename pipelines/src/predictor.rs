@@ -1,0 +1,41 @@
+//! What turns prepared samples into predictions: a network of ours, or a file that was exported from one.
+
+use backbone::Mode;
+
+use crate::batch::Normalizer;
+use crate::config::Precision;
+use crate::failure::Failure;
+use crate::network::Network;
+use crate::precision;
+use crate::task::Task;
+
+/// Says what is in the images of a batch.
+pub trait Predictor<T: Task> {
+    /// A prediction for each sample.
+    ///
+    /// # Errors
+    /// When the network does not take the images, or its output cannot be decoded.
+    fn predict(&self, task: &T, batch: &[T::Sample]) -> Result<Vec<T::Prediction>, Failure>;
+}
+
+/// A network, run operation by operation.
+pub struct Eager<'a, T: Task> {
+    /// The network.
+    pub network: &'a Network<T>,
+    /// Brings images to its device and range.
+    pub normalizer: &'a Normalizer,
+    /// What the forward pass computes in.
+    pub precision: Precision,
+}
+
+impl<T: Task> Predictor<T> for Eager<'_, T> {
+    fn predict(&self, task: &T, batch: &[T::Sample]) -> Result<Vec<T::Prediction>, Failure> {
+        let Self { network, normalizer, precision } = self;
+        tch::no_grad(|| {
+            let images = normalizer.batch(batch.iter().map(T::image));
+            let forward = || task.forward(&network.model, &images, Mode::Eval);
+            let output = precision::forward(*precision, network.device(), forward)??;
+            task.predictions(&network.model, &output, batch)
+        })
+    }
+}

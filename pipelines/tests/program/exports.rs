@@ -1,0 +1,234 @@
+//! Files for other programs: written, checked, evaluated and used for prediction.
+
+use crate::tasks::{TASKS, train_task};
+use crate::workshop::{Workshop, fail, output, pipeline, read, succeed};
+use serde_json::Value;
+use std::path::Path;
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("the output is JSON")
+}
+
+/// What decides which checkpoint of a task is best, in a report.
+fn headline(task: &str, report: &Value) -> f64 {
+    let value = match task {
+        "classify" => &report["top_k"][0]["accuracy"],
+        "detect" => &report["stats"]["AP"],
+        _ => &report["mean_iou"],
+    };
+    value.as_f64().unwrap_or_else(|| panic!("{task}: {report}"))
+}
+
+#[test]
+fn every_task_is_exported_in_every_format_and_scores_as_before() {
+    let workshop = Workshop::with_folders();
+    for task in TASKS {
+        let run = train_task(&workshop, task);
+        let before = json(&succeed(&["eval", &run, "--json", "--no-latency", "-o", &workshop.at("before")]));
+        for (format, ending) in [("torchscript", "pt"), ("lite", "ptl"), ("onnx", "onnx")] {
+            for (input, raw) in [("nhwc", &["--raw"][..]), ("nchw", &[]), ("normalized", &[])] {
+                let file = workshop.at(&format!("{task}-{input}.{ending}"));
+                let words = ["export", &run, "--format", format, "--input", input, "-o", &file, "--json"];
+                let exported = json(&succeed(&[&words[..], raw].concat()));
+                assert!(exported["checks"].as_array().is_some_and(|checks| checks.len() == 2), "{exported}");
+                assert_eq!(exported["card"]["task"], task);
+                assert_eq!(json(&read(format!("{file}.json"))), exported["card"]);
+                let report = json(&succeed(&["eval", &file, "--json", "--no-latency"]));
+                let (found, expected) = (headline(task, &report), headline(task, &before));
+                assert!((found - expected).abs() < 0.02, "{task} {format} {input}: {found} is not {expected}");
+            }
+        }
+        let operators = read(workshop.path(&format!("{task}-nhwc.operators.yaml")));
+        assert!(operators.contains("- aten::"), "{operators}");
+    }
+}
+
+#[test]
+fn an_exported_file_predicts_what_the_run_does() {
+    let workshop = Workshop::with_folders();
+    let image = workshop.training_image().to_string_lossy().into_owned();
+    for task in TASKS {
+        let run = train_task(&workshop, task);
+        let file = workshop.at(&format!("{task}.pt"));
+        succeed(&["export", &run, "-o", &file, "--input", "nhwc"]);
+        let predict = |subject: &str| json(&succeed(&["predict", subject, &image, "--threshold", "0.05"]));
+        let (ours, theirs) = (predict(&run), predict(&file));
+        let seen = |predictions: &Value| predictions[0]["seen"].as_array().expect("a list").len();
+        assert_eq!(seen(&ours), seen(&theirs), "{task}: {ours} {theirs}");
+        assert_eq!(ours[0]["seen"][0]["name"], theirs[0]["seen"][0]["name"], "{task}");
+    }
+}
+
+#[test]
+fn nothing_stays_of_an_export_that_is_refused() {
+    let workshop = Workshop::with_folders();
+    let run = train_task(&workshop, "classify");
+    std::fs::create_dir(workshop.path("out")).unwrap();
+    let file = workshop.at("out/x.pt");
+    let errors = fail(&["export", &run, "-o", &file, "--tolerance=-1"], 1);
+    assert!(errors.contains("differs from the network by") && errors.contains("hint:"), "{errors}");
+    assert_eq!(std::fs::read_dir(workshop.path("out")).unwrap().count(), 0);
+
+    let errors = fail(&["export", &run, "-o", &workshop.at("out/x.bin")], 2);
+    assert!(errors.contains("ends in .pt"), "{errors}");
+    let errors = fail(&["export", &workshop.at("task.yaml"), "-o", &file], 2);
+    assert!(errors.contains("has no weights to export"), "{errors}");
+}
+
+#[test]
+fn foreign_and_damaged_files_are_named() {
+    let workshop = Workshop::with_folders();
+    let run = train_task(&workshop, "classify");
+    let file = workshop.at("x.pt");
+    succeed(&["export", &run, "-o", &file]);
+    let bytes = std::fs::read(&file).unwrap();
+    for ending in ["ptl", "onnx"] {
+        let cut = workshop.at(&format!("cut.{ending}"));
+        std::fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+        let errors = fail(&["eval", &cut], 1);
+        assert!(errors.contains(&format!("cut.{ending}")), "{errors}");
+    }
+    let other = fail(&["eval", &file, &workshop.at("job.yaml")], 2);
+    assert!(other.contains("another task"), "{other}");
+    let other = fail(&["eval", &file, "--set", "data.size=96"], 2);
+    assert!(other.contains("takes 64x64 only"), "{other}");
+}
+
+#[test]
+fn lists_folders_and_unreadable_files_are_predicted_on() {
+    use std::io::Write;
+    use std::process::Stdio;
+    let workshop = Workshop::with_folders();
+    let run = train_task(&workshop, "detect");
+    let image = workshop.training_image();
+    std::fs::write(workshop.path("shapes/JPEGImages/broken.jpg"), b"no picture").unwrap();
+    let folder = workshop.at("shapes/JPEGImages");
+    let pattern = format!("{folder}/broke*.jpg");
+
+    let result = output(&mut pipeline(&["predict", &run, &folder, "--format", "csv", "-o", &workshop.at("csv")]));
+    assert_eq!(result.status.code(), Some(1));
+    let errors = String::from_utf8_lossy(&result.stderr);
+    assert!(errors.contains("broken.jpg") && errors.contains("1 of 19 inputs could not be predicted"), "{errors}");
+    let csv = read(workshop.path("csv/predictions.csv"));
+    assert!(csv.starts_with("file,frame,id,name,score,x,y,width,height\n"), "{csv}");
+    let pictures = std::fs::read_dir(workshop.path("csv")).unwrap().count();
+    assert_eq!(pictures, 18 + 1, "a picture for each image, and the predictions");
+    assert!(fail(&["predict", &run, &pattern], 1).contains("1 of 1 inputs"));
+
+    let mut command = pipeline(&["predict", &run, "-", "--format", "coco", "--threshold", "0"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    writeln!(child.stdin.take().unwrap(), "{}\n\n", image.display()).unwrap();
+    let result = child.wait_with_output().unwrap();
+    assert!(result.status.success(), "{}", String::from_utf8_lossy(&result.stderr));
+    let results = json(&String::from_utf8(result.stdout).unwrap());
+    let stem = image.file_stem().and_then(|stem| stem.to_str()).unwrap();
+    assert!(results.as_array().is_some_and(|results| results.iter().all(|row| row["image_id"] == stem)), "{results}");
+    assert_eq!(results[0]["bbox"].as_array().map(Vec::len), Some(4));
+}
+
+#[test]
+fn latency_is_measured_by_every_engine_and_for_exported_files() {
+    let workshop = Workshop::with_folders();
+    let run = train_task(&workshop, "segment");
+    let folder = workshop.at("bench");
+    let words = ["bench", &run, "--seconds", "0.05", "--profile", "--json", "-o", &folder];
+    let report = json(&succeed(&words));
+    let engines: Vec<&str> =
+        report["rows"].as_array().unwrap().iter().map(|row| row["engine"].as_str().unwrap()).collect();
+    assert_eq!(engines, ["train", "deploy", "script", "onednn", "onednn-bf16", "lite"]);
+    for row in report["rows"].as_array().unwrap() {
+        let latency = |name: &str| row["latency_ms"][name].as_f64().unwrap();
+        assert!(latency("minimum") <= latency("p5") && latency("p5") <= latency("median"), "{row}");
+        assert!(latency("median") <= latency("p95") && latency("minimum") > 0.0, "{row}");
+    }
+    assert_eq!(report["machine"]["threads"], 1);
+    let profile = &report["profiles"][0];
+    let layers: f64 = profile["layers"].as_array().unwrap().iter().map(|layer| layer["ms"].as_f64().unwrap()).sum();
+    let total = profile["total_ms"].as_f64().unwrap();
+    assert!(layers > 0.5 * total && profile["layers"][0]["name"] == "backbone.stage0", "{profile}");
+    assert_eq!(read(Path::new(&folder).join("bench.csv")).lines().count(), 1 + engines.len());
+
+    let shown = succeed(&["bench", "s0", "--size", "64", "--seconds", "0.05", "--engines", "deploy", "--reference"]);
+    assert!(shown.contains("As published") && shown.contains("10.55"), "{shown}");
+    assert!(shown.lines().all(|line| line.chars().count() <= 100), "{shown}");
+
+    let file = workshop.at("x.ptl");
+    succeed(&["export", &run, "--format", "lite", "-o", &file]);
+    let report = json(&succeed(&["bench", &file, "--seconds", "0.05", "--json"]));
+    assert_eq!((&report["rows"][0]["model"], &report["rows"][0]["engine"]), (&"x".into(), &"file".into()));
+
+    assert!(fail(&["bench", "s9"], 2).contains("s9"));
+    assert!(fail(&["bench", "s0", "--pin", "9999"], 2).contains("9999"));
+    assert!(fail(&["bench"], 2).contains("required"));
+}
+
+#[test]
+fn an_evaluation_ends_with_latency_and_adds_to_results() {
+    let workshop = Workshop::with_folders();
+    let run = train_task(&workshop, "classify");
+    let results = workshop.at("results");
+    let shown = succeed(&["eval", &run, "--results", &results]);
+    assert!(shown.contains("One image at a time") && shown.contains("onednn"), "{shown}");
+    succeed(&["eval", &run, "--results", &results, "--no-latency"]);
+    let lines: Vec<String> = read(Path::new(&results).join("results.csv")).lines().map(str::to_owned).collect();
+    assert_eq!(lines.len(), 3);
+    assert!(lines[1].starts_with("classify,classify,top1,"), "{lines:?}");
+
+    let folder = workshop.at("report");
+    let csv = succeed(&["report", &run, "--csv", "-o", &folder]);
+    assert_eq!(csv.lines().next(), Some(lines[0].as_str()));
+    assert!(read(Path::new(&folder).join("accuracy_latency.svg")).contains("<svg "));
+    assert!(read(Path::new(&folder).join("report.md")).contains("| classify"));
+    std::fs::write(Path::new(&results).join("results.csv"), "other,columns\n").unwrap();
+    assert!(fail(&["eval", &run, "--results", &results, "--no-latency"], 1).contains("other columns"));
+}
+
+/// `docs/deploy/run.cpp`, built against the libtorch that this program runs with.
+fn cpp_program(folder: &Path) -> std::path::PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let libtorch = std::env::var_os("LIBTORCH").map_or_else(|| root.join(".libtorch"), Into::into);
+    let (include, lib, program) = (libtorch.join("include"), libtorch.join("lib"), folder.join("run"));
+    let built = std::process::Command::new("c++")
+        .args(["-std=c++17", "-O0"])
+        .arg(root.join("docs/deploy/run.cpp"))
+        .arg(format!("-I{}", include.display()))
+        .arg(format!("-I{}", include.join("torch/csrc/api/include").display()))
+        .arg(format!("-L{}", lib.display()))
+        .arg(format!("-Wl,-rpath,{}", lib.display()))
+        .args(["-ltorch_cpu", "-lc10", "-o"])
+        .arg(&program)
+        .output()
+        .expect("a C++ compiler is there");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    program
+}
+
+#[test]
+fn a_cpp_program_that_never_knew_the_network_runs_every_file() {
+    let workshop = Workshop::with_folders();
+    let program = cpp_program(&workshop.path(""));
+    let pixels: Vec<u8> = (0..64 * 64 * 3).map(|index: u32| (index * 7 % 251) as u8).collect();
+    std::fs::write(workshop.path("image.rgb"), pixels).unwrap();
+    for task in TASKS {
+        let run = train_task(&workshop, task);
+        let shown = ["torchscript:pt", "lite:ptl"].map(|kind| {
+            let (format, ending) = kind.split_once(':').unwrap();
+            let file = workshop.at(&format!("{task}.{ending}"));
+            succeed(&["export", &run, "--format", format, "--input", "nhwc", "-o", &file]);
+            let result = std::process::Command::new(&program)
+                .args([&file, &workshop.at("image.rgb"), "64", "64"])
+                .env("OMP_NUM_THREADS", "1")
+                .output()
+                .unwrap();
+            let errors = String::from_utf8_lossy(&result.stderr).into_owned();
+            assert!(result.status.success(), "{task} {format}: {errors}");
+            assert!(errors.contains("\"classes\""), "{errors}");
+            String::from_utf8(result.stdout).unwrap()
+        });
+        let shape =
+            |text: &str| text.lines().map(|line| line.split(']').next().unwrap().to_owned()).collect::<Vec<_>>();
+        let outputs = if task == "detect" { 4 } else { 1 };
+        assert_eq!(shape(&shown[0]).len(), outputs, "{}", shown[0]);
+        assert_eq!(shape(&shown[0]), shape(&shown[1]), "{shown:?}");
+    }
+}
