@@ -181,6 +181,9 @@ pub struct ExportArgs {
     /// Write FILE.example.safetensors as well: images, and what the network says about them, for checks elsewhere
     #[arg(long)]
     pub example: bool,
+    /// Do not measure latency
+    #[arg(long)]
+    pub no_latency: bool,
     /// Write nothing where file and network differ by more than this, relative to the largest number
     #[arg(long, value_name = "SHARE", default_value_t = 1e-4)]
     pub tolerance: f64,

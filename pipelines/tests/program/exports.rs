@@ -28,7 +28,8 @@ fn every_task_is_exported_in_every_format_and_scores_as_before() {
         for (format, ending) in [("torchscript", "pt"), ("lite", "ptl"), ("onnx", "onnx")] {
             for (input, raw) in [("nhwc", &["--raw"][..]), ("nchw", &[]), ("normalized", &[])] {
                 let file = workshop.at(&format!("{task}-{input}.{ending}"));
-                let words = ["export", &run, "--format", format, "--input", input, "-o", &file, "--json"];
+                let words =
+                    ["export", &run, "--format", format, "--input", input, "-o", &file, "--json", "--no-latency"];
                 let exported = json(&succeed(&[&words[..], raw].concat()));
                 assert!(exported["checks"].as_array().is_some_and(|checks| checks.len() == 2), "{exported}");
                 assert_eq!(exported["card"]["task"], task);
@@ -50,7 +51,7 @@ fn an_exported_file_predicts_what_the_run_does() {
     for task in TASKS {
         let run = train_task(&workshop, task);
         let file = workshop.at(&format!("{task}.pt"));
-        succeed(&["export", &run, "-o", &file, "--input", "nhwc"]);
+        succeed(&["export", &run, "-o", &file, "--input", "nhwc", "--no-latency"]);
         let predict = |subject: &str| json(&succeed(&["predict", subject, &image, "--threshold", "0.05"]));
         let (ours, theirs) = (predict(&run), predict(&file));
         let seen = |predictions: &Value| predictions[0]["seen"].as_array().expect("a list").len();
@@ -214,7 +215,7 @@ fn a_cpp_program_that_never_knew_the_network_runs_every_file() {
         let shown = ["torchscript:pt", "lite:ptl"].map(|kind| {
             let (format, ending) = kind.split_once(':').unwrap();
             let file = workshop.at(&format!("{task}.{ending}"));
-            succeed(&["export", &run, "--format", format, "--input", "nhwc", "-o", &file]);
+            succeed(&["export", &run, "--format", format, "--input", "nhwc", "-o", &file, "--no-latency"]);
             let result = std::process::Command::new(&program)
                 .args([&file, &workshop.at("image.rgb"), "64", "64"])
                 .env("OMP_NUM_THREADS", "1")
