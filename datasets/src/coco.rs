@@ -90,7 +90,7 @@ impl<'de> Deserialize<'de> for RawBox {
 ///
 /// # Errors
 /// [`Error::Io`] where the file cannot be read, [`Error::Json`] with line and column where it is cut short or malformed,
-/// [`Error::Record`] for ids that are unknown or given twice, for a `bbox` that is not four finite numbers and for a file
+/// [`Error::Record`] for ids that are unknown or given twice, for a `bbox` that is not four finite numbers or has no finite area, and for a file
 /// name that leaves the folder, [`Error::Empty`] where it names no image or no category.
 pub fn read(images: &Path, annotations: &Path) -> Result<DetectionSet, Error> {
     read_with(images, annotations, &mut Err)
@@ -227,7 +227,11 @@ fn object(raw: &RawAnnotation, class: usize) -> Result<Object, String> {
         1 => true,
         other => return Err(format!("has iscrowd {other} instead of 0 or 1")),
     };
-    Ok(Object { class, bbox, area: raw.area.unwrap_or(bbox[2] * bbox[3]), crowd, difficult: false })
+    let area = raw.area.unwrap_or(bbox[2] * bbox[3]);
+    if !area.is_finite() {
+        return Err("has a bbox whose area is not finite".to_owned());
+    }
+    Ok(Object { class, bbox, area, crowd, difficult: false })
 }
 
 fn json_error(path: &Path, error: &serde_json::Error) -> Error {

@@ -170,13 +170,18 @@ fn record(
 }
 
 /// The names, told apart by what follows in brackets where classes share one: ImageNet has two cranes and two maillots. That is
-/// the class's id, or its index where there are no ids.
+/// the class's id, or its index where there are no ids; more than once where the file has that name too.
 fn distinct(mut names: Vec<String>, ids: &[String]) -> Vec<String> {
     let mut seen = HashMap::new();
     names.iter().for_each(|name| *seen.entry(name.clone()).or_insert(0) += 1);
-    for (index, name) in names.iter_mut().enumerate().filter(|(_, name)| seen[*name] > 1) {
+    let shared: Vec<usize> = (0..names.len()).filter(|&index| seen[&names[index]] > 1).collect();
+    for index in shared {
         let class = ids.get(index).cloned().unwrap_or_else(|| index.to_string());
-        name.push_str(&format!(" ({class})"));
+        let name = &mut names[index];
+        while seen.contains_key(name) {
+            name.push_str(&format!(" ({class})"));
+        }
+        seen.insert(name.clone(), 1);
     }
     names
 }

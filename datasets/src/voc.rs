@@ -151,12 +151,16 @@ fn object(place: &Place<'_, '_>, node: Node<'_, '_>) -> Result<Object, Error> {
     let (left, top, right, bottom) = (corner("xmin")?, corner("ymin")?, corner("xmax")?, corner("ymax")?);
     let extent = |first: f64, last: f64| if last > first { last - first + 1.0 } else { 0.0 };
     let bbox = [left - 1.0, top - 1.0, extent(left, right), extent(top, bottom)];
+    let area = bbox[2] * bbox[3];
+    if !area.is_finite() {
+        return Err(place.error(bndbox, "the area of the box is not finite".to_owned()));
+    }
     let difficult = match place.optional::<u8>(node, "difficult")? {
         None | Some(0) => false,
         Some(1) => true,
         Some(other) => return Err(place.error(node, format!("<difficult> is {other} instead of 0 or 1"))),
     };
-    Ok(Object { class: 0, bbox, area: bbox[2] * bbox[3], crowd: false, difficult })
+    Ok(Object { class: 0, bbox, area, crowd: false, difficult })
 }
 
 pub(crate) fn image_file(root: &Path, id: &str) -> Result<PathBuf, Error> {

@@ -3,31 +3,42 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use datasets::imagenet::Synsets;
 use datasets::voc::{self, Classes};
 use datasets::{Error, Image, Mask, Orientation, coco};
 use proptest::prelude::*;
 
-#[path = "../examples/fuzz/mutation.rs"]
+#[path = "hostile/memory.rs"]
+mod memory;
+#[path = "hostile/mutation.rs"]
 mod mutation;
-#[path = "../examples/fuzz/targets.rs"]
-mod targets;
+#[path = "hostile/promises.rs"]
+mod promises;
 
 fn formats() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/formats")
 }
 
-/// Runs a target on many damaged files.
-fn survives(name: &str, seeds: std::ops::Range<u64>) {
-    let targets = targets::all(&formats());
-    let target = targets.iter().find(|target| target.name == name).expect("a target");
+/// The files that fuzzing of this reader starts from.
+fn corpus(reader: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(reader);
+    let files = fs::read_dir(&folder).expect("a corpus").map(|entry| entry.expect("a file").path());
+    // What libFuzzer adds has no ending.
+    let mut files: Vec<PathBuf> = files.filter(|file| file.extension().is_some()).collect();
+    files.sort();
+    files.iter().map(|file| fs::read(file).expect("readable")).collect()
+}
+
+/// Holds a promise against the corpus, and against files of it that are damaged.
+fn survives(reader: &str, promise: fn(&Path, &[u8]) -> bool, seeds: std::ops::Range<u64>) {
+    let whole = corpus(reader);
     let folder = tempfile::tempdir().expect("a folder");
-    for bytes in &target.seeds {
-        (target.run)(&folder, bytes);
-    }
+    let taken = whole.iter().filter(|bytes| promise(folder.path(), bytes)).count();
+    assert!(taken > 0, "no file of the corpus is accepted");
     let mut accepted = 0;
     for seed in seeds.clone() {
-        let bytes = mutation::mutated(&target.seeds[seed as usize % target.seeds.len()], seed);
-        accepted += usize::from((target.run)(&folder, &bytes));
+        let bytes = mutation::mutated(&whole[seed as usize % whole.len()], seed);
+        accepted += usize::from(promise(folder.path(), &bytes));
     }
     let runs = (seeds.end - seeds.start) as usize;
     assert!((1..runs).contains(&accepted), "{accepted} of {runs} damaged files were accepted");
@@ -35,27 +46,27 @@ fn survives(name: &str, seeds: std::ops::Range<u64>) {
 
 #[test]
 fn damaged_coco_files_are_refused_or_read_soundly() {
-    survives("coco", 0..1500);
+    survives("coco", promises::coco, 0..1500);
 }
 
 #[test]
 fn damaged_voc_annotations_are_refused_or_read_soundly() {
-    survives("voc", 0..1500);
+    survives("voc", promises::voc, 0..1500);
 }
 
 #[test]
 fn damaged_lists_are_refused_or_read_soundly() {
-    survives("lists", 0..1500);
+    survives("lists", promises::lists, 0..1500);
 }
 
 #[test]
 fn damaged_masks_are_refused_or_read_soundly() {
-    survives("mask", 0..1500);
+    survives("mask", promises::mask, 0..1500);
 }
 
 #[test]
 fn damaged_images_are_refused_or_read_soundly() {
-    survives("image", 0..1500);
+    survives("image", promises::image, 0..1500);
 }
 
 proptest! {
@@ -104,6 +115,44 @@ fn voc_error(xml: &[u8]) -> Error {
     fs::write(root.path().join("Annotations/a.xml"), xml).expect("written");
     fs::write(root.path().join("ImageSets/Main/x.txt"), "a").expect("written");
     voc::read(root.path(), "x", Classes::Collected).expect_err("hostile")
+}
+
+#[test]
+fn boxes_whose_area_is_not_finite_are_refused_with_their_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("instances.json");
+    for bbox in ["[0, 0, 1e200, 1e200]", "[-1e308, 0, 1e308, -1e308]"] {
+        let text = format!(
+            r#"{{"images": [{{"id": 7, "file_name": "a", "width": 1, "height": 1}}], "categories": [{{"id": 1, "name": "x"}}],
+            "annotations": [{{"id": 3, "image_id": 7, "category_id": 1, "bbox": {bbox}}}]}}"#
+        );
+        fs::write(&file, text).expect("written");
+        let error = coco::read(folder.path(), &file).expect_err("not finite").to_string();
+        assert!(error.ends_with("annotation 3 has a bbox whose area is not finite"), "{error}");
+    }
+    for [left, right, bottom] in [["-1e308", "1e308", "2"], ["-1e308", "1e308", "0"], ["0", "1e200", "1e200"]] {
+        let corners = format!("<xmin>{left}</xmin><ymin>1</ymin>\n<xmax>{right}</xmax><ymax>{bottom}</ymax>");
+        let xml = format!("<a>\n<object><name>x</name><bndbox>{corners}</bndbox></object></a>");
+        let error = voc_error(xml.as_bytes()).to_string();
+        assert!(error.ends_with("a.xml:2: the area of the box is not finite"), "{error}");
+    }
+}
+
+#[test]
+fn classes_keep_apart_whatever_their_names_look_like() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("names.txt");
+    for (text, names) in [
+        ("a\na\na (0)\n", ["a (0) (0)", "a (1)", "a (0)"]),
+        ("a (1)\na\na\n", ["a (1)", "a (1) (1)", "a (2)"]),
+        (
+            "n00000002 a\nn00000001 a\nn00000003 a (n00000001)\n",
+            ["a (n00000001) (n00000001)", "a (n00000002)", "a (n00000001)"],
+        ),
+    ] {
+        fs::write(&file, text).expect("written");
+        assert_eq!(Synsets::from_names(&file).expect("names").names, names);
+    }
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn unquote(quoted: &str) -> Option<(Cow<'_, str>, &str)> {
 }
 
 /// A field's text as it must be written.
-fn quote(text: &str) -> Cow<'_, str> {
+pub fn csv_field(text: &str) -> Cow<'_, str> {
     if text.contains([',', '"', '\n', '\r']) {
         return Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")));
     }
@@ -157,5 +157,5 @@ pub(crate) fn quote_on_line(text: &str) -> Result<Cow<'_, str>, Error> {
     if text.contains(['\n', '\r']) {
         return Err(Error::LineBreak { name: text.to_owned() });
     }
-    Ok(quote(text))
+    Ok(csv_field(text))
 }

@@ -35,6 +35,6 @@ pub mod voc;
 
 pub use bootstrap::{BootstrapOptions, Comparison, MetricComparison};
 pub use confusion::{ConfusedPair, ConfusionMatrix};
-pub use csv::{Cell, CsvReport, CsvTable};
+pub use csv::{Cell, CsvReport, CsvTable, csv_field};
 pub use entry::{Entry, Side};
 pub use error::Error;

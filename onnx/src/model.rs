@@ -5,13 +5,12 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    fs::{self, File},
-    io::{Read, Write},
-    path::{Path, PathBuf},
-    process,
-    sync::atomic::{AtomicU64, Ordering},
+    fs::File,
+    io::{ErrorKind, Read, Write},
+    path::Path,
 };
 
+use atomic_write_file::AtomicWriteFile;
 use prost::Message;
 
 use crate::{
@@ -61,23 +60,16 @@ impl Model {
     /// # Errors
     /// [`Error::Io`] where the folder cannot be written to.
     pub fn write(&self, path: &Path) -> Result<(), Error> {
-        let io = |cause| Error::Io { action: "write", path: path.to_owned(), cause };
-        let aside = beside(path);
-        let result = self.write_aside(&aside).and_then(|()| {
-            fs::rename(&aside, path)?;
-            File::open(folder(path))?.sync_all()
-        });
-        if result.is_err() {
-            // What failed is worth reporting, not that its remains could not be removed as well.
-            let _ = fs::remove_file(&aside);
-        }
-        result.map_err(io)
-    }
-
-    fn write_aside(&self, path: &Path) -> std::io::Result<()> {
-        let mut file = File::create(path)?;
-        file.write_all(&self.to_bytes())?;
-        file.sync_all()
+        let write = || {
+            // Where renaming fails, the file's other name stays.
+            if path.is_dir() {
+                return Err(ErrorKind::IsADirectory.into());
+            }
+            let mut file = AtomicWriteFile::open(path)?;
+            file.write_all(&self.to_bytes())?;
+            file.commit()
+        };
+        write().map_err(|cause| Error::Io { action: "write", path: path.to_owned(), cause })
     }
 
     /// The file's bytes; they depend on the model alone.
@@ -104,20 +96,6 @@ impl Model {
         let volume = |tensor: &TensorProto| tensor.dims.iter().map(|&side| side as usize).product::<usize>();
         self.proto.graph.iter().flat_map(|graph| &graph.initializer).map(volume).sum()
     }
-}
-
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
-fn beside(path: &Path) -> PathBuf {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    folder(path).join(format!(".{name}.{}.{count}.tmp", process::id()))
 }
 
 /// What is wrong with a model, and where.

@@ -116,6 +116,21 @@ pub fn failure(failure: &Failure) {
     }
 }
 
+/// Says that the program itself is wrong, and where. A panic of a thread that works for others is theirs to tell of.
+pub fn defect(panic: &std::panic::PanicHookInfo<'_>) {
+    if std::thread::current().name() != Some("main") {
+        return;
+    }
+    let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+    let payload = panic.payload();
+    let owned = payload.downcast_ref::<String>().map(String::as_str);
+    let words = payload.downcast_ref::<&str>().copied().or(owned).unwrap_or("no message");
+    failure(
+        &Failure::failed(format!("a defect of this program: {words} ({place})"))
+            .hint("Please report it, with the command line and the configuration."),
+    );
+}
+
 /// Progress of work of a known length: a bar on a terminal, otherwise a line now and then.
 pub struct Progress {
     bar: ProgressBar,

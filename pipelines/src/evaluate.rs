@@ -1,24 +1,24 @@
 //! The evaluation stage: a network over a set of samples, scored.
 
-use datasets::{Loader, LoaderOptions, OnError, Skipped};
+use datasets::{Loader, LoaderOptions, Skipped};
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::console::{self, Progress};
 use crate::failure::Failure;
+use crate::interruption::Interruption;
 use crate::predictor::Predictor;
 use crate::task::{Data, Scorer, Task};
 
 /// How an evaluation runs.
+#[derive(Default)]
 pub struct EvaluateOptions<'a> {
-    /// Images a forward pass.
-    pub batch_size: usize,
-    /// Reading threads.
-    pub workers: usize,
-    /// What an image that cannot be read does.
-    pub on_error: OnError,
+    /// How samples are read. The order is the set's, and the task may take fewer at a time.
+    pub loader: LoaderOptions,
     /// The folder that predictions go to; nothing is written without it.
     pub predictions: Option<&'a Path>,
+    /// What may ask the evaluation to end.
+    pub interruption: Option<&'a Interruption>,
 }
 
 /// What a task's evaluation says.
@@ -27,26 +27,23 @@ pub type ReportOf<T> = <<T as Task>::Scorer as Scorer<T>>::Report;
 /// Runs `predictor` over `data` once and scores it. Memory grows with the predictions alone.
 ///
 /// # Errors
-/// When a sample cannot be read, or libtorch fails.
+/// When a sample cannot be read, libtorch fails, or a signal asks for the end.
 pub fn evaluate<T: Task>(
     task: &T,
     predictor: &dyn Predictor<T>,
     data: &Data<T::Dataset>,
     options: &EvaluateOptions<'_>,
 ) -> Result<ReportOf<T>, Failure> {
-    let loader_options = LoaderOptions {
-        batch_size: task.evaluation_batch(options.batch_size),
-        workers: options.workers,
-        on_error: options.on_error,
-        ..LoaderOptions::default()
-    };
-    let loader = Loader::new(Arc::clone(&data.samples), loader_options).map_err(Failure::failed)?;
+    let loader_options =
+        LoaderOptions { batch_size: task.evaluation_batch(options.loader.batch_size), ..options.loader };
+    let loader = Loader::new(Arc::clone(&data.samples), loader_options)?;
     let mut scorer = task.scorer(data, options.predictions)?;
     let mut progress = Progress::new("evaluating", loader.batches() as u64);
-    let mut batches = loader.epoch(0, 0).map_err(Failure::failed)?;
+    let mut batches = loader.epoch(0, 0)?;
     let mut skipped = 0;
     for batch in &mut batches {
-        let batch = batch.map_err(Failure::failed)?;
+        let batch = batch?;
+        options.interruption.map_or(Ok(()), Interruption::check)?;
         skipped += tell_skipped(&batch.skipped);
         let predictions = predictor.predict(task, &batch.samples)?;
         scorer.add(task, &predictions, &batch.samples)?;

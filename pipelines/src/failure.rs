@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::run_folder::cannot_write;
+
 /// Why a command did not do what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -9,8 +11,8 @@ pub enum Kind {
     Failed,
     /// The command line or the configuration is wrong: exit status 2.
     Usage,
-    /// The user interrupted the work, which was saved first: exit status 130.
-    Interrupted,
+    /// A signal of this number ended the work, which was saved first: exit status 128 and the number, as shells count.
+    Interrupted(i32),
 }
 
 impl Kind {
@@ -19,10 +21,13 @@ impl Kind {
         match self {
             Kind::Failed => 1,
             Kind::Usage => 2,
-            Kind::Interrupted => 130,
+            Kind::Interrupted(signal) => 128_u8.saturating_add(signal as u8),
         }
     }
 }
+
+/// What the traces that libtorch adds to its errors begin with.
+const TRACES: [&str; 3] = ["\nException raised from", "\nC++ CapturedTraceback", "\nTraceback of TorchScript"];
 
 /// An error on its way to the user: one sentence, a hint, and the exit status that it means.
 #[derive(Debug)]
@@ -33,9 +38,12 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Work that failed (exit status 1).
+    /// Work that failed (exit status 1). Of libtorch's errors the sentence is kept and the trace of its calls left out.
     pub fn failed(message: impl fmt::Display) -> Self {
-        Self { kind: Kind::Failed, message: message.to_string(), hint: None }
+        let message = message.to_string();
+        let sentence =
+            TRACES.iter().filter_map(|trace| message.find(trace)).min().map_or(&*message, |end| &message[..end]);
+        Self { kind: Kind::Failed, message: sentence.trim_end().to_owned(), hint: None }
     }
 
     /// A wrong command line or configuration (exit status 2).
@@ -43,9 +51,9 @@ impl Failure {
         Self { kind: Kind::Usage, message: message.to_string(), hint: None }
     }
 
-    /// Work that was interrupted and saved (exit status 130).
-    pub fn interrupted(message: impl fmt::Display) -> Self {
-        Self { kind: Kind::Interrupted, message: message.to_string(), hint: None }
+    /// Work that a signal ended and that was saved (exit status 128 + `signal`).
+    pub fn interrupted(signal: i32, message: impl fmt::Display) -> Self {
+        Self { kind: Kind::Interrupted(signal), message: message.to_string(), hint: None }
     }
 
     /// Adds the next step.
@@ -57,6 +65,21 @@ impl Failure {
     /// What kind of end this is.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Adds more words to the sentence.
+    pub fn but(mut self, words: impl fmt::Display) -> Self {
+        self.message = format!("{} {words}", self.message);
+        self
+    }
+
+    /// Adds a next step behind the one that is there.
+    pub fn hint_also(self, hint: impl fmt::Display) -> Self {
+        let hint = match &self.hint {
+            Some(known) => format!("{known} {hint}"),
+            None => hint.to_string(),
+        };
+        self.hint(hint)
     }
 
     /// The next step, where there is one.
@@ -77,5 +100,65 @@ impl std::error::Error for Failure {}
 impl From<tch_ext::Error> for Failure {
     fn from(error: tch_ext::Error) -> Self {
         Self::failed(error)
+    }
+}
+
+/// What reading data failed with: a setting or an input that cannot be used is a mistake of the command line's or the
+/// configuration's.
+impl From<datasets::Error> for Failure {
+    fn from(error: datasets::Error) -> Self {
+        use datasets::Error;
+        let image =
+            "`pipeline data check CONFIG` lists all that is wrong with the data; data.on_error: skip leaves it out.";
+        let whole = "`pipeline data check CONFIG` lists all that is wrong with the data.";
+        match &error {
+            Error::Setting { .. } => Self::usage(format!("data: {error}")),
+            Error::Input { .. } => Self::usage(error),
+            Error::Stuck { .. } => Self::failed(error)
+                .hint("Look at the disk that it lies on; data.timeout says how long to wait for a file."),
+            Error::Io { .. }
+            | Error::Decode { .. }
+            | Error::SizeMismatch { .. }
+            | Error::Xml { .. }
+            | Error::ImageMissing { .. }
+            | Error::MaskId { .. }
+            | Error::MaskSize { .. }
+            | Error::Record { .. }
+            | Error::ImageList { .. } => Self::failed(error).hint(image),
+            Error::Json { .. } | Error::Layout { .. } | Error::Empty { .. } => Self::failed(error).hint(whole),
+            _ => Self::failed(error),
+        }
+    }
+}
+
+/// What weights and networks failed with.
+impl From<backbone::Error> for Failure {
+    fn from(error: backbone::Error) -> Self {
+        match &error {
+            backbone::Error::Io { action: "write", path, cause } => cannot_write(path, cause),
+            _ => Self::failed(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_is_told_as_shells_tell_it() {
+        assert_eq!(Failure::interrupted(2, "").kind().status(), 130);
+        assert_eq!(Failure::interrupted(15, "").kind().status(), 143);
+        assert_eq!(Failure::interrupted(10, "").kind().status(), 138);
+    }
+
+    #[test]
+    fn the_trace_of_a_libtorch_error_is_left_out() {
+        let tensor = tch::Tensor::zeros([2, 3], (tch::Kind::Float, tch::Device::Cpu));
+        let error = tensor.f_reshape([7]).unwrap_err();
+        assert!(error.to_string().contains("frame #0"), "libtorch adds no trace any more: {error}");
+        let failure = Failure::failed(&error);
+        assert!(failure.to_string().contains("shape '[7]' is invalid"), "{failure}");
+        assert!(!failure.to_string().contains('\n'), "{failure}");
     }
 }

@@ -11,6 +11,7 @@
 //! | [`script`], [`engine`] | a network as TorchScript, and the ways to run one |
 //! | [`mod@latency`], [`footprint`] | how long one run of a network takes; all that it costs |
 //! | [`run_folder`], [`environment`] | what a run leaves |
+//! | [`interruption`] | signals that ask a run to end |
 //! | [`console`], [`failure`] | what a person sees |
 
 pub mod batch;
@@ -25,6 +26,7 @@ pub mod evaluate;
 pub mod export;
 pub mod failure;
 pub mod footprint;
+pub mod interruption;
 pub mod latency;
 pub mod network;
 pub mod precision;

@@ -5,13 +5,12 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{BufReader, BufWriter, Read, Write},
-    path::{Path, PathBuf},
-    process,
-    sync::atomic::{AtomicU64, Ordering},
+    fs::File,
+    io::{BufReader, BufWriter, ErrorKind, Read, Write},
+    path::Path,
 };
 
+use atomic_write_file::AtomicWriteFile;
 use safetensors::{
     Dtype,
     tensor::{Metadata as Header, TensorInfo},
@@ -104,41 +103,17 @@ fn tensor(bytes: &[u8], info: &TensorInfo) -> Result<Tensor, String> {
 /// # Errors
 /// A folder that cannot be written to, or a tensor of a kind that safetensors does not have.
 pub fn write(path: &Path, tensors: &StateDict, text: &Text) -> Result<(), Error> {
-    let aside = beside(path);
-    let result = write_aside(&aside, tensors, text).and_then(|()| {
-        let io = |cause| Error::Io { action: "write", path: path.to_owned(), cause };
-        fs::rename(&aside, path).map_err(io)?;
-        File::open(folder(path)).and_then(|folder| folder.sync_all()).map_err(io)
-    });
-    if result.is_err() {
-        // What failed is worth reporting, not that its remains could not be removed as well.
-        let _ = fs::remove_file(&aside);
-    }
-    result
-}
-
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
-fn beside(path: &Path) -> PathBuf {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    folder(path).join(format!(".{name}.{}.{count}.tmp", process::id()))
-}
-
-fn write_aside(path: &Path, tensors: &StateDict, text: &Text) -> Result<(), Error> {
     let io = |cause| Error::Io { action: "write", path: path.to_owned(), cause };
     let mut order: Vec<(&String, &Tensor)> = tensors.iter().collect();
     order.sort_by_key(|(_, tensor)| std::cmp::Reverse(tensor.kind().elt_size_in_bytes()));
     let header = header(&order, text)?;
 
-    let file = File::create(path).map_err(io)?;
-    let mut writer = BufWriter::with_capacity(1 << 20, &file);
+    // Where renaming fails, the file's other name stays.
+    if path.is_dir() {
+        return Err(io(ErrorKind::IsADirectory.into()));
+    }
+    let file = AtomicWriteFile::open(path).map_err(io)?;
+    let mut writer = BufWriter::with_capacity(1 << 20, file);
     writer.write_all(&(header.len() as u64).to_le_bytes()).map_err(io)?;
     writer.write_all(&header).map_err(io)?;
     let mut bytes = Vec::new();
@@ -147,7 +122,7 @@ fn write_aside(path: &Path, tensors: &StateDict, text: &Text) -> Result<(), Erro
             .map_err(|cause| Error::torch(format!("copying `{name}` out of libtorch"), &cause))?;
         writer.write_all(&bytes).map_err(io)?;
     }
-    writer.into_inner().map_err(|error| io(error.into_error()))?.sync_all().map_err(io)
+    writer.into_inner().map_err(|error| io(error.into_error()))?.commit().map_err(io)
 }
 
 fn header(tensors: &[(&String, &Tensor)], text: &Text) -> Result<Vec<u8>, Error> {

@@ -13,13 +13,37 @@ const FORMAT: &str = "mobileone_format";
 const VERSION: u32 = 1;
 
 /// How pixels become the network's input: `(pixel / 255 - mean) / std`, channels in the order red, green, blue.
+///
+/// Read from a file it is checked already: every number is finite, and every deviation above 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Fields")]
 pub struct Normalization {
     /// Of pixels between 0 and 1.
     pub mean: [f64; 3],
     /// Of pixels between 0 and 1.
     pub std: [f64; 3],
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "`mean` and `std`, three numbers each")]
+struct Fields {
+    mean: [f64; 3],
+    std: [f64; 3],
+}
+
+impl TryFrom<Fields> for Normalization {
+    type Error = String;
+
+    fn try_from(Fields { mean, std }: Fields) -> Result<Self, String> {
+        if let Some(number) = mean.iter().find(|number| !number.is_finite()) {
+            return Err(format!("`mean` has {number}, which is not finite"));
+        }
+        // Smaller ones take pixels beyond what single precision holds.
+        match std.iter().find(|&&number| !(number.is_finite() && number >= f64::from(f32::MIN_POSITIVE))) {
+            Some(number) => Err(format!("`std` has {number}; every deviation must be above 0")),
+            None => Ok(Self { mean, std }),
+        }
+    }
 }
 
 impl Default for Normalization {

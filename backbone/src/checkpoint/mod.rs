@@ -14,6 +14,7 @@ pub mod load;
 pub mod metadata;
 pub mod pickle;
 mod recognise;
+mod unpacked;
 
 use std::{collections::BTreeMap, path::Path};
 

@@ -12,10 +12,13 @@ use std::{
 use pytorch_reader::{DType, PytorchError, PytorchReader};
 use tch::{Kind, Tensor};
 
+use super::unpacked;
 use crate::{error::Error, form::StateDict};
 
 /// Tensors may share storage, as tied weights do, or weights and their copies; beyond this they would be made of nothing.
 const MAX_SHARING: u64 = 4;
+/// An archive may be compressed, but weights do not shrink by more.
+const MAX_UNPACKING: u64 = 4;
 
 const TAR_MAGIC: (usize, &[u8]) = (257, b"ustar");
 
@@ -41,14 +44,18 @@ pub fn is_pickle(path: &Path) -> Result<bool, Error> {
 /// A file that cannot be read or is damaged, a kind of tensor that libtorch does not have, or tensors that would take far more
 /// memory than the file.
 pub fn read(path: &Path) -> Result<StateDict, Error> {
-    let length =
-        std::fs::metadata(path).map_err(|cause| Error::Io { action: "read", path: path.to_owned(), cause })?.len();
+    let io = |cause| Error::Io { action: "read", path: path.to_owned(), cause };
+    let length = std::fs::metadata(path).map_err(io)?.len();
     let malformed = |reason: String| Error::NotPickle { path: path.to_owned(), reason };
+    if let Some(unpacked) = unpacked::length(path).map_err(io)?.filter(|&it| it > length.saturating_mul(MAX_UNPACKING))
+    {
+        return Err(malformed(format!("it would unpack to {unpacked} bytes, but the file has {length}")));
+    }
     let read = PytorchReader::new(path).map_err(|error| match error {
         PytorchError::Io(cause)
             if cause.kind() != ErrorKind::InvalidData && cause.kind() != ErrorKind::UnexpectedEof =>
         {
-            Error::Io { action: "read", path: path.to_owned(), cause }
+            io(cause)
         }
         other => malformed(other.to_string()),
     })?;

@@ -50,6 +50,11 @@ impl Split {
         Split { name: name.to_owned(), set, faults }
     }
 
+    /// The classes of what could be read.
+    pub fn classes(&self) -> Option<&[Class]> {
+        self.set.as_ref().map(Checked::classes)
+    }
+
     /// How many images there are to examine.
     pub fn images(&self) -> usize {
         match &self.set {

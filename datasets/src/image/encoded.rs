@@ -134,8 +134,12 @@ impl Encoded {
             return Err(self.damaged("it is damaged, or of a kind that OpenCV does not read".to_owned()));
         }
         let image = Image::from_bgr(&bgr).map_err(failed)?;
-        let comparable = orientation == Orientation::AsStored && reduction == Reduction::None;
-        if comparable && image.size() != self.size {
+        let turned = Size { height: self.size.width, width: self.size.height };
+        let fits = match orientation {
+            Orientation::AsStored => image.size() == self.size,
+            Orientation::Upright => [self.size, turned].contains(&image.size()),
+        };
+        if reduction == Reduction::None && !fits {
             return Err(self.damaged(format!("its header says {} pixels, but {} are in it", self.size, image.size())));
         }
         Ok(image)

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::Write;
 use std::path::Path;
 
-use super::quote;
+use super::csv_field;
 use crate::Error;
 use crate::file::PendingFile;
 
@@ -72,7 +72,7 @@ impl CsvTable {
 
 impl fmt::Display for CsvTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let header = self.columns.iter().map(|&column| quote(column)).collect::<Vec<_>>();
+        let header = self.columns.iter().map(|&column| csv_field(column)).collect::<Vec<_>>();
         writeln!(f, "{}", header.join(","))?;
         for row in &self.rows {
             let cells: Vec<Cow<'_, str>> = row.iter().map(Cell::written).collect();
@@ -85,7 +85,7 @@ impl fmt::Display for CsvTable {
 impl Cell {
     fn written(&self) -> Cow<'_, str> {
         match self {
-            Cell::Text(text) => quote(text),
+            Cell::Text(text) => csv_field(text),
             Cell::Count(count) => Cow::Owned(count.to_string()),
             Cell::Number(number) => match number {
                 Some(number) if !number.is_nan() => Cow::Owned(format!("{number:?}")),

@@ -1,14 +1,162 @@
 //! `pipeline data`.
 
+use datasets::check::{CheckFinding, KindCount, Severity, SplitReport, check};
 use datasets::shapes::{self, Outcome, ShapesOptions};
+use datasets::{CheckOptions, CheckReport};
+use std::sync::Mutex;
 
-use crate::cli::{DataCommand, ShapesArgs};
-use crate::console;
+use super::{for_task, output, to_json};
+use crate::cli::{CheckArgs, DataCommand, ShapesArgs};
+use crate::config::ConfigFile;
+use crate::console::{self, Output, Progress, Table};
 use crate::failure::Failure;
+use crate::run_folder::write_whole;
+use crate::task::Task;
 
 pub(super) fn run(command: &DataCommand) -> Result<(), Failure> {
     match command {
+        DataCommand::Check(args) => run_check(args),
         DataCommand::Shapes(args) => shapes(args),
+    }
+}
+
+fn run_check(args: &CheckArgs) -> Result<(), Failure> {
+    let file = ConfigFile::open(&args.config, &args.set.overrides)?;
+    let splits = for_task!(file.task()?, T => T::splits(&file.config()?)?);
+    let options = CheckOptions { threads: args.threads.unwrap_or(0), findings_per_kind: args.findings };
+    let images: usize = splits.iter().map(datasets::Split::images).sum();
+    let progress = Mutex::new(Progress::new("checking", images as u64));
+    let report = check(&splits, &options, &|_, _| {
+        // A thread that panicked while it drew progress has spoilt nothing.
+        progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner).advance(1, String::new);
+    })?;
+    progress.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).finish();
+    let json = to_json(&report)?;
+    if let Some(path) = &args.output {
+        write_whole(path, json.as_bytes())?;
+    }
+    match output(args.json) {
+        Output::Json => console::data(&json)?,
+        Output::Text => console::data(&text(&report))?,
+    }
+    match report.total(Severity::Error) {
+        0 => Ok(()),
+        errors => Err(Failure::failed(format!("{errors} errors were found in the data"))
+            .hint("Mend or remove what is listed; data.on_error: skip trains without images that cannot be read.")),
+    }
+}
+
+fn text(report: &CheckReport) -> String {
+    let mut text = numbers(&report.splits).render() + "\n" + &classes(&report.splits).render() + "\n";
+    if report.kinds.is_empty() {
+        return text + "Nothing is wrong.\n";
+    }
+    text.push_str(&kinds(&report.kinds).render());
+    for finding in &report.findings {
+        text.push_str(&format!("\n{}", line(finding)));
+    }
+    text + "\n"
+}
+
+/// A column for each split.
+fn numbers(splits: &[SplitReport]) -> Table {
+    let names: Vec<&str> = std::iter::once("").chain(splits.iter().map(|split| split.name.as_str())).collect();
+    let mut table = Table::new("", &names);
+    let mut row = |name: &str, value: &dyn Fn(&SplitReport) -> String| {
+        let cells: Vec<String> = splits.iter().map(value).collect();
+        if cells.iter().any(|cell| !cell.is_empty() && cell != "0") {
+            table.rows.push(std::iter::once(name.to_owned()).chain(cells).collect());
+        }
+    };
+    row("images", &|split| split.images.to_string());
+    row("that can be read", &|split| split.decoded.to_string());
+    row("megabytes", &|split| format!("{:.1}", split.bytes as f64 / 1e6));
+    row("smallest", &|split| split.image_sizes.as_ref().map_or_else(String::new, |sizes| sizes.smallest.to_string()));
+    row("largest", &|split| split.image_sizes.as_ref().map_or_else(String::new, |sizes| sizes.largest.to_string()));
+    let mut sides: Vec<(usize, usize)> = splits
+        .iter()
+        .filter_map(|split| split.image_sizes.as_ref())
+        .flat_map(|sizes| sizes.longer_side.iter().map(|bin| (bin.from, bin.below)))
+        .collect();
+    sides.sort_unstable();
+    sides.dedup();
+    for (from, below) in sides {
+        row(&format!("longer side {from} to {}", below - 1), &|split| {
+            let bins = split.image_sizes.iter().flat_map(|sizes| &sizes.longer_side);
+            bins.filter(|bin| bin.from == from).map(|bin| bin.images).sum::<usize>().to_string()
+        });
+    }
+    row("greyscale", &|split| split.facts.grey.to_string());
+    row("CMYK", &|split| split.facts.cmyk.to_string());
+    row("16 bits", &|split| split.facts.deep.to_string());
+    row("with transparency", &|split| split.facts.alpha.to_string());
+    row("turned by EXIF", &|split| split.facts.turned.to_string());
+    row("animated", &|split| split.facts.animated.to_string());
+    let boxes = |split: &SplitReport, of: &dyn Fn(&datasets::check::BoxSizes) -> String| {
+        split.box_sizes.as_ref().map_or_else(String::new, of)
+    };
+    row("boxes below 32² pixels", &|split| boxes(split, &|sizes| sizes.small.to_string()));
+    row("boxes below 96² pixels", &|split| boxes(split, &|sizes| sizes.medium.to_string()));
+    row("larger boxes", &|split| boxes(split, &|sizes| sizes.large.to_string()));
+    for (decile, name) in
+        [(0, "least"), (1, "a tenth is below"), (5, "median"), (9, "a tenth is above"), (10, "greatest")]
+    {
+        row(&format!("box area, % of the image: {name}"), &|split| {
+            boxes(split, &|sizes| format!("{:.3}", 100.0 * sizes.relative_area[decile]))
+        });
+    }
+    table
+}
+
+/// Classes beyond this are in the JSON report alone.
+const CLASSES: usize = 100;
+
+/// A row for each class.
+fn classes(splits: &[SplitReport]) -> Table {
+    let mut header = vec!["class".to_owned()];
+    for split in splits {
+        header.extend([format!("{} images", split.name), format!("{} instances", split.name)]);
+    }
+    let known = splits.iter().map(|split| &split.classes).max_by_key(|classes| classes.len());
+    let known = known.map_or(&[][..], Vec::as_slice);
+    let title = match known.len() {
+        0..=CLASSES => String::new(),
+        more => format!("The first {CLASSES} of {more} classes; the JSON report has all"),
+    };
+    let row = |(index, class): (usize, &datasets::check::ClassCount)| {
+        let counts = splits.iter().flat_map(|split| match split.classes.get(index) {
+            Some(count) => [count.images.to_string(), count.instances.to_string()],
+            None => [String::new(), String::new()],
+        });
+        std::iter::once(class.name.clone()).chain(counts).collect()
+    };
+    Table { title, header, rows: known.iter().take(CLASSES).enumerate().map(row).collect() }
+}
+
+fn kinds(kinds: &[KindCount]) -> Table {
+    let mut table = Table::new("", &["severity", "kind", "count", "listed"]);
+    for KindCount { kind, severity, count, listed } in kinds {
+        table.rows.push(vec![word(severity), word(kind), count.to_string(), listed.to_string()]);
+    }
+    table
+}
+
+/// A finding in a line; a sentence that names its file needs it only once.
+fn line(finding: &CheckFinding) -> String {
+    let file = finding.file.display().to_string();
+    let place = finding.place.as_ref().map(|place| format!(" {place}")).unwrap_or_default();
+    let about = match file.is_empty() || finding.sentence.contains(&file) {
+        true => String::new(),
+        false => format!("{file}{place}: "),
+    };
+    format!("{} {}: {about}{}", word(&finding.severity), finding.split, finding.sentence)
+}
+
+/// The word that the JSON report has for a severity or a kind.
+fn word(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word.replace('_', " "),
+        _ => String::new(),
     }
 }
 
@@ -21,7 +169,7 @@ fn shapes(args: &ShapesArgs) -> Result<(), Failure> {
         seed: args.seed,
         ..ShapesOptions::default()
     };
-    let outcome = shapes::write(&args.folder, &options).map_err(Failure::failed)?;
+    let outcome = shapes::write(&args.folder, &options)?;
     let done = match outcome {
         Outcome::Written => "written to",
         Outcome::Present => "already in",

@@ -1,9 +1,11 @@
 //! `pipeline eval`.
 
 use backbone::checkpoint;
+use datasets::LoaderOptions;
 use std::path::Path;
 use tch::Device;
 
+use super::subject::holds_weights;
 use super::{classes_of, deployed, for_task, output, publish, report, run_config, run_weights, tell_findings};
 use crate::batch::Normalizer;
 use crate::cli::EvalArgs;
@@ -13,6 +15,7 @@ use crate::evaluate::{EvaluateOptions, ReportOf, evaluate};
 use crate::export::Shipment;
 use crate::failure::Failure;
 use crate::footprint::Footprint;
+use crate::interruption::Interruption;
 use crate::latency::Run;
 use crate::predictor::Eager;
 use crate::run_folder::RunFolder;
@@ -22,6 +25,10 @@ pub(super) fn run(args: &EvalArgs) -> Result<(), Failure> {
     let subject = Path::new(&args.subject);
     if Shipment::is_one(subject) {
         return run_shipment(args, Shipment::open(subject)?);
+    }
+    if subject.is_file() && holds_weights(subject) {
+        return Err(Failure::usage(format!("{} is no exported file", subject.display()))
+            .hint(format!("Evaluate weights under a configuration: CONFIG --weights {}", subject.display())));
     }
     if args.config.is_some() {
         return Err(Failure::usage("a second name is for exported files only: FILE CONFIG"));
@@ -74,12 +81,8 @@ fn folder(folder: Option<&Path>) -> Result<Option<&Path>, Failure> {
 }
 
 fn options<'a, K: Keys>(config: &Config<K>, predictions: Option<&'a Path>) -> EvaluateOptions<'a> {
-    EvaluateOptions {
-        batch_size: config.train.batch_size,
-        workers: config.data.workers,
-        on_error: config.data.on_error,
-        predictions,
-    }
+    let loader = LoaderOptions { batch_size: config.train.batch_size, ..config.data.loader() };
+    EvaluateOptions { loader, predictions, interruption: None }
 }
 
 impl EvalArgs {
@@ -123,25 +126,36 @@ fn evaluate_with<T: Task>(args: &EvalArgs, run: Option<&RunFolder>, config: &Con
                 .hint("Add --weights FILE, or name a run's folder."));
         }
     };
-    evaluate_weights::<T>(config, &weights, device, folder, !args.no_latency)?.publish(args, folder)
+    let judged = Judged { file: &weights, device, folder, latency: !args.no_latency, interruption: None };
+    evaluate_weights::<T>(config, &judged)?.publish(args, folder)
 }
 
-/// Evaluates weights on the validation set of `config`; predictions and truth go into `folder`.
+/// Weights that are to be evaluated.
+pub(super) struct Judged<'a> {
+    pub file: &'a Path,
+    pub device: Device,
+    /// Where predictions and truth go.
+    pub folder: Option<&'a Path>,
+    /// Whether latency is measured.
+    pub latency: bool,
+    pub interruption: Option<&'a Interruption>,
+}
+
+/// Evaluates weights on the validation set of `config`.
 pub(super) fn evaluate_weights<T: Task>(
     config: &Config<T::Keys>,
-    file: &Path,
-    device: Device,
-    folder: Option<&Path>,
-    latency: bool,
+    judged: &Judged<'_>,
 ) -> Result<Evaluated<T>, Failure> {
-    let weights = checkpoint::read(file).map_err(Failure::failed)?;
+    let Judged { file, device, folder, .. } = *judged;
+    let weights = checkpoint::read(file)?;
     let data = T::validation_data(config, classes_of(&weights).as_deref())?;
     tell_findings("validation set", &data.findings);
     let task = T::new(config, &data.classes)?;
     let network = deployed(&task, weights, device)?;
     let normalizer = Normalizer::new(&config.data.normalize, device, true);
     let predictor = Eager { network: &network, normalizer: &normalizer, precision: config.train.precision };
-    let report = evaluate(&task, &predictor, &data, &options(config, folder))?;
-    let footprint = Footprint::of(&task, config.data.size.sides(), file, latency.then_some(device))?;
+    let options = EvaluateOptions { interruption: judged.interruption, ..options(config, folder) };
+    let report = evaluate(&task, &predictor, &data, &options)?;
+    let footprint = Footprint::of(&task, config.data.size.sides(), file, judged.latency.then_some(device))?;
     Ok(Evaluated { report, footprint })
 }

@@ -212,9 +212,8 @@ fn metric<T: Task>(subject: &Path, of_best: bool) -> Result<Option<Metric>, Fail
     if !of_best || !subject.is_dir() {
         return Ok(None);
     }
-    let Some(best) = Checkpoint::find(&RunFolder::open(subject)?.checkpoints(), "best") else { return Ok(None) };
-    let value = best.state()?.position.best;
-    Ok(value.map(|value| Metric { name: ReportOf::<T>::HEADLINE.to_owned(), value }))
+    let best = Checkpoint::best(&RunFolder::open(subject)?.checkpoints())?.and_then(|best| best.state().position.best);
+    Ok(best.map(|best| Metric { name: ReportOf::<T>::HEADLINE.to_owned(), value: best.headline }))
 }
 
 impl Exported {

@@ -117,14 +117,11 @@ fn run_config(run: &RunFolder, overrides: &[String]) -> Result<ConfigFile, Failu
 
 /// The weights that a run is judged by: its best, or its last where no evaluation was made.
 fn run_weights(run: &RunFolder) -> Result<PathBuf, Failure> {
-    ["best", "last"]
-        .iter()
-        .find_map(|name| Checkpoint::find(&run.checkpoints(), name))
-        .map(|checkpoint| checkpoint.best_weights())
-        .ok_or_else(|| {
-            Failure::failed(format!("{} has no checkpoint yet", run.path().display()))
-                .hint("A run writes its first checkpoint after its first epoch.")
-        })
+    match Checkpoint::best(&run.checkpoints())? {
+        Some(checkpoint) => Ok(checkpoint.weights_file()),
+        None => Err(Failure::failed(format!("{} has no trained weights yet", run.path().display()))
+            .hint("A run writes them after its first epoch, or where train.checkpoint.every_steps says.")),
+    }
 }
 
 /// Where the metadata of weights keeps the ids that annotation files use for the classes.
@@ -200,11 +197,6 @@ fn write_report(report: &impl Report, network: Option<&Footprint>, folder: &Path
 
 fn to_json(value: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(Failure::failed)
-}
-
-/// A field of a CSV line, quoted where it must be (RFC 4180).
-fn csv_field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
 fn output(json: bool) -> Output {

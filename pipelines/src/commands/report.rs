@@ -1,11 +1,12 @@
 //! `pipeline report`: several runs beside each other.
 
+use eval::csv_field;
 use eval::plot::{Axis, Point, PointSeries, ScatterPlot};
 use serde::Serialize;
 use std::path::Path;
 use tch::Device;
 
-use super::{classes_of, csv_field, for_task, output, run_config, to_json};
+use super::{classes_of, for_task, output, run_config, to_json};
 use crate::cli::ReportArgs;
 use crate::config::Config;
 use crate::console::{self, Output, Progress, Table};
@@ -55,10 +56,10 @@ struct Row {
 }
 
 fn row<T: Task>(run: &RunFolder, config: &Config<T::Keys>) -> Result<Row, Failure> {
-    let best = Checkpoint::find(&run.checkpoints(), "best")
+    let best = Checkpoint::best(&run.checkpoints())?
         .ok_or_else(|| Failure::failed(format!("{} has no evaluated checkpoint yet", run.path().display())))?;
-    let path = best.best_weights();
-    let weights = backbone::checkpoint::read(&path).map_err(Failure::failed)?;
+    let path = best.weights_file();
+    let weights = backbone::checkpoint::read(&path)?;
     let classes = classes_of(&weights)
         .ok_or_else(|| Failure::failed(format!("{} does not say which classes it knows", path.display())))?;
     let task = T::new(config, &classes)?;
@@ -66,7 +67,7 @@ fn row<T: Task>(run: &RunFolder, config: &Config<T::Keys>) -> Result<Row, Failur
         run: run.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
         task: T::KIND.name(),
         metric: ReportOf::<T>::HEADLINE,
-        value: best.state()?.position.best,
+        value: best.state().position.best.map(|best| best.headline),
         footprint: Footprint::of(&task, config.data.size.sides(), &path, Some(Device::Cpu))?,
     })
 }

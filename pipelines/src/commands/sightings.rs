@@ -1,14 +1,15 @@
 //! The file of what was seen: JSON, COCO results or CSV, written image by image.
 
+use atomic_write_file::AtomicWriteFile;
 use clap::ValueEnum;
 use datasets::inputs::Input;
+use eval::csv_field;
 use serde_json::{Value, json};
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Stdout, Write};
 use std::path::{Path, PathBuf};
 
-use super::csv_field;
 use crate::failure::Failure;
+use crate::run_folder::cannot_write;
 use crate::task::{Seen, Task};
 
 /// How predictions are written.
@@ -26,10 +27,13 @@ pub enum SightingsFormat {
 pub(super) struct Sightings {
     format: SightingsFormat,
     columns: &'static [&'static str],
-    out: Box<dyn Write>,
-    /// Where it is written, and where it goes.
-    place: Option<(PathBuf, PathBuf)>,
+    out: Out,
     entries: usize,
+}
+
+enum Out {
+    Screen(BufWriter<Stdout>),
+    File(PathBuf, BufWriter<AtomicWriteFile>),
 }
 
 impl Sightings {
@@ -39,19 +43,14 @@ impl Sightings {
             return Err(Failure::usage("COCO results are for detections").hint("Use --format json or csv."));
         }
         let ending = if format == SightingsFormat::Csv { "csv" } else { "json" };
-        let place = folder.map(|folder| {
-            let name = format!("predictions.{ending}");
-            (folder.join(format!("{name}.tmp")), folder.join(name))
-        });
-        let out: Box<dyn Write> = match &place {
-            Some((aside, _)) => {
-                let file = File::create(aside);
-                let failed = |error| Failure::failed(format!("{} cannot be written: {error}", aside.display()));
-                Box::new(BufWriter::new(file.map_err(failed)?))
+        let out = match folder.map(|folder| folder.join(format!("predictions.{ending}"))) {
+            Some(path) => {
+                let file = AtomicWriteFile::open(&path).map_err(|error| cannot_write(&path, &error))?;
+                Out::File(path, BufWriter::new(file))
             }
-            None => Box::new(BufWriter::new(std::io::stdout())),
+            None => Out::Screen(BufWriter::new(std::io::stdout())),
         };
-        let mut sightings = Self { format, columns: T::SEEN, out, place, entries: 0 };
+        let mut sightings = Self { format, columns: T::SEEN, out, entries: 0 };
         match format {
             SightingsFormat::Csv => sightings.line(&format!("file,frame,{}", T::SEEN.join(",")))?,
             SightingsFormat::Json | SightingsFormat::Coco => sightings.write("[")?,
@@ -87,7 +86,7 @@ impl Sightings {
             SightingsFormat::Csv => seen.found.into_iter().try_for_each(|row| {
                 let frame = input.frame.as_ref().map(|frame| frame.index.to_string()).unwrap_or_default();
                 let cells = row.iter().map(|cell| match cell {
-                    Value::String(text) => csv_field(text),
+                    Value::String(text) => csv_field(text).into_owned(),
                     other => other.to_string(),
                 });
                 let cells: Vec<String> = cells.collect();
@@ -101,11 +100,13 @@ impl Sightings {
         if self.format != SightingsFormat::Csv {
             self.write("\n]\n")?;
         }
-        self.out.flush().map_err(|error| self.failure(&error))?;
-        drop(std::mem::replace(&mut self.out, Box::new(std::io::sink())));
-        match &self.place {
-            Some((aside, place)) => std::fs::rename(aside, place).map_err(|error| self.failure(&error)),
-            None => Ok(()),
+        match self.out {
+            Out::Screen(mut out) => shown(out.flush()),
+            Out::File(path, out) => out
+                .into_inner()
+                .map_err(std::io::IntoInnerError::into_error)
+                .and_then(AtomicWriteFile::commit)
+                .map_err(|error| cannot_write(&path, &error)),
         }
     }
 
@@ -123,19 +124,20 @@ impl Sightings {
         self.write(&format!("{text}\n"))
     }
 
-    /// A reader of standard output that went away is not an error.
     fn write(&mut self, text: &str) -> Result<(), Failure> {
-        match self.out.write_all(text.as_bytes()) {
-            Err(error) if self.place.is_some() || error.kind() != std::io::ErrorKind::BrokenPipe => {
-                Err(self.failure(&error))
-            }
-            _ => Ok(()),
+        match &mut self.out {
+            Out::Screen(out) => shown(out.write_all(text.as_bytes())),
+            Out::File(path, out) => out.write_all(text.as_bytes()).map_err(|error| cannot_write(path, &error)),
         }
     }
+}
 
-    fn failure(&self, error: &std::io::Error) -> Failure {
-        let name =
-            self.place.as_ref().map_or_else(|| "standard output".into(), |(_, place)| place.display().to_string());
-        Failure::failed(format!("{name} cannot be written: {error}"))
+/// A reader of standard output that went away is not an error.
+fn shown(written: std::io::Result<()>) -> Result<(), Failure> {
+    match written {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::failed(format!("standard output cannot be written: {error}")))
+        }
+        _ => Ok(()),
     }
 }

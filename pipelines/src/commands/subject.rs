@@ -47,10 +47,13 @@ impl Subject {
             return Ok(Self::Trained { path, weights, config });
         }
         if holds_weights(path) {
-            Self::weights(path, overrides)
-        } else {
-            ConfigFile::open(name, overrides).map(Self::Config)
+            return Self::weights(path, overrides);
         }
+        let number = name.strip_prefix('s').unwrap_or_default();
+        if !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()) && !path.exists() {
+            return Err(Failure::usage(backbone::Error::UnknownVariant { name: name.to_owned() }));
+        }
+        ConfigFile::open(name, overrides).map(Self::Config)
     }
 
     /// Opens a run's folder or a file of weights.
@@ -75,7 +78,7 @@ impl Subject {
 }
 
 /// Whether the name is that of a file of weights, going by its ending.
-fn holds_weights(path: &Path) -> bool {
+pub(super) fn holds_weights(path: &Path) -> bool {
     let endings = ["safetensors", "pth", "pt", "tar", "bin", "ckpt"];
     path.extension().is_some_and(|ending| endings.iter().any(|known| ending.eq_ignore_ascii_case(known)))
 }

@@ -1,35 +1,40 @@
 //! `pipeline train`.
 
-use signal_hook::consts::SIGINT;
-use signal_hook::flag;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
 use super::{eval, for_task, metadata, output, publish, run_config, run_weights, tell_findings, to_json};
 use crate::cli::TrainArgs;
-use crate::config::{Config, ConfigFile};
+use crate::config::{Changes, Config, ConfigFile, Keys};
 use crate::console;
 use crate::device;
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
+use crate::interruption::Interruption;
 use crate::network::Network;
 use crate::run_folder::RunFolder;
 use crate::task::Task;
-use crate::train::checkpoint::Checkpoint;
-use crate::train::{Setup, Trainer, calibrate, start_weights};
+use crate::train::{Setup, Trainer, calibrate, newest_checkpoint, start_weights};
 
 pub(super) fn run(args: &TrainArgs) -> Result<(), Failure> {
+    let interruption = Interruption::listen()?;
     let resumed = args.resume.as_deref().map(RunFolder::open).transpose()?;
     let file = match (&resumed, &args.config) {
         (Some(run), _) => run_config(run, &args.set.overrides)?,
         (None, Some(name)) => ConfigFile::open(name, &args.set.overrides)?,
         (None, None) => return Err(Failure::usage("neither a configuration nor --resume is given")),
     };
-    for_task!(file.task()?, T => train::<T>(args, &file.config()?, resumed))
+    for_task!(file.task()?, T => train::<T>(args, &file.config()?, resumed, &interruption))
 }
 
-fn train<T: Task>(args: &TrainArgs, config: &Config<T::Keys>, resumed: Option<RunFolder>) -> Result<(), Failure> {
+fn train<T: Task>(
+    args: &TrainArgs,
+    config: &Config<T::Keys>,
+    resumed: Option<RunFolder>,
+    interruption: &Interruption,
+) -> Result<(), Failure> {
     let device = device::select(&args.device.device)?;
+    let held = resumed.as_ref().map(RunFolder::lock).transpose()?;
+    if let Some(run) = &resumed {
+        may_change(run, config)?;
+    }
     let training = T::training_data(config)?;
     let validation = T::validation_data(config, Some(&training.classes))?;
     tell_findings("training set", &training.findings);
@@ -38,16 +43,25 @@ fn train<T: Task>(args: &TrainArgs, config: &Config<T::Keys>, resumed: Option<Ru
 
     tch::manual_seed(i64::from_ne_bytes(config.seed.to_ne_bytes()));
     let network = Network::new(&task, backbone::Form::Train, device)?;
-    let checkpoint = resumed.as_ref().map(last_checkpoint).transpose()?;
-    if checkpoint.is_none() {
-        start_weights(&config.backbone, &network)?;
-        calibrate(config, &network, &training)?;
-    }
-    let name = args.name.as_deref().or(config.name.as_deref()).unwrap_or("run");
-    let run = match resumed {
-        Some(run) => run,
-        None => make_run(RunFolder::create(&args.output, name)?, config, device)?,
+    let checkpoint = match &resumed {
+        Some(run) => Some(newest_checkpoint(&run.checkpoints())?.settle()?),
+        None => {
+            start_weights(&config.backbone, &network)?;
+            calibrate(config, &network, &training)?;
+            None
+        }
     };
+    let name = args.name.as_deref().or(config.name.as_deref()).unwrap_or("run");
+    let (run, _held) = match (resumed, held) {
+        (Some(run), Some(held)) => (run, held),
+        _ => {
+            let run = RunFolder::create(&args.output, name)?;
+            let held = run.lock()?;
+            (run, held)
+        }
+    };
+    run.write("config.yaml", &serde_yaml::to_string(config).map_err(Failure::failed)?)?;
+    run.write("environment.json", &to_json(&Environment::now(device, config.seed))?)?;
     console::status(format!(
         "{} images to train, {} to evaluate, {} classes; {:.2} M parameters on {}; run {}",
         datasets::Dataset::len(training.samples.as_ref()),
@@ -59,49 +73,49 @@ fn train<T: Task>(args: &TrainArgs, config: &Config<T::Keys>, resumed: Option<Ru
     ));
 
     let metadata = metadata::<T>(config, &training.classes)?;
-    let interrupted = interruption()?;
-    let setup = Setup { task: &task, config, run: &run, training, validation, network, metadata };
+    let setup = Setup { task: &task, config, run: &run, interruption, training, validation, network, metadata };
     let mut trainer = Trainer::new(setup)?;
     if let Some(checkpoint) = &checkpoint {
         trainer.resume(checkpoint)?;
+        let position = &checkpoint.state().position;
+        console::status(format!("going on after step {}, in epoch {}", position.step, position.epoch + 1));
     }
-    if let Err(failure) = trainer.run(&interrupted) {
-        return Err(match failure.kind() {
-            Kind::Interrupted => failure,
-            _ if Checkpoint::find(&run.checkpoints(), "last").is_some() && failure.next_step().is_none() => failure
-                .hint(format!("Go on from the last checkpoint with: pipeline train --resume {}", run.path().display())),
-            _ => failure,
-        });
-    }
+    let go_on = format!("pipeline train --resume {}", run.path().display());
+    trainer.run().map_err(|failure| match failure.kind() {
+        Kind::Interrupted(_) => failure,
+        _ => failure.hint_also(format!("Go on from the last checkpoint with: {go_on}")),
+    })?;
     drop(trainer);
-    let evaluated =
-        eval::evaluate_weights::<T>(config, &run_weights(&run)?, device, Some(run.path()), !args.no_latency)?;
+    let weights = run_weights(&run)?;
+    let judged = eval::Judged {
+        file: &weights,
+        device,
+        folder: Some(run.path()),
+        latency: !args.no_latency,
+        interruption: Some(interruption),
+    };
+    let evaluated = eval::evaluate_weights::<T>(config, &judged).map_err(|failure| match failure.kind() {
+        Kind::Interrupted(_) => failure
+            .but(format!("after the last step; {} is whole", run.path().display()))
+            .hint(format!("Evaluate it with: pipeline eval {}", run.path().display())),
+        _ => failure,
+    })?;
     publish(&evaluated.report, Some(&evaluated.footprint), Some(run.path()), output(args.json))
 }
 
-fn last_checkpoint(run: &RunFolder) -> Result<Checkpoint, Failure> {
-    Checkpoint::find(&run.checkpoints(), "last").ok_or_else(|| {
-        Failure::failed(format!("{} has no checkpoint to go on from", run.path().display()))
-            .hint("It stopped before its first epoch ended; start it again with its configuration.")
-    })
-}
-
-fn make_run<T: crate::config::Keys>(
-    run: RunFolder,
-    config: &Config<T>,
-    device: tch::Device,
-) -> Result<RunFolder, Failure> {
-    let text = serde_yaml::to_string(config).map_err(Failure::failed)?;
-    run.write("config.yaml", &text)?;
-    run.write("environment.json", &to_json(&Environment::now(device, config.seed))?)?;
-    Ok(run)
-}
-
-/// Set by Ctrl-C; a second one ends the program at once.
-fn interruption() -> Result<Arc<AtomicBool>, Failure> {
-    let flag = Arc::new(AtomicBool::new(false));
-    flag::register_conditional_shutdown(SIGINT, i32::from(Kind::Interrupted.status()), Arc::clone(&flag))
-        .and_then(|_| flag::register(SIGINT, Arc::clone(&flag)))
-        .map_err(|error| Failure::failed(format!("the interrupt signal cannot be handled: {error}")))?;
-    Ok(flag)
+/// Refuses changes that would make nonsense of what a run has computed, and tells of those that only make it another.
+fn may_change<K: Keys>(run: &RunFolder, wanted: &Config<K>) -> Result<(), Failure> {
+    let changes = Changes::between(&run_config(run, &[])?.config()?, wanted)?;
+    if !changes.refused.is_empty() {
+        return Err(Failure::usage(format!(
+            "{} keeps its data, classes and model, so these cannot change: {}",
+            run.path().display(),
+            changes.refused.join(", ")
+        ))
+        .hint("Start a new run for that: pipeline train CONFIG."));
+    }
+    for change in changes.warned {
+        console::warning(format!("{change}: from here on the run is another than it would have been"));
+    }
+    Ok(())
 }

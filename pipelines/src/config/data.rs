@@ -1,10 +1,13 @@
 //! The `data` section.
 
 use backbone::Normalization;
+use datasets::LoaderOptions;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Keys;
+use crate::failure::Failure;
 
 /// Height and width of what the network sees; one number for a square.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,10 +81,49 @@ pub struct DataConfig<K: Keys> {
     /// What a sample that cannot be read does to a run.
     #[serde(default)]
     pub on_error: datasets::OnError,
+    /// Seconds to wait for one file before the run ends and names it; `null` for ever. It needs `workers`.
+    #[serde(default = "default_timeout")]
+    pub timeout: Option<f64>,
+}
+
+impl<K: Keys> DataConfig<K> {
+    /// How samples are read, as far as the configuration says.
+    pub fn loader(&self) -> LoaderOptions {
+        LoaderOptions {
+            workers: self.workers,
+            on_error: self.on_error,
+            timeout: self.timeout.map(Duration::from_secs_f64),
+            ..LoaderOptions::default()
+        }
+    }
+
+    /// Checks what the types do not.
+    ///
+    /// # Errors
+    /// Names the first key whose value is out of range.
+    pub fn validate(&self) -> Result<(), Failure> {
+        let ImageSize { height, width } = self.size;
+        if height < 32 || width < 32 {
+            return Err(Failure::usage(format!(
+                "data.size is {height}x{width}; both sides must be at least 32 pixels, the backbone's stride"
+            )));
+        }
+        match self.timeout {
+            // A day and more is as good as for ever, and far from what a clock can count.
+            Some(seconds) if !(0.1..=86400.0).contains(&seconds) => {
+                Err(Failure::usage(format!("data.timeout is {seconds}; it must lie between 0.1 and 86400 seconds")))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Threads that read samples where the configuration does not say.
 pub const DEFAULT_WORKERS: usize = 2;
+
+fn default_timeout() -> Option<f64> {
+    LoaderOptions::default().timeout.map(|timeout| timeout.as_secs_f64())
+}
 
 fn default_workers() -> usize {
     DEFAULT_WORKERS

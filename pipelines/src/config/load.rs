@@ -67,13 +67,7 @@ impl ConfigFile {
         let mut config: Config<K> = self.typed()?;
         config.backbone.specification()?;
         config.train.validate()?;
-        let size = config.data.size;
-        if size.height < 32 || size.width < 32 {
-            return Err(Failure::usage(format!(
-                "data.size is {}x{}; both sides must be at least 32 pixels, the backbone's stride",
-                size.height, size.width
-            )));
-        }
+        config.data.validate()?;
         if config.name.is_none() {
             config.name = self.path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         }
@@ -116,7 +110,11 @@ impl ConfigFile {
         let place = match (set_by_hand, line) {
             (Some(change), _) => format!("--set {change}"),
             (None, Some(line)) => format!("{}:{line}", self.path.display()),
-            (None, None) => self.path.display().to_string(),
+            // A document that overrides have changed has no lines any more.
+            (None, None) => {
+                let sets = self.overrides.iter().map(|change| format!(" --set {change}"));
+                std::iter::once(self.path.display().to_string()).chain(sets).collect()
+            }
         };
         let sentence = match (unknown, sentence.find(", expected")) {
             (Some(_), Some(end)) => &sentence[..end],
@@ -158,6 +156,9 @@ fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
         .map(|(_, candidate)| candidate)
 }
 
+/// Configurations that a hint names.
+const NAMED: usize = 8;
+
 /// Finds a configuration by path, or by name in a `configs` folder here or above the program.
 ///
 /// # Errors
@@ -188,7 +189,11 @@ pub fn configuration_path(name: &str) -> Result<PathBuf, Failure> {
     Err(match nearest(name, known.iter().map(String::as_str)) {
         Some(meant) => failure.hint(format!("Did you mean {meant}?")),
         None if known.is_empty() => failure.hint("Name a YAML file by its path."),
-        None => failure.hint(format!("Known: {}.", known.join(", "))),
+        None => {
+            let more = known.len().saturating_sub(NAMED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            failure.hint(format!("Known: {}{more}.", known[..known.len().min(NAMED)].join(", ")))
+        }
     })
 }
 
@@ -203,7 +208,8 @@ fn configurations_in(folder: &Path) -> Vec<String> {
         .filter_map(|path| Some(path.strip_prefix(folder).ok()?.to_string_lossy().into_owned()))
         .filter(|name| name.ends_with(".yaml"))
         .collect();
-    names.sort();
+    // Those of the folder itself first: they are what a newcomer looks for.
+    names.sort_by_key(|name| (name.contains('/'), name.clone()));
     names
 }
 

@@ -7,6 +7,7 @@ mod data;
 mod load;
 mod model;
 mod overrides;
+mod resume;
 mod train;
 
 use clap::ValueEnum;
@@ -16,7 +17,11 @@ use std::fmt::Debug;
 pub use data::{DEFAULT_WORKERS, DataConfig, ImageSize};
 pub use load::{ConfigFile, configuration_path};
 pub use model::{BackboneConfig, Initialization};
-pub use train::{CheckpointConfig, OptimizerConfig, Precision, ScheduleConfig, ScheduleKind, TrainConfig};
+pub use resume::Changes;
+pub use train::{
+    CheckpointConfig, NotFiniteConfig, NotFinitePolicy, OptimizerConfig, Precision, ScheduleConfig, ScheduleKind,
+    TrainConfig,
+};
 
 /// Which of the tasks a configuration describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]

@@ -40,7 +40,7 @@ impl Override {
 
     /// Whether `word` is a part of this key or its value.
     pub fn names(&self, word: &str) -> bool {
-        self.path.iter().any(|part| part == word) || self.value.as_str() == Some(word)
+        self.path.iter().any(|part| part == word) || holds(&self.value, word)
     }
 
     /// Puts the value in its place, making the sections on the way that are not there.
@@ -66,6 +66,16 @@ impl Override {
         }
         place.clone_from(&self.value);
         Ok(())
+    }
+}
+
+/// Whether a word is a value or a key in a value.
+fn holds(value: &Value, word: &str) -> bool {
+    match value {
+        Value::String(text) => text == word,
+        Value::Sequence(values) => values.iter().any(|value| holds(value, word)),
+        Value::Mapping(section) => section.iter().any(|(key, value)| holds(key, word) || holds(value, word)),
+        _ => false,
     }
 }
 

@@ -27,8 +27,10 @@ pub struct TrainConfig {
     pub channels_last: bool,
     /// Epochs between evaluations; the last epoch is always evaluated.
     pub eval_every: u64,
-    /// When weights are written.
+    /// When the run is saved.
     pub checkpoint: CheckpointConfig,
+    /// What a loss or gradient that is not finite does.
+    pub not_finite: NotFiniteConfig,
 }
 
 impl Default for TrainConfig {
@@ -44,6 +46,7 @@ impl Default for TrainConfig {
             channels_last: true,
             eval_every: 1,
             checkpoint: CheckpointConfig::default(),
+            not_finite: NotFiniteConfig::default(),
         }
     }
 }
@@ -194,18 +197,52 @@ pub enum Precision {
     Bf16,
 }
 
-/// When weights are written.
+/// When a run is saved. Beside what is said here it is saved at its start, where its metric is the best so far, after its last
+/// epoch and when it is interrupted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CheckpointConfig {
-    /// Epochs between writing `last`; it is always written after the last epoch and when interrupted.
+    /// Epochs between two checkpoints.
     pub every_epochs: u64,
+    /// Steps between two checkpoints within an epoch; `null` for none there.
+    pub every_steps: Option<u64>,
+    /// Newest checkpoints to keep beside the best one. With two or more, a damaged one costs no more than the way back to the
+    /// one before.
+    pub keep: usize,
 }
 
 impl Default for CheckpointConfig {
     fn default() -> Self {
-        Self { every_epochs: 1 }
+        Self { every_epochs: 1, every_steps: None, keep: 2 }
     }
+}
+
+/// What a loss or gradient that is not finite does to a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NotFiniteConfig {
+    /// What is done.
+    pub policy: NotFinitePolicy,
+    /// Steps of a run that may be skipped or taken back; one more ends it.
+    pub limit: u64,
+}
+
+impl Default for NotFiniteConfig {
+    fn default() -> Self {
+        Self { policy: NotFinitePolicy::Stop, limit: 10 }
+    }
+}
+
+/// What is done about a loss or gradient that is not finite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NotFinitePolicy {
+    /// The run ends.
+    Stop,
+    /// The batch is left out: weights, statistics, average and optimiser stay as they were before it.
+    Skip,
+    /// The batch is left out, and weights, statistics, average and optimiser go back to the newest checkpoint.
+    Rollback,
 }
 
 impl TrainConfig {
@@ -219,6 +256,8 @@ impl TrainConfig {
             ("batch_size", self.batch_size as f64),
             ("eval_every", self.eval_every as f64),
             ("checkpoint.every_epochs", self.checkpoint.every_epochs as f64),
+            ("checkpoint.every_steps", self.checkpoint.every_steps.unwrap_or(1) as f64),
+            ("checkpoint.keep", self.checkpoint.keep as f64),
             ("optimizer.lr", self.optimizer.learning_rate()),
             ("clip_grad_norm", self.clip_grad_norm.unwrap_or(1.0)),
             ("schedule.power", self.schedule.power),

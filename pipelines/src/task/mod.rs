@@ -5,32 +5,28 @@
 
 mod body;
 pub mod classify;
+mod data;
 pub mod detect;
 pub mod segment;
+mod shipping;
 
 use backbone::{Cost, Form, MobileOne, Mode, StateDict};
-use datasets::{Class, Dataset, Encoding, Findings, Image, SampleRng};
+use datasets::{Class, Dataset, Encoding, Image, SampleRng, Split};
 use eval::CsvReport;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use tch::{Kind, Tensor, nn};
+use tch::{Tensor, nn};
 
 use crate::config::{Config, Keys, TaskKind};
 use crate::console::Table;
 use crate::failure::Failure;
 use crate::run_folder::write_whole;
 pub use body::Body;
-
-/// A set of samples as a stage needs it.
-pub struct Data<D> {
-    /// The samples.
-    pub samples: Arc<D>,
-    /// The classes, in the order of the indices that the samples carry.
-    pub classes: Vec<Class>,
-    /// What is odd in the set and how it is handled, a sentence each.
-    pub findings: Vec<String>,
-}
+pub use data::Data;
+pub(crate) use data::sentences;
+use data::{below, differing_classes, splits, tolerate};
+pub use shipping::{OnnxGraph, Port, Shipped};
+use shipping::{foreign_outputs, relative_difference};
 
 /// One part of the loss, already weighted; the parts add up to what is minimised.
 pub struct Loss {
@@ -85,6 +81,12 @@ pub trait Task: Sized {
     /// # Errors
     /// When the data is missing or wrong, or has other classes.
     fn validation_data(config: &Config<Self::Keys>, classes: Option<&[Class]>) -> Result<Data<Self::Dataset>, Failure>;
+
+    /// Reads the annotations of the training and the validation set for a check, past every record that cannot be used.
+    ///
+    /// # Errors
+    /// When the data is missing.
+    fn splits(config: &Config<Self::Keys>) -> Result<[Split; 2], Failure>;
 
     /// Registers the model's weights under `path`. `Form::Train` is the form that the configuration trains.
     ///
@@ -218,72 +220,6 @@ pub trait Task: Sized {
     ) -> Result<Seen, Failure>;
 }
 
-/// An ONNX file that lacks its last steps.
-pub struct OnnxGraph<'a> {
-    /// What builds it.
-    pub builder: &'a mut onnx::Builder,
-    /// What the network gives, in the order of [`Task::numbers`].
-    pub numbers: Vec<onnx::Value>,
-    /// What the file takes.
-    pub images: onnx::Value,
-    /// Where these images have their channels.
-    pub layout: onnx::Layout,
-    /// The free side of the batch.
-    pub batch: onnx::Dim,
-    /// Height and width of the images, which may be free.
-    pub sides: [onnx::Dim; 2],
-}
-
-/// The last part of an exported file, in TorchScript's own words.
-pub struct Shipped {
-    /// Methods that `body` calls, each a whole `def`.
-    pub helpers: String,
-    /// Names for what the network gives, in its order.
-    pub names: &'static [&'static str],
-    /// Statements that turn these, and the normalised images `x`, into the outputs; the last one returns them.
-    pub body: String,
-    /// What they return.
-    pub outputs: Vec<Port>,
-    /// Whether the file takes images of the configured size only.
-    pub fixed_size: bool,
-}
-
-/// An output of an exported file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Port {
-    /// Its name.
-    pub name: String,
-    /// The type of its numbers.
-    pub dtype: String,
-    /// Its shape, with a word for every side that varies.
-    pub shape: Vec<String>,
-    /// What it says, in a sentence.
-    pub meaning: String,
-}
-
-impl Port {
-    fn new(name: &str, dtype: &str, shape: &[&str], meaning: impl Into<String>) -> Self {
-        let shape = shape.iter().map(|side| (*side).to_owned()).collect();
-        Self { name: name.to_owned(), dtype: dtype.to_owned(), shape, meaning: meaning.into() }
-    }
-}
-
-/// The largest difference of two tensors of one shape, relative to the largest number of the first.
-fn relative_difference(expected: &Tensor, found: &Tensor) -> Result<f64, Failure> {
-    if expected.size() != found.size() {
-        return Err(foreign_outputs(&format!("{:?}", expected.size()), std::slice::from_ref(found)));
-    }
-    let expected = expected.to_kind(Kind::Double);
-    let largest = |tensor: &Tensor| if tensor.numel() == 0 { 0.0 } else { tensor.abs().max().double_value(&[]) };
-    Ok(largest(&(found.to_kind(Kind::Double) - &expected)) / largest(&expected).max(f64::MIN_POSITIVE))
-}
-
-/// The error of an exported file whose outputs are not those that its task has.
-fn foreign_outputs(expected: &str, outputs: &[Tensor]) -> Failure {
-    let found: Vec<String> = outputs.iter().map(|output| format!("{:?}", output.size())).collect();
-    Failure::failed(format!("the file's outputs are {}, not {expected}", found.join(", ")))
-}
-
 /// A section of the configuration that a task has no keys for.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -298,35 +234,6 @@ fn write_picture(place: &Path, image: &Image) -> Result<PathBuf, Failure> {
     let bytes = image.encode(Encoding::Jpeg(QUALITY)).map_err(Failure::failed)?;
     write_whole(&path, &bytes)?;
     Ok(path)
-}
-
-/// The error of a data set whose classes are not those that a network was trained for.
-fn differing_classes(found: &[Class], trained: &[Class]) -> Failure {
-    let names = |classes: &[Class]| {
-        let all: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
-        match all.len() {
-            0..=20 => all.join(", "),
-            count => format!("{count}: {}, ...", all[..20].join(", ")),
-        }
-    };
-    Failure::failed(format!(
-        "the validation set's classes ({}) are not those of the network ({})",
-        names(found),
-        names(trained)
-    ))
-}
-
-/// What is odd in a set, a sentence each.
-pub(crate) fn sentences(findings: &Findings) -> Vec<String> {
-    findings.to_string().lines().map(str::to_owned).collect()
-}
-
-/// An error of the data: a setting out of range is the configuration's fault.
-fn data_failure(error: datasets::Error) -> Failure {
-    match error {
-        datasets::Error::Setting { .. } => Failure::usage(format!("data: {error}")),
-        other => Failure::failed(other),
-    }
 }
 
 /// What was seen in an image.

@@ -1,21 +1,25 @@
 //! A run's state on disk: weights, their average, the optimiser, the random state and the position.
 //!
-//! A checkpoint is a folder. It is written aside and synced, the one before is moved away, the new one takes its name, and
-//! then the old one goes: at every moment one whole checkpoint stands under its own name or the name that [`Checkpoint::find`]
-//! looks for next.
+//! A checkpoint is a folder `step-N` that is written aside, synced and renamed, and then never changed. Its manifest says how
+//! long each file is and what its SHA-256 is, so that a checkpoint is whole or known not to be. The newest ones and the best
+//! one are kept; the links `best` and `last` are for people.
 
 use backbone::StateDict;
 use backbone::checkpoint::{self, Metadata, file};
 use serde::{Deserialize, Serialize};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tch::Device;
 use tch_ext::rng;
 
-use super::progress::Position;
+use super::manifest::{MANIFEST, Manifest};
+use super::progress::{Position, Tally};
+use super::shelf::{candidates, name, point, prune, remove, replace};
+use crate::console;
 use crate::failure::Failure;
-use crate::run_folder::write_whole;
+use crate::run_folder::{cannot_write, sync_folder, write_whole};
 
 const WEIGHTS: &str = "weights.safetensors";
 const EMA: &str = "ema.safetensors";
@@ -29,10 +33,30 @@ const GENERATOR: &str = "generator.";
 pub struct State {
     /// Where the run stands.
     pub position: Position,
+    /// What the epoch that runs has given so far.
+    pub tally: Tally,
+    /// Images a step; the position counts these.
+    pub batch_size: usize,
     /// Steps that the optimiser took.
     pub optimizer_steps: u64,
+    /// Steps whose loss or gradient was not finite.
+    pub not_finite: u64,
+    /// Samples that could not be read.
+    pub skipped: usize,
     /// Time of training before this point.
     pub elapsed: Duration,
+    /// What is trained on.
+    pub data: DataIdentity,
+}
+
+/// A training set, told from another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataIdentity {
+    /// How many samples there are.
+    pub samples: usize,
+    /// SHA-256 of the samples' files in their order, as named below the data's root.
+    pub files: String,
 }
 
 /// What a checkpoint is made of.
@@ -51,62 +75,123 @@ pub struct Contents<'a> {
     pub device: Device,
 }
 
-/// A checkpoint on disk.
+/// A whole checkpoint on disk.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     folder: PathBuf,
+    state: State,
+}
+
+/// The newest whole checkpoint, and what is wrong with newer ones, a sentence each.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The checkpoint.
+    pub checkpoint: Option<Checkpoint>,
+    /// The damage.
+    pub damaged: Vec<String>,
 }
 
 impl Checkpoint {
-    /// Writes `contents` as `folder/name`, replacing the one before.
+    /// Writes `contents` as a checkpoint of their step, in the place of one of the same step, and removes checkpoints that are
+    /// neither among the `keep` newest nor the best.
     ///
     /// # Errors
-    /// When a file cannot be written; the checkpoint before is intact then.
-    pub fn write(folder: &Path, name: &str, contents: &Contents<'_>) -> Result<Self, Failure> {
-        let (aside, old) = (folder.join(format!(".{name}.new")), folder.join(format!(".{name}.old")));
-        let place = folder.join(name);
-        let failed = |error: std::io::Error| Failure::failed(format!("{} cannot be written: {error}", place.display()));
+    /// When a file cannot be written; older checkpoints are intact then, and what was written of this one is removed.
+    pub fn write(folder: &Path, contents: &Contents<'_>, keep: usize) -> Result<(), Failure> {
+        let step = contents.state.position.step;
+        let (place, aside) = (folder.join(name(step)), folder.join(format!(".{}.new", name(step))));
+        let failed = |error: io::Error| cannot_write(&place, &error);
         remove(&aside).map_err(failed)?;
-        fs::create_dir_all(&aside).map_err(failed)?;
-        checkpoint::write(&aside.join(WEIGHTS), contents.weights, contents.metadata).map_err(Failure::failed)?;
-        if let Some(ema) = contents.ema {
-            checkpoint::write(&aside.join(EMA), ema, contents.metadata).map_err(Failure::failed)?;
+        let written = write_files(&aside, contents).and_then(|()| replace(&aside, &place).map_err(failed));
+        if written.is_err() {
+            // What failed is worth telling, not that its remains are still there.
+            let _ = remove(&aside);
         }
-        let mut buffers: StateDict =
-            contents.optimizer.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
-        for device in generators(contents.device) {
-            buffers.insert(generator_key(device), rng::state(device).map_err(Failure::failed)?);
+        written?;
+        let best = contents.state.position.best.map(|best| best.step);
+        for (link, step) in [("last", Some(step)), ("best", best)] {
+            if let Some(step) = step {
+                point(folder, link, &name(step)).map_err(failed)?;
+            }
         }
-        file::write(&aside.join(OPTIMIZER), &buffers, &file::Text::new()).map_err(Failure::failed)?;
-        let state = serde_json::to_string_pretty(contents.state).map_err(Failure::failed)?;
-        write_whole(&aside.join(STATE), state.as_bytes())?;
-        remove(&old).map_err(failed)?;
-        if place.exists() {
-            fs::rename(&place, &old).map_err(failed)?;
-        }
-        fs::rename(&aside, &place).map_err(failed)?;
-        fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
-        remove(&old).map_err(failed)?;
-        Ok(Self { folder: place })
+        prune(folder, keep, best).map_err(failed)?;
+        sync_folder(folder).map_err(failed)
     }
 
-    /// The whole checkpoint of that name, or what a crash left of replacing it.
-    pub fn find(folder: &Path, name: &str) -> Option<Self> {
-        [name.to_owned(), format!(".{name}.new"), format!(".{name}.old")]
-            .into_iter()
-            .map(|name| Self { folder: folder.join(name) })
-            .find(|checkpoint| checkpoint.folder.join(STATE).is_file())
+    /// The newest checkpoint of a run's folder of checkpoints that is whole.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn newest(folder: &Path) -> Result<Found, Failure> {
+        let mut found = Found::default();
+        for candidate in candidates(folder).map_err(|error| cannot_read(folder, &error))? {
+            match Self::open(&candidate.path) {
+                Ok(checkpoint) => {
+                    found.checkpoint = Some(checkpoint);
+                    break;
+                }
+                // What a crash left of writing or removing is no damage.
+                Err(damage) if candidate.placed => found.damaged.push(damage),
+                Err(_) => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// The checkpoint that a run is judged by: its best, or its newest where no evaluation was made. None where nothing was
+    /// trained yet.
+    ///
+    /// # Errors
+    /// When the folder cannot be read, or the best checkpoint is damaged.
+    pub fn best(folder: &Path) -> Result<Option<Self>, Failure> {
+        let found = Self::newest(folder)?;
+        let damage =
+            || found.damaged.first().map(|damage| Failure::failed(format!("no trained weights are whole: {damage}")));
+        let Some(newest) = found.checkpoint else { return damage().map_or(Ok(None), Err) };
+        match newest.state.position.best {
+            Some(best) if best.step != newest.state.position.step => {
+                let path = folder.join(name(best.step));
+                Self::open(&path).map(Some).map_err(|damage| {
+                    let last = newest.weights_file().display().to_string();
+                    Failure::failed(format!("the best checkpoint is damaged: {damage}"))
+                        .hint(format!("The newest one is whole: name its weights with --weights {last}"))
+                })
+            }
+            None if newest.state.position.step == 0 => damage().map_or(Ok(None), Err),
+            _ => {
+                for damage in &found.damaged {
+                    console::warning(format!("{damage}; taking step {}", newest.state.position.step));
+                }
+                Ok(Some(newest))
+            }
+        }
+    }
+
+    /// Opens a checkpoint, every file of it read and compared with its manifest; the error is the damage.
+    fn open(folder: &Path) -> Result<Self, String> {
+        Manifest::read(folder)?.check(folder)?;
+        let path = folder.join(STATE);
+        let wrong = |error: String| format!("{}: {error}", path.display());
+        let text = fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
+        let state = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        Ok(Self { folder: folder.to_owned(), state })
+    }
+
+    /// Gives a checkpoint that a crash left beside its place that place. Only for the process that holds the run.
+    ///
+    /// # Errors
+    /// When it cannot be renamed.
+    pub fn settle(self) -> Result<Self, Failure> {
+        let place = self.folder.with_file_name(name(self.state.position.step));
+        if self.folder != place {
+            replace(&self.folder, &place).map_err(|error| cannot_write(&place, &error))?;
+        }
+        Ok(Self { folder: place, ..self })
     }
 
     /// Position and time.
-    ///
-    /// # Errors
-    /// When the file is not readable.
-    pub fn state(&self) -> Result<State, Failure> {
-        let path = self.folder.join(STATE);
-        let text =
-            fs::read_to_string(&path).map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
-        serde_json::from_str(&text).map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
+    pub fn state(&self) -> &State {
+        &self.state
     }
 
     /// The network's weights.
@@ -126,8 +211,8 @@ impl Checkpoint {
         path.is_file().then(|| checkpoint::read(&path).map_err(Failure::failed)).transpose()
     }
 
-    /// The weights to use: the average where one was kept.
-    pub fn best_weights(&self) -> PathBuf {
+    /// The file of the weights to use: the average where one was kept.
+    pub fn weights_file(&self) -> PathBuf {
         let ema = self.folder.join(EMA);
         if ema.is_file() { ema } else { self.folder.join(WEIGHTS) }
     }
@@ -135,7 +220,7 @@ impl Checkpoint {
     /// The optimiser's buffers. The random state that was saved with them becomes libtorch's.
     ///
     /// # Errors
-    /// When the file is not readable, or holds no random state for `device`.
+    /// When the file is not readable.
     pub fn restore_optimizer(&self, device: Device) -> Result<StateDict, Failure> {
         let path = self.folder.join(OPTIMIZER);
         let (mut buffers, _) = file::read(&path).map_err(Failure::failed)?;
@@ -147,6 +232,27 @@ impl Checkpoint {
         buffers.retain(|name, _| !name.starts_with(GENERATOR));
         Ok(buffers)
     }
+}
+
+/// Writes all files, the manifest last.
+fn write_files(folder: &Path, contents: &Contents<'_>) -> Result<(), Failure> {
+    let failed = |error: io::Error| cannot_write(folder, &error);
+    fs::create_dir_all(folder).map_err(failed)?;
+    let mut buffers: StateDict =
+        contents.optimizer.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
+    for device in generators(contents.device) {
+        buffers.insert(generator_key(device), rng::state(device).map_err(Failure::failed)?);
+    }
+    checkpoint::write(&folder.join(WEIGHTS), contents.weights, contents.metadata)?;
+    if let Some(ema) = contents.ema {
+        checkpoint::write(&folder.join(EMA), ema, contents.metadata)?;
+    }
+    file::write(&folder.join(OPTIMIZER), &buffers, &file::Text::new())?;
+    let state = serde_json::to_string_pretty(contents.state).map_err(Failure::failed)?;
+    write_whole(&folder.join(STATE), state.as_bytes())?;
+    let manifest = Manifest::of(folder).map_err(failed)?;
+    let manifest = serde_json::to_string_pretty(&manifest).map_err(Failure::failed)?;
+    write_whole(&folder.join(MANIFEST), manifest.as_bytes())
 }
 
 /// The generators that training on `device` draws from.
@@ -161,9 +267,6 @@ fn generator_key(device: Device) -> String {
     }
 }
 
-fn remove(folder: &Path) -> std::io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+fn cannot_read(path: &Path, error: &io::Error) -> Failure {
+    Failure::failed(format!("{} cannot be read: {error}", path.display()))
 }

@@ -1,14 +1,13 @@
-//! Who is told of a run's steps: the terminal, the CSV file, TensorBoard.
+//! Who is told of a run's steps: the terminal and the CSV file.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::time::Instant;
-use tensorboard_rs::summary_writer::SummaryWriter;
 
 use super::progress::{Epoch, Hook, Means, Step};
 use crate::console::{self, Progress};
 use crate::failure::Failure;
+use crate::run_folder::write_whole;
 
 /// A bar with loss parts, learning rate and images a second; a line an epoch.
 pub struct Terminal {
@@ -68,8 +67,8 @@ impl Hook for Terminal {
     }
 }
 
-fn words(values: &[(&'static str, f64)]) -> String {
-    values.iter().map(|(name, value)| format!("{name} {value:.3}")).collect::<Vec<_>>().join(" ")
+fn words(values: &[(impl AsRef<str>, f64)]) -> String {
+    values.iter().map(|(name, value)| format!("{} {value:.3}", name.as_ref())).collect::<Vec<_>>().join(" ")
 }
 
 fn clock(seconds: f64) -> String {
@@ -81,43 +80,23 @@ fn clock(seconds: f64) -> String {
 pub struct Csv {
     path: PathBuf,
     columns: Vec<String>,
+    rows: Vec<String>,
 }
 
 impl Csv {
-    /// Appends to `path`, which keeps the rows of the first `epochs` epochs that it has.
+    /// Goes on with `path`, which keeps the rows of the first `epochs` epochs that it has.
     ///
     /// # Errors
-    /// When the file cannot be read or written.
+    /// When the file cannot be read.
     pub fn open(path: PathBuf, epochs: u64) -> Result<Self, Failure> {
-        let mut csv = Self { path, columns: Vec::new() };
-        if csv.path.exists() {
-            let text = std::fs::read_to_string(&csv.path).map_err(|error| csv.failed(&error))?;
-            let kept: Vec<&str> = text.lines().take(1 + epochs as usize).collect();
-            csv.columns = kept.first().map(|line| line.split(',').map(str::to_owned).collect()).unwrap_or_default();
-            let kept: String = kept.iter().map(|line| format!("{line}\n")).collect();
-            crate::run_folder::write_whole(&csv.path, kept.as_bytes())?;
-        }
-        Ok(csv)
-    }
-
-    fn failed(&self, error: &std::io::Error) -> Failure {
-        Failure::failed(format!("{}: {error}", self.path.display()))
-    }
-
-    /// Rewrites the file with `columns` added at the right.
-    fn widen(&mut self, columns: Vec<String>) -> Result<(), Failure> {
-        let text = match std::fs::read_to_string(&self.path) {
+        let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(self.failed(&error)),
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(Failure::failed(format!("{} cannot be read: {error}", path.display()))),
         };
-        let padding = ",".repeat(columns.len());
-        self.columns.extend(columns);
-        let mut wider = self.columns.join(",") + "\n";
-        for row in text.lines().skip(1) {
-            wider.push_str(&format!("{row}{padding}\n"));
-        }
-        crate::run_folder::write_whole(&self.path, wider.as_bytes())
+        let mut lines = text.lines();
+        let columns = lines.next().map(|line| line.split(',').map(str::to_owned).collect()).unwrap_or_default();
+        Ok(Self { path, columns, rows: lines.take(epochs as usize).map(str::to_owned).collect() })
     }
 }
 
@@ -134,67 +113,23 @@ impl Hook for Csv {
             ("images_per_second", format!("{:.2}", epoch.images_per_second)),
             ("lr", format!("{:.6e}", epoch.learning_rate)),
         ];
-        cells.extend(epoch.losses.iter().chain(&epoch.metrics).map(|(name, value)| (*name, format!("{value:.6}"))));
-        let new: Vec<String> =
-            cells.iter().map(|(name, _)| (*name).to_owned()).filter(|name| !self.columns.contains(name)).collect();
-        if !new.is_empty() {
-            self.widen(new)?;
+        cells.extend(epoch.losses.iter().map(|(name, value)| (name.as_str(), format!("{value:.6}"))));
+        cells.extend(epoch.metrics.iter().map(|(name, value)| (*name, format!("{value:.6}"))));
+        for (name, _) in &cells {
+            if !self.columns.iter().any(|column| column == name) {
+                self.columns.push((*name).to_owned());
+                self.rows.iter_mut().for_each(|row| row.push(','));
+            }
         }
         let row: Vec<&str> = self
             .columns
             .iter()
             .map(|column| cells.iter().find(|(name, _)| name == column).map_or("", |(_, cell)| cell.as_str()))
             .collect();
-        let mut file = OpenOptions::new().append(true).open(&self.path).map_err(|error| self.failed(&error))?;
-        writeln!(file, "{}", row.join(",")).and_then(|()| file.sync_data()).map_err(|error| self.failed(&error))
-    }
-}
-
-/// `events.*`: losses and learning rate every few steps, metrics every epoch.
-pub struct TensorBoard {
-    writer: SummaryWriter,
-}
-
-/// Steps between two points of a loss curve.
-const POINTS: u64 = 10;
-
-impl TensorBoard {
-    /// Writes into `folder`.
-    ///
-    /// # Errors
-    /// When the folder cannot be written (the writer itself would panic).
-    pub fn new(folder: &Path) -> Result<Self, Failure> {
-        let probe = folder.join(".writable");
-        File::create(&probe)
-            .and_then(|_| std::fs::remove_file(&probe))
-            .map_err(|error| Failure::failed(format!("{} cannot be written: {error}", folder.display())))?;
-        Ok(Self { writer: SummaryWriter::new(folder) })
-    }
-
-    fn scalars(&mut self, group: &str, values: &[(&'static str, f64)], step: u64) {
-        for (name, value) in values {
-            self.writer.add_scalar(&format!("{group}/{name}"), *value as f32, step as usize);
-        }
-    }
-}
-
-impl Hook for TensorBoard {
-    fn step(&mut self, step: &Step) -> Result<(), Failure> {
-        if step.number.is_multiple_of(POINTS) {
-            self.scalars("train", &step.losses, step.number);
-            self.scalars("train", &[("lr", step.learning_rate)], step.number);
-            if let Some(norm) = step.gradient_norm {
-                self.scalars("train", &[("gradient_norm", norm)], step.number);
-            }
-        }
-        Ok(())
-    }
-
-    fn epoch(&mut self, epoch: &Epoch) -> Result<(), Failure> {
-        self.scalars("val", &epoch.metrics, epoch.step);
-        self.scalars("train", &[("images_per_second", epoch.images_per_second)], epoch.step);
-        self.writer.flush();
-        Ok(())
+        self.rows.push(row.join(","));
+        let lines = std::iter::once(self.columns.join(",")).chain(self.rows.iter().cloned());
+        let text: String = lines.map(|line| line + "\n").collect();
+        write_whole(&self.path, text.as_bytes())
     }
 }
 
@@ -204,7 +139,7 @@ mod tests {
     use std::time::Duration;
 
     fn epoch(number: u64, metrics: Vec<(&'static str, f64)>) -> Epoch {
-        let losses = vec![("loss", 1.5)];
+        let losses = vec![("loss".to_owned(), 1.5)];
         let elapsed = Duration::from_secs(number * 10);
         Epoch { number, step: number * 4, learning_rate: 0.1, losses, images_per_second: 20.0, elapsed, metrics }
     }

@@ -1,38 +1,51 @@
 //! The training stage, written once for every task.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | here | a run from epoch to epoch |
+//! | [`mod@step`], [`not_finite`] | one batch; what happens where its loss or gradient is not finite |
+//! | [`saving`], [`checkpoint`], [`manifest`], [`shelf`] | a run's state to disk and back |
+//! | [`mod@start`], [`optimizer`], [`schedule`], [`ema`] | first weights, steps, learning rate, average |
+//! | [`progress`], [`hooks`], [`tensorboard`] | where a run stands, and who is told |
 
 pub mod checkpoint;
 mod ema;
 mod hooks;
+mod manifest;
+mod not_finite;
 mod optimizer;
 mod progress;
+mod saving;
 mod schedule;
+mod shelf;
 mod start;
+mod step;
+mod tensorboard;
 
-use backbone::Mode;
 use backbone::checkpoint::Metadata;
-use datasets::{Batch, LastBatch, Loader, LoaderOptions, Order, SampleRng};
+use datasets::{LastBatch, Loader, LoaderOptions, Order};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tch::{Device, Kind, Tensor};
-use tch_ext::foreach;
+use tch::Tensor;
 
 use crate::batch::Normalizer;
 use crate::config::Config;
 use crate::console;
-use crate::evaluate::{EvaluateOptions, evaluate, tell_skipped};
-use crate::failure::Failure;
+use crate::evaluate::{EvaluateOptions, ReportOf, evaluate, tell_skipped};
+use crate::failure::{Failure, Kind};
+use crate::interruption::Interruption;
 use crate::network::Network;
-use crate::precision;
 use crate::predictor::Eager;
 use crate::run_folder::RunFolder;
 use crate::task::{Data, Report, Task};
-use checkpoint::{Checkpoint, Contents, State};
+use checkpoint::DataIdentity;
 use ema::Ema;
+use not_finite::Statistics;
 use optimizer::Optimizer;
-use progress::{Epoch, Hook, Means, Position, Step};
+use progress::{Best, Epoch, Hook, Position, Tally};
 use schedule::Schedule;
 
+pub use saving::newest_checkpoint;
 pub use start::{calibrate, lay_channels_last, start_weights};
 
 /// A run in memory.
@@ -40,18 +53,25 @@ pub struct Trainer<'a, T: Task> {
     task: &'a T,
     config: &'a Config<T::Keys>,
     run: &'a RunFolder,
+    interruption: &'a Interruption,
     training: Data<T::Dataset>,
     validation: Data<T::Dataset>,
     metadata: Metadata,
+    data: DataIdentity,
     network: Network<T>,
     ema: Option<Ema<T>>,
     optimizer: Optimizer,
+    /// What is trained, and its keys in the same order.
     parameters: Vec<Tensor>,
+    names: Vec<String>,
+    statistics: Option<Statistics>,
     normalizer: Normalizer,
     position: Position,
+    tally: Tally,
     before: Duration,
     begun: Instant,
     skipped: usize,
+    not_finite: u64,
     hooks: Vec<Box<dyn Hook>>,
 }
 
@@ -63,6 +83,8 @@ pub struct Setup<'a, T: Task> {
     pub config: &'a Config<T::Keys>,
     /// Where everything is written.
     pub run: &'a RunFolder,
+    /// What may ask the run to end.
+    pub interruption: &'a Interruption,
     /// What is trained on.
     pub training: Data<T::Dataset>,
     /// What is evaluated on.
@@ -77,9 +99,9 @@ impl<'a, T: Task> Trainer<'a, T> {
     /// A run at its beginning.
     ///
     /// # Errors
-    /// When libtorch fails, or the run's files cannot be written.
+    /// When libtorch fails.
     pub fn new(setup: Setup<'a, T>) -> Result<Self, Failure> {
-        let Setup { task, config, run, training, validation, network, metadata } = setup;
+        let Setup { task, config, run, interruption, training, validation, network, metadata } = setup;
         let train = &config.train;
         if train.channels_last {
             lay_channels_last(&network)?;
@@ -90,182 +112,141 @@ impl<'a, T: Task> Trainer<'a, T> {
         }
         let named = network.parameters();
         let optimizer = Optimizer::new(&train.optimizer, &named, T::BACKBONE);
+        let (names, parameters) = named.into_iter().unzip();
         let normalizer = Normalizer::new(&config.data.normalize, network.device(), train.channels_last);
         Ok(Self {
             task,
             config,
             run,
+            interruption,
+            data: DataIdentity::of(training.samples.as_ref(), &config.data.root),
             training,
             validation,
             metadata,
-            network,
             ema,
             optimizer,
-            parameters: named.into_values().collect(),
+            parameters,
+            names,
+            statistics: Statistics::needed(train.not_finite.policy).then(|| Statistics::of(&network)),
             normalizer,
+            network,
             position: Position::default(),
+            tally: Tally::default(),
             before: Duration::ZERO,
             begun: Instant::now(),
             skipped: 0,
+            not_finite: 0,
             hooks: Vec::new(),
         })
     }
 
-    /// Takes up the run where its last checkpoint stands.
-    ///
-    /// # Errors
-    /// When the checkpoint does not fit the configuration.
-    pub fn resume(&mut self, checkpoint: &Checkpoint) -> Result<(), Failure> {
-        let state = checkpoint.state()?;
-        self.network.load(&checkpoint.weights()?.tensors)?;
-        if let Some(ema) = &mut self.ema {
-            let saved = checkpoint
-                .ema()?
-                .ok_or_else(|| Failure::failed("the checkpoint has no averaged weights, but train.ema is set"))?;
-            ema.network_mut().load(&saved.tensors)?;
-        }
-        let buffers = checkpoint.restore_optimizer(self.network.device())?;
-        self.optimizer.load(&buffers, state.optimizer_steps)?;
-        (self.position, self.before) = (state.position, state.elapsed);
-        Ok(())
-    }
-
-    /// Trains to the last epoch, or until `interrupted` is set: then the run is saved first.
+    /// Trains to the last epoch, or until the run is asked to end: then it is saved first.
     ///
     /// # Errors
     /// When a sample cannot be read, the loss is not finite, a file cannot be written, or the run was interrupted.
-    pub fn run(&mut self, interrupted: &AtomicBool) -> Result<(), Failure> {
-        let loader = Loader::new(Arc::clone(&self.training.samples), self.loader_options()).map_err(Failure::failed)?;
-        let batches = loader.batches();
+    pub fn run(&mut self) -> Result<(), Failure> {
+        let loader = Loader::new(Arc::clone(&self.training.samples), self.loader_options())?;
         let epochs = self.config.train.epochs;
-        let schedule = Schedule::new(&self.config.train.schedule, epochs * batches as u64);
+        let schedule = Schedule::new(&self.config.train.schedule, epochs * loader.batches() as u64);
         self.hooks = self.make_hooks()?;
         self.begun = Instant::now();
+        if self.position == Position::default() {
+            self.save()?;
+        }
         while self.position.epoch < epochs {
-            let result = self.epoch(&loader, &schedule, interrupted)?;
-            self.tell(|hook| hook.epoch(&result))?;
+            self.batches(&loader, &schedule)?;
+            self.finish_epoch()?;
         }
         if self.skipped > 0 {
             console::warning(format!("{} samples could not be read and were skipped", self.skipped));
         }
+        if self.not_finite > 0 {
+            console::warning(format!("{} steps had a loss or gradient that is not finite", self.not_finite));
+        }
         Ok(())
     }
 
-    fn epoch(
-        &mut self,
-        loader: &Loader<T::Dataset>,
-        schedule: &Schedule,
-        interrupted: &AtomicBool,
-    ) -> Result<Epoch, Failure> {
-        let number = self.position.epoch + 1;
-        let count = loader.batches();
+    /// The epoch's batches, from where the run stands.
+    fn batches(&mut self, loader: &Loader<T::Dataset>, schedule: &Schedule) -> Result<(), Failure> {
+        let (epoch, count) = (self.position.epoch, loader.batches());
+        let left = count - self.position.batch.min(count);
         self.tell(|hook| {
-            hook.begin(number, count);
+            hook.begin(epoch + 1, left);
             Ok(())
         })?;
-        let (begun, mut images, mut means, mut rate) = (Instant::now(), 0, Means::default(), 0.0);
-        let mut batches = loader.epoch(self.position.epoch, self.position.batch).map_err(Failure::failed)?;
+        let mut batches = loader.epoch(epoch, self.position.batch)?;
+        let mut begun = Instant::now();
         for batch in &mut batches {
-            let batch = batch.map_err(Failure::failed)?;
+            let batch = batch?;
             self.skipped += tell_skipped(&batch.skipped);
-            let step = self.step(&batch, schedule)?;
+            let scheduled = epoch * count as u64 + batch.index as u64;
+            let step = self.step(&batch, schedule, scheduled)?;
             self.position.batch = batch.index + 1;
-            images += step.images;
-            rate = step.learning_rate;
-            means.add(&step.losses, step.images as f64);
-            self.tell(|hook| hook.step(&step))?;
-            if interrupted.load(Ordering::Relaxed) {
-                return Err(self.interrupted()?);
+            if let Some(step) = step {
+                self.tally.add(&step, begun.elapsed().as_secs_f64());
+                self.tell(|hook| hook.step(&step))?;
+            }
+            begun = Instant::now();
+            if let Err(interrupted) = self.interruption.check() {
+                return Err(self.leave(interrupted)?);
+            }
+            let every = self.config.train.checkpoint.every_steps;
+            // After the epoch's last step the evaluation comes first.
+            if every.is_some_and(|every| self.position.step.is_multiple_of(every)) && self.position.batch < count {
+                self.save()?;
             }
         }
         self.skipped += tell_skipped(batches.skipped_at_end());
-        let seconds = begun.elapsed().as_secs_f64();
         self.tell(|hook| {
             hook.end();
             Ok(())
-        })?;
-        self.position.epoch += 1;
-        self.position.batch = 0;
-        let metrics = self.finish_epoch()?;
-        Ok(Epoch {
-            number,
-            step: self.position.step,
-            learning_rate: rate,
-            losses: means.values(),
-            images_per_second: images as f64 / seconds,
-            elapsed: self.elapsed(),
-            metrics,
         })
     }
 
-    fn step(&mut self, batch: &Batch<T::Sample>, schedule: &Schedule) -> Result<Step, Failure> {
-        let (task, device) = (self.task, self.network.device());
-        let mut rng = SampleRng::for_batch(self.config.seed, self.position.epoch, batch.index as u64);
-        let images = self.normalizer.batch(batch.samples.iter().map(T::image));
-        let (images, targets) = task.targets(images, &batch.samples, &mut rng)?;
-        let output = precision::forward(self.config.train.precision, device, || {
-            task.forward(&self.network.model, &images, Mode::Train)
-        })??;
-        let parts = task.losses(&self.network.model, &output, &targets)?;
-        let values: Vec<&Tensor> = parts.iter().map(|part| &part.value).collect();
-        let stacked = Tensor::stack(&values, 0);
-        let total = stacked.sum(Kind::Float);
-        let losses = read_losses(&parts, &stacked);
-        if losses.iter().any(|(_, value)| !value.is_finite()) {
-            return Err(self.not_finite(&losses, batch));
-        }
-        total.f_backward().map_err(Failure::failed)?;
-        let gradient_norm = match self.config.train.clip_grad_norm {
-            Some(limit) => Some(foreach::clip_grad_norm(&self.parameters, limit).map_err(Failure::failed)?),
-            None => None,
-        };
-        let (factor, annealed) = (schedule.factor(self.position.step), schedule.annealed(self.position.step));
-        self.optimizer.step(factor, annealed)?;
-        if let Some(ema) = &mut self.ema {
-            ema.update(self.position.step)?;
-        }
-        self.position.step += 1;
-        Ok(Step {
-            number: self.position.step,
-            learning_rate: self.config.train.optimizer.learning_rate() * factor,
-            losses,
-            gradient_norm,
-            images: batch.samples.len(),
-        })
-    }
-
-    /// Evaluates where it is time to, writes checkpoints, and gives the metrics.
-    fn finish_epoch(&mut self) -> Result<Vec<(&'static str, f64)>, Failure> {
+    /// Evaluates where it is time to, tells of the epoch, and saves the run.
+    fn finish_epoch(&mut self) -> Result<(), Failure> {
         let train = &self.config.train;
-        let done = self.position.epoch;
+        let done = self.position.epoch + 1;
         let last = done == train.epochs;
         let mut metrics = Vec::new();
         let mut better = false;
         if last || done.is_multiple_of(train.eval_every) {
-            let report = self.evaluate()?;
+            let report = match self.evaluate() {
+                Err(failure) if matches!(failure.kind(), Kind::Interrupted(_)) => return Err(self.leave(failure)?),
+                result => result?,
+            };
             metrics = report.scalars();
             let headline = report.headline();
-            better = self.position.best.is_none_or(|best| headline > best);
+            better = headline.is_finite() && self.position.best.is_none_or(|best| headline > best.headline);
             if better {
-                self.position.best = Some(headline);
+                self.position.best = Some(Best { headline, step: self.position.step });
             }
         }
-        if better {
-            self.save("best")?;
+        let tally = std::mem::take(&mut self.tally);
+        let epoch = Epoch {
+            number: done,
+            step: self.position.step,
+            learning_rate: tally.learning_rate,
+            losses: tally.losses.values(),
+            images_per_second: tally.images as f64 / tally.seconds.max(f64::MIN_POSITIVE),
+            elapsed: self.elapsed(),
+            metrics,
+        };
+        (self.position.epoch, self.position.batch) = (done, 0);
+        // Before the checkpoint that counts this epoch as done: a row too many is taken back, one too few is lost.
+        self.tell(|hook| hook.epoch(&epoch))?;
+        if better || last || done.is_multiple_of(train.checkpoint.every_epochs) {
+            self.save()?;
         }
-        if last || done.is_multiple_of(train.checkpoint.every_epochs) {
-            self.save("last")?;
-        }
-        Ok(metrics)
+        Ok(())
     }
 
-    fn evaluate(&self) -> Result<crate::evaluate::ReportOf<T>, Failure> {
+    fn evaluate(&self) -> Result<ReportOf<T>, Failure> {
         let network = self.ema.as_ref().map_or(&self.network, Ema::network);
         let options = EvaluateOptions {
-            batch_size: self.config.train.batch_size,
-            workers: self.config.data.workers,
-            on_error: self.config.data.on_error,
+            loader: LoaderOptions { batch_size: self.config.train.batch_size, ..self.config.data.loader() },
             predictions: None,
+            interruption: Some(self.interruption),
         };
         let deployed = network.deployed(self.task)?;
         if self.config.train.channels_last {
@@ -276,55 +257,13 @@ impl<'a, T: Task> Trainer<'a, T> {
         evaluate(self.task, &predictor, &self.validation, &options)
     }
 
-    fn save(&self, name: &str) -> Result<(), Failure> {
-        let weights = self.network.state();
-        let ema = self.ema.as_ref().map(|ema| ema.network().state());
-        let state =
-            State { position: self.position.clone(), optimizer_steps: self.optimizer.steps(), elapsed: self.elapsed() };
-        let contents = Contents {
-            weights: &weights,
-            ema: ema.as_ref(),
-            optimizer: self.optimizer.state(),
-            metadata: &self.metadata,
-            state: &state,
-            device: self.network.device(),
-        };
-        Checkpoint::write(&self.run.checkpoints(), name, &contents).map(|_| ())
-    }
-
-    fn interrupted(&mut self) -> Result<Failure, Failure> {
-        self.tell(|hook| {
-            hook.end();
-            Ok(())
-        })?;
-        self.save("last")?;
-        let run = self.run.path().display();
-        Ok(Failure::interrupted(format!("interrupted after step {}; the run is saved in {run}", self.position.step))
-            .hint(format!("Go on with: pipeline train --resume {run}")))
-    }
-
-    fn not_finite(&self, losses: &[(&'static str, f64)], batch: &Batch<T::Sample>) -> Failure {
-        let parts: Vec<String> = losses.iter().map(|(name, value)| format!("{name} {value}")).collect();
-        let files: Vec<String> = batch.samples.iter().map(|sample| T::file(sample).display().to_string()).collect();
-        Failure::failed(format!(
-            "the loss is not finite at step {} ({}); the batch's files: {}",
-            self.position.step + 1,
-            parts.join(", "),
-            files.join(", ")
-        ))
-        .hint("Lower train.optimizer.lr, lengthen train.schedule.warmup_steps, or set train.clip_grad_norm.")
-    }
-
     fn loader_options(&self) -> LoaderOptions {
-        let (train, data) = (&self.config.train, &self.config.data);
         LoaderOptions {
-            batch_size: train.batch_size,
-            workers: data.workers,
+            batch_size: self.config.train.batch_size,
             seed: self.config.seed,
             order: Order::Shuffled,
             last: LastBatch::Drop,
-            on_error: data.on_error,
-            ..LoaderOptions::default()
+            ..self.config.data.loader()
         }
     }
 
@@ -332,7 +271,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         Ok(vec![
             Box::new(hooks::Terminal::new(self.config.train.epochs)),
             Box::new(hooks::Csv::open(self.run.file("metrics.csv"), self.position.epoch)?),
-            Box::new(hooks::TensorBoard::new(self.run.path())?),
+            Box::new(tensorboard::TensorBoard::new(self.run.path(), self.position.step)?),
         ])
     }
 
@@ -343,13 +282,4 @@ impl<'a, T: Task> Trainer<'a, T> {
     fn elapsed(&self) -> Duration {
         self.before + self.begun.elapsed()
     }
-}
-
-/// The parts and their sum, copied from the device once.
-fn read_losses(parts: &[crate::task::Loss], stacked: &Tensor) -> Vec<(&'static str, f64)> {
-    let stacked = stacked.detach().to_kind(Kind::Double).to(Device::Cpu);
-    let values: Vec<f64> = (0..parts.len() as i64).map(|index| stacked.double_value(&[index])).collect();
-    std::iter::once(("loss", values.iter().sum()))
-        .chain(parts.iter().map(|part| part.name).zip(values.iter().copied()))
-        .collect()
 }

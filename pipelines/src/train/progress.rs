@@ -14,8 +14,40 @@ pub struct Position {
     pub batch: usize,
     /// Steps taken in all.
     pub step: u64,
-    /// The best headline so far.
-    pub best: Option<f64>,
+    /// The best evaluation so far.
+    pub best: Option<Best>,
+}
+
+/// The best evaluation of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// The headline of its report.
+    pub headline: f64,
+    /// The step after which it was made; the checkpoint of that step holds its weights.
+    pub step: u64,
+}
+
+/// What the epoch that runs has given so far.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Means of the loss and its parts.
+    pub losses: Means,
+    /// Images trained on.
+    pub images: usize,
+    /// Time spent on steps.
+    pub seconds: f64,
+    /// The last learning rate.
+    pub learning_rate: f64,
+}
+
+impl Tally {
+    /// Takes a step that ended `seconds` after the one before.
+    pub fn add(&mut self, step: &Step, seconds: f64) {
+        self.losses.add(&step.losses, step.images as f64);
+        self.images += step.images;
+        self.seconds += seconds;
+        self.learning_rate = step.learning_rate;
+    }
 }
 
 /// What one step gave.
@@ -27,8 +59,8 @@ pub struct Step {
     pub learning_rate: f64,
     /// The parts of the loss, and the whole under `loss` first.
     pub losses: Vec<(&'static str, f64)>,
-    /// The gradient's norm before clipping, where it was measured.
-    pub gradient_norm: Option<f64>,
+    /// The gradient's norm before clipping.
+    pub gradient_norm: f64,
     /// Images in the batch.
     pub images: usize,
 }
@@ -43,7 +75,7 @@ pub struct Epoch {
     /// The last learning rate.
     pub learning_rate: f64,
     /// Means over the epoch's images.
-    pub losses: Vec<(&'static str, f64)>,
+    pub losses: Vec<(String, f64)>,
     /// Training images a second, evaluation not counted.
     pub images_per_second: f64,
     /// Time of training since the run's start, evaluation included.
@@ -74,9 +106,9 @@ pub trait Hook {
 }
 
 /// Means of named values, weighted.
-#[derive(Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Means {
-    sums: Vec<(&'static str, f64)>,
+    sums: Vec<(String, f64)>,
     weight: f64,
 }
 
@@ -84,7 +116,7 @@ impl Means {
     /// Takes values of the same names each time.
     pub fn add(&mut self, values: &[(&'static str, f64)], weight: f64) {
         if self.sums.is_empty() {
-            self.sums = values.iter().map(|(name, _)| (*name, 0.0)).collect();
+            self.sums = values.iter().map(|(name, _)| ((*name).to_owned(), 0.0)).collect();
         }
         for ((_, sum), (_, value)) in self.sums.iter_mut().zip(values) {
             *sum += value * weight;
@@ -93,8 +125,9 @@ impl Means {
     }
 
     /// The means so far.
-    pub fn values(&self) -> Vec<(&'static str, f64)> {
-        self.sums.iter().map(|(name, sum)| (*name, sum / self.weight.max(f64::MIN_POSITIVE))).collect()
+    pub fn values(&self) -> Vec<(String, f64)> {
+        let weight = self.weight.max(f64::MIN_POSITIVE);
+        self.sums.iter().map(|(name, sum)| (name.clone(), sum / weight)).collect()
     }
 }
 
@@ -107,6 +140,6 @@ mod tests {
         let mut means = Means::default();
         means.add(&[("loss", 1.0), ("boxes", 0.0)], 3.0);
         means.add(&[("loss", 5.0), ("boxes", 4.0)], 1.0);
-        assert_eq!(means.values(), vec![("loss", 2.0), ("boxes", 1.0)]);
+        assert_eq!(means.values(), [("loss".to_owned(), 2.0), ("boxes".to_owned(), 1.0)]);
     }
 }

@@ -53,8 +53,12 @@ pub fn start_weights<T: Task>(config: &BackboneConfig, network: &Network<T>) -> 
         add_classifier(&read, path, &variables, &mut tensors);
     }
     variables.retain(|(name, _)| keys::is_backbone(name) || tensors.contains_key(name));
-    let report = checkpoint::load_into(&variables, &tensors, Policy::Exact)
-        .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
+    let report = checkpoint::load_into(&variables, &tensors, Policy::Exact).map_err(|error| {
+        Failure::failed(format!("{}: {error}", path.display())).hint(format!(
+            "backbone.variant or backbone.spec has to be that of the weights, which `pipeline info {}` shows.",
+            path.display()
+        ))
+    })?;
     console::status(format!("{} tensors from {} (names {})", report.loaded.len(), path.display(), read.layout));
     Ok(())
 }
@@ -107,22 +111,20 @@ pub fn calibrate<T: Task>(
     }
     let options = LoaderOptions {
         batch_size: config.train.batch_size,
-        workers: config.data.workers,
         seed: config.seed,
         order: Order::Shuffled,
-        on_error: config.data.on_error,
-        ..LoaderOptions::default()
+        ..config.data.loader()
     };
-    let loader = Loader::new(Arc::clone(&training.samples), options).map_err(Failure::failed)?;
+    let loader = Loader::new(Arc::clone(&training.samples), options)?;
     let normalizer = Normalizer::new(&config.data.normalize, network.device(), false);
-    let epoch = loader.epoch(0, 0).map_err(Failure::failed)?;
+    let epoch = loader.epoch(0, 0)?;
     console::status("calibrating the made train form on images");
     let mut failure = None;
     // One batch at a time: the first that cannot be read ends it.
     let batches = epoch.take(CALIBRATION_BATCHES).map_while(|batch| match batch {
         Ok(batch) => Some(normalizer.batch(batch.samples.iter().map(T::image))),
         Err(error) => {
-            failure = Some(Failure::failed(error));
+            failure = Some(Failure::from(error));
             None
         }
     });

@@ -1,18 +1,8 @@
 //! A detector through the whole program: data, training, resuming, evaluation and prediction.
 
 use crate::tasks::accuracy;
-use crate::workshop::{Workshop, fail, output, pipeline, read, succeed};
+use crate::workshop::{Workshop, fail, output, read, succeed};
 use serde_json::Value;
-
-/// The columns of a `metrics.csv` that say what was computed, not how fast.
-fn computed(csv: &str) -> Vec<String> {
-    csv.lines()
-        .map(|line| {
-            let cells: Vec<&str> = line.split(',').collect();
-            [&cells[..2], &cells[4..]].concat().join(",")
-        })
-        .collect()
-}
 
 #[test]
 fn training_leaves_a_run_that_evaluates_and_predicts() {
@@ -68,43 +58,6 @@ fn training_leaves_a_run_that_evaluates_and_predicts() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_run_whatever_the_number_of_workers() {
-    let workshop = Workshop::new();
-    assert!(output(&mut workshop.train("none", &["data.workers=0"])).status.success());
-    assert!(output(&mut workshop.train("three", &["data.workers=3"])).status.success());
-    let metrics = |name: &str| computed(&read(workshop.path(&format!("runs/{name}/metrics.csv"))));
-    assert_eq!(metrics("none"), metrics("three"));
-    let weights = |name: &str| {
-        std::fs::read(workshop.path(&format!("runs/{name}/checkpoints/last/weights.safetensors"))).unwrap()
-    };
-    assert!(weights("none") == weights("three"));
-}
-
-#[test]
-fn an_interrupted_run_goes_on_to_the_same_end() {
-    let workshop = Workshop::new();
-    let epochs = ["train.epochs=40"];
-    assert!(output(&mut workshop.train("whole", &epochs)).status.success());
-
-    let mut child = workshop.train("halves", &epochs).stderr(std::process::Stdio::piped()).spawn().unwrap();
-    let started = std::time::Instant::now();
-    while !workshop.path("runs/halves/metrics.csv").is_file() {
-        assert!(started.elapsed().as_secs() < 120, "the run does not start");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    let interrupt = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(interrupt.success());
-    let status = child.wait().unwrap();
-    assert_eq!(status.code(), Some(130), "the run ended before it could be interrupted");
-
-    let resumed = output(&mut pipeline(&["train", "--resume", &workshop.at("runs/halves"), "--no-latency"]));
-    assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
-    let weights =
-        |name: &str| std::fs::read(workshop.path(&format!("runs/{name}/checkpoints/last/ema.safetensors"))).unwrap();
-    assert!(weights("whole") == weights("halves"), "the weights differ");
-}
-
-#[test]
 fn voc_data_trains_from_another_configuration_alone() {
     let workshop = Workshop::new();
     let voc = |split: &str| format!("{{ format: voc, split: {split} }}");
@@ -132,16 +85,6 @@ fn a_corrupt_image_stops_the_run_or_is_skipped_and_counted() {
     let errors = String::from_utf8_lossy(&skipped.stderr);
     assert!(skipped.status.success(), "{errors}");
     assert!(errors.contains("skipped") && errors.contains(name.as_ref()), "{errors}");
-}
-
-#[test]
-fn a_loss_that_is_not_finite_ends_the_run_with_step_and_files() {
-    let workshop = Workshop::new();
-    let diverged = output(&mut workshop.train("nan", &["train.optimizer={kind: sgd, lr: 1.0e+30}"]));
-    let errors = String::from_utf8_lossy(&diverged.stderr);
-    assert_eq!(diverged.status.code(), Some(1), "{errors}");
-    assert!(errors.contains("the loss is not finite at step") && errors.contains(".jpg"), "{errors}");
-    assert!(errors.contains("hint: Lower train.optimizer.lr"), "{errors}");
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! The program as its users meet it: run as a process, on small data that the tests make.
 
+mod data_check;
 mod detector;
+mod errors;
 mod exports;
+mod faults;
+mod resume;
 mod scores;
 mod tasks;
 mod weights;

@@ -6,7 +6,7 @@ use crate::workshop::{Workshop, fail, output, pipeline, read, succeed};
 use serde_json::Value;
 
 /// A tiny backbone, the task's own sections, and a short training.
-fn job(task: &str, sections: &str) -> String {
+pub fn job(task: &str, sections: &str) -> String {
     format!(
         "task: {task}
 seed: 5
@@ -63,7 +63,18 @@ eval: {{ size: {{ short_side: 64 }}, boundary_tolerance: 0.01 }}"
     )
 }
 
-fn train(workshop: &Workshop, name: &str, overrides: &[&str]) -> Command {
+/// Writes the configuration of a tiny network of that task as `task.yaml`.
+pub fn prepare(workshop: &Workshop, task: &str) {
+    let text = match task {
+        "classify" => classify(workshop),
+        "detect" => read(workshop.path("job.yaml")),
+        _ => segment(workshop),
+    };
+    std::fs::write(workshop.path("task.yaml"), text).expect("the configuration is written");
+}
+
+/// Trains `task.yaml` into `runs/name`, with overrides, and without measuring latency in the end.
+pub fn train(workshop: &Workshop, name: &str, overrides: &[&str]) -> Command {
     let words = ["train", &workshop.at("task.yaml"), "--output", &workshop.at("runs"), "--name", name, "--no-latency"];
     let mut command = pipeline(&words);
     overrides.iter().for_each(|change| {
@@ -77,12 +88,7 @@ pub const TASKS: [&str; 3] = ["classify", "detect", "segment"];
 
 /// Trains a tiny network of that task for an epoch; the run's folder.
 pub fn train_task(workshop: &Workshop, task: &str) -> String {
-    if task == "detect" {
-        done(output(&mut workshop.train(task, &["train.epochs=1"])));
-        return workshop.at("runs/detect");
-    }
-    let text = if task == "classify" { classify(workshop) } else { segment(workshop) };
-    std::fs::write(workshop.path("task.yaml"), text).expect("the configuration is written");
+    prepare(workshop, task);
     done(output(&mut train(workshop, task, &["train.epochs=1"])));
     workshop.at(&format!("runs/{task}"))
 }
@@ -139,30 +145,6 @@ fn whole_way(workshop: &Workshop, configuration: &str, metric: &str) -> Value {
     predictions
 }
 
-/// The same job with other numbers of workers, and interrupted: one result.
-fn one_result(workshop: &Workshop, configuration: &str) {
-    std::fs::write(workshop.path("task.yaml"), configuration).unwrap();
-    let long = "train.epochs=12";
-    done(output(&mut train(workshop, "whole", &["data.workers=0", long])));
-    let mut child = train(workshop, "halves", &["data.workers=2", long])
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let started = std::time::Instant::now();
-    while !workshop.path("runs/halves/metrics.csv").is_file() {
-        assert!(started.elapsed().as_secs() < 120, "the run does not start");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(interrupt.success());
-    assert_eq!(child.wait().unwrap().code(), Some(130), "the run ended before it could be interrupted");
-    done(output(&mut pipeline(&["train", "--resume", &workshop.at("runs/halves"), "--no-latency"])));
-    let weights =
-        |name: &str| std::fs::read(workshop.path(&format!("runs/{name}/checkpoints/last/ema.safetensors"))).unwrap();
-    assert!(weights("whole") == weights("halves"), "the weights differ");
-}
-
 #[test]
 fn a_classifier_goes_the_whole_way() {
     let workshop = Workshop::with_folders();
@@ -201,18 +183,6 @@ fn a_segmenter_goes_the_whole_way() {
     let scored = json(&succeed(&[&files[..], &["--class-names", &names]].concat()));
     assert_eq!(scored["mean_iou"], report["mean_iou"]);
     assert!(fail(&files, 2).contains("--class-names FILE"));
-}
-
-#[test]
-fn a_classifier_ends_the_same_whatever_workers_and_interruptions() {
-    let workshop = Workshop::with_folders();
-    one_result(&workshop, &classify(&workshop));
-}
-
-#[test]
-fn a_segmenter_ends_the_same_whatever_workers_and_interruptions() {
-    let workshop = Workshop::new();
-    one_result(&workshop, &segment(&workshop));
 }
 
 #[test]

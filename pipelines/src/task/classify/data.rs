@@ -3,13 +3,14 @@
 use datasets::annotations::Classes;
 use datasets::classification::ClassificationSet;
 use datasets::imagenet::{self, Synsets};
-use datasets::{Class, folder};
+use datasets::{Class, OnFault, folder};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 use super::ClassifyKeys;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::task::tolerate;
 
 /// A set of pictures of one class each.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,9 +53,17 @@ pub(super) fn read(
     classes: Option<&[Class]>,
 ) -> Result<ClassificationSet, Failure> {
     let root = &config.data.root;
-    if let Some(missing) = source.missing(root) {
-        return Err(missing_data(root, source, &missing));
-    }
+    present(root, source)?;
+    Ok(tolerate(config.data.on_error, |on_fault| read_with(root, source, classes, on_fault))?)
+}
+
+/// As [`read`] for data that is there, but `on_fault` decides about what cannot be used.
+pub(super) fn read_with(
+    root: &Path,
+    source: &ClassificationSource,
+    classes: Option<&[Class]>,
+    on_fault: OnFault<'_>,
+) -> Result<ClassificationSet, datasets::Error> {
     let known: Option<Vec<String>> = classes.map(|classes| classes.iter().map(|class| class.name.clone()).collect());
     match source {
         ClassificationSource::Folder { path, class_names: None } => {
@@ -62,23 +71,29 @@ pub(super) fn read(
         }
         ClassificationSource::Folder { path, class_names: Some(names) } => {
             let path = root.join(path);
-            Synsets::from_folders(&path, Some(&root.join(names)))
-                .and_then(|synsets| imagenet::read_folders(&path, &synsets))
+            let synsets = Synsets::from_folders(&path, Some(&root.join(names)))?;
+            imagenet::read_folders(&path, &synsets)
         }
         ClassificationSource::Flat { images, labels, class_names } => {
+            let labels = root.join(labels);
             let synsets = match (class_names, known) {
-                (Some(names), _) => Synsets::from_names(&root.join(names)).map_err(Failure::failed)?,
+                (Some(names), _) => Synsets::from_names(&root.join(names))?,
                 // Folders named by WordNet ids: the names are the ids, in their order.
                 (None, Some(names)) => Synsets { ids: names.clone(), names },
                 (None, None) => {
-                    return Err(Failure::usage(format!("{} does not say which classes there are", labels.display()))
-                        .hint("Add class_names: FILE to the source."));
+                    let reason =
+                        "it does not say which classes there are: add class_names: FILE to the source".to_owned();
+                    return Err(datasets::Error::Layout { path: labels, reason });
                 }
             };
-            imagenet::read_flat(&root.join(images), &root.join(labels), &synsets)
+            imagenet::read_flat_with(&root.join(images), &labels, &synsets, on_fault)
         }
     }
-    .map_err(Failure::failed)
+}
+
+/// Fails with where to put the data, unless it is there.
+pub(super) fn present(root: &Path, source: &ClassificationSource) -> Result<(), Failure> {
+    source.missing(root).map_or(Ok(()), |missing| Err(missing_data(root, source, &missing)))
 }
 
 fn missing_data(root: &Path, source: &ClassificationSource, missing: &Path) -> Failure {

@@ -7,7 +7,7 @@ use backbone::{Classifier as Counted, Cost, Features, Fold, Form, MobileOne, Mod
 use datasets::classification::{
     ClassificationDataset, ClassificationSample, ClassifyAugmentation, EvaluationView, Mix, Mixing, ViewOptions,
 };
-use datasets::{Class, Image, SampleRng, Size, draw};
+use datasets::{Checked, Class, Image, SampleRng, Size, Split, draw};
 use heads::classifier::{Classifier, ClassifierConfig, Targets, mixed_targets};
 use onnx::Dim;
 use serde::{Deserialize, Serialize};
@@ -17,10 +17,10 @@ use std::sync::Arc;
 use tch::{Device, Kind, Tensor, nn};
 
 use super::{
-    Body, Data, Loss, Nothing, OnnxGraph, Port, RenderOptions, Seen, Shipped, Task, data_failure, differing_classes,
-    foreign_outputs, relative_difference, sentences, write_picture,
+    Body, Data, Loss, Nothing, OnnxGraph, Port, RenderOptions, Seen, Shipped, Task, differing_classes, foreign_outputs,
+    relative_difference, sentences, splits, write_picture,
 };
-use crate::config::{Config, ImageSize, Keys, TaskKind};
+use crate::config::{Config, DataConfig, ImageSize, Keys, TaskKind};
 use crate::failure::Failure;
 pub use data::ClassificationSource;
 pub use scoring::ClassifyScorer;
@@ -99,7 +99,7 @@ impl Task for Classify {
         let set = data::read(config, &config.data.train, None)?;
         let (classes, findings) = (set.classes.clone(), sentences(&set.findings));
         let (size, augment) = (config.data.size.into(), config.data.augment.clone());
-        let samples = ClassificationDataset::for_training(Arc::new(set), size, augment).map_err(data_failure)?;
+        let samples = ClassificationDataset::for_training(Arc::new(set), size, augment)?;
         Ok(Data { samples: Arc::new(samples), classes, findings })
     }
 
@@ -112,8 +112,17 @@ impl Task for Classify {
             return Err(differing_classes(&set.classes, trained));
         }
         let (classes, findings) = (set.classes.clone(), sentences(&set.findings));
-        let samples = ClassificationDataset::for_evaluation(Arc::new(set), view(config)?).map_err(data_failure)?;
+        let samples = ClassificationDataset::for_evaluation(Arc::new(set), view(config)?)?;
         Ok(Data { samples: Arc::new(samples), classes, findings })
+    }
+
+    fn splits(config: &Config<ClassifyKeys>) -> Result<[Split; 2], Failure> {
+        let DataConfig { root, train, val, .. } = &config.data;
+        data::present(root, train)?;
+        data::present(root, val)?;
+        Ok(splits([train, val], |source, classes, on_fault| {
+            data::read_with(root, source, classes, on_fault).map(Checked::Classification)
+        }))
     }
 
     fn build(&self, path: &nn::Path, form: Form) -> Result<Network, Failure> {

@@ -1,12 +1,13 @@
 //! Where a detector's images and boxes come from.
 
-use datasets::{Class, DetectionSet, coco, voc};
+use datasets::{Class, DetectionSet, OnFault, coco, voc};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 use super::DetectKeys;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::task::{below, tolerate};
 
 /// A set of images with boxes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -54,21 +55,34 @@ pub(super) fn read(
     classes: Option<&[Class]>,
 ) -> Result<DetectionSet, Failure> {
     let root = &config.data.root;
-    if let Some(missing) = source.missing(root) {
-        return Err(missing_data(root, source, &missing));
-    }
+    present(root, source)?;
+    Ok(tolerate(config.data.on_error, |on_fault| read_with(root, source, classes, on_fault))?)
+}
+
+/// As [`read`] for data that is there, but `on_fault` decides about what cannot be used.
+pub(super) fn read_with(
+    root: &Path,
+    source: &DetectionSource,
+    classes: Option<&[Class]>,
+    on_fault: OnFault<'_>,
+) -> Result<DetectionSet, datasets::Error> {
     match source {
         DetectionSource::Coco { images, annotations } => {
-            coco::read(&root.join(images), &root.join(annotations)).map_err(Failure::failed)
+            coco::read_with(&root.join(images), &root.join(annotations), on_fault)
         }
         DetectionSource::Voc { split, folder, classes: named, .. } => {
             let known: Option<Vec<String>> = classes
                 .map(|classes| classes.iter().map(|class| class.name.clone()).collect())
                 .or_else(|| named.clone());
             let known = known.as_deref().map_or(voc::Classes::Collected, voc::Classes::Given);
-            voc::read(&root.join(folder), split, known).map_err(Failure::failed)
+            voc::read_with(&root.join(folder), split, known, on_fault)
         }
     }
+}
+
+/// Fails with where to put the data, unless it is there.
+pub(super) fn present(root: &Path, source: &DetectionSource) -> Result<(), Failure> {
+    source.missing(root).map_or(Ok(()), |missing| Err(missing_data(root, source, &missing)))
 }
 
 fn missing_data(root: &Path, source: &DetectionSource, missing: &Path) -> Failure {
@@ -82,7 +96,7 @@ fn missing_data(root: &Path, source: &DetectionSource, missing: &Path) -> Failur
         DetectionSource::Voc { folder, .. } => format!(
             "Put a VOC devkit there so that {} holds JPEGImages, Annotations and ImageSets/Main, or name another place \
              with --set data.root=FOLDER",
-            root.join(folder).display()
+            below(root, folder).display()
         ),
     };
     Failure::failed(format!("the data is not there: {} does not exist", missing.display()))

@@ -6,7 +6,9 @@ mod ship;
 
 use backbone::checkpoint::BACKBONE;
 use backbone::{Classifier, Cost, Features, Fold, Form, MobileOne, Mode, StateDict};
-use datasets::{Augmentation, Class, DetectionDataset, DetectionSample, Image, SampleRng, Size, TargetOptions, draw};
+use datasets::{
+    Augmentation, Checked, Class, DetectionDataset, DetectionSample, Image, SampleRng, Size, Split, TargetOptions, draw,
+};
 use heads::ssdlite::{Decoded, Detections, GroundTruth, Predictions, SsdLite, SsdLiteConfig};
 use onnx::Decoding;
 use serde::{Deserialize, Serialize};
@@ -16,13 +18,12 @@ use std::sync::Arc;
 use tch::{Tensor, nn};
 
 use super::{
-    Body, Data, Loss, OnnxGraph, RenderOptions, Seen, Shipped, Task, data_failure, differing_classes, sentences,
+    Body, Data, Loss, OnnxGraph, RenderOptions, Seen, Shipped, Task, differing_classes, sentences, splits,
     write_picture,
 };
-use crate::config::{Config, ImageSize, Keys, TaskKind};
+use crate::config::{Config, DataConfig, ImageSize, Keys, TaskKind};
 use crate::failure::Failure;
 pub use data::DetectionSource;
-use data::read;
 pub use scoring::DetectScorer;
 
 /// The keys of a detection configuration.
@@ -82,10 +83,10 @@ impl Task for Detect {
     }
 
     fn training_data(config: &Config<DetectKeys>) -> Result<Data<DetectionDataset>, Failure> {
-        let set = read(config, &config.data.train, None)?;
+        let set = data::read(config, &config.data.train, None)?;
         let (classes, findings) = (set.classes.clone(), sentences(&set.findings));
         let (size, augment, targets) = (config.data.size.into(), config.data.augment.clone(), config.data.targets);
-        let samples = DetectionDataset::for_training(Arc::new(set), size, augment, targets).map_err(data_failure)?;
+        let samples = DetectionDataset::for_training(Arc::new(set), size, augment, targets)?;
         Ok(Data { samples: Arc::new(samples), classes, findings })
     }
 
@@ -93,14 +94,23 @@ impl Task for Detect {
         config: &Config<DetectKeys>,
         classes: Option<&[Class]>,
     ) -> Result<Data<DetectionDataset>, Failure> {
-        let set = read(config, &config.data.val, classes)?;
+        let set = data::read(config, &config.data.val, classes)?;
         if let Some(trained) = classes.filter(|trained| *trained != set.classes) {
             return Err(differing_classes(&set.classes, trained));
         }
         let classes = set.classes.clone();
         let findings = sentences(&set.findings);
-        let samples = DetectionDataset::for_evaluation(Arc::new(set), config.data.size.into()).map_err(data_failure)?;
+        let samples = DetectionDataset::for_evaluation(Arc::new(set), config.data.size.into())?;
         Ok(Data { samples: Arc::new(samples), classes, findings })
+    }
+
+    fn splits(config: &Config<DetectKeys>) -> Result<[Split; 2], Failure> {
+        let DataConfig { root, train, val, .. } = &config.data;
+        data::present(root, train)?;
+        data::present(root, val)?;
+        Ok(splits([train, val], |source, classes, on_fault| {
+            data::read_with(root, source, classes, on_fault).map(Checked::Detection)
+        }))
     }
 
     fn build(&self, path: &nn::Path, form: Form) -> Result<Detector, Failure> {

@@ -1,5 +1,6 @@
 //! Where a segmenter's images and masks come from.
 
+use datasets::OnFault;
 use datasets::segmentation::pairs::{self, PairOptions};
 use datasets::segmentation::{SegmentationSet, ade20k, voc};
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::SegmentKeys;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::task::{below, tolerate};
 
 /// A set of images with masks.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -62,28 +64,41 @@ impl SegmentationSource {
 /// Reads the images of `source`.
 pub(super) fn read(config: &Config<SegmentKeys>, source: &SegmentationSource) -> Result<SegmentationSet, Failure> {
     let root = &config.data.root;
-    if let Some(missing) = source.missing(root) {
-        return Err(missing_data(root, source, &missing));
-    }
+    present(root, source)?;
+    Ok(tolerate(config.data.on_error, |on_fault| read_with(root, source, on_fault))?)
+}
+
+/// As [`read`] for data that is there, but `on_fault` decides about what cannot be used.
+pub(super) fn read_with(
+    root: &Path,
+    source: &SegmentationSource,
+    on_fault: OnFault<'_>,
+) -> Result<SegmentationSet, datasets::Error> {
     match source {
-        SegmentationSource::Voc { split, folder, classes } => voc::read(&root.join(folder), split, classes.as_deref()),
-        SegmentationSource::Ade20k { split, folder } => ade20k::read(&root.join(folder), split, None),
+        SegmentationSource::Voc { split, folder, classes } => {
+            voc::read_with(&root.join(folder), split, classes.as_deref(), on_fault)
+        }
+        SegmentationSource::Ade20k { split, folder } => ade20k::read_with(&root.join(folder), split, None, on_fault),
         SegmentationSource::Pairs { images, masks, options } => {
-            pairs::read(&root.join(images), &root.join(masks), options)
+            pairs::read_with(&root.join(images), &root.join(masks), options, on_fault)
         }
     }
-    .map_err(crate::task::data_failure)
+}
+
+/// Fails with where to put the data, unless it is there.
+pub(super) fn present(root: &Path, source: &SegmentationSource) -> Result<(), Failure> {
+    source.missing(root).map_or(Ok(()), |missing| Err(missing_data(root, source, &missing)))
 }
 
 fn missing_data(root: &Path, source: &SegmentationSource, missing: &Path) -> Failure {
     let layout = match source {
         SegmentationSource::Voc { folder, .. } => format!(
             "Put a VOC devkit there so that {} holds JPEGImages, SegmentationClass and ImageSets/Segmentation",
-            root.join(folder).display()
+            below(root, folder).display()
         ),
         SegmentationSource::Ade20k { folder, .. } => format!(
             "Put ADEChallengeData2016 there so that {} holds images and annotations",
-            root.join(folder).display()
+            below(root, folder).display()
         ),
         SegmentationSource::Pairs { images, masks, .. } => {
             format!("Put images into {} and masks into {}", root.join(images).display(), root.join(masks).display())

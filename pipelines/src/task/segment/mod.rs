@@ -7,7 +7,7 @@ use backbone::checkpoint::BACKBONE;
 use backbone::{Classifier, Cost, Fold, Form, MobileOne, Mode, StateDict};
 use datasets::mask::{Mask, voc_palette};
 use datasets::segmentation::{EvaluationSize, SegmentAugmentation, SegmentationDataset, SegmentationSample, voc};
-use datasets::{Class, Image, SampleRng, Size, draw};
+use datasets::{Checked, Class, Image, SampleRng, Size, Split, draw};
 use eval::segmentation::SegmentationOptions;
 use heads::deeplabv3::{DeepLabV3, DeepLabV3Config, Output, upsample};
 use onnx::Dim;
@@ -18,10 +18,10 @@ use std::sync::Arc;
 use tch::{Device, Kind, Tensor, nn};
 
 use super::{
-    Body, Data, Loss, Nothing, OnnxGraph, Port, RenderOptions, Seen, Shipped, Task, data_failure, differing_classes,
-    foreign_outputs, relative_difference, sentences, write_picture,
+    Body, Data, Loss, Nothing, OnnxGraph, Port, RenderOptions, Seen, Shipped, Task, differing_classes, foreign_outputs,
+    relative_difference, sentences, splits, write_picture,
 };
-use crate::config::{Config, ImageSize, Keys, TaskKind};
+use crate::config::{Config, DataConfig, ImageSize, Keys, TaskKind};
 use crate::failure::Failure;
 use crate::run_folder::write_whole;
 pub use data::SegmentationSource;
@@ -116,7 +116,7 @@ impl Task for Segment {
         }
         let (classes, findings) = (set.classes.clone(), sentences(&set.findings));
         let (size, augment) = (config.data.size.into(), config.data.augment.clone());
-        let samples = SegmentationDataset::for_training(Arc::new(set), size, augment).map_err(data_failure)?;
+        let samples = SegmentationDataset::for_training(Arc::new(set), size, augment)?;
         Ok(Data { samples: Arc::new(samples), classes, findings })
     }
 
@@ -129,8 +129,17 @@ impl Task for Segment {
             return Err(differing_classes(&set.classes, trained));
         }
         let (classes, findings) = (set.classes.clone(), sentences(&set.findings));
-        let samples = SegmentationDataset::for_evaluation(Arc::new(set), config.eval.size).map_err(data_failure)?;
+        let samples = SegmentationDataset::for_evaluation(Arc::new(set), config.eval.size)?;
         Ok(Data { samples: Arc::new(samples), classes, findings })
+    }
+
+    fn splits(config: &Config<SegmentKeys>) -> Result<[Split; 2], Failure> {
+        let DataConfig { root, train, val, .. } = &config.data;
+        data::present(root, train)?;
+        data::present(root, val)?;
+        Ok(splits([train, val], |source, _, on_fault| {
+            data::read_with(root, source, on_fault).map(Checked::Segmentation)
+        }))
     }
 
     fn build(&self, path: &nn::Path, form: Form) -> Result<Network, Failure> {

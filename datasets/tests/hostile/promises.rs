@@ -1,0 +1,211 @@
+//! What the readers promise whatever the bytes are. Each function writes the bytes where its reader looks for them, below a
+//! folder of its own, and says whether they were accepted; it panics where a promise is broken.
+//!
+//! The test program `hostile` runs them on files that it damages itself, the targets in `fuzz/` on those that libFuzzer makes.
+
+use std::fmt::Debug;
+use std::fs;
+use std::path::{Component, Path};
+
+use datasets::annotations::TargetOptions;
+use datasets::check::check;
+use datasets::classification::{ClassificationRecord, ClassificationSet};
+use datasets::imagenet::{self, Synsets};
+use datasets::voc::{self, Classes};
+use datasets::{
+    CheckOptions, Checked, Class, Dataset, DetectionDataset, DetectionSet, Encoding, Error, Findings, Image, Mask,
+    Orientation, Record, SampleRng, Size, Split, coco, segmentation, voc_palette,
+};
+
+use super::memory::Bound;
+
+/// Pillow's limit, and the readers'.
+const MOST_PIXELS: usize = 178_956_970;
+/// Records, names and the maps by which they are found.
+const ANNOTATIONS: Bound = Bound { fixed: 1 << 20, times: 64 };
+/// A mask's samples of 16 bits as decoded and as numbers, then its bytes.
+const MASK: Bound = Bound { fixed: 6 * MOST_PIXELS + (1 << 20), times: 8 };
+/// Four channels as decoded, then three.
+const IMAGE: Bound = Bound { fixed: 8 * MOST_PIXELS + (1 << 20), times: 8 };
+
+fn put(file: &Path, bytes: &[u8]) {
+    fs::write(file, bytes)
+        .or_else(|_| {
+            fs::create_dir_all(file.parent().expect("a folder"))?;
+            fs::write(file, bytes)
+        })
+        .expect("written");
+}
+
+/// Puts a small picture and a mask of the same size where there are none yet.
+fn put_pictures(jpeg: &Path, mask: &Path) {
+    let size = Size { height: 40, width: 60 };
+    if !jpeg.exists() {
+        put(jpeg, &Image::filled(size, [9; 3]).encode(Encoding::Jpeg(50)).expect("encoded"));
+        put(mask, &Mask::filled(size, 1).encode(&voc_palette()).expect("encoded"));
+    }
+}
+
+/// A strict reader fails with the first fault that the tolerant one tells of, and without any they give the same.
+fn agree<T: PartialEq + Debug>(strict: &Result<T, Error>, tolerant: &Result<T, Error>, faults: &[String]) {
+    let told = |read: &Result<T, Error>| read.as_ref().err().map(Error::to_string);
+    match faults.first() {
+        Some(first) => assert_eq!(told(strict).as_ref(), Some(first)),
+        None => {
+            assert_eq!(told(strict), told(tolerant));
+            assert_eq!(strict.as_ref().ok(), tolerant.as_ref().ok());
+        }
+    }
+}
+
+fn inside(file: &Path, folder: &Path) -> bool {
+    file.starts_with(folder) && !file.components().any(|part| part == Component::ParentDir)
+}
+
+/// Files inside the folder, classes of the set, finite boxes, and targets inside the image.
+fn sound(set: &DetectionSet, images: &Path) {
+    assert!(!set.classes.is_empty());
+    for record in &set.records {
+        assert!(inside(&record.file, images), "{} is outside", record.file.display());
+        assert!(record.width > 0 && record.height > 0, "{}", record.size());
+        for object in &record.objects {
+            assert!(object.class < set.classes.len(), "a class that is none");
+            assert!(object.bbox.iter().all(|number| number.is_finite()), "{:?}", object.bbox);
+            assert!(object.area.is_finite(), "an area of {}", object.area);
+        }
+        for target in record.targets(&TargetOptions { keep_difficult: true, keep_empty: true }) {
+            let [left, top, right, bottom] = target.corners;
+            assert!(0.0 <= left && left < right && right <= record.width as f64, "{:?}", target.corners);
+            assert!(0.0 <= top && top < bottom && bottom <= record.height as f64, "{:?}", target.corners);
+        }
+    }
+}
+
+/// COCO's JSON.
+pub fn coco(folder: &Path, bytes: &[u8]) -> bool {
+    let (images, file) = (folder.join("images"), folder.join("instances.json"));
+    put(&file, bytes);
+    let strict = ANNOTATIONS.hold(bytes.len(), || coco::read(&images, &file));
+    let mut faults = Vec::new();
+    let tolerant = coco::read_with(&images, &file, &mut |error| {
+        faults.push(error.to_string());
+        Ok(())
+    });
+    agree(&strict, &tolerant, &faults);
+    tolerant.iter().for_each(|set| sound(set, &images));
+    strict.is_ok()
+}
+
+/// The XML of a VOC devkit.
+pub fn voc(folder: &Path, bytes: &[u8]) -> bool {
+    let images = folder.join("JPEGImages");
+    put_pictures(&images.join("a.jpg"), &folder.join("SegmentationClass/a.png"));
+    put(&folder.join("ImageSets/Main/x.txt"), b"a");
+    put(&folder.join("Annotations/a.xml"), bytes);
+    let strict = ANNOTATIONS.hold(bytes.len(), || voc::read(folder, "x", Classes::Collected));
+    let mut faults = Vec::new();
+    let tolerant = voc::read_with(folder, "x", Classes::Collected, &mut |error| {
+        faults.push(error.to_string());
+        Ok(())
+    });
+    agree_unless_empty(&strict, &tolerant, &faults);
+    for set in strict.iter().chain(&tolerant) {
+        sound(set, &images);
+        let letters: usize = set.classes.iter().map(|class| class.name.len()).sum();
+        assert!(letters <= bytes.len(), "{letters} bytes of names out of a file of {}", bytes.len());
+    }
+    strict.is_ok()
+}
+
+/// As [`agree`], for a reader that finds nothing where it left out the only record.
+fn agree_unless_empty<T: PartialEq + Debug>(strict: &Result<T, Error>, tolerant: &Result<T, Error>, faults: &[String]) {
+    agree(strict, tolerant, faults);
+    assert!(faults.is_empty() || !matches!(tolerant, Err(other) if !matches!(other, Error::Empty { .. })));
+}
+
+/// Lists of images, of images with their labels, and of class names.
+pub fn lists(folder: &Path, bytes: &[u8]) -> bool {
+    let (list, images) = (folder.join("ImageSets/Segmentation/x.txt"), folder.join("JPEGImages"));
+    put_pictures(&images.join("a.jpg"), &folder.join("SegmentationClass/a.png"));
+    put(&list, bytes);
+    let pairs = ANNOTATIONS.hold(bytes.len(), || segmentation::voc::read(folder, "x", None));
+    let mut faults = Vec::new();
+    let tolerant = segmentation::voc::read_with(folder, "x", None, &mut |error| {
+        faults.push(error.to_string());
+        Ok(())
+    });
+    agree(&pairs, &tolerant, &faults);
+    for record in tolerant.iter().flat_map(|set| &set.records) {
+        assert!(inside(&record.image, folder) && inside(&record.mask, folder), "{} is outside", record.id);
+    }
+
+    let known = Synsets { ids: vec!["n01440764".to_owned()], names: vec!["tench".to_owned()] };
+    let strict = ANNOTATIONS.hold(bytes.len(), || imagenet::read_flat(&images, &list, &known));
+    let mut faults = Vec::new();
+    let tolerant = imagenet::read_flat_with(&images, &list, &known, &mut |error| {
+        faults.push(error.to_string());
+        Ok(())
+    });
+    agree(&strict, &tolerant, &faults);
+    for record in tolerant.iter().flat_map(|set| &set.records) {
+        assert!(inside(&record.file, &images) && record.class == 0, "{record:?}");
+    }
+
+    let synsets = ANNOTATIONS.hold(bytes.len(), || Synsets::from_names(&list));
+    if let Ok(Synsets { ids, names }) = &synsets {
+        assert!(ids.is_sorted_by(|one, other| one < other) && (ids.is_empty() || ids.len() == names.len()));
+        let mut sorted: Vec<&String> = names.iter().collect();
+        sorted.sort_unstable();
+        assert!(sorted.is_sorted_by(|one, other| one < other), "two classes have one name: {names:?}");
+    }
+    pairs.is_ok() || strict.is_ok() || synsets.is_ok()
+}
+
+/// PNG files as masks.
+pub fn mask(folder: &Path, bytes: &[u8]) -> bool {
+    let file = folder.join("mask.png");
+    put(&file, bytes);
+    let Ok(mask) = MASK.hold(bytes.len(), || Mask::read(&file)) else { return false };
+    assert_eq!(mask.data.len(), mask.height * mask.width);
+    assert_eq!(Image::measure(&file).expect("a size"), mask.size());
+    let again = mask.encode(&voc_palette()).expect("encoded");
+    assert_eq!(Mask::decode(again, &file).expect("decoded"), mask, "encoding changes a mask");
+    true
+}
+
+/// Image files of every format: their headers, their pixels, and the way of a sample.
+pub fn image(folder: &Path, bytes: &[u8]) -> bool {
+    let file = folder.join("image");
+    put(&file, bytes);
+    let measured = IMAGE.hold(bytes.len(), || Image::measure(&file)).ok();
+    let read = |orientation| IMAGE.hold(bytes.len(), || Image::read(&file, orientation)).ok();
+    let stored = read(Orientation::AsStored);
+    if let Some(image) = &stored {
+        assert_eq!(Some(image.size()), measured);
+        assert_eq!(image.data.len(), image.height * image.width * 3);
+    }
+    if let Some(upright) = read(Orientation::Upright) {
+        let stored = stored.as_ref().expect("what can be turned can be read as it is").size();
+        let turned = Size { height: stored.width, width: stored.height };
+        assert!([stored, turned].contains(&upright.size()), "{stored} becomes {}", upright.size());
+    }
+
+    let classes = vec![Class { id: 0, name: "a".to_owned() }];
+    let record = ClassificationRecord { file: file.clone(), class: 0 };
+    let set = ClassificationSet { classes: classes.clone(), records: vec![record], findings: Findings::default() };
+    let split = Split::read("x", |_| Ok(Checked::Classification(set)));
+    let options = CheckOptions { threads: 1, ..CheckOptions::default() };
+    let report = check(&[split], &options, &|_, _| {}).expect("a report");
+    assert_eq!(!report.has_errors(), stored.is_some(), "{report:?}");
+
+    if let Some(Size { height, width }) = measured {
+        let record = Record { image_id: 1, file, width, height, objects: Vec::new() };
+        let set = DetectionSet { classes, records: vec![record], findings: Findings::default() };
+        let size = Size { height: 8, width: 6 };
+        let samples = DetectionDataset::for_evaluation(set.into(), size).expect("a data set");
+        if let Ok(sample) = samples.load(0, 0, &mut SampleRng::for_sample(0, 0, 0)) {
+            assert_eq!(sample.image.size(), size);
+        }
+    }
+    stored.is_some()
+}

@@ -1,0 +1,195 @@
+//! Commands about networks: their forms, files and costs.
+
+use clap::Args;
+use clap::builder::TypedValueParser;
+use std::path::PathBuf;
+
+use super::{DeviceArgs, SetArgs};
+use crate::commands::LayoutName;
+use crate::config::ImageSize;
+use crate::engine::Engine;
+use crate::export::{Format, Input};
+use crate::latency;
+
+/// `pipeline reparameterize`.
+#[derive(Debug, Args)]
+pub struct ReparameterizeArgs {
+    /// A run's folder, or a file of weights: this program's, Apple's or timm's
+    #[arg(value_name = "RUN|WEIGHTS")]
+    pub subject: String,
+    /// The file to write
+    #[arg(short, long, value_name = "OUT.safetensors")]
+    pub output: PathBuf,
+    /// Whose names to write the weights under
+    #[arg(long, value_enum, default_value = "own")]
+    pub layout: LayoutName,
+    /// Compare the forms on these images too, beside random inputs
+    #[arg(long, value_name = "IMAGE", num_args = 1..)]
+    pub images: Vec<PathBuf>,
+    /// Side of the inputs of a bare backbone or classifier
+    #[arg(long, value_name = "PIXELS", default_value_t = 224, value_parser = clap::value_parser!(u16).range(32..).map(usize::from))]
+    pub size: usize,
+    /// Write nothing where the forms differ by more than this, relative to the largest output
+    #[arg(long, value_name = "SHARE", default_value_t = 1e-5)]
+    pub tolerance: f64,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pipeline info`.
+#[derive(Debug, Args)]
+pub struct InfoArgs {
+    /// A variant (s0 to s4), a configuration, a run's folder, or a file of weights
+    #[arg(value_name = "VARIANT|CONFIG|RUN|WEIGHTS")]
+    pub subject: String,
+    /// Side of the input of a variant, or of bare weights
+    #[arg(long, value_name = "PIXELS", default_value_t = 224, value_parser = clap::value_parser!(u16).range(32..).map(usize::from))]
+    pub size: usize,
+    /// Number of classes [default: 1000 for a variant, else as the weights or the data have it]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub classes: Option<u32>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub set: SetArgs,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pipeline report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Folders of runs
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<PathBuf>,
+    /// Write report.md, report.csv and a plot of accuracy against latency there
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Print as CSV
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pipeline export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// A run's folder, weights of this program, or a configuration with --weights
+    #[arg(value_name = "RUN|WEIGHTS|CONFIG")]
+    pub subject: String,
+    /// The weights to export [default: the run's best]
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// What to write
+    #[arg(long, value_enum, default_value = "torchscript")]
+    pub format: Format,
+    /// The file to write; FILE.json beside it says what it takes and gives
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// What the file takes
+    #[arg(long, value_enum, default_value = "normalized")]
+    pub input: Input,
+    /// Leave the last steps out: logits; every anchor's box and scores, without suppression
+    #[arg(long)]
+    pub raw: bool,
+    /// Write FILE.example.safetensors as well: images, and what the network says about them, for checks elsewhere
+    #[arg(long)]
+    pub example: bool,
+    /// Do not measure latency
+    #[arg(long)]
+    pub no_latency: bool,
+    /// Write nothing where file and network differ by more than this, relative to the largest number
+    #[arg(long, value_name = "SHARE", default_value_t = 1e-4)]
+    pub tolerance: f64,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub set: SetArgs,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pipeline bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Variants (s0 to s4), configurations, folders of runs, files of weights, exported files
+    #[arg(value_name = "MODEL", required_unless_present = "analyze", conflicts_with = "analyze")]
+    pub models: Vec<String>,
+    /// What runs them, separated by commas [default: all that the device has]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "ENGINE,...", conflicts_with = "analyze")]
+    pub engines: Vec<Engine>,
+    /// Images a run
+    #[arg(long, default_value_t = 1, value_name = "COUNT", value_parser = clap::value_parser!(i64).range(1..=4096))]
+    pub batch: i64,
+    /// Height and width of the input, 224 or 512x384 [default: the configured size, 224 for variants]
+    #[arg(long, value_name = "SIDE|HxW", value_parser = image_size)]
+    pub size: Option<ImageSize>,
+    /// Number of classes [default: 1000 for a variant, else as the weights or the data have it]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub classes: Option<u32>,
+    /// Threads of libtorch
+    #[arg(long, default_value_t = 1, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024).map(usize::from))]
+    pub threads: usize,
+    /// Run on these processors only, counted from 0 and separated by commas
+    #[arg(long, value_delimiter = ',', value_name = "CPU,...")]
+    pub pin: Vec<usize>,
+    /// Time each engine for so many seconds
+    #[arg(long, default_value_t = latency::TIMED.as_secs_f64(), value_name = "SECONDS", value_parser = seconds)]
+    pub seconds: f64,
+    /// Show where the time goes, layer by layer
+    #[arg(long)]
+    pub profile: bool,
+    /// Show the paper's own measurements as well
+    #[arg(long)]
+    pub reference: bool,
+    /// Study this machine as the paper does: what latency depends on, and what each building block costs
+    #[arg(long)]
+    pub analyze: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub set: SetArgs,
+    /// Write bench.json and bench.csv there, and the figures of --analyze
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub device: DeviceArgs,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn image_size(text: &str) -> Result<ImageSize, String> {
+    let side = |text: &str| match text.parse() {
+        Ok(side @ 32..=16384) => Ok(side),
+        _ => Err(format!("`{text}` is not a side from 32 to 16384 pixels")),
+    };
+    match text.split_once('x') {
+        Some((height, width)) => Ok(ImageSize { height: side(height)?, width: side(width)? }),
+        None => side(text).map(|side| ImageSize { height: side, width: side }),
+    }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.01..=3600.0).contains(&seconds) => Ok(seconds),
+        _ => Err(format!("`{text}` is not a time from 0.01 to 3600 seconds")),
+    }
+}
+
+/// `pipeline convert`.
+#[derive(Debug, Args)]
+pub struct ConvertArgs {
+    /// A file of weights: this program's, Apple's or timm's, safetensors or .pth
+    #[arg(value_name = "WEIGHTS")]
+    pub weights: PathBuf,
+    /// The file to write
+    #[arg(short, long, value_name = "OUT.safetensors")]
+    pub output: PathBuf,
+    /// Whose names to write the weights under
+    #[arg(long, value_enum, default_value = "own")]
+    pub layout: LayoutName,
+}

@@ -1,0 +1,60 @@
+//! Signals that ask a run to end: Ctrl-C, and what a system or a batch queue sends before it takes the machine away.
+
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::flag;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::failure::Failure;
+
+/// SIGUSR1 is what SLURM sends ahead of its time limit where a job asks for it (`--signal=USR1@120`).
+const SIGNALS: [(i32, &str); 3] = [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM"), (SIGUSR1, "SIGUSR1")];
+
+/// Whether the program was asked to end. It then ends where nothing is lost; a second signal ends it at once.
+#[derive(Clone, Debug, Default)]
+pub struct Interruption {
+    signal: Arc<AtomicUsize>,
+}
+
+impl Interruption {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// When the operating system does not allow it.
+    pub fn listen() -> Result<Self, Failure> {
+        let interruption = Self::default();
+        let asked = Arc::new(AtomicBool::new(false));
+        for (signal, name) in SIGNALS {
+            // In this order: the first signal finds the flag not set, and sets it.
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))
+                .and_then(|_| flag::register(signal, Arc::clone(&asked)))
+                .and_then(|_| flag::register_usize(signal, Arc::clone(&interruption.signal), signal as usize))
+                .map_err(|error| Failure::failed(format!("{name} cannot be handled: {error}")))?;
+        }
+        Ok(interruption)
+    }
+
+    /// The signal that asked, if one did.
+    pub fn signal(&self) -> Option<i32> {
+        match self.signal.load(Ordering::Relaxed) {
+            0 => None,
+            signal => Some(signal as i32),
+        }
+    }
+
+    /// The end of work that a signal asked for; nothing where none did.
+    ///
+    /// # Errors
+    /// When a signal came.
+    pub fn check(&self) -> Result<(), Failure> {
+        match self.signal() {
+            Some(signal) => Err(Failure::interrupted(signal, format!("interrupted by {}", name(signal)))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a signal is called.
+pub fn name(signal: i32) -> &'static str {
+    SIGNALS.iter().find(|(number, _)| *number == signal).map_or("a signal", |(_, name)| name)
+}

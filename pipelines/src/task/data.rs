@@ -1,0 +1,79 @@
+//! What the tasks share in reading their sets.
+
+use datasets::{Checked, Class, Findings, OnError, OnFault, Split};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::console;
+use crate::failure::Failure;
+
+/// A set of samples as a stage needs it.
+pub struct Data<D> {
+    /// The samples.
+    pub samples: Arc<D>,
+    /// The classes, in the order of the indices that the samples carry.
+    pub classes: Vec<Class>,
+    /// What is odd in the set and how it is handled, a sentence each.
+    pub findings: Vec<String>,
+}
+
+/// The error of a data set whose classes are not those that a network was trained for.
+pub(super) fn differing_classes(found: &[Class], trained: &[Class]) -> Failure {
+    let names = |classes: &[Class]| {
+        let all: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
+        match all.len() {
+            0..=20 => all.join(", "),
+            count => format!("{count}: {}, ...", all[..20].join(", ")),
+        }
+    };
+    Failure::failed(format!(
+        "the validation set's classes ({}) are not those of the network ({})",
+        names(found),
+        names(trained)
+    ))
+}
+
+/// A folder below `root`, without the slash that joining nothing adds.
+pub(super) fn below(root: &Path, folder: &Path) -> PathBuf {
+    root.join(folder).components().collect()
+}
+
+/// Records that cannot be used of which each is told.
+const TOLD: usize = 5;
+
+/// Reads a set with `data.on_error` for records that cannot be used: the first ends the reading, or all are left out and told.
+pub(super) fn tolerate<S>(
+    policy: OnError,
+    read: impl FnOnce(OnFault<'_>) -> Result<S, datasets::Error>,
+) -> Result<S, datasets::Error> {
+    if policy == OnError::Stop {
+        return read(&mut Err);
+    }
+    let mut left_out = 0_usize;
+    let set = read(&mut |error| {
+        left_out += 1;
+        if left_out <= TOLD {
+            console::warning(format!("left out: {error}"));
+        }
+        Ok(())
+    })?;
+    if left_out > TOLD {
+        console::warning(format!("{left_out} records in all cannot be used and are left out"));
+    }
+    Ok(set)
+}
+
+/// The training and the validation set of a check; the classes of the first are those of both.
+pub(super) fn splits<S>(
+    [train, val]: [&S; 2],
+    read: impl Fn(&S, Option<&[Class]>, OnFault<'_>) -> Result<Checked, datasets::Error>,
+) -> [Split; 2] {
+    let train = Split::read("train", |on_fault| read(train, None, on_fault));
+    let val = Split::read("val", |on_fault| read(val, train.classes(), on_fault));
+    [train, val]
+}
+
+/// What is odd in a set, a sentence each.
+pub(crate) fn sentences(findings: &Findings) -> Vec<String> {
+    findings.to_string().lines().map(str::to_owned).collect()
+}

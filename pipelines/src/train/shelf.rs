@@ -1,0 +1,91 @@
+//! The folder of a run's checkpoints: their names, and how one takes the place of another.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::run_folder::sync_folder;
+
+/// What a checkpoint's folder is called.
+pub(super) fn name(step: u64) -> String {
+    format!("step-{step:08}")
+}
+
+/// Gives `aside` the name `place`. One of the two names, or the hidden one beside them, is a whole checkpoint's all the time.
+pub(super) fn replace(aside: &Path, place: &Path) -> io::Result<()> {
+    let old = place.with_file_name(format!(".{}.old", place.file_name().unwrap_or_default().to_string_lossy()));
+    if place.exists() {
+        remove(&old)?;
+        fs::rename(place, &old)?;
+    }
+    fs::rename(aside, place)?;
+    sync_folder(place.parent().unwrap_or(place))?;
+    remove(&old)
+}
+
+/// Makes the link `name` point to `target`, at once.
+pub(super) fn point(folder: &Path, name: &str, target: &str) -> io::Result<()> {
+    let (link, aside) = (folder.join(name), folder.join(format!(".{name}.new")));
+    if fs::read_link(&link).is_ok_and(|known| known == Path::new(target)) {
+        return Ok(());
+    }
+    match fs::remove_file(&aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::os::unix::fs::symlink(target, &aside)?;
+    fs::rename(&aside, &link)
+}
+
+/// Removes what is neither new nor best, and what crashes left.
+pub(super) fn prune(folder: &Path, keep: usize, best: Option<u64>) -> io::Result<()> {
+    let (placed, left): (Vec<_>, Vec<_>) = candidates(folder)?.into_iter().partition(|candidate| candidate.placed);
+    for candidate in left {
+        remove(&candidate.path)?;
+    }
+    for candidate in placed.into_iter().skip(keep).filter(|candidate| best != Some(candidate.step)) {
+        // Renamed first: a checkpoint that is half removed must not look like a damaged one.
+        let old = folder.join(format!(".{}.old", name(candidate.step)));
+        fs::rename(&candidate.path, &old)?;
+        remove(&old)?;
+    }
+    Ok(())
+}
+
+/// A folder that is or was to be a checkpoint.
+pub(super) struct Candidate {
+    pub(super) step: u64,
+    /// Whether it stands under its own name.
+    pub(super) placed: bool,
+    pub(super) path: PathBuf,
+}
+
+/// Every checkpoint of a folder, newest first; of one step, the last written first.
+pub(super) fn candidates(folder: &Path) -> io::Result<Vec<Candidate>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let bare = name.strip_prefix('.').and_then(|name| name.strip_suffix(".new").or(name.strip_suffix(".old")));
+        let step = bare.unwrap_or(&name).strip_prefix("step-").and_then(|digits| digits.parse().ok());
+        if let Some(step) = step
+            && entry.file_type()?.is_dir()
+        {
+            let order = if name.ends_with(".new") { 0 } else { u8::from(bare.is_some()) + 1 };
+            found.push((
+                std::cmp::Reverse(step),
+                order,
+                Candidate { step, placed: bare.is_none(), path: entry.path() },
+            ));
+        }
+    }
+    found.sort_by_key(|(step, order, _)| (*step, *order));
+    Ok(found.into_iter().map(|(_, _, candidate)| candidate).collect())
+}
+
+pub(super) fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

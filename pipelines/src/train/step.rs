@@ -1,0 +1,76 @@
+//! One batch.
+
+use backbone::Mode;
+use datasets::{Batch, SampleRng};
+use tch::{Device, Kind, Tensor};
+use tch_ext::foreach;
+
+use super::Trainer;
+use super::progress::Step;
+use super::schedule::Schedule;
+use crate::failure::Failure;
+use crate::precision;
+use crate::task::{Loss, Task};
+
+impl<T: Task> Trainer<'_, T> {
+    /// Trains on a batch, which is number `scheduled` (from 0) of the run's. Nothing where it was left out because its loss or
+    /// gradient is not finite.
+    pub(super) fn step(
+        &mut self,
+        batch: &Batch<T::Sample>,
+        schedule: &Schedule,
+        scheduled: u64,
+    ) -> Result<Option<Step>, Failure> {
+        if let Some(statistics) = &self.statistics {
+            statistics.keep()?;
+        }
+        let losses = self.backward(batch)?;
+        let gradient_norm = foreach::clip_grad_norm(&self.parameters, f64::INFINITY)?;
+        if !gradient_norm.is_finite() || losses.iter().any(|(_, value)| !value.is_finite()) {
+            self.leave_out(batch, &losses)?;
+            self.position.step += 1;
+            return Ok(None);
+        }
+        if let Some(limit) = self.config.train.clip_grad_norm.filter(|limit| gradient_norm > *limit) {
+            foreach::clip_grad_norm(&self.parameters, limit)?;
+        }
+        let factor = schedule.factor(scheduled);
+        self.optimizer.step(factor, schedule.annealed(scheduled))?;
+        if let Some(ema) = &mut self.ema {
+            ema.update(self.position.step)?;
+        }
+        self.position.step += 1;
+        Ok(Some(Step {
+            number: self.position.step,
+            learning_rate: self.config.train.optimizer.learning_rate() * factor,
+            losses,
+            gradient_norm,
+            images: batch.samples.len(),
+        }))
+    }
+
+    /// The loss of a batch and its parts; the gradients are the parameters' own then.
+    fn backward(&self, batch: &Batch<T::Sample>) -> Result<Vec<(&'static str, f64)>, Failure> {
+        let (task, device) = (self.task, self.network.device());
+        let mut rng = SampleRng::for_batch(self.config.seed, self.position.epoch, batch.index as u64);
+        let images = self.normalizer.batch(batch.samples.iter().map(T::image));
+        let (images, targets) = task.targets(images, &batch.samples, &mut rng)?;
+        let output = precision::forward(self.config.train.precision, device, || {
+            task.forward(&self.network.model, &images, Mode::Train)
+        })??;
+        let parts = task.losses(&self.network.model, &output, &targets)?;
+        let values: Vec<&Tensor> = parts.iter().map(|part| &part.value).collect();
+        let stacked = Tensor::stack(&values, 0);
+        stacked.sum(Kind::Float).f_backward().map_err(Failure::failed)?;
+        Ok(read_losses(&parts, &stacked))
+    }
+}
+
+/// The parts and their sum, copied from the device once.
+fn read_losses(parts: &[Loss], stacked: &Tensor) -> Vec<(&'static str, f64)> {
+    let stacked = stacked.detach().to_kind(Kind::Double).to(Device::Cpu);
+    let values: Vec<f64> = (0..parts.len() as i64).map(|index| stacked.double_value(&[index])).collect();
+    std::iter::once(("loss", values.iter().sum()))
+        .chain(parts.iter().map(|part| part.name).zip(values.iter().copied()))
+        .collect()
+}
