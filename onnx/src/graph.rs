@@ -5,16 +5,13 @@ use std::{
     fmt,
 };
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use crate::{
     Array, Data, Element, Error,
+    messages::{attribute, bytes, info},
     model::Model,
-    proto::{
-        AttributeProto, DimensionProto, DimensionValue, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
-        StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
-        attribute_type,
-    },
+    proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto},
 };
 
 /// The version of the format that is written: that of the operator set's own time.
@@ -302,40 +299,4 @@ fn unique(taken: &mut HashSet<String>, wanted: &str) -> String {
     let numbered = (1..).map(|number| format!("{wanted}_{number}"));
     let mut names = std::iter::once(wanted.to_owned()).chain(numbered);
     names.find(|name| taken.insert(name.clone())).expect("numbers do not end")
-}
-
-fn info(name: &str, element: Element, shape: &[Dim]) -> Result<ValueInfoProto, Error> {
-    let dim = |(index, dim): (usize, &Dim)| {
-        let value = match dim {
-            Dim::Fixed(side) if *side < 1 => {
-                let what = format!("side {index} of `{name}`");
-                return Err(Error::value(what, "at least 1", side.to_string()));
-            }
-            Dim::Fixed(side) => DimensionValue::DimValue(*side),
-            Dim::Named(name) => DimensionValue::DimParam(name.clone()),
-        };
-        Ok(DimensionProto { value: Some(value) })
-    };
-    let shape = TensorShapeProto { dim: shape.iter().enumerate().map(dim).collect::<Result<_, _>>()? };
-    let tensor = TensorTypeProto { elem_type: element.code(), shape: Some(shape) };
-    Ok(ValueInfoProto { name: name.to_owned(), r#type: Some(TypeProto { tensor_type: Some(tensor) }) })
-}
-
-fn attribute(name: &str, setting: &Setting) -> AttributeProto {
-    let named = AttributeProto { name: name.to_owned(), ..AttributeProto::default() };
-    match setting {
-        Setting::Int(value) => AttributeProto { i: Some(*value), r#type: attribute_type::INT, ..named },
-        Setting::Ints(values) => AttributeProto { ints: values.to_vec(), r#type: attribute_type::INTS, ..named },
-        Setting::Text(text) => {
-            AttributeProto { s: Some(text.as_bytes().to_vec()), r#type: attribute_type::STRING, ..named }
-        }
-    }
-}
-
-fn bytes(tensor: &Tensor, element: Element) -> Result<Vec<u8>, tch::TchError> {
-    let tensor = tensor.detach().f_to_device(Device::Cpu)?.f_contiguous()?;
-    let count = tensor.numel();
-    let mut bytes = vec![0; count * element.bytes()];
-    tensor.f_copy_data_u8(&mut bytes, count)?;
-    Ok(bytes)
 }

@@ -13,7 +13,7 @@ use crate::cli::{IouTypeName, ScoreArgs};
 use crate::config::TaskKind;
 use crate::console::{self, Output, Table};
 use crate::failure::Failure;
-use crate::task::{Report, provenance};
+use crate::task::{CONFUSED, Report, provenance};
 
 pub(super) fn run(args: &ScoreArgs) -> Result<(), Failure> {
     args.check()?;
@@ -158,9 +158,8 @@ impl Report for VocReport {
     }
 }
 
-/// Curves in a figure beside the mean, and classes in one of confusions.
+/// Curves in a figure beside the mean.
 const CURVES: usize = 9;
-const CONFUSED: usize = 30;
 
 impl Report for AnalysisReport {
     const HEADLINE: &'static str = "ap50";

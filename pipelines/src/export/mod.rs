@@ -16,6 +16,9 @@ pub use onnx::assemble_onnx;
 pub use script::assemble;
 pub use shipped::Shipment;
 
+/// Images that the network is recorded with: two, so that no step takes the batch for a side of one.
+const EXAMPLES: i64 = 2;
+
 /// A kind of exported file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]

@@ -19,16 +19,13 @@ impl From<onnx::Error> for Failure {
     }
 }
 
-/// Images that the network is recorded with: two, so that no step takes the batch for a side of one.
-const EXAMPLES: i64 = 2;
-
 /// A file that takes and gives what `card` says, with the card in its metadata.
 ///
 /// # Errors
 /// When the network has an operation that ONNX files of ours do not.
 pub fn assemble_onnx<T: Task>(task: &T, network: &Network<T>, card: &Card) -> Result<Model, Failure> {
     let size = card.input.size;
-    let recorded = trace(task, network, &random_images(EXAMPLES, size, Device::Cpu), Precision::Fp32)?;
+    let recorded = trace(task, network, &random_images(super::EXAMPLES, size, Device::Cpu), Precision::Fp32)?;
     let mut builder = Builder::new("MobileOne");
     let batch = Dim::named("batch");
     let sides = match card.input.fixed_size {

@@ -10,9 +10,6 @@ use crate::failure::Failure;
 use crate::network::Network;
 use crate::task::{Shipped, Task};
 
-/// Images that the network is recorded with: two, so that no step takes the batch for a side of one.
-const EXAMPLES: i64 = 2;
-
 /// A module that takes what `input` says and gives what `shipped` says: normalisation, the network recorded on images of
 /// `size`, and the task's last steps.
 ///
@@ -27,7 +24,7 @@ pub fn assemble<T: Task>(
     shipped: &Shipped,
 ) -> Result<Module, Failure> {
     let weights: Vec<(String, Tensor)> = network.state().into_iter().collect();
-    let images = random_images(EXAMPLES, size, Device::Cpu);
+    let images = random_images(super::EXAMPLES, size, Device::Cpu);
     let recorded = Tracing::new("Network")
         .parameters(&weights)
         .input("images", &images)

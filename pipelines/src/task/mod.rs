@@ -300,4 +300,4 @@ pub fn provenance(rule: &str, comparable: &str) -> String {
 }
 
 /// Classes that a figure of confusions shows at most.
-const CONFUSED: usize = 30;
+pub(crate) const CONFUSED: usize = 30;
