@@ -1,0 +1,5 @@
+//! A job's YAML.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::hold(fuzz::config::config, bytes));

@@ -1,0 +1,5 @@
+//! Image files.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::hold(fuzz::promises::image, bytes));

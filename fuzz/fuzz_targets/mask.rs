@@ -1,0 +1,5 @@
+//! PNG files as masks.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::hold(fuzz::promises::mask, bytes));

@@ -1,0 +1,5 @@
+//! The XML of a VOC devkit.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::hold(fuzz::promises::voc, bytes));

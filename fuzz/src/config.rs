@@ -1,0 +1,55 @@
+//! What the reader of jobs promises whatever the bytes are.
+
+use std::fs;
+use std::path::Path;
+
+use pipelines::config::{ConfigFile, Keys};
+use pipelines::task::classify::ClassifyKeys;
+use pipelines::task::detect::DetectKeys;
+use pipelines::task::segment::SegmentKeys;
+
+use crate::memory::Bound;
+
+/// YAML's aliases stand for copies of what they name; its reader takes a hundred for each word of the file.
+const YAML: Bound = Bound { fixed: 16 << 20, times: 8192 };
+/// What begins a line of the file that is given with `--set` as well: a comment to YAML.
+const OVERRIDE: &str = "#--set ";
+
+/// A job's YAML, with the overrides that stand in it.
+pub fn config(folder: &Path, bytes: &[u8]) -> bool {
+    let path = folder.join("job.yaml");
+    fs::write(&path, bytes).expect("written");
+    let name = path.to_str().expect("a path");
+    let Ok(text) = str::from_utf8(bytes) else {
+        ConfigFile::open(name, &[]).expect_err("no text");
+        return false;
+    };
+    let overrides: Vec<String> =
+        text.lines().filter_map(|line| line.strip_prefix(OVERRIDE)).map(str::to_owned).collect();
+    let opened = YAML.hold(bytes.len(), || ConfigFile::open(name, &overrides));
+    let kept = YAML.hold(bytes.len(), || ConfigFile::kept_in(&path, text, &overrides));
+    let files = opened.iter().chain(&kept).collect::<Vec<_>>();
+    files.into_iter().fold(false, |accepted, file| {
+        let task = YAML.hold(bytes.len(), || file.task()).is_ok();
+        let whole = YAML.hold(bytes.len(), || whole::<ClassifyKeys>(file))
+            | YAML.hold(bytes.len(), || whole::<DetectKeys>(file))
+            | YAML.hold(bytes.len(), || whole::<SegmentKeys>(file));
+        assert!(task || !whole, "a job without a task");
+        accepted || whole
+    })
+}
+
+/// Whether the file is a job with these keys; if so, its numbers are in their ranges, and it is the same job when it was
+/// written into a run's folder or a checkpoint and read from there.
+fn whole<K: Keys>(file: &ConfigFile) -> bool {
+    let Ok(config) = file.config::<K>() else { return false };
+    config.backbone.specification().expect("a specification");
+    config.train.validate().expect("numbers in their ranges");
+    assert!(config.data.size.height >= 32 && config.data.size.width >= 32);
+    assert!(config.data.root.is_absolute());
+    let written = serde_yaml::to_string(&config).expect("written");
+    let again = ConfigFile::kept_in(file.path(), &written, &[]).and_then(|kept| kept.config::<K>());
+    let again = again.unwrap_or_else(|failure| panic!("{failure}\n{written}"));
+    assert_eq!(format!("{again:?}"), format!("{config:?}"));
+    true
+}
