@@ -25,7 +25,7 @@ pub fn safetensors(folder: &Path, bytes: &[u8]) -> bool {
         assert!(size(tensors) <= bytes.len(), "{} bytes of tensors", size(tensors));
         written_and_read_again(folder, tensors, text);
     }
-    SAFETENSORS.hold(bytes.len(), || whole(&path)) || read.is_ok()
+    whole(&path, bytes.len()) || read.is_ok()
 }
 
 /// Files that `torch.save` wrote.
@@ -37,7 +37,7 @@ pub fn pickle(folder: &Path, bytes: &[u8]) -> bool {
         assert!(size(tensors) <= MOST_SHARING * bytes.len(), "{} bytes of tensors", size(tensors));
         written_and_read_again(folder, tensors, &file::Text::new());
     }
-    PICKLE.hold(bytes.len(), || whole(&path)) || read.is_ok()
+    whole(&path, bytes.len()) || read.is_ok()
 }
 
 fn size(tensors: &StateDict) -> usize {
@@ -58,9 +58,10 @@ fn written_and_read_again(folder: &Path, tensors: &StateDict, text: &file::Text)
     assert!(fs::read(one).expect("one") == fs::read(other).expect("another"), "writing changes a file");
 }
 
-/// The whole way of a checkpoint: names, form, metadata, specification.
-fn whole(path: &Path) -> bool {
-    let Ok(checkpoint) = checkpoint::read(path) else { return false };
+/// The whole way of a checkpoint of either format: names, form, metadata, specification.
+fn whole(path: &Path, length: usize) -> bool {
+    let bound = if pickle::is_pickle(path).expect("a file") { PICKLE } else { SAFETENSORS };
+    let Ok(checkpoint) = bound.hold(length, || checkpoint::read(path)) else { return false };
     assert!(checkpoint.backbone().keys().all(|name| !name.starts_with(BACKBONE)));
     assert!(checkpoint.classes().is_none_or(|classes| classes >= 0));
     if let Ok(spec) = checkpoint.spec() {

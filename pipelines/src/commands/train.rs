@@ -11,6 +11,7 @@ use crate::interruption::Interruption;
 use crate::network::Network;
 use crate::run_folder::RunFolder;
 use crate::task::Task;
+use crate::train::checkpoint::{Checkpoint, Found};
 use crate::train::{Setup, Trainer, calibrate, newest_checkpoint, start_weights};
 
 pub(super) fn run(args: &TrainArgs) -> Result<(), Failure> {
@@ -60,8 +61,6 @@ fn train<T: Task>(
             (run, held)
         }
     };
-    run.write("config.yaml", &serde_yaml::to_string(config).map_err(Failure::failed)?)?;
-    run.write("environment.json", &to_json(&Environment::now(device, config.seed))?)?;
     console::status(format!(
         "{} images to train, {} to evaluate, {} classes; {:.2} M parameters on {}; run {}",
         datasets::Dataset::len(training.samples.as_ref()),
@@ -80,10 +79,15 @@ fn train<T: Task>(
         let position = &checkpoint.state().position;
         console::status(format!("going on after step {}, in epoch {}", position.step, position.epoch + 1));
     }
-    let go_on = format!("pipeline train --resume {}", run.path().display());
-    trainer.run().map_err(|failure| match failure.kind() {
-        Kind::Interrupted(_) => failure,
-        _ => failure.hint_also(format!("Go on from the last checkpoint with: {go_on}")),
+    run.write("config.yaml", &serde_yaml::to_string(config).map_err(Failure::failed)?)?;
+    run.write("environment.json", &to_json(&Environment::now(device, config.seed))?)?;
+    trainer.run().map_err(|failure| match (failure.kind(), Checkpoint::newest(&run.checkpoints())) {
+        (Kind::Interrupted(_), _) => failure,
+        (_, Ok(Found { checkpoint: Some(_), .. })) => failure.hint_also(format!(
+            "Go on from the last checkpoint with: pipeline train --resume {}",
+            run.path().display()
+        )),
+        _ => failure,
     })?;
     drop(trainer);
     let weights = run_weights(&run)?;

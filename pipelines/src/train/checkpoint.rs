@@ -114,7 +114,7 @@ impl Checkpoint {
                 point(folder, link, &name(step)).map_err(failed)?;
             }
         }
-        prune(folder, keep, best).map_err(failed)?;
+        prune(folder, step, keep, best).map_err(failed)?;
         sync_folder(folder).map_err(failed)
     }
 

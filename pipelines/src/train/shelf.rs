@@ -37,17 +37,20 @@ pub(super) fn point(folder: &Path, name: &str, target: &str) -> io::Result<()> {
     fs::rename(&aside, &link)
 }
 
-/// Removes what is neither new nor best, and what crashes left.
-pub(super) fn prune(folder: &Path, keep: usize, best: Option<u64>) -> io::Result<()> {
+/// Removes what is neither new nor best, what crashes left, and what lies behind `step`, the one that was just written: a run that
+/// went back behind a damaged checkpoint has left that one's future.
+pub(super) fn prune(folder: &Path, step: u64, keep: usize, best: Option<u64>) -> io::Result<()> {
     let (placed, left): (Vec<_>, Vec<_>) = candidates(folder)?.into_iter().partition(|candidate| candidate.placed);
     for candidate in left {
         remove(&candidate.path)?;
     }
-    for candidate in placed.into_iter().skip(keep).filter(|candidate| best != Some(candidate.step)) {
+    let (reached, future): (Vec<_>, Vec<_>) = placed.into_iter().partition(|candidate| candidate.step <= step);
+    let old = reached.into_iter().skip(keep).filter(|candidate| best != Some(candidate.step));
+    for candidate in future.into_iter().chain(old) {
         // Renamed first: a checkpoint that is half removed must not look like a damaged one.
-        let old = folder.join(format!(".{}.old", name(candidate.step)));
-        fs::rename(&candidate.path, &old)?;
-        remove(&old)?;
+        let hidden = folder.join(format!(".{}.old", name(candidate.step)));
+        fs::rename(&candidate.path, &hidden)?;
+        remove(&hidden)?;
     }
     Ok(())
 }
@@ -87,5 +90,36 @@ pub(super) fn remove(folder: &Path) -> io::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_and_the_best_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in
+            [".step-00000040.new", "step-00000040", "step-00000030", "step-00000020", "step-00000010", "step-00000005"]
+        {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let order: Vec<(u64, bool)> =
+            candidates(folder.path()).unwrap().iter().map(|candidate| (candidate.step, candidate.placed)).collect();
+        assert_eq!(order, [(40, false), (40, true), (30, true), (20, true), (10, true), (5, true)]);
+        prune(folder.path(), 30, 2, Some(5)).unwrap();
+        let left: Vec<u64> = candidates(folder.path()).unwrap().iter().map(|candidate| candidate.step).collect();
+        assert_eq!(left, [30, 20, 5]);
+    }
+
+    #[test]
+    fn a_link_is_moved() {
+        let folder = tempfile::tempdir().unwrap();
+        for step in [1, 2] {
+            fs::create_dir(folder.path().join(name(step))).unwrap();
+            point(folder.path(), "last", &name(step)).unwrap();
+            assert_eq!(fs::read_link(folder.path().join("last")).unwrap(), PathBuf::from(name(step)));
+        }
     }
 }

@@ -42,14 +42,7 @@ fn a_sound_set_of_any_task_passes() {
 
 /// A VOC set to train a detector on, with a truncated image, an empty annotation, a missing image and a box outside.
 fn damaged(workshop: &Workshop) {
-    let voc = |split: &str| format!("  {split}: {{ format: voc, split: {split} }}");
-    let text = read(workshop.path("job.yaml"));
-    let sources = |line: &str| match line.trim_start().split(':').next() {
-        Some(split @ ("train" | "val")) if line.contains("format: coco") => voc(split),
-        _ => line.to_owned(),
-    };
-    let text: String = text.lines().map(|line| sources(line) + "\n").collect();
-    fs::write(workshop.path("task.yaml"), text).expect("written");
+    fs::write(workshop.path("task.yaml"), workshop.voc_job()).expect("written");
     damage(&workshop.path("shapes"));
 }
 

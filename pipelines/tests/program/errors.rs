@@ -220,14 +220,7 @@ fn boxes() {
     let other = other.encode(datasets::Encoding::Png).expect("encoded");
     with_file(&mut section, "an image of another size", &picture, |_| Some(other.clone()));
 
-    let voc = |split: &str| format!("  {split}: {{ format: voc, split: {split} }}");
-    let text = read(workshop.path("job.yaml"));
-    let sources = |line: &str| match line.trim_start().split(':').next() {
-        Some(split @ ("train" | "val")) if line.contains("format: coco") => voc(split),
-        _ => line.to_owned(),
-    };
-    let text: String = text.lines().map(|line| sources(line) + "\n").collect();
-    fs::write(workshop.path("task.yaml"), text).expect("written");
+    fs::write(workshop.path("task.yaml"), workshop.voc_job()).expect("written");
     let xml = picture.replace("JPEGImages", "Annotations").replace(".jpg", ".xml");
     with_file(&mut section, "an empty XML file", &xml, |_| Some(Vec::new()));
     with_file(&mut section, "an XML file that is cut short", &xml, half);

@@ -73,6 +73,18 @@ impl Workshop {
         self.path(&format!("shapes/JPEGImages/{id}.jpg"))
     }
 
+    /// `job.yaml` with the same set in VOC's layout.
+    pub fn voc_job(&self) -> String {
+        let text = read(self.path("job.yaml"));
+        let lines = text.lines().map(|line| match line.trim_start().split(':').next() {
+            Some(split @ ("train" | "val")) if line.contains("format: coco") => {
+                format!("  {split}: {{ format: voc, split: {split} }}\n")
+            }
+            _ => format!("{line}\n"),
+        });
+        lines.collect()
+    }
+
     /// A path in the folder, as a word of the command line.
     pub fn at(&self, name: &str) -> String {
         self.path(name).to_string_lossy().into_owned()
