@@ -91,9 +91,9 @@ fn a_normalisation_that_divides_by_zero_is_refused_with_its_key() {
         Metadata { spec, form: backbone::Form::Train, classes: Vec::new(), normalization, extra: Default::default() };
     let mut text = metadata.to_text();
     for (written, reason) in [
-        (r#"{"mean":[0,0,0],"std":[1,0,1]}"#, "`std` has 0; every deviation must be above 0"),
-        (r#"{"mean":[0,0,0],"std":[1,1,-1]}"#, "`std` has -1; every deviation must be above 0"),
-        (r#"{"mean":[0,0,0],"std":[1,1,1e-60]}"#, "every deviation must be above 0"),
+        (r#"{"mean":[0,0,0],"std":[1,0,1]}"#, "`std` has 0.0; every deviation must be 1.2e-38 or more"),
+        (r#"{"mean":[0,0,0],"std":[1,1,-1]}"#, "`std` has -1.0; every deviation must be 1.2e-38 or more"),
+        (r#"{"mean":[0,0,0],"std":[1,1,1e-60]}"#, "every deviation must be 1.2e-38 or more"),
     ] {
         text.insert("normalization".to_owned(), written.to_owned());
         let error = Metadata::from_text(&text, "a.safetensors".as_ref()).unwrap_err().to_string();

@@ -90,8 +90,8 @@ impl<'de> Deserialize<'de> for RawBox {
 ///
 /// # Errors
 /// [`Error::Io`] where the file cannot be read, [`Error::Json`] with line and column where it is cut short or malformed,
-/// [`Error::Record`] for ids that are unknown or given twice, for a `bbox` that is not four finite numbers or has no finite area, and for a file
-/// name that leaves the folder, [`Error::Empty`] where it names no image or no category.
+/// [`Error::Record`] for ids that are unknown or given twice, for a `bbox` that is not four finite numbers or has no finite
+/// area, and for a file name that leaves the folder, [`Error::Empty`] where it names no image or no category.
 pub fn read(images: &Path, annotations: &Path) -> Result<DetectionSet, Error> {
     read_with(images, annotations, &mut Err)
 }

@@ -14,7 +14,7 @@ const VERSION: u32 = 1;
 
 /// How pixels become the network's input: `(pixel / 255 - mean) / std`, channels in the order red, green, blue.
 ///
-/// Read from a file it is checked already: every number is finite, and every deviation above 0.
+/// Read from a file it is checked already: every number is finite, and every deviation is 1.2e-38 or more.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Fields")]
 pub struct Normalization {
@@ -40,7 +40,7 @@ impl TryFrom<Fields> for Normalization {
         }
         // Smaller ones take pixels beyond what single precision holds.
         match std.iter().find(|&&number| !(number.is_finite() && number >= f64::from(f32::MIN_POSITIVE))) {
-            Some(number) => Err(format!("`std` has {number}; every deviation must be above 0")),
+            Some(number) => Err(format!("`std` has {number:?}; every deviation must be 1.2e-38 or more")),
             None => Ok(Self { mean, std }),
         }
     }
