@@ -256,7 +256,7 @@ fn write_files(folder: &Path, contents: &Contents<'_>) -> Result<(), Failure> {
 }
 
 /// The generators that training on `device` draws from.
-fn generators(device: Device) -> Vec<Device> {
+pub(super) fn generators(device: Device) -> Vec<Device> {
     if device == Device::Cpu { vec![device] } else { vec![Device::Cpu, device] }
 }
 

@@ -27,6 +27,7 @@ use datasets::{LastBatch, Loader, LoaderOptions, Order};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tch::Tensor;
+use tch_ext::rng;
 
 use crate::batch::Normalizer;
 use crate::config::Config;
@@ -241,7 +242,19 @@ impl<'a, T: Task> Trainer<'a, T> {
         Ok(())
     }
 
+    /// Evaluates the average. Building its deploy form draws first weights, which must not show in the steps that follow: a run
+    /// that is stopped within an evaluation makes it again.
     fn evaluate(&self) -> Result<ReportOf<T>, Failure> {
+        let generators = checkpoint::generators(self.network.device());
+        let states = generators.iter().map(|&device| rng::state(device)).collect::<Result<Vec<_>, _>>()?;
+        let report = self.evaluate_deployed();
+        for (&device, state) in generators.iter().zip(&states) {
+            rng::set_state(device, state)?;
+        }
+        report
+    }
+
+    fn evaluate_deployed(&self) -> Result<ReportOf<T>, Failure> {
         let network = self.ema.as_ref().map_or(&self.network, Ema::network);
         let options = EvaluateOptions {
             loader: LoaderOptions { batch_size: self.config.train.batch_size, ..self.config.data.loader() },

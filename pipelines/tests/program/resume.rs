@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::tasks::{TASKS, accuracy, prepare, train};
-use crate::workshop::{Workshop, fail, output, pipeline, read};
+use crate::workshop::{Workshop, fail, output, pipeline, read, succeed};
 
 /// A checkpoint every other step, so that there is much to tear.
 const OVERRIDES: [&str; 3] = ["train.epochs=8", "train.eval_every=2", "train.checkpoint.every_steps=2"];
@@ -170,6 +170,30 @@ fn signals_save_the_run_and_are_told_by_the_exit_status() {
     let errors = String::from_utf8_lossy(&resumed.stderr);
     assert!(resumed.status.success() && errors.contains("going on after step"), "{errors}");
     same_end(&workshop, "whole", "signalled");
+}
+
+#[test]
+fn a_run_that_is_stopped_while_it_evaluates_goes_on_with_the_evaluation() {
+    let workshop = Workshop::with_folders();
+    prepare(&workshop, "classify");
+    // One step an epoch, and much to evaluate.
+    let folder = workshop.at("many");
+    let pictures = ["--train", "1", "--val", "1", "--classify-train", "1", "--classify-val", "120"];
+    succeed(&[&["data", "shapes", &folder][..], &pictures].concat());
+    let root = format!("data.root={folder}/classify");
+    let overrides = [root.as_str(), "train.epochs=2"];
+    assert!(output(&mut train(&workshop, "whole", &overrides)).status.success());
+    let run = workshop.path("runs/evaluating");
+    let mut child = start(&mut train(&workshop, "evaluating", &overrides));
+    wait_until(&mut child, "the first checkpoint", || run.join("checkpoints/last").exists());
+    std::thread::sleep(Duration::from_millis(300));
+    signal(&child, "TERM");
+    assert_eq!(child.wait().expect("it ends").code(), Some(143));
+    let state: serde_json::Value = serde_json::from_str(&read(newest(&run).join("state.json"))).expect("JSON");
+    assert_eq!((&state["position"]["epoch"], &state["position"]["batch"]), (&0.into(), &1.into()), "{state}");
+    let resumed = output(&mut resume(&workshop, "evaluating"));
+    assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
+    same_end(&workshop, "whole", "evaluating");
 }
 
 #[test]
