@@ -2,22 +2,12 @@
 
 #![allow(clippy::print_stderr)] // A skipped test says so.
 
-use std::path::{Path, PathBuf};
+mod support;
 
 use datasets::check::{CheckFinding, Kind, check};
 use datasets::voc::{self, Classes};
 use datasets::{CheckOptions, CheckReport, Checked, Split, coco, folder, segmentation};
-
-/// The folder of a set, or nothing (and a word about it) where it is absent.
-fn set_folder(name: &str) -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
-    let folder = std::env::var_os("REAL_DATA").map_or_else(beside, PathBuf::from).join(name);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("skipped: {} does not exist", folder.display());
-    None
-}
+use support::set_folder;
 
 /// Checks the splits, of which every image can be decoded.
 fn checked(splits: &[Split]) -> CheckReport {

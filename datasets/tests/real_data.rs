@@ -2,7 +2,8 @@
 
 #![allow(clippy::print_stderr)] // A skipped test says so.
 
-use std::path::{Path, PathBuf};
+mod support;
+
 use std::sync::Arc;
 
 use datasets::voc::{self, Classes};
@@ -11,17 +12,7 @@ use datasets::{
     EvaluationSize, EvaluationView, Loader, LoaderOptions, Oddity, Order, SegmentAugmentation, SegmentationDataset,
     Size, TargetOptions, coco, folder, segmentation,
 };
-
-/// The folder of a set, or nothing (and a word about it) where it is absent.
-fn set_folder(name: &str) -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
-    let folder = std::env::var_os("REAL_DATA").map_or_else(beside, PathBuf::from).join(name);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("skipped: {} does not exist", folder.display());
-    None
-}
+use support::set_folder;
 
 /// Objects of each class, by name.
 fn objects(set: &DetectionSet, name: &str) -> usize {

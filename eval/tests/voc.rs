@@ -1,6 +1,8 @@
 //! The numbers are those of the development kit's rules: on the review's case where it is at hand, and on a small problem
 //! made by `tools/golden/voc.py`.
 
+mod voc_case;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
@@ -11,26 +13,6 @@ use eval::voc::{Detection, GroundTruth, Object, VocEvaluator, VocOptions, VocRep
 use serde::Deserialize;
 
 type Outcome = Result<(), Box<dyn Error>>;
-
-#[derive(Deserialize)]
-struct Golden {
-    classes: Vec<String>,
-    images: Vec<String>,
-    objects: Vec<Bbox>,
-    detections: Vec<Bbox>,
-    expected: Vec<Expected>,
-}
-
-#[derive(Deserialize)]
-struct Bbox {
-    image: String,
-    class: usize,
-    bbox: [f64; 4],
-    #[serde(default)]
-    difficult: bool,
-    #[serde(default)]
-    score: f64,
-}
 
 #[derive(Deserialize)]
 struct Expected {
@@ -60,17 +42,12 @@ fn assert_close(what: &str, ours: Option<f64>, theirs: Option<f64>, tolerance: f
 
 #[test]
 fn ties_difficult_objects_and_duplicates_score_as_in_the_development_kit() -> Outcome {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/voc.json");
-    let golden: Golden = serde_json::from_slice(&fs::read(path)?)?;
-    let object = |o: &Bbox| Object { image: o.image.clone(), class: o.class, bbox: o.bbox, difficult: o.difficult };
-    let objects = golden.objects.iter().map(object).collect();
-    let ground_truth = Arc::new(GroundTruth::from_parts(golden.images.clone(), golden.classes.clone(), objects)?);
-    for expected in &golden.expected {
+    let (case, expected) = voc_case::read::<Expected>()?;
+    let ground_truth = case.truth()?;
+    for expected in &expected {
         let mut evaluator = VocEvaluator::new(ground_truth.clone(), VocOptions { iou: expected.iou })?;
-        for image in golden.images.iter().rev() {
-            let of_image = golden.detections.iter().filter(|detection| detection.image == *image);
-            let detection = |d: &Bbox| Detection { class: d.class, bbox: d.bbox, score: d.score };
-            evaluator.add(image, &of_image.map(detection).collect::<Vec<_>>())?;
+        for image in case.images.iter().rev() {
+            evaluator.add(image, &case.detected(image, |bbox| bbox))?;
         }
         let report = evaluator.finish();
         assert_close("mAP of 2007", report.voc_2007.map, Some(expected.map_2007), 1e-12);
@@ -81,7 +58,7 @@ fn ties_difficult_objects_and_duplicates_score_as_in_the_development_kit() -> Ou
             assert_close(&class.name, class.ap_2007, expected.ap_2007, 1e-12);
             assert_close(&class.name, class.ap_2010, expected.ap_2010, 1e-12);
         }
-        assert_eq!((report.images, report.detections), (24, golden.detections.len() as u64));
+        assert_eq!((report.images, report.detections), (24, case.detections.len() as u64));
     }
     Ok(())
 }

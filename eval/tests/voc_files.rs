@@ -1,15 +1,18 @@
 //! VOC's rules on results files: the numbers are those of the boxes in memory, and what cannot be scored is named with its
 //! place.
 
+mod voc_case;
+
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use eval::voc::{Detection, FileIds, GroundTruth, Object, VocEvaluator, VocOptions, VocReport, inclusive, score_files};
-use serde::Deserialize;
+use eval::voc::{FileIds, GroundTruth, Object, VocEvaluator, VocOptions, VocReport, inclusive, score_files};
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use voc_case::Bbox;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -74,35 +77,13 @@ fn images_are_named_by_number_or_by_name_and_boxes_are_cocos() -> Outcome {
 
 #[test]
 fn a_file_scores_as_the_boxes_in_memory() -> Outcome {
-    #[derive(Deserialize)]
-    struct Golden {
-        classes: Vec<String>,
-        images: Vec<String>,
-        objects: Vec<Bbox>,
-        detections: Vec<Bbox>,
-    }
-    #[derive(Deserialize)]
-    struct Bbox {
-        image: String,
-        class: usize,
-        bbox: [f64; 4],
-        #[serde(default)]
-        difficult: bool,
-        #[serde(default)]
-        score: f64,
-    }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/voc.json");
-    let golden: Golden = serde_json::from_slice(&fs::read(path)?)?;
+    let (case, _) = voc_case::read::<IgnoredAny>()?;
     // Whole pixels, which the way to COCO's boxes and back leaves as they are.
     let whole = |bbox: [f64; 4]| bbox.map(f64::round);
-    let object = |o: &Bbox| Object { image: o.image.clone(), class: o.class, bbox: o.bbox, difficult: o.difficult };
-    let objects = golden.objects.iter().map(object).collect();
-    let truth = Arc::new(GroundTruth::from_parts(golden.images.clone(), golden.classes.clone(), objects)?);
+    let truth = case.truth()?;
     let mut evaluator = VocEvaluator::new(truth.clone(), VocOptions::default())?;
-    for image in &golden.images {
-        let of_image = golden.detections.iter().filter(|detection| detection.image == *image);
-        let detection = |d: &Bbox| Detection { class: d.class, bbox: whole(d.bbox), score: d.score };
-        evaluator.add(image, &of_image.map(detection).collect::<Vec<_>>())?;
+    for image in &case.images {
+        evaluator.add(image, &case.detected(image, whole))?;
     }
     let prediction = |d: &Bbox| {
         let [left, top, right, bottom] = whole(d.bbox);
@@ -110,7 +91,7 @@ fn a_file_scores_as_the_boxes_in_memory() -> Outcome {
         json!({"image_id": d.image, "category_id": d.class + 1, "bbox": bbox, "score": d.score})
     };
     let folder = Folder::new()?;
-    let text = Value::from(golden.detections.iter().map(prediction).collect::<Vec<_>>()).to_string();
+    let text = Value::from(case.detections.iter().map(prediction).collect::<Vec<_>>()).to_string();
     let scored = score_files(truth.clone(), &FileIds::from_one(&truth), folder.file(text)?, VocOptions::default())?;
     assert_eq!(scored, evaluator.finish());
     assert!(scored.voc_2010.map.is_some_and(|map| map > 0.1 && map < 0.9), "{:?}", scored.voc_2010);

@@ -116,9 +116,10 @@ pub fn failure(failure: &Failure) {
     }
 }
 
-/// Says that the program itself is wrong, and where. A panic of a thread that works for others is theirs to tell of.
+/// Says that the program itself is wrong, and where. The panic of a thread that reads samples becomes an error of its sample,
+/// which names the file.
 pub fn defect(panic: &std::panic::PanicHookInfo<'_>) {
-    if std::thread::current().name() != Some("main") {
+    if std::thread::current().name().is_some_and(|name| name.starts_with("loader-")) {
         return;
     }
     let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);

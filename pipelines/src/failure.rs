@@ -116,7 +116,7 @@ impl From<datasets::Error> for Failure {
             Error::Input { .. } => Self::usage(error),
             Error::Stuck { .. } => Self::failed(error)
                 .hint("Look at the disk that it lies on; data.timeout says how long to wait for a file."),
-            Error::Io { .. }
+            Error::Io { action: "read", .. }
             | Error::Decode { .. }
             | Error::SizeMismatch { .. }
             | Error::Xml { .. }

@@ -13,6 +13,7 @@ const SIGNALS: [(i32, &str); 3] = [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM"), (SI
 /// Whether the program was asked to end. It then ends where nothing is lost; a second signal ends it at once.
 #[derive(Clone, Debug, Default)]
 pub struct Interruption {
+    /// The signal's number, or 0 where none came.
     signal: Arc<AtomicUsize>,
 }
 
@@ -34,27 +35,15 @@ impl Interruption {
         Ok(interruption)
     }
 
-    /// The signal that asked, if one did.
-    pub fn signal(&self) -> Option<i32> {
-        match self.signal.load(Ordering::Relaxed) {
-            0 => None,
-            signal => Some(signal as i32),
-        }
-    }
-
     /// The end of work that a signal asked for; nothing where none did.
     ///
     /// # Errors
     /// When a signal came.
     pub fn check(&self) -> Result<(), Failure> {
-        match self.signal() {
-            Some(signal) => Err(Failure::interrupted(signal, format!("interrupted by {}", name(signal)))),
+        let signal = self.signal.load(Ordering::Relaxed) as i32;
+        match SIGNALS.iter().find(|(number, _)| *number == signal) {
+            Some((_, name)) => Err(Failure::interrupted(signal, format!("interrupted by {name}"))),
             None => Ok(()),
         }
     }
-}
-
-/// What a signal is called.
-pub fn name(signal: i32) -> &'static str {
-    SIGNALS.iter().find(|(number, _)| *number == signal).map_or("a signal", |(_, name)| name)
 }

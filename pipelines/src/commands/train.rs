@@ -81,13 +81,9 @@ fn train<T: Task>(
     }
     run.write("config.yaml", &serde_yaml::to_string(config).map_err(Failure::failed)?)?;
     run.write("environment.json", &to_json(&Environment::now(device, config.seed))?)?;
-    trainer.run().map_err(|failure| match (failure.kind(), Checkpoint::newest(&run.checkpoints())) {
-        (Kind::Interrupted(_), _) => failure,
-        (_, Ok(Found { checkpoint: Some(_), .. })) => failure.hint_also(format!(
-            "Go on from the last checkpoint with: pipeline train --resume {}",
-            run.path().display()
-        )),
-        _ => failure,
+    trainer.run().map_err(|failure| match failure.kind() {
+        Kind::Interrupted(_) => failure,
+        _ => and_go_on(&run, failure),
     })?;
     drop(trainer);
     let weights = run_weights(&run)?;
@@ -105,6 +101,17 @@ fn train<T: Task>(
         _ => failure,
     })?;
     publish(&evaluated.report, Some(&evaluated.footprint), Some(run.path()), output(args.json))
+}
+
+/// Says how to go on with a run that failed, where it has something to go on from.
+fn and_go_on(run: &RunFolder, failure: Failure) -> Failure {
+    match Checkpoint::newest(&run.checkpoints()) {
+        Ok(Found { checkpoint: Some(_), .. }) => failure.hint_also(format!(
+            "Go on from the last checkpoint with: pipeline train --resume {}",
+            run.path().display()
+        )),
+        _ => failure,
+    }
 }
 
 /// Refuses changes that would make nonsense of what a run has computed, and tells of those that only make it another.

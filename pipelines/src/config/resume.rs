@@ -16,8 +16,8 @@ enum Effect {
     Breaks,
 }
 
-/// Keys by what changing them does; the first that fits counts, with all that stands below it.
-const EFFECTS: [(&str, Effect); 15] = [
+/// Keys by what changing them does; the first that fits counts, with all that stands below it. Any other key breaks a run.
+const EFFECTS: [(&str, Effect); 13] = [
     ("name", Effect::None),
     ("data.workers", Effect::None),
     ("data.on_error", Effect::None),
@@ -32,9 +32,6 @@ const EFFECTS: [(&str, Effect); 15] = [
     ("train.not_finite", Effect::None),
     ("train.optimizer.kind", Effect::Breaks),
     ("train", Effect::Differs),
-    // What the first weights were made from.
-    ("backbone.weights", Effect::Breaks),
-    ("", Effect::Breaks),
 ];
 
 /// What differs between the configuration that a run was made with and the one that it goes on with.
@@ -84,9 +81,7 @@ impl Changes {
 }
 
 fn effect(key: &str) -> Effect {
-    let below = |known: &str| {
-        known.is_empty() || key.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
+    let below = |known: &str| key.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     EFFECTS.iter().find(|(known, _)| below(known)).map_or(Effect::Breaks, |(_, effect)| *effect)
 }
 

@@ -19,17 +19,6 @@ impl<T: Task> Trainer<'_, T> {
     pub fn resume(&mut self, checkpoint: &Checkpoint) -> Result<(), Failure> {
         let state = checkpoint.state();
         self.same_data(&state.data)?;
-        let weights = checkpoint.weights()?;
-        let classes = |metadata: &backbone::checkpoint::Metadata| metadata.classes.join(", ");
-        if let Some(metadata) = &weights.metadata
-            && metadata.classes != self.metadata.classes
-        {
-            return Err(self.refuse(format!(
-                "began with the classes {}, and the data has {} now",
-                classes(metadata),
-                classes(&self.metadata)
-            )));
-        }
         self.load(checkpoint)?;
         self.position = state.position.clone();
         if state.batch_size != self.config.train.batch_size {
@@ -42,7 +31,18 @@ impl<T: Task> Trainer<'_, T> {
 
     /// Weights, average and optimiser as a checkpoint has them; where the run stands in its data stays as it is.
     pub(super) fn load(&mut self, checkpoint: &Checkpoint) -> Result<(), Failure> {
-        self.network.load(&checkpoint.weights()?.tensors)?;
+        let weights = checkpoint.weights()?;
+        let classes = |metadata: &backbone::checkpoint::Metadata| metadata.classes.join(", ");
+        if let Some(metadata) = &weights.metadata
+            && metadata.classes != self.metadata.classes
+        {
+            return Err(self.refuse(format!(
+                "began with the classes {}, and the data has {} now",
+                classes(metadata),
+                classes(&self.metadata)
+            )));
+        }
+        self.network.load(&weights.tensors)?;
         if let Some(ema) = &mut self.ema {
             let saved = checkpoint
                 .ema()?

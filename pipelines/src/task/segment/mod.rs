@@ -2,6 +2,7 @@
 
 mod data;
 mod scoring;
+mod ship;
 
 use backbone::checkpoint::BACKBONE;
 use backbone::{Classifier, Cost, Fold, Form, MobileOne, Mode, StateDict};
@@ -10,7 +11,6 @@ use datasets::segmentation::{EvaluationSize, SegmentAugmentation, SegmentationDa
 use datasets::{Checked, Class, Image, SampleRng, Size, Split, draw};
 use eval::segmentation::SegmentationOptions;
 use heads::deeplabv3::{DeepLabV3, DeepLabV3Config, Output, upsample};
-use onnx::Dim;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -18,8 +18,8 @@ use std::sync::Arc;
 use tch::{Device, Kind, Tensor, nn};
 
 use super::{
-    Body, Data, Loss, Nothing, OnnxGraph, Port, RenderOptions, Seen, Shipped, Task, differing_classes, foreign_outputs,
-    relative_difference, sentences, splits, write_picture,
+    Body, Data, Loss, Nothing, OnnxGraph, RenderOptions, Seen, Shipped, Task, differing_classes, sentences, splits,
+    write_picture,
 };
 use crate::config::{Config, DataConfig, ImageSize, Keys, TaskKind};
 use crate::failure::Failure;
@@ -256,55 +256,15 @@ impl Task for Segment {
     }
 
     fn shipped(&self, raw: bool) -> Shipped {
-        let classes = self.classes.len().to_string();
-        let upsampled = "logits = torch.upsample_bilinear2d(logits, [x.size(2), x.size(3)], False)";
-        let (last, port) = if raw {
-            let shape = ["N", &classes, "H", "W"];
-            (
-                "return logits",
-                Port::new("logits", "float32", &shape, "a logit for each class at each pixel of the input"),
-            )
-        } else {
-            let meaning = "at each pixel of the input a place in the list of classes, from 0";
-            ("return logits.argmax(1)", Port::new("classes", "int64", &["N", "H", "W"], meaning))
-        };
-        let body = format!("{upsampled}\n{last}");
-        Shipped { helpers: String::new(), names: &["logits"], body, outputs: vec![port], fixed_size: false }
+        ship::segmenter(self.classes.len(), raw)
     }
 
     fn read_shipped(&self, outputs: &[Tensor], raw: bool, batch: &[SegmentationSample]) -> Result<Vec<Mask>, Failure> {
-        let ([output], rank) = (outputs, if raw { 4 } else { 3 }) else {
-            return Err(foreign_outputs("one for each pixel", outputs));
-        };
-        if output.dim() != rank || output.size()[0] != batch.len() as i64 {
-            return Err(foreign_outputs("one for each pixel", outputs));
-        }
-        let one = |(row, sample): (i64, &SegmentationSample)| {
-            let size @ Size { height, width } = sample.mask.size();
-            let sides = [height as i64, width as i64];
-            let map = output.narrow(0, row, 1);
-            let ids = if raw {
-                upsample(&map, sides).map_err(Failure::failed)?.argmax(1, false)
-            } else if map.size()[1..] == sides {
-                map
-            } else {
-                // Ids cannot be blended: each pixel takes the id of the nearest.
-                map.unsqueeze(0).to_kind(Kind::Float).upsample_nearest2d(sides, None, None)
-            };
-            mask_of(&ids, size)
-        };
-        (0..).zip(batch).map(one).collect()
+        ship::read(outputs, raw, batch)
     }
 
     fn ship_onnx(&self, _: &Network, graph: &mut OnnxGraph<'_>, raw: bool) -> Result<(), onnx::Error> {
-        let OnnxGraph { builder, numbers, images, layout, batch, sides: [height, width] } = graph;
-        let logits = builder.upsample_to(&numbers[0], images, *layout);
-        let (batch, height, width) = (batch.clone(), height.clone(), width.clone());
-        if raw {
-            return builder.output("logits", &logits, &[batch, Dim::Fixed(self.classes.len() as i64), height, width]);
-        }
-        let ids = builder.class_ids(&logits);
-        builder.output("classes", &ids, &[batch, height, width])
+        ship::onnx(self.classes.len(), graph, raw)
     }
 
     fn shipped_outputs(&self, model: &Network, images: &Tensor, raw: bool) -> Result<Vec<Tensor>, Failure> {
@@ -316,18 +276,7 @@ impl Task for Segment {
     }
 
     fn difference(&self, model: &Network, images: &Tensor, outputs: &[Tensor], raw: bool) -> Result<f64, Failure> {
-        let [found] = outputs else { return Err(foreign_outputs("one for each pixel", outputs)) };
-        let logits = &self.shipped_outputs(model, images, true)?[0];
-        if raw {
-            return relative_difference(logits, found);
-        }
-        let best = logits.amax(1, true);
-        if found.size() != best.squeeze_dim(1).size() {
-            return Err(foreign_outputs("a class for each pixel", outputs));
-        }
-        // By how much the class that the file chose is behind the best one.
-        let behind = &best - logits.gather(1, &found.unsqueeze(1), false);
-        Ok(behind.max().double_value(&[]) / logits.abs().max().double_value(&[]).max(f64::MIN_POSITIVE))
+        ship::difference(&self.shipped_outputs(model, images, true)?[0], outputs, raw)
     }
 
     fn scorer(&self, data: &Data<SegmentationDataset>, folder: Option<&Path>) -> Result<SegmentScorer, Failure> {
@@ -388,43 +337,4 @@ fn drawn(place: &Path, picture: &Image, mask: &Mask, bare: &[u8]) -> Result<(Pat
 const OPACITY: f64 = 0.5;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn segment(eval: SegmentEval) -> (nn::VarStore, Segment, Network) {
-        let spec = "spec: { stem: 16, stages: [{ width: 16, blocks: 1 }, { width: 16, blocks: 1 }, { width: 16, blocks: 1 }, \
-                    { width: 16, blocks: 1 }], branches: 1 }";
-        let backbone: crate::config::BackboneConfig = serde_yaml::from_str(spec).unwrap();
-        let classes = ["a", "b", "c"].map(|name| Class { id: 0, name: name.to_owned() });
-        let task = Segment {
-            body: Body::new(&backbone).unwrap(),
-            head: DeepLabV3Config { channels: 16, ..DeepLabV3Config::default() },
-            size: ImageSize { height: 64, width: 64 },
-            eval,
-            classes: classes.to_vec(),
-        };
-        tch::manual_seed(3);
-        let store = nn::VarStore::new(Device::Cpu);
-        let model = task.build(&store.root(), Form::Train).unwrap();
-        (store, task, model)
-    }
-
-    /// How far the probabilities of a mirrored image are from the mirrored probabilities.
-    fn asymmetry(eval: SegmentEval) -> f64 {
-        let (_store, task, model) = segment(eval);
-        let images = Tensor::randn([1, 3, 64, 96], (Kind::Float, Device::Cpu));
-        let probabilities = |images: &Tensor| {
-            let output = tch::no_grad(|| task.forward(&model, images, Mode::Eval)).unwrap();
-            output.logits.softmax(1, Kind::Float)
-        };
-        (probabilities(&images).flip([3]) - probabilities(&images.flip([3]))).abs().max().double_value(&[])
-    }
-
-    #[test]
-    fn averaging_with_the_mirror_image_takes_the_side_out() {
-        let averaged = SegmentEval { flip: true, scales: vec![0.75, 1.0], ..SegmentEval::default() };
-        assert!(asymmetry(averaged) < 1e-5);
-        assert!(asymmetry(SegmentEval::default()) > 1e-4);
-        assert!(asymmetry(SegmentEval { scales: vec![0.75, 1.0], ..SegmentEval::default() }) > 1e-4);
-    }
-}
+mod tests;
