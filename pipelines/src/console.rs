@@ -13,15 +13,6 @@ use crate::failure::Failure;
 /// The widest line that a table takes.
 const WIDTH: u16 = 100;
 
-/// How results are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Tables for people.
-    Text,
-    /// One JSON document for machines.
-    Json,
-}
-
 /// Rows under a header, with numbers to the right.
 #[derive(Clone, Debug, Default)]
 pub struct Table {

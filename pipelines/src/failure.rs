@@ -1,8 +1,7 @@
-//! How a command ends when it does not end well: an exit status, one sentence, and where there is one, a next step.
+//! How a command fails: an exit status, one sentence, and a next step where there is one.
 
-use std::fmt;
-
-use crate::run_folder::cannot_write;
+use std::path::Path;
+use std::{fmt, io};
 
 /// Why a command did not do what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +50,15 @@ impl Failure {
         Self { kind: Kind::Usage, message: message.to_string(), hint: None }
     }
 
+    /// A file or folder that could not be used (exit status 1): `cannot ACTION PATH: REASON`.
+    pub fn cannot(action: &str, path: &Path, error: &io::Error) -> Self {
+        let failure = Self::failed(format!("cannot {action} {}: {error}", path.display()));
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => failure.hint("Free some space on that disk."),
+            _ => failure,
+        }
+    }
+
     /// Work that a signal ended and that was saved (exit status 128 + `signal`).
     pub fn interrupted(signal: i32, message: impl fmt::Display) -> Self {
         Self { kind: Kind::Interrupted(signal), message: message.to_string(), hint: None }
@@ -67,13 +75,13 @@ impl Failure {
         self.kind
     }
 
-    /// Adds more words to the sentence.
-    pub fn but(mut self, words: impl fmt::Display) -> Self {
+    /// Continues the sentence.
+    pub fn and(mut self, words: impl fmt::Display) -> Self {
         self.message = format!("{} {words}", self.message);
         self
     }
 
-    /// Adds a next step behind the one that is there.
+    /// Adds a further next step.
     pub fn hint_also(self, hint: impl fmt::Display) -> Self {
         let hint = match &self.hint {
             Some(known) => format!("{known} {hint}"),
@@ -135,7 +143,7 @@ impl From<datasets::Error> for Failure {
 impl From<backbone::Error> for Failure {
     fn from(error: backbone::Error) -> Self {
         match &error {
-            backbone::Error::Io { action: "write", path, cause } => cannot_write(path, cause),
+            backbone::Error::Io { action: "write", path, cause } => Self::cannot("write", path, cause),
             _ => Self::failed(error),
         }
     }

@@ -2,36 +2,30 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`cli`], [`commands`] | the words of the command line, and what each command does |
+//! | [`cli`], [`commands`] | the arguments of the command line, and the flow of each command |
 //! | [`config`] | a job's YAML file, typed and checked |
-//! | [`task`] | the one seam between stages and tasks |
+//! | [`task`] | what a task is: the seam between the stages and the three tasks |
+//! | [`model`] | a network with its weights on a device |
 //! | [`mod@train`], [`mod@evaluate`] | the stages, written once for every task |
-//! | [`network`], [`predictor`], [`batch`], [`precision`], [`device`] | a model with its weights, and what runs it |
+//! | [`run`] | what lasts: run folder, checkpoints, environment |
+//! | [`measure`] | latency, and all that a network costs |
+//! | [`report`] | accuracy with cost as tables, files and figures |
 //! | [`export`] | files for other programs: writing, checking and running them |
-//! | [`script`], [`engine`] | a network as TorchScript, and the ways to run one |
-//! | [`mod@latency`], [`footprint`] | how long one run of a network takes; all that it costs |
-//! | [`run_folder`], [`environment`] | what a run leaves |
-//! | [`interruption`] | signals that ask a run to end |
+//! | [`files`], [`interruption`] | durable files, signals |
 //! | [`console`], [`failure`] | what a person sees |
 
-pub mod batch;
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod console;
-pub mod device;
-pub mod engine;
-pub mod environment;
 pub mod evaluate;
 pub mod export;
 pub mod failure;
-pub mod footprint;
+pub mod files;
 pub mod interruption;
-pub mod latency;
-pub mod network;
-pub mod precision;
-pub mod predictor;
-pub mod run_folder;
-pub mod script;
+pub mod measure;
+pub mod model;
+pub mod report;
+pub mod run;
 pub mod task;
 pub mod train;

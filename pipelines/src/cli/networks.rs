@@ -5,11 +5,11 @@ use clap::builder::TypedValueParser;
 use std::path::PathBuf;
 
 use super::{DeviceArgs, SetArgs};
-use crate::commands::LayoutName;
 use crate::config::ImageSize;
-use crate::engine::Engine;
 use crate::export::{Format, Input};
-use crate::latency;
+use crate::measure::Engine;
+use crate::measure::latency;
+use crate::model::LayoutName;
 
 /// `pipeline reparameterize`.
 #[derive(Debug, Args)]

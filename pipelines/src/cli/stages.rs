@@ -5,8 +5,8 @@ use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 use super::{DeviceArgs, SetArgs};
-use crate::commands::SightingsFormat;
 use crate::config::TaskKind;
+use crate::report::PredictionFormat;
 
 /// `pipeline train`.
 #[derive(Debug, Args)]
@@ -155,7 +155,7 @@ pub struct PredictArgs {
     pub output: Option<PathBuf>,
     /// How predictions are written
     #[arg(long, value_enum, default_value = "json")]
-    pub format: SightingsFormat,
+    pub format: PredictionFormat,
     /// Leave out predictions below this score
     #[arg(long, default_value_t = 0.3, value_name = "SCORE")]
     pub threshold: f64,

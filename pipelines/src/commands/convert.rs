@@ -2,10 +2,10 @@
 
 use backbone::checkpoint;
 
-use super::{bare_metadata, write_weights};
 use crate::cli::ConvertArgs;
 use crate::console;
 use crate::failure::Failure;
+use crate::model::{bare_metadata, write_weights};
 
 pub(super) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let place = |error: backbone::Error| Failure::failed(format!("{}: {error}", args.weights.display()));

@@ -5,13 +5,13 @@ use datasets::shapes::{self, Outcome, ShapesOptions};
 use datasets::{CheckOptions, CheckReport};
 use std::sync::Mutex;
 
-use super::{for_task, output, to_json};
 use crate::cli::{CheckArgs, DataCommand, ShapesArgs};
 use crate::config::ConfigFile;
-use crate::console::{self, Output, Progress, Table};
+use crate::console::{self, Progress, Table};
 use crate::failure::Failure;
-use crate::run_folder::write_whole;
-use crate::task::Task;
+use crate::files;
+use crate::report;
+use crate::task::{Task, for_task};
 
 pub(super) fn run(command: &DataCommand) -> Result<(), Failure> {
     match command {
@@ -31,18 +31,15 @@ fn run_check(args: &CheckArgs) -> Result<(), Failure> {
         progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner).advance(1, String::new);
     })?;
     progress.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).finish();
-    let json = to_json(&report)?;
+    let json = report::json(&report)?;
     if let Some(path) = &args.output {
-        write_whole(path, json.as_bytes())?;
+        files::write(path, json.as_bytes())?;
     }
-    match output(args.json) {
-        Output::Json => console::data(&json)?,
-        Output::Text => console::data(&text(&report))?,
-    }
+    console::data(&if args.json { json } else { text(&report) })?;
     match report.total(Severity::Error) {
         0 => Ok(()),
-        errors => Err(Failure::failed(format!("{errors} errors were found in the data"))
-            .hint("Mend or remove what is listed; data.on_error: skip trains without images that cannot be read.")),
+        errors => Err(Failure::failed(format!("{errors} errors in the data"))
+            .hint("Fix or remove what is listed; data.on_error: skip trains without images that cannot be read.")),
     }
 }
 

@@ -4,11 +4,11 @@ use serde::Serialize;
 use tch::{Cuda, Device};
 use tch_ext::{cuda, system};
 
-use super::to_json;
 use crate::cli::DoctorArgs;
 use crate::console::{self, Table};
-use crate::environment::{Environment, cpu_name};
 use crate::failure::Failure;
+use crate::report;
+use crate::run::{Environment, cpu_name};
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
@@ -21,7 +21,7 @@ struct Finding {
 pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let findings = look();
     if args.json {
-        console::data(&to_json(&findings)?)?;
+        console::data(&report::json(&findings)?)?;
     } else {
         let mut table = Table::new("", &["what", "found"]);
         table.rows = findings.iter().map(|finding| vec![finding.what.to_owned(), finding.found.clone()]).collect();

@@ -1,25 +1,19 @@
 //! `pipeline eval`.
 
 use backbone::checkpoint;
-use datasets::LoaderOptions;
 use std::path::Path;
-use tch::Device;
 
-use super::subject::holds_weights;
-use super::{classes_of, deployed, for_task, output, publish, report, run_config, run_weights, tell_findings};
-use crate::batch::Normalizer;
 use crate::cli::EvalArgs;
-use crate::config::{Config, ConfigFile, Keys};
-use crate::device;
-use crate::evaluate::{EvaluateOptions, ReportOf, evaluate};
+use crate::config::{Config, ConfigFile};
+use crate::evaluate::{Evaluated, Judging, ReportOf, results};
 use crate::export::Shipment;
 use crate::failure::Failure;
-use crate::footprint::Footprint;
-use crate::interruption::Interruption;
-use crate::latency::Run;
-use crate::predictor::Eager;
-use crate::run_folder::RunFolder;
-use crate::task::{Report, Task};
+use crate::files;
+use crate::measure::{Footprint, Run};
+use crate::model::{classes_of, deployed, device};
+use crate::report::Report;
+use crate::run::{RunFolder, holds_weights};
+use crate::task::{Task, for_task};
 
 pub(super) fn run(args: &EvalArgs) -> Result<(), Failure> {
     let subject = Path::new(&args.subject);
@@ -36,7 +30,7 @@ pub(super) fn run(args: &EvalArgs) -> Result<(), Failure> {
     let run = subject.is_dir().then(|| RunFolder::open(subject)).transpose()?;
     let overrides = args.overrides();
     let file = match &run {
-        Some(run) => run_config(run, &overrides)?,
+        Some(run) => run.configuration(&overrides)?,
         None => ConfigFile::open(&args.subject, &overrides)?,
     };
     for_task!(file.task()?, T => evaluate_with::<T>(args, run.as_ref(), &file.config()?))
@@ -59,30 +53,17 @@ fn run_shipment(args: &EvalArgs, shipment: Shipment) -> Result<(), Failure> {
         let config: Config<<T as Task>::Keys> = file.config()?;
         shipment.card.check(&config)?;
         let data = T::validation_data(&config, Some(&shipment.card.classes()))?;
-        tell_findings("validation set", &data.findings);
+        data.warn("validation set");
         let task = T::new(&config, &data.classes)?;
-        let folder = folder(args.output.as_deref())?;
-        let report = evaluate(&task, &shipment, &data, &options(&config, folder))?;
+        let folder = create(args.output.as_deref())?;
+        let judging = Judging { task: &task, config: &config, folder, interruption: None };
+        let report = judging.report(&shipment, &data)?;
         let images = shipment.random_input(1, shipment.card.input.size);
         let run: Run<'_> = Box::new(|| shipment.run(&images).map(|_| ()));
         let run = (!args.no_latency).then(|| (shipment.card.format.name(), run));
         let footprint = Footprint::of_file(&task, shipment.card.input.size, Path::new(&args.subject), run)?;
-        Evaluated::<T> { report, footprint }.publish(args, folder)
+        finish(args, &Evaluated::<T> { report, footprint }, folder)
     })
-}
-
-/// Makes the folder where it is not there.
-fn folder(folder: Option<&Path>) -> Result<Option<&Path>, Failure> {
-    if let Some(folder) = folder {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| Failure::failed(format!("{} cannot be made: {error}", folder.display())))?;
-    }
-    Ok(folder)
-}
-
-fn options<'a, K: Keys>(config: &Config<K>, predictions: Option<&'a Path>) -> EvaluateOptions<'a> {
-    let loader = LoaderOptions { batch_size: config.train.batch_size, ..config.data.loader() };
-    EvaluateOptions { loader, predictions, interruption: None }
 }
 
 impl EvalArgs {
@@ -92,70 +73,41 @@ impl EvalArgs {
     }
 }
 
-/// A network's accuracy, and what it costs.
-pub(super) struct Evaluated<T: Task> {
-    pub report: ReportOf<T>,
-    pub footprint: Footprint,
-}
-
-impl<T: Task> Evaluated<T> {
-    fn publish(&self, args: &EvalArgs, folder: Option<&Path>) -> Result<(), Failure> {
-        if let Some(results) = &args.results {
-            let name = Path::new(&args.subject).file_name().unwrap_or_default().to_string_lossy();
-            let line = report::csv_row(
-                &name,
-                T::KIND.name(),
-                ReportOf::<T>::HEADLINE,
-                Some(self.report.headline()),
-                &self.footprint,
-            );
-            report::append(results, &line)?;
-        }
-        publish(&self.report, Some(&self.footprint), folder, output(args.json))
-    }
-}
-
 fn evaluate_with<T: Task>(args: &EvalArgs, run: Option<&RunFolder>, config: &Config<T::Keys>) -> Result<(), Failure> {
     let device = device::select(&args.device.device)?;
-    let folder = folder(args.output.as_deref().or(run.map(RunFolder::path)))?;
-    let weights = match (run, &args.weights) {
+    // The folder of a run keeps the report on the run itself, not one on other weights or other settings.
+    let own = run.filter(|_| args.weights.is_none() && args.overrides().is_empty());
+    let folder = create(args.output.as_deref().or(own.map(RunFolder::path)))?;
+    let file = match (run, &args.weights) {
         (_, Some(weights)) => weights.clone(),
-        (Some(run), None) => run_weights(run)?,
+        (Some(run), None) => run.best_weights()?,
         (None, None) => {
             return Err(Failure::usage("a configuration alone has no weights to evaluate")
                 .hint("Add --weights FILE, or name a run's folder."));
         }
     };
-    let judged = Judged { file: &weights, device, folder, latency: !args.no_latency, interruption: None };
-    evaluate_weights::<T>(config, &judged)?.publish(args, folder)
-}
-
-/// Weights that are to be evaluated.
-pub(super) struct Judged<'a> {
-    pub file: &'a Path,
-    pub device: Device,
-    /// Where predictions and truth go.
-    pub folder: Option<&'a Path>,
-    /// Whether latency is measured.
-    pub latency: bool,
-    pub interruption: Option<&'a Interruption>,
-}
-
-/// Evaluates weights on the validation set of `config`.
-pub(super) fn evaluate_weights<T: Task>(
-    config: &Config<T::Keys>,
-    judged: &Judged<'_>,
-) -> Result<Evaluated<T>, Failure> {
-    let Judged { file, device, folder, .. } = *judged;
-    let weights = checkpoint::read(file)?;
+    let weights = checkpoint::read(&file)?;
     let data = T::validation_data(config, classes_of(&weights).as_deref())?;
-    tell_findings("validation set", &data.findings);
+    data.warn("validation set");
     let task = T::new(config, &data.classes)?;
-    let network = deployed(&task, weights, device)?;
-    let normalizer = Normalizer::new(&config.data.normalize, device, true);
-    let predictor = Eager { network: &network, normalizer: &normalizer, precision: config.train.precision };
-    let options = EvaluateOptions { interruption: judged.interruption, ..options(config, folder) };
-    let report = evaluate(&task, &predictor, &data, &options)?;
-    let footprint = Footprint::of(&task, config.data.size.sides(), file, judged.latency.then_some(device))?;
-    Ok(Evaluated { report, footprint })
+    let network = deployed(&task, weights, device, config.train.channels_last)?;
+    let judging = Judging { task: &task, config, folder, interruption: None };
+    finish(args, &judging.network(&network, &data, &file, !args.no_latency)?, folder)
+}
+
+/// Creates the folder for the report, where there is one.
+fn create(folder: Option<&Path>) -> Result<Option<&Path>, Failure> {
+    folder.map_or(Ok(()), files::create_folder)?;
+    Ok(folder)
+}
+
+/// Writes and prints the report, and adds a row to the results where one is asked for.
+fn finish<T: Task>(args: &EvalArgs, evaluated: &Evaluated<T>, folder: Option<&Path>) -> Result<(), Failure> {
+    if let Some(results) = &args.results {
+        let name = Path::new(&args.subject).file_name().unwrap_or_default().to_string_lossy();
+        let headline = Some(evaluated.report.headline());
+        let row = results::csv_row(&name, T::KIND.name(), ReportOf::<T>::HEADLINE, headline, &evaluated.footprint);
+        results::append(results, &row)?;
+    }
+    evaluated.publish(folder, args.json)
 }

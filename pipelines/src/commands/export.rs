@@ -8,22 +8,21 @@ use std::path::Path;
 use tch::{Device, Kind, Tensor};
 use tch_ext::system;
 
-use super::subject::Subject;
-use super::{classes_of, deployed, for_task, output, to_json};
-use crate::batch::Normalizer;
 use crate::cli::ExportArgs;
 use crate::config::{Config, ConfigFile};
-use crate::console::{self, Output, Table};
+use crate::console::{self, Table};
 use crate::evaluate::ReportOf;
 use crate::export::{
     CARD, Card, CardClass, CardInput, Check, Format, Metric, Shipment, assemble, assemble_onnx, compare,
 };
 use crate::failure::Failure;
-use crate::latency::{Latency, measure};
-use crate::network::Network;
-use crate::run_folder::{RunFolder, write_whole};
-use crate::task::{Data, Report, Task};
-use crate::train::checkpoint::Checkpoint;
+use crate::files;
+use crate::measure::{Latency, measure};
+use crate::model::{Network, Normalizer, classes_of, deployed};
+use crate::report::{self, Report, Tables};
+use crate::run::Subject;
+use crate::run::{Checkpoint, RunFolder};
+use crate::task::{Data, Task, for_task};
 
 pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
     args.check_ending()?;
@@ -76,7 +75,7 @@ fn export<T: Task>(args: &ExportArgs, file: &ConfigFile, weights: Weights) -> Re
             .hint("Export a run, or weights that `pipeline reparameterize` wrote.")
     })?;
     let task = T::new(&config, &classes)?;
-    let network = deployed(&task, weights, Device::Cpu)?;
+    let network = deployed(&task, weights, Device::Cpu, true)?;
     let shipped = task.shipped(args.raw);
     let spec = config.backbone.specification()?;
     let card = Card {
@@ -117,9 +116,9 @@ fn export<T: Task>(args: &ExportArgs, file: &ConfigFile, weights: Weights) -> Re
 /// Has the file written and checked beside its place, and moves it there only then.
 fn place(args: &ExportArgs, write: impl FnOnce(&Path) -> Result<Exported, Failure>) -> Result<(), Failure> {
     let path = &args.output;
-    let failed = |error: std::io::Error| Failure::failed(format!("{} cannot be written: {error}", path.display()));
+    let failed = |error: std::io::Error| Failure::cannot("write", path, &error);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(failed)?;
+    files::create_folder(folder)?;
     let ending = path.extension().unwrap_or_default().to_string_lossy();
     let aside = tempfile::Builder::new().prefix(".export-").suffix(&format!(".{ending}")).tempfile_in(folder);
     let aside = aside.map_err(failed)?;
@@ -132,15 +131,12 @@ fn place(args: &ExportArgs, write: impl FnOnce(&Path) -> Result<Exported, Failur
     let aside = aside.into_temp_path();
     aside.persist(path).map_err(|error| failed(error.error))?;
     readable(path).map_err(failed)?;
-    write_whole(&Card::beside(path), exported.card.to_json()?.as_bytes())?;
+    files::write(&Card::beside(path), exported.card.to_json()?.as_bytes())?;
     if let Some(operators) = operators {
         let list: String = operators.iter().map(|operator| format!("- {operator}\n")).collect();
-        write_whole(&path.with_extension("operators.yaml"), list.as_bytes())?;
+        files::write(&path.with_extension("operators.yaml"), list.as_bytes())?;
     }
-    match output(args.json) {
-        Output::Json => console::data(&to_json(&exported)?),
-        Output::Text => console::data(&exported.table().render()),
-    }
+    report::print(&exported, args.json)
 }
 
 /// Gives a file the access that a newly made one has: temporary files are their owner's alone.
@@ -172,7 +168,7 @@ fn check<T: Task>(
     }
     let images = shipment.random_input(1, shipment.card.input.size);
     let latency_ms = (!args.no_latency).then(|| measure(|| shipment.run(&images).map(|_| ()))).transpose()?;
-    let bytes = std::fs::metadata(path).map_err(Failure::failed)?.len();
+    let bytes = files::size(path)?;
     let (file, tolerance) = (args.output.display().to_string(), args.tolerance);
     Ok(Exported { file, bytes, tolerance, checks, latency_ms, card: shipment.card })
 }
@@ -216,8 +212,8 @@ fn metric<T: Task>(subject: &Path, of_best: bool) -> Result<Option<Metric>, Fail
     Ok(best.map(|best| Metric { name: ReportOf::<T>::HEADLINE.to_owned(), value: best.headline }))
 }
 
-impl Exported {
-    fn table(&self) -> Table {
+impl Tables for Exported {
+    fn tables(&self) -> Vec<Table> {
         let mut table = Table::new(format!("{}: {}", self.file, self.card.summary()), &["", ""]);
         let mut row = |name: String, value: String| table.rows.push(vec![name, value]);
         row("size".into(), format!("{:.2} MB", self.bytes as f64 / 1e6));
@@ -234,7 +230,7 @@ impl Exported {
                 format!("{} [{}]: {}", port.dtype, port.shape.join(", "), port.meaning),
             );
         }
-        table
+        vec![table]
     }
 }
 

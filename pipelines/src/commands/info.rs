@@ -5,14 +5,14 @@ use datasets::Class;
 use serde::Serialize;
 use tch::Device;
 
-use super::subject::Subject;
-use super::{classes_of, for_task, output, to_json};
 use crate::cli::InfoArgs;
 use crate::config::Config;
-use crate::console::{self, Output, Table};
+use crate::console::Table;
 use crate::failure::Failure;
-use crate::network::Network;
-use crate::task::Task;
+use crate::model::{Network, classes_of};
+use crate::report::{self, Tables};
+use crate::run::Subject;
+use crate::task::{Task, for_task};
 
 /// Outputs of the published classifiers.
 const IMAGENET_CLASSES: u32 = 1000;
@@ -49,10 +49,7 @@ pub(super) fn run(args: &InfoArgs) -> Result<(), Failure> {
             }
         },
     };
-    match output(args.json) {
-        Output::Json => console::data(&to_json(&info)?),
-        Output::Text => console::data(&info.tables().iter().map(Table::render).collect::<Vec<_>>().join("\n")),
-    }
+    report::print(&info, args.json)
 }
 
 fn backbone_info(title: String, spec: &Spec, side: usize, classifier: Classifier) -> Info {
@@ -132,7 +129,9 @@ impl Info {
         let layers = train.rows.into_iter().map(layer).collect();
         Self { title, size, layers, train: train_total, deploy: deploy_total }
     }
+}
 
+impl Tables for Info {
     fn tables(&self) -> Vec<Table> {
         let millions = |count: i64| format!("{:.3}", count as f64 / 1e6);
         let kibibytes = |bytes: i64| format!("{:.0}", bytes as f64 / 1024.0);

@@ -1,22 +1,20 @@
-//! `pipeline predict`: what a network sees in images, folders, lists and videos.
+//! `pipeline predict`: predictions for images, folders, lists and videos.
 
 use backbone::checkpoint;
 use datasets::inputs::{Input, InputOptions, Inputs};
 use std::io::BufRead;
 use std::path::Path;
 
-use super::sightings::Sightings;
-use super::{classes_of, deployed, for_task, run_config, run_weights};
-use crate::batch::Normalizer;
 use crate::cli::PredictArgs;
 use crate::config::{Config, ConfigFile};
 use crate::console::{self, Progress};
-use crate::device;
 use crate::export::Shipment;
 use crate::failure::Failure;
-use crate::predictor::{Eager, Predictor};
-use crate::run_folder::RunFolder;
-use crate::task::{RenderOptions, Task};
+use crate::files;
+use crate::model::{Eager, Normalizer, Predictor, classes_of, deployed, device};
+use crate::report::PredictionFile;
+use crate::run::RunFolder;
+use crate::task::{RenderOptions, Task, for_task};
 
 pub(super) fn run(args: &PredictArgs) -> Result<(), Failure> {
     if Shipment::is_one(&args.subject) {
@@ -31,26 +29,25 @@ pub(super) fn run(args: &PredictArgs) -> Result<(), Failure> {
         });
     }
     let run = RunFolder::open(&args.subject)?;
-    let file = run_config(&run, &[])?;
+    let file = run.configuration(&[])?;
     for_task!(file.task()?, T => predict_with_run::<T>(args, &run, &file.config()?))
 }
 
 fn predict_with_run<T: Task>(args: &PredictArgs, run: &RunFolder, config: &Config<T::Keys>) -> Result<(), Failure> {
     let device = device::select(&args.device.device)?;
-    let path = args.weights.clone().map_or_else(|| run_weights(run), Ok)?;
+    let path = args.weights.clone().map_or_else(|| run.best_weights(), Ok)?;
     let weights = checkpoint::read(&path).map_err(Failure::failed)?;
     let classes = classes_of(&weights)
         .ok_or_else(|| Failure::failed(format!("{} does not say which classes it knows", path.display())))?;
     let task = T::new(config, &classes)?;
-    let network = deployed(&task, weights, device)?;
-    let normalizer = Normalizer::new(&config.data.normalize, device, true);
+    let network = deployed(&task, weights, device, config.train.channels_last)?;
+    let normalizer = Normalizer::new(&config.data.normalize, device, config.train.channels_last);
     predict(args, &task, &Eager { network: &network, normalizer: &normalizer, precision: config.train.precision })
 }
 
 fn predict<T: Task>(args: &PredictArgs, task: &T, predictor: &dyn Predictor<T>) -> Result<(), Failure> {
     if let Some(folder) = &args.output {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| Failure::failed(format!("{} cannot be made: {error}", folder.display())))?;
+        files::create_folder(folder)?;
     }
     let options = InputOptions { recursive: args.recursive, every: args.every, ..InputOptions::default() };
     let inputs = Inputs::new(&args.inputs, options, std::io::stdin().lock()).map_err(Failure::usage)?;
@@ -59,15 +56,15 @@ fn predict<T: Task>(args: &PredictArgs, task: &T, predictor: &dyn Predictor<T>) 
         task,
         predictor,
         args,
-        sightings: Sightings::create::<T>(args.output.as_deref(), args.format)?,
+        file: PredictionFile::create(args.output.as_deref(), args.format, T::COLUMNS)?,
         waiting: Vec::new(),
         done: 0,
         failed: 0,
     };
     work.all(inputs, &mut progress)?;
     progress.finish();
-    let Work { sightings, done, failed, .. } = work;
-    sightings.finish()?;
+    let Work { file, done, failed, .. } = work;
+    file.finish()?;
     if let Some(folder) = &args.output {
         console::status(format!("{done} images predicted into {}", folder.display()));
     }
@@ -82,7 +79,7 @@ struct Work<'a, T: Task> {
     task: &'a T,
     predictor: &'a dyn Predictor<T>,
     args: &'a PredictArgs,
-    sightings: Sightings,
+    file: PredictionFile,
     /// Prepared images of one size.
     waiting: Vec<(Input, T::Sample)>,
     done: usize,
@@ -132,8 +129,8 @@ impl<T: Task> Work<'_, T> {
         for ((prediction, sample), input) in predictions.iter().zip(&samples).zip(&inputs) {
             let picture = self.args.output.as_deref().map(|folder: &Path| folder.join(&input.name));
             let options = RenderOptions { picture, threshold: self.args.threshold };
-            let seen = self.task.render(prediction, sample, &input.image, &options)?;
-            self.sightings.add(input, seen)?;
+            let predicted = self.task.render(prediction, sample, &input.image, &options)?;
+            self.file.add(input, predicted)?;
             self.done += 1;
         }
         Ok(())

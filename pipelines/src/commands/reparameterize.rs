@@ -7,15 +7,15 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use tch::{Device, Kind, Tensor, nn};
 
-use super::subject::Subject;
-use super::{classes_of, for_task, output, to_json};
-use crate::batch::Normalizer;
 use crate::cli::ReparameterizeArgs;
 use crate::config::Config;
-use crate::console::{self, Output, Table};
+use crate::console::{self, Table};
 use crate::failure::Failure;
-use crate::network::Network;
-use crate::task::Task;
+use crate::files;
+use crate::model::{LayoutName, Network, Normalizer, bare_metadata, classes_of, write_weights};
+use crate::report::{self, Tables};
+use crate::run::Subject;
+use crate::task::{Task, for_task};
 
 pub(super) fn run(args: &ReparameterizeArgs) -> Result<(), Failure> {
     let folded = match Subject::open_weights(&args.subject, &[])? {
@@ -38,19 +38,16 @@ pub(super) fn run(args: &ReparameterizeArgs) -> Result<(), Failure> {
         .hint("Running statistics that are not finite or far off do that; --tolerance says how much may pass."));
     }
     write(args, &folded)?;
-    let before = file_bytes(&folded.source)?;
+    let before = files::size(&folded.source)?;
     let report = Report {
         output: &args.output,
         layout: args.layout,
         train: Side::of(&folded.train_cost, before),
-        deploy: Side::of(&folded.deploy_cost, file_bytes(&args.output)?),
+        deploy: Side::of(&folded.deploy_cost, files::size(&args.output)?),
         comparisons: &folded.comparisons,
         blocks: folded.contributions.iter().map(Block::from).collect(),
     };
-    match output(args.json) {
-        Output::Json => console::data(&to_json(&report)?),
-        Output::Text => console::data(&report.tables().iter().map(Table::render).collect::<Vec<_>>().join("\n")),
-    }
+    report::print(&report, args.json)
 }
 
 /// What folding gave.
@@ -150,7 +147,7 @@ fn bare(args: &ReparameterizeArgs, path: &Path, weights: Checkpoint) -> Result<F
         contributions: train.network.contributions(),
         metadata: match weights.metadata {
             Some(metadata) => Metadata { form: Form::Deploy, ..metadata },
-            None => super::bare_metadata(spec, Form::Deploy),
+            None => bare_metadata(spec, Form::Deploy),
         },
     })
 }
@@ -249,20 +246,14 @@ impl Comparison {
 }
 
 fn write(args: &ReparameterizeArgs, folded: &Folded) -> Result<(), Failure> {
-    super::write_weights(&args.output, &folded.tensors, &folded.metadata, args.layout)
-}
-
-fn file_bytes(path: &Path) -> Result<u64, Failure> {
-    std::fs::metadata(path)
-        .map(|metadata| metadata.len())
-        .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
+    write_weights(&args.output, &folded.tensors, &folded.metadata, args.layout)
 }
 
 /// What is printed.
 #[derive(Serialize)]
 struct Report<'a> {
     output: &'a Path,
-    layout: super::LayoutName,
+    layout: LayoutName,
     train: Side,
     deploy: Side,
     comparisons: &'a [Comparison],
@@ -301,7 +292,7 @@ impl<'a> From<&'a Contribution> for Block<'a> {
     }
 }
 
-impl Report<'_> {
+impl Tables for Report<'_> {
     fn tables(&self) -> Vec<Table> {
         let mut blocks = Table::new(
             "What each branch adds to its block (share of the kernels' L2 norms)",

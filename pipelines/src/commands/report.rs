@@ -1,44 +1,51 @@
 //! `pipeline report`: several runs beside each other.
 
-use eval::csv_field;
 use eval::plot::{Axis, Point, PointSeries, ScatterPlot};
 use serde::Serialize;
-use std::path::Path;
 use tch::Device;
 
-use super::{classes_of, for_task, output, run_config, to_json};
 use crate::cli::ReportArgs;
 use crate::config::Config;
-use crate::console::{self, Output, Progress, Table};
-use crate::engine::Engine;
+use crate::console::{self, Progress, Table};
 use crate::evaluate::ReportOf;
+use crate::evaluate::results::{HEADER, csv_row};
 use crate::failure::Failure;
-use crate::footprint::Footprint;
-use crate::run_folder::{RunFolder, write_whole};
-use crate::task::{Report, Task};
-use crate::train::checkpoint::Checkpoint;
+use crate::files;
+use crate::measure::Engine;
+use crate::measure::Footprint;
+use crate::model::classes_of;
+use crate::report::{self, Report, Tables};
+use crate::run::Checkpoint;
+use crate::run::RunFolder;
+use crate::task::{Task, for_task};
 
 pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
     let mut progress = Progress::new("measuring", args.runs.len() as u64);
-    let mut rows = Vec::new();
+    let mut rows = Runs(Vec::new());
     for path in &args.runs {
         let run = RunFolder::open(path)?;
-        let file = run_config(&run, &[])?;
-        rows.push(for_task!(file.task()?, T => row::<T>(&run, &file.config()?))?);
+        let file = run.configuration(&[])?;
+        rows.0.push(for_task!(file.task()?, T => row::<T>(&run, &file.config()?))?);
         progress.advance(1, || path.display().to_string());
     }
     progress.finish();
     if let Some(folder) = &args.output {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| Failure::failed(format!("{} cannot be made: {error}", folder.display())))?;
-        write_whole(&folder.join("report.csv"), csv(&rows).as_bytes())?;
-        write_whole(&folder.join("report.md"), table(&rows).render().as_bytes())?;
-        write_whole(&folder.join("accuracy_latency.svg"), plot(&rows).svg().as_bytes())?;
+        files::create_folder(folder)?;
+        files::write(&folder.join("report.csv"), csv(&rows.0).as_bytes())?;
+        files::write(&folder.join("report.md"), table(&rows.0).render().as_bytes())?;
+        files::write(&folder.join("accuracy_latency.svg"), plot(&rows.0).svg().as_bytes())?;
     }
-    match output(args.json) {
-        Output::Json => console::data(&to_json(&rows)?),
-        Output::Text if args.csv => console::data(&csv(&rows)),
-        Output::Text => console::data(&table(&rows).render()),
+    if args.csv && !args.json { console::data(&csv(&rows.0)) } else { report::print(&rows, args.json) }
+}
+
+/// The runs in the order of the command line.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Runs(Vec<Row>);
+
+impl Tables for Runs {
+    fn tables(&self) -> Vec<Table> {
+        vec![table(&self.0)]
     }
 }
 
@@ -101,30 +108,6 @@ fn table(rows: &[Row]) -> Table {
     table
 }
 
-/// The first line of a CSV of results.
-pub(super) const HEADER: &str = "name,task,metric,value,height,width,train_parameters,deploy_parameters,train_multiply_adds,\
-                                 deploy_multiply_adds,file_bytes,train_ms,deploy_ms,script_ms,onednn_ms,machine";
-
-/// A line of such a CSV.
-pub(super) fn csv_row(name: &str, task: &str, metric: &str, value: Option<f64>, footprint: &Footprint) -> String {
-    let Footprint { size: [height, width], train, deploy, file_bytes, latency } = footprint;
-    let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-    let times = [Engine::Train, Engine::Deploy, Engine::Script, Engine::Onednn]
-        .map(|engine| number(footprint.median_ms(engine)));
-    let machine = latency.as_ref().map(|timing| timing.machine.to_string()).unwrap_or_default();
-    format!(
-        "{},{task},{metric},{},{height},{width},{},{},{},{},{file_bytes},{},{}",
-        csv_field(name),
-        number(value),
-        train.parameters,
-        deploy.parameters,
-        train.macs,
-        deploy.macs,
-        times.join(","),
-        csv_field(&machine)
-    )
-}
-
 fn csv(rows: &[Row]) -> String {
     let line = |row: &Row| csv_row(&row.run, row.task, row.metric, row.value, &row.footprint) + "\n";
     std::iter::once(format!("{HEADER}\n")).chain(rows.iter().map(line)).collect()
@@ -147,24 +130,4 @@ fn plot(rows: &[Row]) -> ScatterPlot {
         y: Axis::linear("accuracy on the validation set"),
         series,
     }
-}
-
-/// Adds a line to the CSV of results in `folder`, which is made where it is not there.
-pub(super) fn append(folder: &Path, line: &str) -> Result<(), Failure> {
-    let path = folder.join("results.csv");
-    let failed = |error: std::io::Error| Failure::failed(format!("{} cannot be written: {error}", path.display()));
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    let mut text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => format!("{HEADER}\n"),
-        Err(error) => return Err(failed(error)),
-    };
-    if !text.starts_with(HEADER) {
-        return Err(Failure::failed(format!("{} has other columns than these results", path.display()))
-            .hint("Move it away; a new one is made."));
-    }
-    if !text.ends_with('\n') {
-        text.push('\n');
-    }
-    write_whole(&path, format!("{text}{line}\n").as_bytes())
 }

@@ -1,24 +1,24 @@
 //! `pipeline train`.
 
-use super::{eval, for_task, metadata, output, publish, run_config, run_weights, tell_findings, to_json};
 use crate::cli::TrainArgs;
 use crate::config::{Changes, Config, ConfigFile, Keys};
 use crate::console;
-use crate::device;
-use crate::environment::Environment;
+
+use crate::evaluate::Judging;
 use crate::failure::{Failure, Kind};
 use crate::interruption::Interruption;
-use crate::network::Network;
-use crate::run_folder::RunFolder;
-use crate::task::Task;
-use crate::train::checkpoint::{Checkpoint, Found};
-use crate::train::{Setup, Trainer, calibrate, newest_checkpoint, start_weights};
+use crate::model::{Network, calibrate, device, metadata, start_weights};
+use crate::report;
+use crate::run::{Checkpoint, Environment, NewestCheckpoint, RunFolder};
+use crate::task::{Task, for_task};
+
+use crate::train::{Setup, Trainer};
 
 pub(super) fn run(args: &TrainArgs) -> Result<(), Failure> {
     let interruption = Interruption::listen()?;
     let resumed = args.resume.as_deref().map(RunFolder::open).transpose()?;
     let file = match (&resumed, &args.config) {
-        (Some(run), _) => run_config(run, &args.set.overrides)?,
+        (Some(run), _) => run.configuration(&args.set.overrides)?,
         (None, Some(name)) => ConfigFile::open(name, &args.set.overrides)?,
         (None, None) => return Err(Failure::usage("neither a configuration nor --resume is given")),
     };
@@ -32,20 +32,20 @@ fn train<T: Task>(
     interruption: &Interruption,
 ) -> Result<(), Failure> {
     let device = device::select(&args.device.device)?;
-    let held = resumed.as_ref().map(RunFolder::lock).transpose()?;
+    let lock = resumed.as_ref().map(RunFolder::lock).transpose()?;
     if let Some(run) = &resumed {
         may_change(run, config)?;
     }
     let training = T::training_data(config)?;
     let validation = T::validation_data(config, Some(&training.classes))?;
-    tell_findings("training set", &training.findings);
-    tell_findings("validation set", &validation.findings);
+    training.warn("training set");
+    validation.warn("validation set");
     let task = T::new(config, &training.classes)?;
 
     tch::manual_seed(i64::from_ne_bytes(config.seed.to_ne_bytes()));
     let network = Network::new(&task, backbone::Form::Train, device)?;
     let checkpoint = match &resumed {
-        Some(run) => Some(newest_checkpoint(&run.checkpoints())?.settle()?),
+        Some(run) => Some(run.newest_checkpoint()?.settle()?),
         None => {
             start_weights(&config.backbone, &network)?;
             calibrate(config, &network, &training)?;
@@ -53,12 +53,12 @@ fn train<T: Task>(
         }
     };
     let name = args.name.as_deref().or(config.name.as_deref()).unwrap_or("run");
-    let (run, _held) = match (resumed, held) {
-        (Some(run), Some(held)) => (run, held),
+    let (run, _lock) = match (resumed, lock) {
+        (Some(run), Some(lock)) => (run, lock),
         _ => {
             let run = RunFolder::create(&args.output, name)?;
-            let held = run.lock()?;
-            (run, held)
+            let lock = run.lock()?;
+            (run, lock)
         }
     };
     console::status(format!(
@@ -77,46 +77,40 @@ fn train<T: Task>(
     if let Some(checkpoint) = &checkpoint {
         trainer.resume(checkpoint)?;
         let position = &checkpoint.state().position;
-        console::status(format!("going on after step {}, in epoch {}", position.step, position.epoch + 1));
+        console::status(format!("resuming after step {}, in epoch {}", position.step, position.epoch + 1));
     }
     run.write("config.yaml", &serde_yaml::to_string(config).map_err(Failure::failed)?)?;
-    run.write("environment.json", &to_json(&Environment::now(device, config.seed))?)?;
+    run.write("environment.json", &report::json(&Environment::now(device, config.seed))?)?;
     trainer.run().map_err(|failure| match failure.kind() {
         Kind::Interrupted(_) => failure,
-        _ => and_go_on(&run, failure),
+        _ => with_resume_hint(&run, failure),
     })?;
-    drop(trainer);
-    let weights = run_weights(&run)?;
-    let judged = eval::Judged {
-        file: &weights,
-        device,
-        folder: Some(run.path()),
-        latency: !args.no_latency,
-        interruption: Some(interruption),
-    };
-    let evaluated = eval::evaluate_weights::<T>(config, &judged).map_err(|failure| match failure.kind() {
+    let (network, validation) = trainer.into_best()?;
+    let judging = Judging { task: &task, config, folder: Some(run.path()), interruption: Some(interruption) };
+    let evaluated = judging.network(&network, &validation, &run.best_weights()?, !args.no_latency);
+    let evaluated = evaluated.map_err(|failure| match failure.kind() {
         Kind::Interrupted(_) => failure
-            .but(format!("after the last step; {} is whole", run.path().display()))
+            .and(format!("after the last step; {} is complete", run.path().display()))
             .hint(format!("Evaluate it with: pipeline eval {}", run.path().display())),
         _ => failure,
     })?;
-    publish(&evaluated.report, Some(&evaluated.footprint), Some(run.path()), output(args.json))
+    evaluated.publish(Some(run.path()), args.json)
 }
 
-/// Says how to go on with a run that failed, where it has something to go on from.
-fn and_go_on(run: &RunFolder, failure: Failure) -> Failure {
+/// Adds how to resume a run that failed, where it has a checkpoint.
+fn with_resume_hint(run: &RunFolder, failure: Failure) -> Failure {
     match Checkpoint::newest(&run.checkpoints()) {
-        Ok(Found { checkpoint: Some(_), .. }) => failure.hint_also(format!(
-            "Go on from the last checkpoint with: pipeline train --resume {}",
+        Ok(NewestCheckpoint { checkpoint: Some(_), .. }) => failure.hint_also(format!(
+            "Resume from the last checkpoint with: pipeline train --resume {}",
             run.path().display()
         )),
         _ => failure,
     }
 }
 
-/// Refuses changes that would make nonsense of what a run has computed, and tells of those that only make it another.
+/// Refuses changes that contradict what a run has computed, and warns of those that change its results.
 fn may_change<K: Keys>(run: &RunFolder, wanted: &Config<K>) -> Result<(), Failure> {
-    let changes = Changes::between(&run_config(run, &[])?.config()?, wanted)?;
+    let changes = Changes::between(&run.configuration(&[])?.config()?, wanted)?;
     if !changes.refused.is_empty() {
         return Err(Failure::usage(format!(
             "{} keeps its data, classes and model, so these cannot change: {}",
@@ -126,7 +120,7 @@ fn may_change<K: Keys>(run: &RunFolder, wanted: &Config<K>) -> Result<(), Failur
         .hint("Start a new run for that: pipeline train CONFIG."));
     }
     for change in changes.warned {
-        console::warning(format!("{change}: from here on the run is another than it would have been"));
+        console::warning(format!("{change}: results will differ from the original run"));
     }
     Ok(())
 }

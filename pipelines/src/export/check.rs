@@ -5,9 +5,9 @@ use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 
 use super::Shipment;
-use crate::batch::{Normalizer, stack};
 use crate::failure::Failure;
-use crate::network::Network;
+use crate::model::Network;
+use crate::model::{Normalizer, stack};
 use crate::task::{Data, Task};
 
 /// A comparison of a file with the network that it was made from.

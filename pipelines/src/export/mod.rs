@@ -2,9 +2,9 @@
 
 mod card;
 mod check;
+mod file;
 mod onnx;
-mod script;
-mod shipped;
+mod torchscript;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -12,9 +12,9 @@ use std::path::Path;
 
 pub use card::{CARD, Card, CardClass, CardInput, Metric};
 pub use check::{Check, compare};
+pub use file::Shipment;
 pub use onnx::assemble_onnx;
-pub use script::assemble;
-pub use shipped::Shipment;
+pub use torchscript::assemble;
 
 /// Images that the network is recorded with: two, so that no step takes the batch for a side of one.
 const EXAMPLES: i64 = 2;

@@ -7,10 +7,10 @@ use tch::{Device, Kind, Tensor};
 
 use super::{CARD, Card, Input};
 use crate::config::Precision;
-use crate::engine::random_images;
 use crate::failure::Failure;
-use crate::network::Network;
-use crate::script::trace;
+use crate::measure::random_images;
+use crate::model::Network;
+use crate::model::trace;
 use crate::task::{OnnxGraph, Task};
 
 impl From<onnx::Error> for Failure {

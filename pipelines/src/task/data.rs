@@ -17,6 +17,22 @@ pub struct Data<D> {
     pub findings: Vec<String>,
 }
 
+impl<D> Data<D> {
+    /// Warns of everything that is odd in the set, which is called `name`.
+    pub fn warn(&self, name: &str) {
+        for finding in &self.findings {
+            console::warning(format!("{name}: {finding}"));
+        }
+    }
+}
+
+/// Warns of everything that is odd in a set called `name`.
+pub fn warn_findings(name: &str, findings: &Findings) {
+    for finding in sentences(findings) {
+        console::warning(format!("{name}: {finding}"));
+    }
+}
+
 /// The error of a data set whose classes are not those that a network was trained for.
 pub(super) fn differing_classes(found: &[Class], trained: &[Class]) -> Failure {
     let names = |classes: &[Class]| {
@@ -39,7 +55,7 @@ pub(super) fn below(root: &Path, folder: &Path) -> PathBuf {
 }
 
 /// Records that cannot be used of which each is told.
-const TOLD: usize = 5;
+const MAX_LISTED: usize = 5;
 
 /// Reads a set with `data.on_error` for records that cannot be used: the first ends the reading, or all are left out and told.
 pub(super) fn tolerate<S>(
@@ -52,12 +68,12 @@ pub(super) fn tolerate<S>(
     let mut left_out = 0_usize;
     let set = read(&mut |error| {
         left_out += 1;
-        if left_out <= TOLD {
+        if left_out <= MAX_LISTED {
             console::warning(format!("left out: {error}"));
         }
         Ok(())
     })?;
-    if left_out > TOLD {
+    if left_out > MAX_LISTED {
         console::warning(format!("{left_out} records in all cannot be used and are left out"));
     }
     Ok(set)
@@ -74,6 +90,6 @@ pub(super) fn splits<S>(
 }
 
 /// What is odd in a set, a sentence each.
-pub(crate) fn sentences(findings: &Findings) -> Vec<String> {
+pub(super) fn sentences(findings: &Findings) -> Vec<String> {
     findings.to_string().lines().map(str::to_owned).collect()
 }

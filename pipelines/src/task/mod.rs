@@ -12,19 +12,17 @@ mod shipping;
 
 use backbone::{Cost, Form, MobileOne, Mode, StateDict};
 use datasets::{Class, Dataset, Encoding, Image, SampleRng, Split};
-use eval::CsvReport;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tch::{Tensor, nn};
 
 use crate::config::{Config, Keys, TaskKind};
-use crate::console::Table;
 use crate::failure::Failure;
-use crate::run_folder::write_whole;
+use crate::files;
+use crate::report::{ImagePredictions, Report};
 pub use body::Body;
-pub use data::Data;
-pub(crate) use data::sentences;
-use data::{below, differing_classes, splits, tolerate};
+pub use data::{Data, warn_findings};
+use data::{below, differing_classes, sentences, splits, tolerate};
 pub use shipping::{OnnxGraph, Port, Shipped};
 use shipping::{foreign_outputs, relative_difference};
 
@@ -61,8 +59,8 @@ pub trait Task: Sized {
     /// What stands before the backbone's keys; nothing where it is the root of the network.
     const BACKBONE: &'static str;
 
-    /// The columns of what is seen in an image: `id` and `name` of a class first.
-    const SEEN: &'static [&'static str];
+    /// The columns of a prediction's rows: `id` and `name` of a class first.
+    const COLUMNS: &'static [&'static str];
 
     /// The task for these classes.
     ///
@@ -207,7 +205,7 @@ pub trait Task: Sized {
     /// When it cannot be resized.
     fn prepare(&self, picture: &Image, file: &Path) -> Result<Self::Sample, Failure>;
 
-    /// What was seen in a picture, drawn where `options` say.
+    /// The predictions for a picture, drawn where `options` say.
     ///
     /// # Errors
     /// When a picture cannot be written.
@@ -217,7 +215,7 @@ pub trait Task: Sized {
         sample: &Self::Sample,
         picture: &Image,
         options: &RenderOptions,
-    ) -> Result<Seen, Failure>;
+    ) -> Result<ImagePredictions, Failure>;
 }
 
 /// A section of the configuration that a task has no keys for.
@@ -232,19 +230,8 @@ const QUALITY: u8 = 92;
 fn write_picture(place: &Path, image: &Image) -> Result<PathBuf, Failure> {
     let path = PathBuf::from(format!("{}.jpg", place.display()));
     let bytes = image.encode(Encoding::Jpeg(QUALITY)).map_err(Failure::failed)?;
-    write_whole(&path, &bytes)?;
+    files::write(&path, &bytes)?;
     Ok(path)
-}
-
-/// What was seen in an image.
-#[derive(Debug, Default)]
-pub struct Seen {
-    /// The picture that it was drawn on.
-    pub picture: Option<PathBuf>,
-    /// The mask that was written.
-    pub mask: Option<PathBuf>,
-    /// A row of [`Task::SEEN`] for each class or box.
-    pub found: Vec<Vec<serde_json::Value>>,
 }
 
 /// How predictions are shown.
@@ -274,30 +261,23 @@ pub trait Scorer<T: Task> {
     fn finish(self) -> Result<Self::Report, Failure>;
 }
 
-/// How good a network is.
-pub trait Report: Serialize + CsvReport {
-    /// The name of the number that decides which checkpoint is best.
-    const HEADLINE: &'static str;
-
-    /// That number; higher is better.
-    fn headline(&self) -> f64;
-
-    /// What goes to CSV and TensorBoard each epoch.
-    fn scalars(&self) -> Vec<(&'static str, f64)>;
-
-    /// What is printed.
-    fn tables(&self) -> Vec<Table>;
-
-    /// Figures as SVG, by name.
-    fn figures(&self) -> Vec<(&'static str, String)> {
-        Vec::new()
-    }
+/// Evaluates an expression with `T` as the task of that kind: the only place that knows the type of each kind.
+macro_rules! for_task {
+    ($kind:expr, $task:ident => $body:expr) => {
+        match $kind {
+            $crate::config::TaskKind::Classify => {
+                type $task = $crate::task::classify::Classify;
+                $body
+            }
+            $crate::config::TaskKind::Detect => {
+                type $task = $crate::task::detect::Detect;
+                $body
+            }
+            $crate::config::TaskKind::Segment => {
+                type $task = $crate::task::segment::Segment;
+                $body
+            }
+        }
+    };
 }
-
-/// What stands above a report's numbers: the rule that made them, and whether a leaderboard's can be laid beside them.
-pub fn provenance(rule: &str, comparable: &str) -> String {
-    format!("{rule}\nComparable with a leaderboard: {comparable}")
-}
-
-/// Classes that a figure of confusions shows at most.
-pub(crate) const CONFUSED: usize = 30;
+pub(crate) use for_task;

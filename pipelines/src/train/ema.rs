@@ -4,7 +4,7 @@ use tch::{Kind, Tensor};
 use tch_ext::foreach;
 
 use crate::failure::Failure;
-use crate::network::Network;
+use crate::model::Network;
 use crate::task::Task;
 
 /// A second network that follows the first: `average += (1 - decay) * (weights - average)` after every step.

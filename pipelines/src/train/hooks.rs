@@ -4,10 +4,11 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::progress::{Epoch, Hook, Means, Step};
+use super::progress::{Epoch, Hook, Step};
 use crate::console::{self, Progress};
 use crate::failure::Failure;
-use crate::run_folder::write_whole;
+use crate::files;
+use crate::run::Means;
 
 /// A bar with loss parts, learning rate and images a second; a line an epoch.
 pub struct Terminal {
@@ -92,7 +93,7 @@ impl Csv {
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(Failure::failed(format!("{} cannot be read: {error}", path.display()))),
+            Err(error) => return Err(Failure::cannot("read", &path, &error)),
         };
         let mut lines = text.lines();
         let columns = lines.next().map(|line| line.split(',').map(str::to_owned).collect()).unwrap_or_default();
@@ -129,7 +130,7 @@ impl Hook for Csv {
         self.rows.push(row.join(","));
         let lines = std::iter::once(self.columns.join(",")).chain(self.rows.iter().cloned());
         let text: String = lines.map(|line| line + "\n").collect();
-        write_whole(&self.path, text.as_bytes())
+        files::write(&self.path, text.as_bytes())
     }
 }
 

@@ -4,21 +4,17 @@
 //! |---|---|
 //! | here | a run from epoch to epoch |
 //! | [`mod@step`], [`not_finite`] | one batch; what happens where its loss or gradient is not finite |
-//! | [`saving`], [`checkpoint`], [`manifest`], [`shelf`] | a run's state to disk and back |
-//! | [`mod@start`], [`optimizer`], [`schedule`], [`ema`] | first weights, steps, learning rate, average |
-//! | [`progress`], [`hooks`], [`tensorboard`] | where a run stands, and who is told |
+//! | [`saving`] | the run's state to a checkpoint and back |
+//! | [`optimizer`], [`schedule`], [`ema`] | steps, learning rate, average |
+//! | [`progress`], [`hooks`], [`tensorboard`] | what a step and an epoch produce, and where it is logged |
 
-pub mod checkpoint;
 mod ema;
 mod hooks;
-mod manifest;
 mod not_finite;
 mod optimizer;
 mod progress;
 mod saving;
 mod schedule;
-mod shelf;
-mod start;
 mod step;
 mod tensorboard;
 
@@ -29,25 +25,20 @@ use std::time::{Duration, Instant};
 use tch::Tensor;
 use tch_ext::rng;
 
-use crate::batch::Normalizer;
 use crate::config::Config;
 use crate::console;
-use crate::evaluate::{EvaluateOptions, ReportOf, evaluate, tell_skipped};
+use crate::evaluate::{Judging, ReportOf, warn_skipped};
 use crate::failure::{Failure, Kind};
 use crate::interruption::Interruption;
-use crate::network::Network;
-use crate::predictor::Eager;
-use crate::run_folder::RunFolder;
-use crate::task::{Data, Report, Task};
-use checkpoint::DataIdentity;
+use crate::model::{Eager, Network, Normalizer, deployed};
+use crate::report::Report;
+use crate::run::{Best, DataIdentity, Position, RunFolder, Tally, generators};
+use crate::task::{Data, Task};
 use ema::Ema;
 use not_finite::Statistics;
 use optimizer::Optimizer;
-use progress::{Best, Epoch, Hook, Position, Tally};
+use progress::{Epoch, Hook};
 use schedule::Schedule;
-
-pub use saving::newest_checkpoint;
-pub use start::{calibrate, lay_channels_last, start_weights};
 
 /// A run in memory.
 pub struct Trainer<'a, T: Task> {
@@ -105,11 +96,11 @@ impl<'a, T: Task> Trainer<'a, T> {
         let Setup { task, config, run, interruption, training, validation, network, metadata } = setup;
         let train = &config.train;
         if train.channels_last {
-            lay_channels_last(&network)?;
+            network.channels_last()?;
         }
         let ema = train.ema.map(|decay| Ema::new(task, &network, decay)).transpose()?;
         if let (Some(ema), true) = (&ema, train.channels_last) {
-            lay_channels_last(ema.network())?;
+            ema.network().channels_last()?;
         }
         let named = network.parameters();
         let optimizer = Optimizer::new(&train.optimizer, &named, T::BACKBONE);
@@ -179,7 +170,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         let mut begun = Instant::now();
         for batch in &mut batches {
             let batch = batch?;
-            self.skipped += tell_skipped(&batch.skipped);
+            self.skipped += warn_skipped(&batch.skipped);
             let scheduled = epoch * count as u64 + batch.index as u64;
             let step = self.step(&batch, schedule, scheduled)?;
             self.position.batch = batch.index + 1;
@@ -197,7 +188,7 @@ impl<'a, T: Task> Trainer<'a, T> {
                 self.save()?;
             }
         }
-        self.skipped += tell_skipped(batches.skipped_at_end());
+        self.skipped += warn_skipped(batches.skipped_at_end());
         self.tell(|hook| {
             hook.end();
             Ok(())
@@ -242,10 +233,10 @@ impl<'a, T: Task> Trainer<'a, T> {
         Ok(())
     }
 
-    /// Evaluates the average. Building its deploy form draws first weights, which must not show in the steps that follow: a run
-    /// that is stopped within an evaluation makes it again.
+    /// Evaluates the average. Building its deploy form draws first weights, which must not change the steps that follow: a run
+    /// that is interrupted during an evaluation repeats it.
     fn evaluate(&self) -> Result<ReportOf<T>, Failure> {
-        let generators = checkpoint::generators(self.network.device());
+        let generators = generators(self.network.device());
         let states = generators.iter().map(|&device| rng::state(device)).collect::<Result<Vec<_>, _>>()?;
         let report = self.evaluate_deployed();
         for (&device, state) in generators.iter().zip(&states) {
@@ -255,19 +246,35 @@ impl<'a, T: Task> Trainer<'a, T> {
     }
 
     fn evaluate_deployed(&self) -> Result<ReportOf<T>, Failure> {
-        let network = self.ema.as_ref().map_or(&self.network, Ema::network);
-        let options = EvaluateOptions {
-            loader: LoaderOptions { batch_size: self.config.train.batch_size, ..self.config.data.loader() },
-            predictions: None,
-            interruption: Some(self.interruption),
-        };
-        let deployed = network.deployed(self.task)?;
+        let Self { task, config, interruption, .. } = *self;
+        let network = self.deploy()?;
+        let predictor = Eager { network: &network, normalizer: &self.normalizer, precision: config.train.precision };
+        let judging = Judging { task, config, folder: None, interruption: Some(interruption) };
+        judging.report(&predictor, &self.validation)
+    }
+
+    /// The average, or the weights where none is kept, in deploy form.
+    fn deploy(&self) -> Result<Network<T>, Failure> {
+        let network = self.ema.as_ref().map_or(&self.network, Ema::network).deployed(self.task)?;
         if self.config.train.channels_last {
-            lay_channels_last(&deployed)?;
+            network.channels_last()?;
         }
-        let predictor =
-            Eager { network: &deployed, normalizer: &self.normalizer, precision: self.config.train.precision };
-        evaluate(self.task, &predictor, &self.validation, &options)
+        Ok(network)
+    }
+
+    /// The best network of a finished run in deploy form, and the validation set.
+    ///
+    /// # Errors
+    /// When the best checkpoint cannot be read.
+    pub fn into_best(self) -> Result<(Network<T>, Data<T::Dataset>), Failure> {
+        let network = match self.position.best {
+            Some(best) if best.step != self.position.step => {
+                let weights = backbone::checkpoint::read(&self.run.best_weights()?)?;
+                deployed(self.task, weights, self.network.device(), self.config.train.channels_last)?
+            }
+            _ => self.deploy()?,
+        };
+        Ok((network, self.validation))
     }
 
     fn loader_options(&self) -> LoaderOptions {

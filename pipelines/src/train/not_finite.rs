@@ -8,15 +8,14 @@ use tch::Tensor;
 use tch_ext::foreach;
 
 use super::Trainer;
-use super::saving::newest_checkpoint;
 use crate::config::{NotFiniteConfig, NotFinitePolicy};
 use crate::console;
 use crate::failure::Failure;
-use crate::network::Network;
+use crate::model::Network;
 use crate::task::Task;
 
 /// Files and blocks that a sentence names; the report beside the run names all.
-const NAMED: usize = 4;
+const MAX_LISTED: usize = 4;
 
 /// The normalisations' statistics, which a forward pass changes before anyone can know that its loss is not finite.
 pub(super) struct Statistics {
@@ -72,7 +71,7 @@ impl<T: Task> Trainer<'_, T> {
                 "the batch is left out".to_owned()
             }
             _ => {
-                let checkpoint = newest_checkpoint(&self.run.checkpoints())?;
+                let checkpoint = self.run.newest_checkpoint()?;
                 self.load(&checkpoint)?;
                 format!("the weights are those of step {} again", checkpoint.state().position.step)
             }
@@ -139,8 +138,8 @@ fn number(value: f64) -> Value {
 }
 
 fn some(names: &[&str]) -> String {
-    let named = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(NAMED) {
+    let named = names.iter().take(MAX_LISTED).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(MAX_LISTED) {
         0 => named,
         more => format!("{named} and {more} more"),
     }

@@ -1,18 +1,12 @@
 //! A run's state to disk and back.
 
-use datasets::Dataset;
-use sha2::{Digest, Sha256};
-use std::path::Path;
-
 use super::Trainer;
-use super::checkpoint::{Checkpoint, Contents, DataIdentity, State};
-use super::manifest::hex;
-use crate::console;
 use crate::failure::Failure;
+use crate::run::{Checkpoint, Contents, DataIdentity, State};
 use crate::task::Task;
 
 impl<T: Task> Trainer<'_, T> {
-    /// Takes up the run where a checkpoint stands.
+    /// Resumes the run from a checkpoint.
     ///
     /// # Errors
     /// When the checkpoint does not fit the configuration or the data.
@@ -29,7 +23,7 @@ impl<T: Task> Trainer<'_, T> {
         Ok(())
     }
 
-    /// Weights, average and optimiser as a checkpoint has them; where the run stands in its data stays as it is.
+    /// Loads weights, average and optimiser from a checkpoint; the position stays as it is.
     pub(super) fn load(&mut self, checkpoint: &Checkpoint) -> Result<(), Failure> {
         let weights = checkpoint.weights()?;
         let classes = |metadata: &backbone::checkpoint::Metadata| metadata.classes.join(", ");
@@ -78,7 +72,7 @@ impl<T: Task> Trainer<'_, T> {
         Checkpoint::write(&self.run.checkpoints(), &contents, self.config.train.checkpoint.keep)
     }
 
-    /// Saves the run that a signal asked to end; the end to tell of.
+    /// Saves the run that a signal interrupted; the failure to end with.
     pub(super) fn leave(&mut self, interrupted: Failure) -> Result<Failure, Failure> {
         self.tell(|hook| {
             hook.end();
@@ -87,11 +81,11 @@ impl<T: Task> Trainer<'_, T> {
         self.save()?;
         let run = self.run.path().display();
         Ok(interrupted
-            .but(format!("after step {}; the run is saved in {run}", self.position.step))
-            .hint(format!("Go on with: pipeline train --resume {run}")))
+            .and(format!("after step {}; the run is saved in {run}", self.position.step))
+            .hint(format!("Resume it with: pipeline train --resume {run}")))
     }
 
-    /// Refuses to go on with other data than the run began with.
+    /// Refuses to resume with other data than the run was started on.
     fn same_data(&self, began: &DataIdentity) -> Result<(), Failure> {
         if *began == self.data {
             return Ok(());
@@ -107,37 +101,4 @@ impl<T: Task> Trainer<'_, T> {
         Failure::failed(format!("{} {why}", self.run.path().display()))
             .hint("Bring the data back as it was, or start a new run with the configuration.")
     }
-}
-
-impl DataIdentity {
-    /// What tells these samples, which lie below `root`.
-    pub fn of(samples: &impl Dataset, root: &Path) -> Self {
-        let mut hash = Sha256::new();
-        for index in 0..samples.len() {
-            let path = samples.path(index);
-            hash.update(path.strip_prefix(root).unwrap_or(path).as_os_str().as_encoded_bytes());
-            // No path holds this byte.
-            hash.update([0]);
-        }
-        Self { samples: samples.len(), files: hex(&hash.finalize()) }
-    }
-}
-
-/// The newest whole checkpoint of a run; what is damaged is told.
-///
-/// # Errors
-/// When there is none.
-pub fn newest_checkpoint(folder: &Path) -> Result<Checkpoint, Failure> {
-    let found = Checkpoint::newest(folder)?;
-    let Some(checkpoint) = found.checkpoint else {
-        return Err(match found.damaged.first() {
-            Some(damage) => Failure::failed(format!("no checkpoint is whole: {damage}")),
-            None => Failure::failed(format!("{} has no checkpoint to go on from", folder.display()))
-                .hint("The run ended before it began to train; start it again with its configuration."),
-        });
-    };
-    for damage in found.damaged {
-        console::warning(format!("{damage}; going back to step {}", checkpoint.state().position.step));
-    }
-    Ok(checkpoint)
 }

@@ -9,7 +9,7 @@ use super::Trainer;
 use super::progress::Step;
 use super::schedule::Schedule;
 use crate::failure::Failure;
-use crate::precision;
+use crate::model::precision;
 use crate::task::{Loss, Task};
 
 impl<T: Task> Trainer<'_, T> {

@@ -11,7 +11,6 @@ use tensorboard_rs::summary::scalar;
 
 use super::progress::{Epoch, Hook, Step};
 use crate::failure::Failure;
-use crate::run_folder::cannot_write;
 
 /// `events.*`: losses, learning rate and gradient norm every few steps, metrics every epoch.
 ///
@@ -35,7 +34,7 @@ impl TensorBoard {
     pub fn new(folder: &Path, step: u64) -> Result<Self, Failure> {
         let started = now().floor();
         let path = folder.join(format!("events.out.tfevents.{started:.0}.{}.pipeline", std::process::id()));
-        let file = File::create(&path).map_err(|error| cannot_write(&path, &error))?;
+        let file = File::create(&path).map_err(|error| Failure::cannot("write", &path, &error))?;
         let mut board = Self { path, file, records: Vec::new() };
         let mut version = Event::new();
         version.set_file_version("brain.Event:2".to_owned());
@@ -53,7 +52,7 @@ impl TensorBoard {
         event.set_wall_time(now());
         event.set_step(step as i64);
         let bytes = event.write_to_bytes().map_err(Failure::failed)?;
-        RecordWriter::new(&mut self.records).write(&bytes).map_err(|error| cannot_write(&self.path, &error))
+        RecordWriter::new(&mut self.records).write(&bytes).map_err(|error| Failure::cannot("write", &self.path, &error))
     }
 
     fn scalars<N: AsRef<str>>(&mut self, group: &str, values: &[(N, f64)], step: u64) -> Result<(), Failure> {
@@ -65,7 +64,7 @@ impl TensorBoard {
     }
 
     fn flush(&mut self) -> Result<(), Failure> {
-        self.file.write_all(&self.records).map_err(|error| cannot_write(&self.path, &error))?;
+        self.file.write_all(&self.records).map_err(|error| Failure::cannot("write", &self.path, &error))?;
         self.records.clear();
         Ok(())
     }

@@ -51,7 +51,7 @@ fn training_leaves_a_run_that_evaluates_and_predicts() {
     let image = image.to_string_lossy();
     succeed(&["predict", &workshop.at("runs/one"), &image, "-o", &workshop.at("drawn"), "--threshold", "0"]);
     let predictions: Value = serde_json::from_str(&read(workshop.path("drawn/predictions.json"))).unwrap();
-    let detections = predictions[0]["seen"].as_array().unwrap();
+    let detections = predictions[0]["predictions"].as_array().unwrap();
     assert!(!detections.is_empty());
     assert!(detections.iter().all(|found| ["x", "y", "width", "height"].iter().all(|name| found[*name].is_number())));
     assert!(std::path::Path::new(predictions[0]["picture"].as_str().unwrap()).is_file());

@@ -54,9 +54,9 @@ fn an_exported_file_predicts_what_the_run_does() {
         succeed(&["export", &run, "-o", &file, "--input", "nhwc", "--no-latency"]);
         let predict = |subject: &str| json(&succeed(&["predict", subject, &image, "--threshold", "0.05"]));
         let (ours, theirs) = (predict(&run), predict(&file));
-        let seen = |predictions: &Value| predictions[0]["seen"].as_array().expect("a list").len();
+        let seen = |predictions: &Value| predictions[0]["predictions"].as_array().expect("a list").len();
         assert_eq!(seen(&ours), seen(&theirs), "{task}: {ours} {theirs}");
-        assert_eq!(ours[0]["seen"][0]["name"], theirs[0]["seen"][0]["name"], "{task}");
+        assert_eq!(ours[0]["predictions"][0]["name"], theirs[0]["predictions"][0]["name"], "{task}");
     }
 }
 

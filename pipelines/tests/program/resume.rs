@@ -168,7 +168,7 @@ fn signals_save_the_run_and_are_told_by_the_exit_status() {
     }
     let resumed = output(&mut resume(&workshop, "signalled"));
     let errors = String::from_utf8_lossy(&resumed.stderr);
-    assert!(resumed.status.success() && errors.contains("going on after step"), "{errors}");
+    assert!(resumed.status.success() && errors.contains("resuming after step"), "{errors}");
     same_end(&workshop, "whole", "signalled");
 }
 
@@ -241,7 +241,7 @@ fn a_damaged_checkpoint_costs_the_way_from_the_one_before() {
     let damages: [Damage; 4] = [
         ("altered", |checkpoint| alter(&checkpoint.join("weights.safetensors")), "its SHA-256 differs"),
         ("cut", |checkpoint| cut(&checkpoint.join("optimizer.safetensors")), "bytes instead of"),
-        ("gone", |checkpoint| fs::remove_file(checkpoint.join("state.json")).expect("it goes"), "cannot be read"),
+        ("gone", |checkpoint| fs::remove_file(checkpoint.join("state.json")).expect("it goes"), "cannot read"),
         ("unlisted", |checkpoint| cut(&checkpoint.join("manifest.json")), "manifest.json is damaged"),
     ];
     for (name, damage, words) in damages {
@@ -262,7 +262,7 @@ fn a_damaged_checkpoint_costs_the_way_from_the_one_before() {
         alter(&run.join("checkpoints").join(name).join("weights.safetensors"));
     }
     let errors = fail(&["train", "--resume", &workshop.at("runs/altered")], 1);
-    assert!(errors.contains("no checkpoint is whole: ") && errors.contains("SHA-256"), "{errors}");
+    assert!(errors.contains("no checkpoint is intact: ") && errors.contains("SHA-256"), "{errors}");
     let errors = fail(&["eval", &workshop.at("runs/altered")], 1);
     assert!(errors.contains("SHA-256"), "{errors}");
 }

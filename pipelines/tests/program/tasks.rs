@@ -141,7 +141,7 @@ fn whole_way(workshop: &Workshop, configuration: &str, metric: &str) -> Value {
     succeed(&["predict", &run, &image, "-o", &workshop.at("drawn"), "--threshold", "0"]);
     let predictions = json(&read(workshop.path("drawn/predictions.json")));
     assert!(std::path::Path::new(predictions[0]["picture"].as_str().unwrap()).is_file());
-    assert!(!predictions[0]["seen"].as_array().unwrap().is_empty());
+    assert!(!predictions[0]["predictions"].as_array().unwrap().is_empty());
     predictions
 }
 
@@ -149,7 +149,7 @@ fn whole_way(workshop: &Workshop, configuration: &str, metric: &str) -> Value {
 fn a_classifier_goes_the_whole_way() {
     let workshop = Workshop::with_folders();
     let predictions = whole_way(&workshop, &classify(&workshop), "top-1 accuracy");
-    let score = predictions[0]["seen"][0]["score"].as_f64().unwrap();
+    let score = predictions[0]["predictions"][0]["score"].as_f64().unwrap();
     assert!((0.2..=1.0).contains(&score), "{predictions}");
     let csv = read(workshop.path("runs/one/predictions.csv"));
     assert!(csv.starts_with("image,"), "{csv}");

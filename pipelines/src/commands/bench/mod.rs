@@ -2,7 +2,6 @@
 
 mod analyze;
 mod model;
-mod profile;
 mod published;
 
 use backbone::{Form, Variant};
@@ -14,19 +13,19 @@ use std::time::Duration;
 use tch::Device;
 use tch_ext::system;
 
-use super::{for_task, output, to_json};
 use crate::cli::BenchArgs;
 use crate::config::ConfigFile;
-use crate::console::{self, Output, Progress, Table};
-use crate::device;
-use crate::engine::{Engine, prepare, random_images};
-use crate::environment::Machine;
+use crate::console::{self, Progress, Table};
 use crate::export::{CardInput, Shipment};
 use crate::failure::Failure;
-use crate::latency::{self, Latency, Run, measure_by_turns};
-use crate::network::Network;
-use crate::run_folder::write_whole;
-use crate::task::Task;
+use crate::files;
+use crate::measure::{Engine, prepare, random_images};
+use crate::measure::{Latency, Profile, Run, latency, measure_by_turns, profile};
+use crate::model::Network;
+use crate::model::device;
+use crate::report::{self, Tables};
+use crate::run::Machine;
+use crate::task::{Task, for_task};
 use model::{Model, Named};
 
 pub(super) fn run(args: &BenchArgs) -> Result<(), Failure> {
@@ -46,14 +45,10 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), Failure> {
         ));
     }
     if let Some(folder) = &args.output {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| Failure::failed(format!("{} cannot be made: {error}", folder.display())))?;
+        files::create_folder(folder)?;
         result.write(folder)?;
     }
-    match output(args.json) {
-        Output::Json => console::data(&to_json(&result)?),
-        Output::Text => console::data(&result.tables().iter().map(Table::render).collect::<Vec<_>>().join("\n")),
-    }
+    report::print(&result, args.json)
 }
 
 /// What is printed.
@@ -64,7 +59,7 @@ struct BenchReport {
     method: String,
     rows: Vec<Row>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    profiles: Vec<profile::Profile>,
+    profiles: Vec<Profile>,
     /// As the paper has them; nothing of this was measured here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     published: Vec<published::Published>,
@@ -104,7 +99,7 @@ fn bench(args: &BenchArgs, device: Device, machine: Machine) -> Result<BenchRepo
             let model: Model<T> = named.model(args, device)?;
             report.rows.extend(rows(&named.name, &model, &args.engines(device)?, args)?);
             if args.profile {
-                report.profiles.push(profile::of(&named.name, &model, args.batch)?);
+                report.profiles.push(profile(&named.name, &model.task, &model.forms, model.size, args.batch)?);
             }
         });
     }
@@ -207,16 +202,6 @@ impl BenchReport {
         self.rows.iter().chain(self.study.iter().flat_map(|study| &study.variants))
     }
 
-    fn tables(&self) -> Vec<Table> {
-        let mut tables = vec![self.measured()];
-        tables.extend(self.study.iter().flat_map(analyze::Study::tables));
-        tables.extend(self.profiles.iter().map(profile::Profile::table));
-        if !self.published.is_empty() {
-            tables.push(published::table(&self.published));
-        }
-        tables
-    }
-
     fn measured(&self) -> Table {
         let batch = self.rows().next().map_or(1, |row| row.batch);
         let title = format!("{}\nbatches of {batch}; {}", self.machine, self.method);
@@ -236,7 +221,7 @@ impl BenchReport {
 
     /// Writes `bench.json`, `bench.csv` and the study's figures.
     fn write(&self, folder: &Path) -> Result<(), Failure> {
-        write_whole(&folder.join("bench.json"), to_json(self)?.as_bytes())?;
+        files::write(&folder.join("bench.json"), report::json(self)?.as_bytes())?;
         let mut csv = String::from("model,engine,batch,height,width,parameters,multiply_adds,median_ms,p5_ms,p95_ms,");
         csv.push_str("minimum_ms,runs,images_per_second\n");
         for row in self.rows() {
@@ -248,7 +233,19 @@ impl BenchReport {
                 row.engine, row.batch, row.parameters, row.macs, row.images_per_second
             ));
         }
-        write_whole(&folder.join("bench.csv"), csv.as_bytes())?;
+        files::write(&folder.join("bench.csv"), csv.as_bytes())?;
         self.study.iter().try_for_each(|study| study.write(folder))
+    }
+}
+
+impl Tables for BenchReport {
+    fn tables(&self) -> Vec<Table> {
+        let mut tables = vec![self.measured()];
+        tables.extend(self.study.iter().flat_map(analyze::Study::tables));
+        tables.extend(self.profiles.iter().map(Profile::table));
+        if !self.published.is_empty() {
+            tables.push(published::table(&self.published));
+        }
+        tables
     }
 }

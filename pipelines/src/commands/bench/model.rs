@@ -7,12 +7,11 @@ use std::path::Path;
 use tch::Device;
 
 use crate::cli::BenchArgs;
-use crate::commands::classes_of;
-use crate::commands::subject::Subject;
 use crate::config::{Config, ConfigFile, TaskKind};
-use crate::engine::Forms;
 use crate::failure::Failure;
-use crate::network::Network;
+use crate::measure::Forms;
+use crate::model::{Network, classes_of};
+use crate::run::Subject;
 use crate::task::Task;
 
 /// Outputs of the published classifiers, and their input's side.

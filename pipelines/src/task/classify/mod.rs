@@ -17,11 +17,12 @@ use std::sync::Arc;
 use tch::{Device, Kind, Tensor, nn};
 
 use super::{
-    Body, Data, Loss, Nothing, OnnxGraph, Port, RenderOptions, Seen, Shipped, Task, differing_classes, foreign_outputs,
+    Body, Data, Loss, Nothing, OnnxGraph, Port, RenderOptions, Shipped, Task, differing_classes, foreign_outputs,
     relative_difference, sentences, splits, write_picture,
 };
 use crate::config::{Config, DataConfig, ImageSize, Keys, TaskKind};
 use crate::failure::Failure;
+use crate::report::ImagePredictions;
 pub use data::ClassificationSource;
 pub use scoring::ClassifyScorer;
 
@@ -79,7 +80,7 @@ impl Task for Classify {
     // Names of classifiers are those of the published files.
     const KIND: TaskKind = TaskKind::Classify;
     const BACKBONE: &'static str = "";
-    const SEEN: &'static [&'static str] = &["id", "name", "score"];
+    const COLUMNS: &'static [&'static str] = &["id", "name", "score"];
 
     fn new(config: &Config<ClassifyKeys>, classes: &[Class]) -> Result<Self, Failure> {
         config.head.validate().map_err(|error| Failure::usage(format!("head: {error}")))?;
@@ -256,7 +257,7 @@ impl Task for Classify {
         _: &ClassificationSample,
         picture: &Image,
         options: &RenderOptions,
-    ) -> Result<Seen, Failure> {
+    ) -> Result<ImagePredictions, Failure> {
         let probabilities = Tensor::from_slice(logits).softmax(-1, Kind::Double);
         let (scores, ids) = probabilities.topk((self.classes.len() as i64).min(SHOWN), -1, true, true);
         let scores = Vec::<f64>::try_from(scores).map_err(Failure::failed)?;
@@ -264,8 +265,8 @@ impl Task for Classify {
         let named = ids.iter().map(|id| &self.classes[*id as usize]).zip(scores);
         let shown: Vec<(&Class, f64)> = named.filter(|(_, score)| *score >= options.threshold).collect();
         let picture = options.picture.as_ref().map(|place| drawn(place, picture, &shown)).transpose()?;
-        let found = shown.iter().map(|(class, score)| vec![json!(class.id), json!(class.name), json!(score)]).collect();
-        Ok(Seen { picture, mask: None, found })
+        let rows = shown.iter().map(|(class, score)| vec![json!(class.id), json!(class.name), json!(score)]).collect();
+        Ok(ImagePredictions { picture, mask: None, rows })
     }
 }
 

@@ -18,11 +18,11 @@ use std::sync::Arc;
 use tch::{Tensor, nn};
 
 use super::{
-    Body, Data, Loss, OnnxGraph, RenderOptions, Seen, Shipped, Task, differing_classes, sentences, splits,
-    write_picture,
+    Body, Data, Loss, OnnxGraph, RenderOptions, Shipped, Task, differing_classes, sentences, splits, write_picture,
 };
 use crate::config::{Config, DataConfig, ImageSize, Keys, TaskKind};
 use crate::failure::Failure;
+use crate::report::ImagePredictions;
 pub use data::DetectionSource;
 pub use scoring::DetectScorer;
 
@@ -70,7 +70,7 @@ impl Task for Detect {
 
     const KIND: TaskKind = TaskKind::Detect;
     const BACKBONE: &'static str = BACKBONE;
-    const SEEN: &'static [&'static str] = &["id", "name", "score", "x", "y", "width", "height"];
+    const COLUMNS: &'static [&'static str] = &["id", "name", "score", "x", "y", "width", "height"];
 
     fn new(config: &Config<DetectKeys>, classes: &[Class]) -> Result<Self, Failure> {
         config.head.validate().map_err(|error| Failure::usage(format!("head: {error}")))?;
@@ -260,7 +260,7 @@ impl Task for Detect {
         sample: &DetectionSample,
         picture: &Image,
         options: &RenderOptions,
-    ) -> Result<Seen, Failure> {
+    ) -> Result<ImagePredictions, Failure> {
         let shown: Vec<Found> = self
             .in_original_pixels(found, sample)
             .filter(|found| f64::from(found.score) >= options.threshold)
@@ -284,7 +284,7 @@ impl Task for Detect {
             let numbers = std::iter::once(f64::from(found.score)).chain(found.bbox).map(|number| json!(number));
             [json!(class.id), json!(class.name)].into_iter().chain(numbers).collect()
         };
-        Ok(Seen { picture: drawn, mask: None, found: shown.iter().map(row).collect() })
+        Ok(ImagePredictions { picture: drawn, mask: None, rows: shown.iter().map(row).collect() })
     }
 }
 

@@ -6,9 +6,8 @@ use heads::ssdlite::Detections;
 use std::path::Path;
 
 use super::Detect;
-use crate::console::Table;
 use crate::failure::Failure;
-use crate::task::{Report, Scorer, provenance};
+use crate::task::Scorer;
 
 /// Counts detections as COCO does.
 pub struct DetectScorer {
@@ -55,45 +54,6 @@ impl Scorer<Detect> for DetectScorer {
             writer.finish().map_err(Failure::failed)?;
         }
         self.evaluator.finish().map_err(Failure::failed)
-    }
-}
-
-impl Report for CocoReport {
-    const HEADLINE: &'static str = "ap";
-
-    fn headline(&self) -> f64 {
-        self.ap()
-    }
-
-    fn scalars(&self) -> Vec<(&'static str, f64)> {
-        vec![
-            ("ap", self.ap()),
-            ("ap50", self.ap50()),
-            ("ap75", self.ap75()),
-            ("ap_small", self.ap_small()),
-            ("ap_medium", self.ap_medium()),
-            ("ap_large", self.ap_large()),
-            ("ar100", self.ar_100()),
-        ]
-    }
-
-    fn tables(&self) -> Vec<Table> {
-        let number = |value: f64| if value < 0.0 { "-".to_owned() } else { format!("{value:.3}") };
-        let mut twelve = Table::new(provenance(&self.rule, &self.comparable), &["metric", "value"]);
-        twelve.rows = self.rows().map(|row| vec![row.label.to_owned(), number(row.value)]).collect();
-        let mut classes = Table::new("", &["class", "objects", "AP", "AP50", "AP75", "AR100"]);
-        for class in &self.per_class {
-            let cell = |value: Option<f64>| value.map_or("-".to_owned(), number);
-            classes.rows.push(vec![
-                class.name.clone(),
-                class.objects.to_string(),
-                cell(class.ap),
-                cell(class.ap50),
-                cell(class.ap75),
-                cell(class.ar100),
-            ]);
-        }
-        vec![twelve, classes]
     }
 }
 

@@ -18,12 +18,13 @@ use std::sync::Arc;
 use tch::{Device, Kind, Tensor, nn};
 
 use super::{
-    Body, Data, Loss, Nothing, OnnxGraph, RenderOptions, Seen, Shipped, Task, differing_classes, sentences, splits,
+    Body, Data, Loss, Nothing, OnnxGraph, RenderOptions, Shipped, Task, differing_classes, sentences, splits,
     write_picture,
 };
 use crate::config::{Config, DataConfig, ImageSize, Keys, TaskKind};
 use crate::failure::Failure;
-use crate::run_folder::write_whole;
+use crate::files;
+use crate::report::ImagePredictions;
 pub use data::SegmentationSource;
 pub use scoring::SegmentScorer;
 
@@ -88,7 +89,7 @@ impl Task for Segment {
 
     const KIND: TaskKind = TaskKind::Segment;
     const BACKBONE: &'static str = BACKBONE;
-    const SEEN: &'static [&'static str] = &["id", "name", "pixels"];
+    const COLUMNS: &'static [&'static str] = &["id", "name", "pixels"];
 
     fn new(config: &Config<SegmentKeys>, classes: &[Class]) -> Result<Self, Failure> {
         config.head.validate().map_err(|error| Failure::usage(format!("head: {error}")))?;
@@ -301,15 +302,15 @@ impl Task for Segment {
         _: &SegmentationSample,
         picture: &Image,
         options: &RenderOptions,
-    ) -> Result<Seen, Failure> {
+    ) -> Result<ImagePredictions, Failure> {
         let mut counts = vec![0usize; self.classes.len()];
         mask.data.iter().for_each(|&class| counts[usize::from(class)] += 1);
         let bare: &[u8] = if self.classes[0].name == voc::BACKGROUND { &[0] } else { &[] };
         let files = options.picture.as_ref().map(|place| drawn(place, picture, mask, bare)).transpose()?;
         let (picture, mask_file) = files.unzip();
         let known = self.classes.iter().zip(&counts).filter(|(_, count)| **count > 0);
-        let found = known.map(|(class, count)| vec![json!(class.id), json!(class.name), json!(count)]).collect();
-        Ok(Seen { picture, mask: mask_file, found })
+        let rows = known.map(|(class, count)| vec![json!(class.id), json!(class.name), json!(count)]).collect();
+        Ok(ImagePredictions { picture, mask: mask_file, rows })
     }
 }
 
@@ -329,7 +330,7 @@ fn drawn(place: &Path, picture: &Image, mask: &Mask, bare: &[u8]) -> Result<(Pat
     let mut image = picture.clone();
     draw::mask(&mut image, mask, &palette, OPACITY, bare).map_err(Failure::failed)?;
     let file = PathBuf::from(format!("{}.png", place.display()));
-    write_whole(&file, &mask.encode(&palette).map_err(Failure::failed)?)?;
+    files::write(&file, &mask.encode(&palette).map_err(Failure::failed)?)?;
     Ok((write_picture(place, &image)?, file))
 }
 

@@ -13,11 +13,11 @@ use super::model::{Model, Named};
 use super::{BenchReport, Row};
 use crate::cli::BenchArgs;
 use crate::console::{Progress, Table};
-use crate::engine::{Engine, prepare, random_images};
-use crate::environment::Machine;
 use crate::failure::Failure;
-use crate::latency::{self, Latency, Run, measure_by_turns};
-use crate::run_folder::write_whole;
+use crate::files;
+use crate::measure::{Engine, prepare, random_images};
+use crate::measure::{Latency, Run, latency, measure_by_turns};
+use crate::run::Machine;
 use crate::task::classify::Classify;
 use stack::Piece;
 
@@ -184,7 +184,7 @@ impl Study {
                 y: Axis::logarithmic("latency, ms"),
                 series: [Form::Train, Form::Deploy].map(|form| series(form, size)).into(),
             };
-            write_whole(&folder.join(file), plot.svg().as_bytes())?;
+            files::write(&folder.join(file), plot.svg().as_bytes())?;
         }
         let mut csv = String::from("study,name,median_ms,p5_ms,p95_ms,minimum_ms,runs,ratio\n");
         for (study, parts) in [("activation", &self.activations), ("block", &self.blocks), ("branches", &self.branches)]
@@ -200,6 +200,6 @@ impl Study {
             let coefficient = coefficient.map(|value| value.to_string()).unwrap_or_default();
             csv.push_str(&format!("spearman,{of},,,,,{networks},{coefficient}\n"));
         }
-        write_whole(&folder.join("study.csv"), csv.as_bytes())
+        files::write(&folder.join("study.csv"), csv.as_bytes())
     }
 }

@@ -5,9 +5,9 @@
 use tch::{Device, Kind, Tensor};
 use tch_ext::jit::Tracing;
 
-use crate::engine::{random_images, scripted};
 use crate::failure::Failure;
-use crate::latency::Run;
+use crate::measure::Run;
+use crate::measure::{random_images, scripted};
 
 const LAYERS: usize = 30;
 const CHANNELS: i64 = 64;

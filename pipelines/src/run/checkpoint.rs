@@ -14,12 +14,13 @@ use std::time::Duration;
 use tch::Device;
 use tch_ext::rng;
 
+use super::identity::DataIdentity;
 use super::manifest::{MANIFEST, Manifest};
-use super::progress::{Position, Tally};
+use super::position::{Position, Tally};
 use super::shelf::{candidates, name, point, prune, remove, replace};
 use crate::console;
 use crate::failure::Failure;
-use crate::run_folder::{cannot_write, sync_folder, write_whole};
+use crate::files::{self, sync_folder};
 
 const WEIGHTS: &str = "weights.safetensors";
 const EMA: &str = "ema.safetensors";
@@ -49,16 +50,6 @@ pub struct State {
     pub data: DataIdentity,
 }
 
-/// A training set, told from another.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataIdentity {
-    /// How many samples there are.
-    pub samples: usize,
-    /// SHA-256 of the samples' files in their order, as named below the data's root.
-    pub files: String,
-}
-
 /// What a checkpoint is made of.
 pub struct Contents<'a> {
     /// The network's weights and statistics.
@@ -84,7 +75,7 @@ pub struct Checkpoint {
 
 /// The newest whole checkpoint, and what is wrong with newer ones, a sentence each.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct NewestCheckpoint {
     /// The checkpoint.
     pub checkpoint: Option<Checkpoint>,
     /// The damage.
@@ -100,7 +91,7 @@ impl Checkpoint {
     pub fn write(folder: &Path, contents: &Contents<'_>, keep: usize) -> Result<(), Failure> {
         let step = contents.state.position.step;
         let (place, aside) = (folder.join(name(step)), folder.join(format!(".{}.new", name(step))));
-        let failed = |error: io::Error| cannot_write(&place, &error);
+        let failed = |error: io::Error| Failure::cannot("write", &place, &error);
         remove(&aside).map_err(failed)?;
         let written = write_files(&aside, contents).and_then(|()| replace(&aside, &place).map_err(failed));
         if written.is_err() {
@@ -122,9 +113,9 @@ impl Checkpoint {
     ///
     /// # Errors
     /// When the folder cannot be read.
-    pub fn newest(folder: &Path) -> Result<Found, Failure> {
-        let mut found = Found::default();
-        for candidate in candidates(folder).map_err(|error| cannot_read(folder, &error))? {
+    pub fn newest(folder: &Path) -> Result<NewestCheckpoint, Failure> {
+        let mut found = NewestCheckpoint::default();
+        for candidate in candidates(folder).map_err(|error| Failure::cannot("read", folder, &error))? {
             match Self::open(&candidate.path) {
                 Ok(checkpoint) => {
                     found.checkpoint = Some(checkpoint);
@@ -184,7 +175,7 @@ impl Checkpoint {
     pub fn settle(self) -> Result<Self, Failure> {
         let place = self.folder.with_file_name(name(self.state.position.step));
         if self.folder != place {
-            replace(&self.folder, &place).map_err(|error| cannot_write(&place, &error))?;
+            replace(&self.folder, &place).map_err(|error| Failure::cannot("write", &place, &error))?;
         }
         Ok(Self { folder: place, ..self })
     }
@@ -236,7 +227,7 @@ impl Checkpoint {
 
 /// Writes all files, the manifest last.
 fn write_files(folder: &Path, contents: &Contents<'_>) -> Result<(), Failure> {
-    let failed = |error: io::Error| cannot_write(folder, &error);
+    let failed = |error: io::Error| Failure::cannot("write", folder, &error);
     fs::create_dir_all(folder).map_err(failed)?;
     let mut buffers: StateDict =
         contents.optimizer.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
@@ -249,14 +240,14 @@ fn write_files(folder: &Path, contents: &Contents<'_>) -> Result<(), Failure> {
     }
     file::write(&folder.join(OPTIMIZER), &buffers, &file::Text::new())?;
     let state = serde_json::to_string_pretty(contents.state).map_err(Failure::failed)?;
-    write_whole(&folder.join(STATE), state.as_bytes())?;
+    files::write(&folder.join(STATE), state.as_bytes())?;
     let manifest = Manifest::of(folder).map_err(failed)?;
     let manifest = serde_json::to_string_pretty(&manifest).map_err(Failure::failed)?;
-    write_whole(&folder.join(MANIFEST), manifest.as_bytes())
+    files::write(&folder.join(MANIFEST), manifest.as_bytes())
 }
 
 /// The generators that training on `device` draws from.
-pub(super) fn generators(device: Device) -> Vec<Device> {
+pub fn generators(device: Device) -> Vec<Device> {
     if device == Device::Cpu { vec![device] } else { vec![Device::Cpu, device] }
 }
 
@@ -265,8 +256,4 @@ fn generator_key(device: Device) -> String {
         Device::Cpu => format!("{GENERATOR}cpu"),
         _ => format!("{GENERATOR}device"),
     }
-}
-
-fn cannot_read(path: &Path, error: &io::Error) -> Failure {
-    Failure::failed(format!("{} cannot be read: {error}", path.display()))
 }

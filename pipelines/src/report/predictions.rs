@@ -1,20 +1,18 @@
-//! The file of what was seen: JSON, COCO results or CSV, written image by image.
+//! The file of predictions: JSON, COCO results or CSV, written image by image.
 
 use atomic_write_file::AtomicWriteFile;
 use clap::ValueEnum;
 use datasets::inputs::Input;
 use eval::csv_field;
 use serde_json::{Value, json};
-use std::io::{BufWriter, Stdout, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
-use crate::run_folder::cannot_write;
-use crate::task::{Seen, Task};
 
 /// How predictions are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SightingsFormat {
+pub enum PredictionFormat {
     /// One object an image: its file, and what is in it
     Json,
     /// COCO results (detection): one object a box; image_id is the input's name
@@ -23,57 +21,78 @@ pub enum SightingsFormat {
     Csv,
 }
 
-/// A file that grows by an image at a time. In a folder it gets its name when it is whole.
-pub(super) struct Sightings {
-    format: SightingsFormat,
+/// What a network predicts for one image.
+#[derive(Debug, Default)]
+pub struct ImagePredictions {
+    /// The picture with the predictions drawn on it.
+    pub picture: Option<PathBuf>,
+    /// The predicted mask.
+    pub mask: Option<PathBuf>,
+    /// A row of the task's columns for each class or box.
+    pub rows: Vec<Vec<Value>>,
+}
+
+/// A file of predictions that grows image by image. In a folder it gets its name when it is complete.
+pub struct PredictionFile {
+    format: PredictionFormat,
     columns: &'static [&'static str],
     out: Out,
     entries: usize,
 }
 
 enum Out {
-    Screen(BufWriter<Stdout>),
+    Stdout(BufWriter<std::io::Stdout>),
     File(PathBuf, BufWriter<AtomicWriteFile>),
 }
 
-impl Sightings {
-    /// A file in `folder`, or standard output where there is none.
-    pub fn create<T: Task>(folder: Option<&Path>, format: SightingsFormat) -> Result<Self, Failure> {
-        if format == SightingsFormat::Coco && !T::SEEN.contains(&"x") {
+impl PredictionFile {
+    /// A file in `folder`, or standard output without one; `columns` are those of the task.
+    ///
+    /// # Errors
+    /// When the file cannot be created, or the task has no boxes for COCO results.
+    pub fn create(
+        folder: Option<&Path>,
+        format: PredictionFormat,
+        columns: &'static [&'static str],
+    ) -> Result<Self, Failure> {
+        if format == PredictionFormat::Coco && !columns.contains(&"x") {
             return Err(Failure::usage("COCO results are for detections").hint("Use --format json or csv."));
         }
-        let ending = if format == SightingsFormat::Csv { "csv" } else { "json" };
+        let ending = if format == PredictionFormat::Csv { "csv" } else { "json" };
         let out = match folder.map(|folder| folder.join(format!("predictions.{ending}"))) {
             Some(path) => {
-                let file = AtomicWriteFile::open(&path).map_err(|error| cannot_write(&path, &error))?;
+                let file = AtomicWriteFile::open(&path).map_err(|error| Failure::cannot("write", &path, &error))?;
                 Out::File(path, BufWriter::new(file))
             }
-            None => Out::Screen(BufWriter::new(std::io::stdout())),
+            None => Out::Stdout(BufWriter::new(std::io::stdout())),
         };
-        let mut sightings = Self { format, columns: T::SEEN, out, entries: 0 };
+        let mut file = Self { format, columns, out, entries: 0 };
         match format {
-            SightingsFormat::Csv => sightings.line(&format!("file,frame,{}", T::SEEN.join(",")))?,
-            SightingsFormat::Json | SightingsFormat::Coco => sightings.write("[")?,
+            PredictionFormat::Csv => file.line(&format!("file,frame,{}", columns.join(",")))?,
+            PredictionFormat::Json | PredictionFormat::Coco => file.write("[")?,
         }
-        Ok(sightings)
+        Ok(file)
     }
 
-    /// Adds what was seen in an image.
-    pub fn add(&mut self, input: &Input, seen: Seen) -> Result<(), Failure> {
+    /// Adds the predictions for an image.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn add(&mut self, input: &Input, predictions: ImagePredictions) -> Result<(), Failure> {
         match self.format {
-            SightingsFormat::Json => {
+            PredictionFormat::Json => {
                 let frame = input.frame.as_ref().map(|frame| json!({ "index": frame.index, "seconds": frame.seconds }));
                 let mut entry = json!({ "file": input.path, "name": input.name });
-                let parts = [("frame", frame), ("picture", seen.picture.map(|path| json!(path)))];
-                for (key, value) in parts.into_iter().chain([("mask", seen.mask.map(|path| json!(path)))]) {
+                let parts = [("frame", frame), ("picture", predictions.picture.map(|path| json!(path)))];
+                for (key, value) in parts.into_iter().chain([("mask", predictions.mask.map(|path| json!(path)))]) {
                     if let Some(value) = value {
                         entry[key] = value;
                     }
                 }
-                entry["seen"] = seen.found.into_iter().map(|row| self.object(row)).collect();
+                entry["predictions"] = predictions.rows.into_iter().map(|row| self.object(row)).collect();
                 self.entry(&entry)
             }
-            SightingsFormat::Coco => seen.found.into_iter().try_for_each(|row| {
+            PredictionFormat::Coco => predictions.rows.into_iter().try_for_each(|row| {
                 let object = self.object(row);
                 let entry = json!({
                     "image_id": input.name,
@@ -83,7 +102,7 @@ impl Sightings {
                 });
                 self.entry(&entry)
             }),
-            SightingsFormat::Csv => seen.found.into_iter().try_for_each(|row| {
+            PredictionFormat::Csv => predictions.rows.into_iter().try_for_each(|row| {
                 let frame = input.frame.as_ref().map(|frame| frame.index.to_string()).unwrap_or_default();
                 let cells = row.iter().map(|cell| match cell {
                     Value::String(text) => csv_field(text).into_owned(),
@@ -95,18 +114,21 @@ impl Sightings {
         }
     }
 
-    /// The file is whole.
+    /// Completes the file.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
     pub fn finish(mut self) -> Result<(), Failure> {
-        if self.format != SightingsFormat::Csv {
+        if self.format != PredictionFormat::Csv {
             self.write("\n]\n")?;
         }
         match self.out {
-            Out::Screen(mut out) => shown(out.flush()),
+            Out::Stdout(mut out) => to_stdout(out.flush()),
             Out::File(path, out) => out
                 .into_inner()
                 .map_err(std::io::IntoInnerError::into_error)
                 .and_then(AtomicWriteFile::commit)
-                .map_err(|error| cannot_write(&path, &error)),
+                .map_err(|error| Failure::cannot("write", &path, &error)),
         }
     }
 
@@ -126,17 +148,19 @@ impl Sightings {
 
     fn write(&mut self, text: &str) -> Result<(), Failure> {
         match &mut self.out {
-            Out::Screen(out) => shown(out.write_all(text.as_bytes())),
-            Out::File(path, out) => out.write_all(text.as_bytes()).map_err(|error| cannot_write(path, &error)),
+            Out::Stdout(out) => to_stdout(out.write_all(text.as_bytes())),
+            Out::File(path, out) => {
+                out.write_all(text.as_bytes()).map_err(|error| Failure::cannot("write", path, &error))
+            }
         }
     }
 }
 
 /// A reader of standard output that went away is not an error.
-fn shown(written: std::io::Result<()>) -> Result<(), Failure> {
+fn to_stdout(written: std::io::Result<()>) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::failed(format!("standard output cannot be written: {error}")))
+            Err(Failure::failed(format!("cannot write standard output: {error}")))
         }
         _ => Ok(()),
     }

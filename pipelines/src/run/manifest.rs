@@ -1,4 +1,4 @@
-//! What the files of a checkpoint are to be, so that a torn or altered one is known.
+//! Length and hash of each file of a checkpoint, so that a damaged one is detected.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -44,7 +44,7 @@ impl Manifest {
     /// When it is missing or damaged.
     pub fn read(folder: &Path) -> Result<Self, String> {
         let path = folder.join(MANIFEST);
-        let text = fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+        let text = fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
         serde_json::from_str(&text).map_err(|error| format!("{} is damaged: {error}", path.display()))
     }
 
@@ -55,12 +55,11 @@ impl Manifest {
     pub fn check(&self, folder: &Path) -> Result<(), String> {
         for (name, expected) in &self.files {
             let path = folder.join(name);
-            let length =
-                fs::metadata(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?.len();
+            let length = fs::metadata(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?.len();
             if length != expected.bytes {
                 return Err(format!("{} has {length} bytes instead of {}", path.display(), expected.bytes));
             }
-            let found = Facts::of(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+            let found = Facts::of(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
             if found != *expected {
                 return Err(format!("{} is not what was written: its SHA-256 differs", path.display()));
             }
@@ -110,6 +109,6 @@ mod tests {
         fs::write(&path, b"ab").unwrap();
         assert!(manifest.check(folder.path()).unwrap_err().contains("2 bytes instead of 3"));
         fs::remove_file(&path).unwrap();
-        assert!(manifest.check(folder.path()).unwrap_err().contains("cannot be read"));
+        assert!(manifest.check(folder.path()).unwrap_err().contains("cannot read"));
     }
 }

@@ -1,4 +1,13 @@
 //! The evaluation stage: a network over a set of samples, scored.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | here | one pass over a set |
+//! | [`judge`] | accuracy with cost, as `train` and `eval` report it |
+//! | [`results`] | a row of results for each network, as CSV |
+
+mod judge;
+pub mod results;
 
 use datasets::{Loader, LoaderOptions, Skipped};
 use std::path::Path;
@@ -7,27 +16,28 @@ use std::sync::Arc;
 use crate::console::{self, Progress};
 use crate::failure::Failure;
 use crate::interruption::Interruption;
-use crate::predictor::Predictor;
+use crate::model::Predictor;
 use crate::task::{Data, Scorer, Task};
+pub use judge::{Evaluated, Judging};
 
 /// How an evaluation runs.
 #[derive(Default)]
 pub struct EvaluateOptions<'a> {
     /// How samples are read. The order is the set's, and the task may take fewer at a time.
     pub loader: LoaderOptions,
-    /// The folder that predictions go to; nothing is written without it.
+    /// The folder for predictions; nothing is written without it.
     pub predictions: Option<&'a Path>,
-    /// What may ask the evaluation to end.
+    /// What can interrupt the evaluation.
     pub interruption: Option<&'a Interruption>,
 }
 
-/// What a task's evaluation says.
+/// The report of a task.
 pub type ReportOf<T> = <<T as Task>::Scorer as Scorer<T>>::Report;
 
-/// Runs `predictor` over `data` once and scores it. Memory grows with the predictions alone.
+/// Runs `predictor` over `data` once and scores it. Memory grows with the predictions only.
 ///
 /// # Errors
-/// When a sample cannot be read, libtorch fails, or a signal asks for the end.
+/// When a sample cannot be read, libtorch fails, or a signal interrupts it.
 pub fn evaluate<T: Task>(
     task: &T,
     predictor: &dyn Predictor<T>,
@@ -44,21 +54,21 @@ pub fn evaluate<T: Task>(
     for batch in &mut batches {
         let batch = batch?;
         options.interruption.map_or(Ok(()), Interruption::check)?;
-        skipped += tell_skipped(&batch.skipped);
+        skipped += warn_skipped(&batch.skipped);
         let predictions = predictor.predict(task, &batch.samples)?;
         scorer.add(task, &predictions, &batch.samples)?;
         progress.advance(1, String::new);
     }
     progress.finish();
-    skipped += tell_skipped(batches.skipped_at_end());
+    skipped += warn_skipped(batches.skipped_at_end());
     if skipped > 0 {
         console::warning(format!("{skipped} images could not be read; they count as images without predictions"));
     }
     scorer.finish()
 }
 
-/// Says which samples were skipped and why; how many there were.
-pub fn tell_skipped(skipped: &[Skipped]) -> usize {
+/// Warns of each skipped sample with its reason; returns how many there are.
+pub fn warn_skipped(skipped: &[Skipped]) -> usize {
     for sample in skipped {
         console::warning(format!("skipped: {}", sample.reason));
     }

@@ -5,9 +5,9 @@ use tch::{Device, Kind, Tensor};
 use tch_ext::autocast::Autocast;
 use tch_ext::jit::{Module, Tracing};
 
+use super::Network;
 use crate::config::Precision;
 use crate::failure::Failure;
-use crate::network::Network;
 use crate::task::Task;
 
 /// Records what the network computes for images like `images` (`[N, 3, H, W]`, normalised): one method `forward`, whose

@@ -7,11 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 use tch::Tensor;
 
-use crate::batch::Normalizer;
+use super::Network;
+use super::Normalizer;
 use crate::config::{BackboneConfig, Config, Initialization};
 use crate::console;
 use crate::failure::Failure;
-use crate::network::Network;
 use crate::task::{Data, Task};
 
 /// Loads `backbone.weights` into `network`, and a classifier that fits beside it; says what was loaded.
@@ -130,13 +130,4 @@ pub fn calibrate<T: Task>(
     });
     backbone::init::calibrate(T::backbone(&network.model), batches);
     failure.map_or(Ok(()), Err)
-}
-
-/// Lays all weights of convolutions channels-last in memory.
-///
-/// # Errors
-/// When libtorch fails.
-pub fn lay_channels_last<T: Task>(network: &Network<T>) -> Result<(), Failure> {
-    let weights: Vec<_> = network.state().into_values().filter(|tensor| tensor.dim() == 4).collect();
-    tch_ext::convert_channels_last(&weights).map_err(Failure::failed)
 }

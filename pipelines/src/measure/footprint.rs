@@ -4,14 +4,16 @@ use backbone::{Cost, Form};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;
-use tch::{Device, Tensor};
+use tch::Device;
 
-use crate::console::{self, Table};
-use crate::engine::{Engine, Forms, prepare, random_images};
-use crate::environment::Machine;
+use super::{Engine, Forms, prepare, random_images};
+use super::{Latency, Run, latency, measure_by_turns};
+use crate::console::Table;
 use crate::failure::Failure;
-use crate::latency::{self, Latency, Run, measure_by_turns};
-use crate::network::Network;
+use crate::files;
+use crate::model::Network;
+use crate::report::Tables;
+use crate::run::Machine;
 use crate::task::Task;
 
 /// What a network costs for one image.
@@ -20,9 +22,9 @@ pub struct Footprint {
     /// Height and width of the input.
     pub size: [i64; 2],
     /// As trained.
-    pub train: Weight,
+    pub train: FormCost,
     /// As deployed.
-    pub deploy: Weight,
+    pub deploy: FormCost,
     /// Of the file of weights.
     pub file_bytes: u64,
     /// How long it takes here, where that was measured.
@@ -31,7 +33,7 @@ pub struct Footprint {
 
 /// A network in one form.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Weight {
+pub struct FormCost {
     /// Trainable parameters.
     pub parameters: i64,
     /// Multiply-adds.
@@ -66,7 +68,8 @@ impl Footprint {
         let latency = device.map(|device| {
             let images = random_images(1, size, device);
             let engines = ENGINES.into_iter().filter(|engine| engine.runs_on(device));
-            let runs = engines.filter_map(|engine| prepared(engine, task, &forms, &images));
+            // An engine that cannot take the network is left out; `bench --engines` says why.
+            let runs = engines.filter_map(|engine| Some((engine.name(), prepare(engine, task, &forms, &images).ok()?)));
             Timing::of(runs.collect(), device)
         });
         Self::with(task, &forms, size, file, latency.transpose()?)
@@ -94,11 +97,8 @@ impl Footprint {
         file: &Path,
         latency: Option<Timing>,
     ) -> Result<Self, Failure> {
-        let weight = |form| Weight::from(&task.cost(&forms.form(form).model, form));
-        let file_bytes = std::fs::metadata(file)
-            .map_err(|error| Failure::failed(format!("{} cannot be read: {error}", file.display())))?
-            .len();
-        Ok(Self { size, train: weight(Form::Train), deploy: weight(Form::Deploy), file_bytes, latency })
+        let cost = |form| FormCost::from(&task.cost(&forms.form(form).model, form));
+        Ok(Self { size, train: cost(Form::Train), deploy: cost(Form::Deploy), file_bytes: files::size(file)?, latency })
     }
 
     /// The median time of a single image by that engine, where it was measured.
@@ -106,13 +106,14 @@ impl Footprint {
         let engines = &self.latency.as_ref()?.engines;
         engines.iter().find(|(measured, _)| *measured == engine.name()).map(|(_, latency)| latency.median)
     }
+}
 
-    /// What a person sees.
-    pub fn tables(&self) -> Vec<Table> {
+impl Tables for Footprint {
+    fn tables(&self) -> Vec<Table> {
         let [height, width] = self.size;
         let title = format!("Input {height}x{width}; file {:.2} MB", self.file_bytes as f64 / 1e6);
         let mut weights = Table::new(title, &["form", "parameters", "multiply-adds"]);
-        for (form, Weight { parameters, macs }) in [("train", self.train), ("deploy", self.deploy)] {
+        for (form, FormCost { parameters, macs }) in [("train", self.train), ("deploy", self.deploy)] {
             weights.rows.push(vec![form.to_owned(), parameters.to_string(), macs.to_string()]);
         }
         let mut tables = vec![weights];
@@ -132,24 +133,7 @@ impl Footprint {
     }
 }
 
-/// A run by that engine; one that cannot take the network is left out of a report, and said. (oneDNN's compiler takes some shapes
-/// and then fails on them.)
-pub fn prepared<'a, T: Task>(
-    engine: Engine,
-    task: &'a T,
-    forms: &'a Forms<T>,
-    images: &Tensor,
-) -> Option<(String, Run<'a>)> {
-    match prepare(engine, task, forms, images) {
-        Ok(run) => Some((engine.name(), run)),
-        Err(failure) => {
-            console::warning(format!("the engine {} is left out: {failure}", engine.name()));
-            None
-        }
-    }
-}
-
-impl From<&Cost> for Weight {
+impl From<&Cost> for FormCost {
     fn from(cost: &Cost) -> Self {
         Self { parameters: cost.parameters(), macs: cost.macs() }
     }

@@ -6,7 +6,7 @@ use std::process::Command;
 use tch::{Cuda, Device};
 use tch_ext::system;
 
-use crate::device;
+use crate::model::device;
 
 /// Versions, device, revision and command line of a run.
 #[derive(Debug, Serialize)]

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::run_folder::sync_folder;
+use crate::files::sync_folder;
 
 /// What a checkpoint's folder is called.
 pub(super) fn name(step: u64) -> String {

@@ -1,14 +1,13 @@
 //! Where the time of a network goes, layer by layer.
 
-use backbone::profile::{self, Times};
+use backbone::profile::{Times, record};
 use backbone::{CostRow, Form, Mode};
 use serde::Serialize;
 use std::time::Instant;
 use tch::Device;
 
-use super::model::Model;
+use super::{Forms, random_images};
 use crate::console::Table;
-use crate::engine::random_images;
 use crate::failure::Failure;
 use crate::task::Task;
 
@@ -18,7 +17,7 @@ const RUNS: usize = 21;
 
 /// Where the time of a network in deploy form goes.
 #[derive(Serialize)]
-pub(super) struct Profile {
+pub struct Profile {
     model: String,
     /// Median of the whole, recorded runs.
     total_ms: f64,
@@ -38,23 +37,32 @@ struct Layer {
     bytes: i64,
 }
 
-/// Profiles the deploy form, operation by operation, on the CPU.
-pub(super) fn of<T: Task>(name: &str, model: &Model<T>, batch: i64) -> Result<Profile, Failure> {
-    let network = model.forms.form(Form::Deploy);
+/// Profiles the deploy form on `batch` images of `size` (height, width), operation by operation, on the CPU.
+///
+/// # Errors
+/// When the network is not on the CPU, or does not take the images.
+pub fn profile<T: Task>(
+    name: &str,
+    task: &T,
+    forms: &Forms<T>,
+    size: [i64; 2],
+    batch: i64,
+) -> Result<Profile, Failure> {
+    let network = forms.form(Form::Deploy);
     if network.device() != Device::Cpu {
         return Err(Failure::usage("--profile measures on a CPU").hint("Add --device cpu."));
     }
-    let images = random_images(batch, model.size, Device::Cpu);
-    let forward = || tch::no_grad(|| model.task.forward(&network.model, &images, Mode::Eval)).map(|_| ());
+    let images = random_images(batch, size, Device::Cpu);
+    let forward = || tch::no_grad(|| task.forward(&network.model, &images, Mode::Eval)).map(|_| ());
     (0..WARM_UP).try_for_each(|_| forward())?;
     let mut runs: Vec<(f64, Times)> = Vec::new();
     for _ in 0..RUNS {
         let begun = Instant::now();
-        let (done, times) = profile::record(forward);
+        let (done, times) = record(forward);
         done?;
         runs.push((begun.elapsed().as_secs_f64() * 1e3, times));
     }
-    let rows = model.task.cost(&network.model, Form::Deploy).rows;
+    let rows = task.cost(&network.model, Form::Deploy).rows;
     let layers: Vec<Layer> = rows.iter().map(|row| layer(row, &rows, &runs, batch)).collect();
     let total_ms = median(runs.iter().map(|(whole, _)| *whole).collect());
     let accounted: f64 = layers.iter().map(|layer| layer.ms).sum();
@@ -86,7 +94,8 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 impl Profile {
-    pub(super) fn table(&self) -> Table {
+    /// The layers with their shares.
+    pub fn table(&self) -> Table {
         let title = format!(
             "{}: deploy form, operation by operation, {:.2} ms; medians of {RUNS} runs. Bytes are weights and outputs in fp32",
             self.model, self.total_ms

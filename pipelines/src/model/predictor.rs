@@ -2,11 +2,11 @@
 
 use backbone::Mode;
 
-use crate::batch::Normalizer;
+use super::Network;
+use super::Normalizer;
+use super::precision;
 use crate::config::Precision;
 use crate::failure::Failure;
-use crate::network::Network;
-use crate::precision;
 use crate::task::Task;
 
 /// Says what is in the images of a batch.

@@ -7,9 +7,9 @@ use tch_ext::jit::{LiteModule, Module, extra_files};
 
 use super::onnx::{card_of, to_array, to_tensor};
 use super::{CARD, Card, Format, Input};
-use crate::batch::Normalizer;
 use crate::failure::Failure;
-use crate::predictor::Predictor;
+use crate::model::Normalizer;
+use crate::model::Predictor;
 use crate::task::Task;
 
 /// An exported file, ready to run on the CPU.
@@ -98,7 +98,7 @@ impl Shipment {
 
 impl<T: Task> Predictor<T> for Shipment {
     fn predict(&self, task: &T, batch: &[T::Sample]) -> Result<Vec<T::Prediction>, Failure> {
-        let bytes = crate::batch::stack(batch.iter().map(T::image));
+        let bytes = crate::model::stack(batch.iter().map(T::image));
         let outputs = self.run(&self.input(&bytes))?;
         task.read_shipped(&outputs, self.card.raw, batch)
     }

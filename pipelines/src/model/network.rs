@@ -29,7 +29,7 @@ impl<T: Task> Network<T> {
         Ok(Self { variables, model, form })
     }
 
-    /// Where the weights lie.
+    /// The device of the weights.
     pub fn device(&self) -> Device {
         self.variables.device()
     }
@@ -66,7 +66,16 @@ impl<T: Task> Network<T> {
         Ok(deployed)
     }
 
-    /// Numbers that are trained.
+    /// Stores the weights of all convolutions channels-last.
+    ///
+    /// # Errors
+    /// When libtorch fails.
+    pub fn channels_last(&self) -> Result<(), Failure> {
+        let weights: Vec<_> = self.state().into_values().filter(|tensor| tensor.dim() == 4).collect();
+        tch_ext::convert_channels_last(&weights).map_err(Failure::failed)
+    }
+
+    /// The number of trainable parameters.
     pub fn parameter_count(&self) -> i64 {
         self.parameters().values().map(|tensor| tensor.numel() as i64).sum()
     }

@@ -6,11 +6,11 @@ use serde::Serialize;
 use tch::{Cuda, Device, Kind, Tensor};
 use tch_ext::jit::{LiteModule, Module, set_onednn_fusion};
 
+use super::Run;
 use crate::config::Precision;
 use crate::failure::Failure;
-use crate::latency::Run;
-use crate::network::Network;
-use crate::script::trace;
+use crate::model::Network;
+use crate::model::trace;
 use crate::task::Task;
 
 /// A way to run a network.
@@ -64,8 +64,8 @@ impl<T: Task> Forms<T> {
     pub fn of(task: &T, mut train: Network<T>) -> Result<Self, Failure> {
         train.variables.freeze();
         let deploy = train.deployed(task)?;
-        crate::train::lay_channels_last(&train)?;
-        crate::train::lay_channels_last(&deploy)?;
+        train.channels_last()?;
+        deploy.channels_last()?;
         Ok(Self { train, deploy })
     }
 

@@ -3,16 +3,13 @@
 use backbone::checkpoint::{self, Checkpoint};
 use std::path::{Path, PathBuf};
 
-use super::{run_config, run_weights};
+use super::RunFolder;
 use crate::config::ConfigFile;
 use crate::failure::Failure;
-use crate::run_folder::RunFolder;
-
-/// Where the metadata of our weights keeps the configuration that they were trained with.
-pub(super) const CONFIG: &str = "config";
+use crate::model::CONFIG;
 
 /// What a command is about.
-pub(super) enum Subject {
+pub enum Subject {
     /// A configuration alone.
     Config(ConfigFile),
     /// Weights with the configuration that they were trained with: a run, or a file of ours.
@@ -38,11 +35,11 @@ impl Subject {
     ///
     /// # Errors
     /// When nothing of that name is there, or it cannot be read.
-    pub(super) fn open(name: &str, overrides: &[String]) -> Result<Self, Failure> {
+    pub fn open(name: &str, overrides: &[String]) -> Result<Self, Failure> {
         let path = Path::new(name);
         if path.is_dir() {
             let run = RunFolder::open(path)?;
-            let (config, path) = (run_config(&run, overrides)?, run_weights(&run)?);
+            let (config, path) = (run.configuration(overrides)?, run.best_weights()?);
             let weights = checkpoint::read(&path).map_err(Failure::failed)?;
             return Ok(Self::Trained { path, weights, config });
         }
@@ -60,7 +57,7 @@ impl Subject {
     ///
     /// # Errors
     /// As [`Subject::open`]; a configuration is none of these.
-    pub(super) fn open_weights(name: &str, overrides: &[String]) -> Result<Self, Failure> {
+    pub fn open_weights(name: &str, overrides: &[String]) -> Result<Self, Failure> {
         let path = Path::new(name);
         if path.is_dir() { Self::open(name, overrides) } else { Self::weights(path, overrides) }
     }
@@ -78,7 +75,7 @@ impl Subject {
 }
 
 /// Whether the name is that of a file of weights, going by its ending.
-pub(super) fn holds_weights(path: &Path) -> bool {
+pub fn holds_weights(path: &Path) -> bool {
     let endings = ["safetensors", "pth", "pt", "tar", "bin", "ckpt"];
     path.extension().is_some_and(|ending| endings.iter().any(|known| ending.eq_ignore_ascii_case(known)))
 }

@@ -5,9 +5,9 @@ use tch::{Device, Kind, Tensor};
 use tch_ext::jit::{Module, Tracing};
 
 use super::Input;
-use crate::engine::random_images;
 use crate::failure::Failure;
-use crate::network::Network;
+use crate::measure::random_images;
+use crate::model::Network;
 use crate::task::{Shipped, Task};
 
 /// A module that takes what `input` says and gives what `shipped` says: normalisation, the network recorded on images of

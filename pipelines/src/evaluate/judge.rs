@@ -1,0 +1,78 @@
+//! A network's accuracy together with what it costs.
+
+use datasets::LoaderOptions;
+use std::path::Path;
+use tch::Device;
+
+use super::{EvaluateOptions, ReportOf, evaluate};
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::interruption::Interruption;
+use crate::measure::Footprint;
+use crate::model::{Eager, Network, Normalizer, Predictor};
+use crate::report::{self, WithCost};
+use crate::task::{Data, Task};
+
+/// A network's accuracy, and what it costs.
+pub struct Evaluated<T: Task> {
+    /// The accuracy.
+    pub report: ReportOf<T>,
+    /// The cost.
+    pub footprint: Footprint,
+}
+
+impl<T: Task> Evaluated<T> {
+    /// Writes the report into `folder` where one is given, and prints it.
+    ///
+    /// # Errors
+    /// When a file or standard output cannot be written.
+    pub fn publish(&self, folder: Option<&Path>, as_json: bool) -> Result<(), Failure> {
+        let result = WithCost { report: &self.report, network: Some(&self.footprint) };
+        folder.map_or(Ok(()), |folder| result.write(folder))?;
+        report::print(&result, as_json)
+    }
+}
+
+/// How a network is evaluated for a final report.
+pub struct Judging<'a, T: Task> {
+    /// The task.
+    pub task: &'a T,
+    /// Its configuration.
+    pub config: &'a Config<T::Keys>,
+    /// The folder for predictions and truth.
+    pub folder: Option<&'a Path>,
+    /// What can interrupt the evaluation.
+    pub interruption: Option<&'a Interruption>,
+}
+
+impl<T: Task> Judging<'_, T> {
+    /// The accuracy of any predictor on `data`.
+    ///
+    /// # Errors
+    /// As [`evaluate`].
+    pub fn report(&self, predictor: &dyn Predictor<T>, data: &Data<T::Dataset>) -> Result<ReportOf<T>, Failure> {
+        let loader = LoaderOptions { batch_size: self.config.train.batch_size, ..self.config.data.loader() };
+        let options = EvaluateOptions { loader, predictions: self.folder, interruption: self.interruption };
+        evaluate(self.task, predictor, data, &options)
+    }
+
+    /// Evaluates a network in deploy form, whose weights `file` holds; latency is measured where `latency` is set.
+    ///
+    /// # Errors
+    /// When a sample cannot be read, libtorch fails, or a signal interrupts it.
+    pub fn network(
+        &self,
+        network: &Network<T>,
+        data: &Data<T::Dataset>,
+        file: &Path,
+        latency: bool,
+    ) -> Result<Evaluated<T>, Failure> {
+        let Config { train, data: input, .. } = self.config;
+        let device: Device = network.device();
+        let normalizer = Normalizer::new(&input.normalize, device, train.channels_last);
+        let predictor = Eager { network, normalizer: &normalizer, precision: train.precision };
+        let report = self.report(&predictor, data)?;
+        let footprint = Footprint::of(self.task, input.size.sides(), file, latency.then_some(device))?;
+        Ok(Evaluated { report, footprint })
+    }
+}

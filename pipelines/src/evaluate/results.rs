@@ -1,0 +1,52 @@
+//! Results as CSV: a row for each network, accuracy beside cost.
+
+use eval::csv_field;
+use std::path::Path;
+
+use crate::failure::Failure;
+use crate::files;
+use crate::measure::{Engine, Footprint};
+
+/// The first line of a CSV of results.
+pub const HEADER: &str = "name,task,metric,value,height,width,train_parameters,deploy_parameters,train_multiply_adds,\
+                                 deploy_multiply_adds,file_bytes,train_ms,deploy_ms,script_ms,onednn_ms,machine";
+
+/// A line of such a CSV.
+pub fn csv_row(name: &str, task: &str, metric: &str, value: Option<f64>, footprint: &Footprint) -> String {
+    let Footprint { size: [height, width], train, deploy, file_bytes, latency } = footprint;
+    let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+    let times = [Engine::Train, Engine::Deploy, Engine::Script, Engine::Onednn]
+        .map(|engine| number(footprint.median_ms(engine)));
+    let machine = latency.as_ref().map(|timing| timing.machine.to_string()).unwrap_or_default();
+    format!(
+        "{},{task},{metric},{},{height},{width},{},{},{},{},{file_bytes},{},{}",
+        csv_field(name),
+        number(value),
+        train.parameters,
+        deploy.parameters,
+        train.macs,
+        deploy.macs,
+        times.join(","),
+        csv_field(&machine)
+    )
+}
+
+/// Adds a line to the CSV of results in `folder`, which is made where it is not there.
+pub fn append(folder: &Path, line: &str) -> Result<(), Failure> {
+    let path = folder.join("results.csv");
+    let failed = |error: std::io::Error| Failure::cannot("write", &path, &error);
+    files::create_folder(folder)?;
+    let mut text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => format!("{HEADER}\n"),
+        Err(error) => return Err(failed(error)),
+    };
+    if !text.starts_with(HEADER) {
+        return Err(Failure::failed(format!("{} has other columns than these results", path.display()))
+            .hint("Move it away; a new one is made."));
+    }
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    files::write(&path, format!("{text}{line}\n").as_bytes())
+}

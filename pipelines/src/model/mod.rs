@@ -1,0 +1,26 @@
+//! A network with its weights on a device, and what runs it.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`network`] | a task's model with its variables |
+//! | [`weights`] | files of weights: their metadata, classes and names; a network ready to run |
+//! | [`start`] | first weights of a training |
+//! | [`batch`], [`predictor`] | images to tensors to predictions |
+//! | [`trace`] | a network as TorchScript |
+//! | [`mod@device`], [`precision`] | where and in which precision it computes |
+
+mod batch;
+pub mod device;
+mod network;
+pub mod precision;
+mod predictor;
+mod start;
+mod trace;
+mod weights;
+
+pub use batch::{Normalizer, stack};
+pub use network::Network;
+pub use predictor::{Eager, Predictor};
+pub use start::{calibrate, start_weights};
+pub use trace::trace;
+pub use weights::{CONFIG, LayoutName, bare_metadata, classes_of, deployed, metadata, write_weights};

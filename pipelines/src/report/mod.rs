@@ -1,0 +1,120 @@
+//! Reports: what an evaluation found, as tables, JSON, CSV and figures.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | here | the traits [`Report`] and [`Tables`]; printing and writing them |
+//! | [`classification`], [`coco`], [`segmentation`], [`voc`] | the reports of `eval` |
+//! | [`comparison`] | two sets of predictions compared |
+//! | [`predictions`] | the file of predictions |
+
+mod classification;
+mod coco;
+mod comparison;
+mod predictions;
+mod segmentation;
+mod voc;
+
+use eval::CsvReport;
+use serde::Serialize;
+use std::path::Path;
+
+use crate::console::{self, Table};
+use crate::failure::Failure;
+use crate::files;
+
+pub use predictions::{ImagePredictions, PredictionFile, PredictionFormat};
+
+/// Classes that a figure of confusions shows at most.
+const MAX_CONFUSION_CLASSES: usize = 30;
+
+/// A result that is printed as tables or as JSON.
+pub trait Tables: Serialize {
+    /// The tables, in the order in which they are printed.
+    fn tables(&self) -> Vec<Table>;
+}
+
+/// How good a network is.
+pub trait Report: Tables + CsvReport {
+    /// The name of the number that decides which checkpoint is best.
+    const HEADLINE: &'static str;
+
+    /// That number; higher is better.
+    fn headline(&self) -> f64;
+
+    /// What is logged to CSV and TensorBoard after each evaluation.
+    fn scalars(&self) -> Vec<(&'static str, f64)>;
+
+    /// Figures as SVG, by name.
+    fn figures(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+}
+
+/// A report with what the network costs.
+#[derive(Serialize)]
+pub struct WithCost<'a, R, C> {
+    /// How good the network is.
+    #[serde(flatten)]
+    pub report: &'a R,
+    /// What it costs, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<&'a C>,
+}
+
+impl<R: Tables, C: Tables> Tables for WithCost<'_, R, C> {
+    fn tables(&self) -> Vec<Table> {
+        self.report.tables().into_iter().chain(self.network.into_iter().flat_map(Tables::tables)).collect()
+    }
+}
+
+impl<R: Report, C: Tables> WithCost<'_, R, C> {
+    /// Writes `report.json`, `report.md`, the tables as CSV and the figures into `folder`, which is created.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<(), Failure> {
+        files::create_folder(folder)?;
+        files::write(&folder.join("report.json"), json(self)?.as_bytes())?;
+        let fenced: String = self.tables().iter().map(|table| format!("```\n{}```\n\n", table.render())).collect();
+        files::write(&folder.join("report.md"), fenced.as_bytes())?;
+        self.report.summary().write(folder.join("report.csv")).map_err(Failure::failed)?;
+        self.report.classes().write(folder.join("classes.csv")).map_err(Failure::failed)?;
+        let plots = folder.join("plots");
+        for (index, (name, svg)) in self.report.figures().into_iter().enumerate() {
+            if index == 0 {
+                files::create_folder(&plots)?;
+            }
+            files::write(&plots.join(format!("{name}.svg")), svg.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+/// Prints a result to standard output.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn print(result: &impl Tables, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        return console::data(&json(result)?);
+    }
+    console::data(&result.tables().iter().map(Table::render).collect::<Vec<_>>().join("\n"))
+}
+
+/// A value as indented JSON with a line's end.
+///
+/// # Errors
+/// When the value has no JSON form.
+pub fn json(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(Failure::failed)
+}
+
+/// The title of a report: the rule that made its numbers, and whether they are comparable with a leaderboard's.
+fn provenance(rule: &str, comparable: &str) -> String {
+    format!("{rule}\nComparable with a leaderboard: {comparable}")
+}
+
+/// A number of a table, with `-` where there is none.
+fn cell(value: Option<f64>) -> String {
+    value.map_or("-".to_owned(), |value| format!("{value:.4}"))
+}

@@ -1,0 +1,25 @@
+//! What lasts: a run's folder, its environment and checkpoints, and what a command's subject names.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`folder`] | the run folder and its lock |
+//! | [`checkpoint`], [`manifest`], [`shelf`] | a checkpoint, how damage is detected, which ones are kept |
+//! | [`position`], [`identity`] | where a run stands, and on which data |
+//! | [`environment`] | versions and machine |
+//! | [`subject`] | a run, a configuration or a file of weights by its name |
+
+mod checkpoint;
+mod environment;
+mod folder;
+mod identity;
+mod manifest;
+mod position;
+mod shelf;
+mod subject;
+
+pub use checkpoint::{Checkpoint, Contents, NewestCheckpoint, State, generators};
+pub use environment::{Environment, Machine, cpu_name};
+pub use folder::RunFolder;
+pub use identity::DataIdentity;
+pub use position::{Best, Means, Position, Tally};
+pub use subject::{Subject, holds_weights};
