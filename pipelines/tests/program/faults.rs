@@ -141,7 +141,10 @@ fn a_full_disk_ends_the_run_with_a_sentence_and_loses_nothing() {
     let errors = read(workshop.path("full.err"));
     assert_eq!(read(workshop.path("full.status")).trim(), "1", "{errors}");
     let sentence = errors.lines().find(|line| line.starts_with("error: ")).expect("an error");
-    assert!(sentence.starts_with("error: cannot write ") && sentence.ends_with("No space left on device (os error 28)"), "{errors}");
+    assert!(
+        sentence.starts_with("error: cannot write ") && sentence.ends_with("No space left on device (os error 28)"),
+        "{errors}"
+    );
     assert!(errors.contains("hint: Free some space on that disk. Resume from the last checkpoint with:"), "{errors}");
     assert!(!errors.contains("panicked"), "{errors}");
     let left = fs::read_dir(workshop.path("left/checkpoints")).expect("checkpoints").flatten();
