@@ -5,10 +5,10 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::findings::{Findings, Oddity};
+use crate::findings::{FindingKind, Findings};
 use crate::image::{Image, Size};
 
-/// How far a box may reach beyond the frame without being called odd: annotations round.
+/// How far, in pixels, a box may reach beyond the frame without a finding: annotation tools round.
 const FRAME_TOLERANCE: f64 = 1.0;
 
 /// A kind of object, picture or pixel.
@@ -67,7 +67,7 @@ pub struct DetectionSet {
     pub classes: Vec<Class>,
     /// The images, by ascending id.
     pub records: Vec<Record>,
-    /// What was odd, and survived.
+    /// What the reader found and handled.
     pub findings: Findings,
 }
 
@@ -91,16 +91,16 @@ pub struct Target {
 }
 
 impl Object {
-    /// What is odd about the box in a frame of this size, if anything is.
-    pub(crate) fn misplaced(&self, frame: Size) -> Option<Oddity> {
+    /// What is wrong with the box in a frame of this size, if anything.
+    pub(crate) fn misplaced(&self, frame: Size) -> Option<FindingKind> {
         let [left, top, width, height] = self.bbox;
         let beyond = [-left, -top, left + width - frame.width as f64, top + height - frame.height as f64];
         if width <= 0.0 || height <= 0.0 {
-            Some(Oddity::BoxWithoutArea)
+            Some(FindingKind::BoxWithoutArea)
         } else if clipped(self.bbox, frame).is_none() {
-            Some(Oddity::BoxOutsideFrame)
+            Some(FindingKind::BoxOutsideFrame)
         } else if beyond.iter().any(|&pixels| pixels > FRAME_TOLERANCE) {
-            Some(Oddity::BoxBeyondFrame)
+            Some(FindingKind::BoxBeyondFrame)
         } else {
             None
         }
@@ -141,20 +141,20 @@ fn clipped(bbox: [f64; 4], frame: Size) -> Option<[f64; 4]> {
     (corners[2] > corners[0] && corners[3] > corners[1]).then_some(corners)
 }
 
-/// Notes what is odd about a finished record.
+/// Adds the findings of a complete record.
 pub(crate) fn examine(record: &Record, findings: &mut Findings) {
     if record.objects.is_empty() {
-        findings.note(Oddity::ImageWithoutObjects, &record.file);
+        findings.note(FindingKind::ImageWithoutObjects, &record.file);
     }
     for object in &record.objects {
-        if let Some(oddity) = object.misplaced(record.size()) {
-            findings.note(oddity, &record.file);
+        if let Some(kind) = object.misplaced(record.size()) {
+            findings.note(kind, &record.file);
         }
         if object.crowd {
-            findings.note(Oddity::Crowd, &record.file);
+            findings.note(FindingKind::Crowd, &record.file);
         }
         if object.difficult {
-            findings.note(Oddity::Difficult, &record.file);
+            findings.note(FindingKind::Difficult, &record.file);
         }
     }
 }
@@ -169,7 +169,7 @@ pub(crate) fn stated_or_measured(
     match (width, height) {
         (Some(width @ 1..), Some(height @ 1..)) => Ok(Size { height, width }),
         _ => {
-            findings.note(Oddity::SizeNotStated, file);
+            findings.note(FindingKind::SizeNotStated, file);
             Image::measure(file)
         }
     }
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn oddities_are_told_apart() {
+    fn each_kind_of_finding_is_counted() {
         let mut findings = Findings::default();
         let boxes = [
             [0.0, 0.0, 100.9, 50.9],
@@ -224,10 +224,10 @@ mod tests {
         ];
         examine(&record(boxes.map(object).to_vec()), &mut findings);
         examine(&record(Vec::new()), &mut findings);
-        assert_eq!(findings.count(Oddity::BoxBeyondFrame), 1);
-        assert_eq!(findings.count(Oddity::BoxOutsideFrame), 1);
-        assert_eq!(findings.count(Oddity::BoxWithoutArea), 2);
-        assert_eq!(findings.count(Oddity::ImageWithoutObjects), 1);
+        assert_eq!(findings.count(FindingKind::BoxBeyondFrame), 1);
+        assert_eq!(findings.count(FindingKind::BoxOutsideFrame), 1);
+        assert_eq!(findings.count(FindingKind::BoxWithoutArea), 2);
+        assert_eq!(findings.count(FindingKind::ImageWithoutObjects), 1);
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub struct ClassificationSet {
     pub classes: Vec<Class>,
     /// The pictures, class by class or as listed.
     pub records: Vec<ClassificationRecord>,
-    /// What was odd, and survived.
+    /// What the reader found and handled.
     pub findings: Findings,
 }
 

@@ -15,7 +15,7 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 
 use crate::annotations::{Class, DetectionSet, Object, Record, examine, stated_or_measured, stays_inside};
 use crate::findings::Findings;
-use crate::{Error, OnFault};
+use crate::{Error, ErrorHandler};
 
 #[derive(Deserialize)]
 #[serde(expecting = "a COCO file with `images`, `annotations` and `categories`")]
@@ -96,27 +96,27 @@ pub fn read(images: &Path, annotations: &Path) -> Result<DetectionSet, Error> {
     read_with(images, annotations, &mut Err)
 }
 
-/// As [`read`], but `on_fault` decides about each record that cannot be used: an image, category or annotation is left out
+/// As [`read`], but `on_error` decides about each record that cannot be used: an image, category or annotation is left out
 /// where it says so, an image with all of its annotations.
 ///
 /// # Errors
-/// As [`read`]'s for the file as a whole; for a record, what `on_fault` makes of it.
-pub fn read_with(images: &Path, annotations: &Path, on_fault: OnFault<'_>) -> Result<DetectionSet, Error> {
+/// As [`read`]'s for the file as a whole; for a record, what `on_error` makes of it.
+pub fn read_with(images: &Path, annotations: &Path, on_error: ErrorHandler<'_>) -> Result<DetectionSet, Error> {
     let text = fs::read(annotations).map_err(Error::io("read", annotations))?;
     let file: File = serde_json::from_slice(&text).map_err(|error| json_error(annotations, &error))?;
     drop(text);
     let broken = |record, id, problem: String| Error::Record { path: annotations.to_path_buf(), record, id, problem };
 
     let mut findings = Findings::default();
-    let (classes, class_of) = classes(file.categories, annotations, on_fault)?;
-    let (mut records, record_of) = records(file.images, images, annotations, &mut findings, on_fault)?;
+    let (classes, class_of) = classes(file.categories, annotations, on_error)?;
+    let (mut records, record_of) = records(file.images, images, annotations, &mut findings, on_error)?;
     let mut seen = HashSet::with_capacity(file.annotations.len());
     for raw in file.annotations {
         let placed = placed(&raw, seen.insert(raw.id), &record_of, &class_of);
         match placed.map_err(|problem| broken("annotation", raw.id, problem)) {
             Ok(Some((record, object))) => records[record].objects.push(object),
             Ok(None) => {}
-            Err(error) => on_fault(error)?,
+            Err(error) => on_error(error)?,
         }
     }
     for record in &records {
@@ -128,7 +128,7 @@ pub fn read_with(images: &Path, annotations: &Path, on_fault: OnFault<'_>) -> Re
 fn classes(
     mut categories: Vec<RawCategory>,
     file: &Path,
-    on_fault: OnFault<'_>,
+    on_error: ErrorHandler<'_>,
 ) -> Result<(Vec<Class>, HashMap<u64, usize>), Error> {
     if categories.is_empty() {
         return Err(Error::Empty { path: file.to_path_buf(), what: "categories" });
@@ -138,7 +138,7 @@ fn classes(
     let mut classes = Vec::with_capacity(categories.len());
     for RawCategory { id, name } in categories {
         match places.entry(id) {
-            Entry::Occupied(_) => on_fault(twice(file, "category", id))?,
+            Entry::Occupied(_) => on_error(twice(file, "category", id))?,
             Entry::Vacant(place) => {
                 place.insert(classes.len());
                 classes.push(Class { id, name });
@@ -156,7 +156,7 @@ fn records(
     folder: &Path,
     file: &Path,
     findings: &mut Findings,
-    on_fault: OnFault<'_>,
+    on_error: ErrorHandler<'_>,
 ) -> Result<(Vec<Record>, PlacesById), Error> {
     if images.is_empty() {
         return Err(Error::Empty { path: file.to_path_buf(), what: "images" });
@@ -166,7 +166,7 @@ fn records(
     let mut records = Vec::with_capacity(images.len());
     for image in images {
         let Entry::Vacant(place) = places.entry(image.id) else {
-            on_fault(twice(file, "image", image.id))?;
+            on_error(twice(file, "image", image.id))?;
             continue;
         };
         match record(&image, folder, file, findings) {
@@ -176,7 +176,7 @@ fn records(
             }
             Err(error) => {
                 place.insert(None);
-                on_fault(error)?;
+                on_error(error)?;
             }
         }
     }

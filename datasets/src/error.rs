@@ -222,9 +222,9 @@ pub enum Error {
     },
 }
 
-/// What a reader does about a record that cannot be used, which it is told of: an error ends the reading, `Ok` leaves the
-/// record out and goes on. `&mut Err` is the reader that tolerates nothing.
-pub type OnFault<'a> = &'a mut dyn FnMut(Error) -> Result<(), Error>;
+/// What happens where a record cannot be used: `Err` ends the reading, `Ok` leaves the record out. `&mut Err` stops at the
+/// first.
+pub type ErrorHandler<'a> = &'a mut dyn FnMut(Error) -> Result<(), Error>;
 
 impl Error {
     /// The file or folder that the error is about, where it is about one.

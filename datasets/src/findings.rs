@@ -1,15 +1,15 @@
-//! What is odd about a set of annotations, told once for each kind instead of once for each object.
+//! What readers find in a set and can handle, counted by kind instead of reported for each object.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-/// How many file names a finding keeps as examples.
-const EXAMPLES: usize = 3;
+/// How many file names a finding keeps.
+const MAX_EXAMPLES: usize = 3;
 
-/// A kind of oddity that reading survives.
+/// What a reader can find and handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Oddity {
+pub enum FindingKind {
     /// A box without width or height. Kept for evaluation, left out of training.
     BoxWithoutArea,
     /// A box that reaches more than one pixel beyond the image. Kept as it is for evaluation, clipped for training.
@@ -22,49 +22,49 @@ pub enum Oddity {
     Difficult,
     /// An image without any object. Kept for evaluation, left out of training unless asked for.
     ImageWithoutObjects,
-    /// An image whose annotation does not state its size, which the image file then told.
+    /// An image whose annotation does not state its size, which is read from the image file.
     SizeNotStated,
-    /// A file in a folder of images that has no image's extension. Passed over.
+    /// A file in a folder of images without the extension of an image. Ignored.
     NotAnImage,
     /// A class folder without any image. The class keeps its index.
     ClassWithoutImages,
 }
 
-/// How often an oddity was met, and where first.
+/// How often one kind was found, and where first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Finding {
     /// Objects, or images for the kinds that concern images.
     pub count: usize,
-    /// The names of the first files that show it, each once, three at most.
+    /// The names of the first files with it, each once, at most three.
     pub examples: Vec<String>,
 }
 
-/// The oddities of one set.
+/// The findings of one set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Findings {
-    kinds: BTreeMap<Oddity, Finding>,
+    kinds: BTreeMap<FindingKind, Finding>,
 }
 
 impl Findings {
-    /// How often this oddity was met.
-    pub fn count(&self, oddity: Oddity) -> usize {
-        self.kinds.get(&oddity).map_or(0, |finding| finding.count)
+    /// How often this kind was found.
+    pub fn count(&self, kind: FindingKind) -> usize {
+        self.kinds.get(&kind).map_or(0, |finding| finding.count)
     }
 
-    /// Every kind that was met.
-    pub fn iter(&self) -> impl Iterator<Item = (Oddity, &Finding)> {
-        self.kinds.iter().map(|(&oddity, finding)| (oddity, finding))
+    /// Every kind that was found.
+    pub fn iter(&self) -> impl Iterator<Item = (FindingKind, &Finding)> {
+        self.kinds.iter().map(|(&kind, finding)| (kind, finding))
     }
 
-    /// Whether nothing odd was met.
+    /// Whether there are no findings.
     pub fn is_empty(&self) -> bool {
         self.kinds.is_empty()
     }
 
-    pub(crate) fn note(&mut self, oddity: Oddity, file: &Path) {
-        let finding = self.kinds.entry(oddity).or_default();
+    pub(crate) fn note(&mut self, kind: FindingKind, file: &Path) {
+        let finding = self.kinds.entry(kind).or_default();
         finding.count += 1;
-        if finding.examples.len() < EXAMPLES {
+        if finding.examples.len() < MAX_EXAMPLES {
             let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
             if finding.examples.last() != Some(&name) {
                 finding.examples.push(name);
@@ -73,7 +73,7 @@ impl Findings {
     }
 }
 
-impl Oddity {
+impl FindingKind {
     fn sentence(self, Finding { count, examples }: &Finding) -> String {
         let (one, many, consequence) = self.words();
         let noun = if *count == 1 { one } else { many };
@@ -83,17 +83,25 @@ impl Oddity {
 
     fn words(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Oddity::BoxWithoutArea => ("box without area", "boxes without area", "left out of training"),
-            Oddity::BoxBeyondFrame => ("box beyond the frame", "boxes beyond the frame", "clipped for training"),
-            Oddity::BoxOutsideFrame => ("box outside the frame", "boxes outside the frame", "left out of training"),
-            Oddity::Crowd => ("crowd region", "crowd regions", "left out of training"),
-            Oddity::Difficult => ("difficult object", "difficult objects", "left out of training unless asked for"),
-            Oddity::ImageWithoutObjects => {
+            FindingKind::BoxWithoutArea => ("box without area", "boxes without area", "left out of training"),
+            FindingKind::BoxBeyondFrame => ("box beyond the frame", "boxes beyond the frame", "clipped for training"),
+            FindingKind::BoxOutsideFrame => {
+                ("box outside the frame", "boxes outside the frame", "left out of training")
+            }
+            FindingKind::Crowd => ("crowd region", "crowd regions", "left out of training"),
+            FindingKind::Difficult => {
+                ("difficult object", "difficult objects", "left out of training unless asked for")
+            }
+            FindingKind::ImageWithoutObjects => {
                 ("image without objects", "images without objects", "left out of training unless asked for")
             }
-            Oddity::NotAnImage => ("file that is no image", "files that are no images", "passed over"),
-            Oddity::ClassWithoutImages => ("class without images", "classes without images", "kept in the class list"),
-            Oddity::SizeNotStated => ("image of unstated size", "images of unstated size", "measured from the file"),
+            FindingKind::NotAnImage => ("file that is not an image", "files that are not images", "ignored"),
+            FindingKind::ClassWithoutImages => {
+                ("class without images", "classes without images", "kept in the class list")
+            }
+            FindingKind::SizeNotStated => {
+                ("image of unstated size", "images of unstated size", "measured from the file")
+            }
         }
     }
 }
@@ -101,9 +109,9 @@ impl Oddity {
 /// One line a kind: `2 boxes without area, left out of training (a.jpg, b.jpg)`.
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, (oddity, finding)) in self.iter().enumerate() {
+        for (place, (kind, finding)) in self.iter().enumerate() {
             let separator = if place == 0 { "" } else { "\n" };
-            write!(f, "{separator}{}", oddity.sentence(finding))?;
+            write!(f, "{separator}{}", kind.sentence(finding))?;
         }
         Ok(())
     }
@@ -114,12 +122,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_is_told_once_with_its_count_and_first_files() {
+    fn each_kind_is_one_line_with_its_count_and_first_files() {
         let mut findings = Findings::default();
         for file in ["a/1.jpg", "a/1.jpg", "a/2.jpg", "a/3.jpg", "a/4.jpg"] {
-            findings.note(Oddity::Crowd, Path::new(file));
+            findings.note(FindingKind::Crowd, Path::new(file));
         }
-        findings.note(Oddity::BoxWithoutArea, Path::new("a/9.jpg"));
+        findings.note(FindingKind::BoxWithoutArea, Path::new("a/9.jpg"));
         assert_eq!(
             findings.to_string(),
             "1 box without area, left out of training (9.jpg)\n5 crowd regions, left out of training (1.jpg, 2.jpg, 3.jpg, ...)"

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 use crate::annotations::{Class, Classes};
 use crate::classification::{ClassificationRecord, ClassificationSet};
-use crate::findings::{Findings, Oddity};
+use crate::findings::{FindingKind, Findings};
 use crate::image::Image;
 
 /// How deep class folders may nest; only a link that leads back to a folder above it goes deeper.
@@ -49,7 +49,7 @@ pub fn read(root: &Path, classes: Classes<'_>) -> Result<ClassificationSet, Erro
             records.extend(files.into_iter().map(|file| ClassificationRecord { file, class }));
         }
         if records.len() == before {
-            findings.note(Oddity::ClassWithoutImages, &folder);
+            findings.note(FindingKind::ClassWithoutImages, &folder);
         }
     }
     if records.is_empty() {
@@ -71,7 +71,7 @@ pub(crate) fn class_folders(root: &Path, findings: &mut Findings) -> Result<Vec<
             })?;
             names.push(name.to_owned());
         } else {
-            findings.note(Oddity::NotAnImage, &path);
+            findings.note(FindingKind::NotAnImage, &path);
         }
     }
     Ok(names)
@@ -92,7 +92,7 @@ pub(crate) fn images_below(root: &Path, findings: &mut Findings) -> Result<Vec<P
             } else if is_image(&path) {
                 images.push(path);
             } else {
-                findings.note(Oddity::NotAnImage, &path);
+                findings.note(FindingKind::NotAnImage, &path);
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::annotations::{Class, Classes, stays_inside};
 use crate::classification::{ClassificationRecord, ClassificationSet};
 use crate::findings::Findings;
 use crate::folder;
-use crate::{Error, OnFault};
+use crate::{Error, ErrorHandler};
 
 /// The classes of an ImageNet-like set, in the order of their indices.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,22 +127,22 @@ pub fn read_flat(images: &Path, labels: &Path, synsets: &Synsets) -> Result<Clas
     read_flat_with(images, labels, synsets, &mut Err)
 }
 
-/// As [`read_flat`], but `on_fault` decides about each line that cannot be used; it is left out where that says so.
+/// As [`read_flat`], but `on_error` decides about each line that cannot be used; it is left out where that says so.
 ///
 /// # Errors
-/// As [`read_flat`]'s for the file as a whole; for a line, what `on_fault` makes of it.
+/// As [`read_flat`]'s for the file as a whole; for a line, what `on_error` makes of it.
 pub fn read_flat_with(
     images: &Path,
     labels: &Path,
     synsets: &Synsets,
-    on_fault: OnFault<'_>,
+    on_error: ErrorHandler<'_>,
 ) -> Result<ClassificationSet, Error> {
     let mut records = Vec::new();
     let mut seen = HashSet::new();
     for (line, text) in lines(labels)? {
         match record(images, &text, synsets, &mut seen) {
             Ok(record) => records.push(record),
-            Err(reason) => on_fault(Error::ImageList { path: labels.to_path_buf(), line, reason })?,
+            Err(reason) => on_error(Error::ImageList { path: labels.to_path_buf(), line, reason })?,
         }
     }
     if records.is_empty() {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`image`] | RGB images: decoding, encoding, resizing |
 //! | [`annotations`] | classes, objects and records, as read; the view that training takes |
-//! | [`findings`] | what was odd about them |
+//! | [`findings`] | what the readers found and handled |
 //! | [`coco`], [`voc`] | readers of COCO JSON and of PASCAL VOC devkits |
 //! | [`folder`], [`imagenet`] | readers of class folders, and of ImageNet's conventions |
 //! | [`classification`] | pictures of one class each as a classifier's samples, their augmentation, mixing of batches |
@@ -49,8 +49,8 @@ pub use classification::{
     RandomErasing, ResizedCrop, ViewOptions,
 };
 pub use detection::{DetectionDataset, DetectionSample};
-pub use error::{Error, OnFault};
-pub use findings::{Finding, Findings, Oddity};
+pub use error::{Error, ErrorHandler};
+pub use findings::{Finding, FindingKind, Findings};
 pub use image::{Encoding, Image, Interpolation, Orientation, Size};
 pub use inputs::{Frame, Input, InputOptions, Inputs};
 pub use loader::{Batch, Dataset, Epoch, LastBatch, Loader, LoaderOptions, OnError, Order, Skipped};

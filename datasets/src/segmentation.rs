@@ -46,7 +46,7 @@ pub struct SegmentationSet {
     pub ignore: u8,
     /// From the ids in mask files to classes.
     pub labels: LabelMap,
-    /// What was odd, and survived.
+    /// What the reader found and handled.
     pub findings: Findings,
 }
 

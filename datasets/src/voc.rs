@@ -17,7 +17,7 @@ use roxmltree::{Document, Node};
 
 use crate::annotations::{Class, DetectionSet, Object, Record, examine, stated_or_measured, stays_inside};
 use crate::findings::Findings;
-use crate::{Error, OnFault};
+use crate::{Error, ErrorHandler};
 
 pub use crate::annotations::Classes;
 
@@ -33,19 +33,24 @@ pub fn read(root: &Path, split: &str, classes: Classes<'_>) -> Result<DetectionS
     read_with(root, split, classes, &mut Err)
 }
 
-/// As [`read`], but `on_fault` decides about each line of the list and each annotation that cannot be used; the image is left
+/// As [`read`], but `on_error` decides about each line of the list and each annotation that cannot be used; the image is left
 /// out where it says so.
 ///
 /// # Errors
-/// As [`read`]'s for the split as a whole; for an image, what `on_fault` makes of it.
-pub fn read_with(root: &Path, split: &str, classes: Classes<'_>, on_fault: OnFault<'_>) -> Result<DetectionSet, Error> {
+/// As [`read`]'s for the split as a whole; for an image, what `on_error` makes of it.
+pub fn read_with(
+    root: &Path,
+    split: &str,
+    classes: Classes<'_>,
+    on_error: ErrorHandler<'_>,
+) -> Result<DetectionSet, Error> {
     let list = root.join("ImageSets/Main").join(format!("{split}.txt"));
     let mut findings = Findings::default();
     let mut annotations = Vec::new();
-    for (image_id, id) in (1..).zip(ids(&list, on_fault)?) {
+    for (image_id, id) in (1..).zip(ids(&list, on_error)?) {
         match annotation(root, &id, image_id, &mut findings) {
             Ok(annotation) => annotations.push(annotation),
-            Err(error) => on_fault(error)?,
+            Err(error) => on_error(error)?,
         }
     }
     let names = match classes {
@@ -63,7 +68,7 @@ pub fn read_with(root: &Path, split: &str, classes: Classes<'_>, on_fault: OnFau
                 examine(&record, &mut findings);
                 records.push(record);
             }
-            Err(error) => on_fault(error)?,
+            Err(error) => on_error(error)?,
         }
     }
     let classes = (1..).zip(&names).map(|(id, name)| Class { id, name: name.clone() }).collect();
@@ -94,8 +99,8 @@ fn collected(annotations: &[Annotation]) -> Vec<String> {
     names.into_iter().cloned().collect()
 }
 
-/// The names in an image list, one a line, without those that `on_fault` leaves out.
-pub(crate) fn ids(list: &Path, on_fault: OnFault<'_>) -> Result<Vec<String>, Error> {
+/// The names in an image list, one a line, without those that `on_error` leaves out.
+pub(crate) fn ids(list: &Path, on_error: ErrorHandler<'_>) -> Result<Vec<String>, Error> {
     let text = fs::read_to_string(list).map_err(Error::io("read", list))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut ids: Vec<String> = Vec::new();
@@ -106,9 +111,9 @@ pub(crate) fn ids(list: &Path, on_fault: OnFault<'_>) -> Result<Vec<String>, Err
             continue;
         }
         if !stays_inside(id) {
-            on_fault(broken(format!("image {id:?} leaves the image folder")))?;
+            on_error(broken(format!("image {id:?} leaves the image folder")))?;
         } else if !seen.insert(id) {
-            on_fault(broken(format!("image {id:?} is listed twice")))?;
+            on_error(broken(format!("image {id:?} is listed twice")))?;
         } else {
             ids.push(id.to_owned());
         }

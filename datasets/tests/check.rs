@@ -46,7 +46,7 @@ fn coco_split(root: &Path, name: &str, images: &str, annotations: &str) -> Split
     let categories = r#"[{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]"#;
     let text = format!(r#"{{"images": [{images}], "annotations": [{annotations}], "categories": {categories}}}"#);
     let file = write(root, &format!("{name}.json"), text.as_bytes());
-    Split::read(name, |on_fault| coco::read_with(root, &file, on_fault).map(Checked::Detection))
+    Split::read(name, |on_error| coco::read_with(root, &file, on_error).map(Checked::Detection))
 }
 
 fn image(id: usize, name: &str) -> String {
@@ -195,8 +195,8 @@ fn broken_devkit() -> TempDir {
 #[test]
 fn a_devkit_with_an_empty_annotation_a_missing_and_a_cut_image_is_read_to_its_end() {
     let root = broken_devkit();
-    let read = |on_fault: datasets::OnFault<'_>| {
-        voc::read_with(root.path(), "train", Classes::Collected, on_fault).map(Checked::Detection)
+    let read = |on_error: datasets::ErrorHandler<'_>| {
+        voc::read_with(root.path(), "train", Classes::Collected, on_error).map(Checked::Detection)
     };
     let report = run(&[Split::read("train", read)]);
     let expected = BTreeMap::from([(Kind::Annotation, 3), (Kind::Missing, 1), (Kind::Unreadable, 1)]);
@@ -225,7 +225,7 @@ fn masks_of_another_size_with_unknown_ids_or_nothing_to_learn_are_found() {
     let options = PairOptions { classes: ["sky", "road"].map(str::to_owned).to_vec(), ..PairOptions::default() };
     let (images, masks) = (root.path().join("images"), root.path().join("masks"));
     let split =
-        Split::read("val", |on_fault| pairs::read_with(&images, &masks, &options, on_fault).map(Checked::Segmentation));
+        Split::read("val", |on_error| pairs::read_with(&images, &masks, &options, on_error).map(Checked::Segmentation));
     let report = run(&[split]);
     let expected = BTreeMap::from([
         (Kind::Annotation, 1),
@@ -288,7 +288,8 @@ fn grey_deep_transparent_turned_and_four_ink_images_are_counted() {
     for (name, content) in &files {
         write(root.path(), name, content);
     }
-    let read = |_: datasets::OnFault<'_>| folder::read(root.path(), Classes::Collected).map(Checked::Classification);
+    let read =
+        |_: datasets::ErrorHandler<'_>| folder::read(root.path(), Classes::Collected).map(Checked::Classification);
     let report = run(&[Split::read("train", read)]);
     let facts = report.splits[0].facts;
     let counts = [facts.grey, facts.deep, facts.alpha, facts.turned, facts.cmyk, facts.animated];

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use datasets::imagenet::{self, Synsets};
 use datasets::{
-    Classes, ClassificationDataset, ClassificationSet, ClassifyAugmentation, Encoding, Error, EvaluationView, Image,
-    Loader, LoaderOptions, Oddity, Order, Phase, Size, folder,
+    Classes, ClassificationDataset, ClassificationSet, ClassifyAugmentation, Encoding, Error, EvaluationView,
+    FindingKind, Image, Loader, LoaderOptions, Order, Phase, Size, folder,
 };
 
 fn write(root: &Path, name: &str, content: &[u8]) -> PathBuf {
@@ -45,7 +45,10 @@ fn sub_folders_are_classes_by_name_and_only_images_count() {
     assert_eq!(set.classes[2].id, 2);
     let expected = [("Ant/b.jpeg", 0), ("Ant/x/deep.WebP", 0), ("owl/1.jpg", 1), ("owl/2.PNG", 1)];
     assert_eq!(files(&set, root), expected.map(|(file, class)| (file.to_owned(), class)));
-    assert_eq!((set.findings.count(Oddity::NotAnImage), set.findings.count(Oddity::ClassWithoutImages)), (2, 1));
+    assert_eq!(
+        (set.findings.count(FindingKind::NotAnImage), set.findings.count(FindingKind::ClassWithoutImages)),
+        (2, 1)
+    );
     assert!(set.findings.to_string().contains("1 class without images, kept in the class list (zebra)"));
 }
 
@@ -57,7 +60,7 @@ fn given_classes_keep_their_order_and_refuse_other_folders() {
     let given = ["c", "b"].map(str::to_owned);
     let set = folder::read(root, Classes::Given(&given)).expect("a valid folder");
     assert_eq!((names(&set), set.records[0].class), (vec!["c", "b"], 1));
-    assert_eq!(set.findings.count(Oddity::ClassWithoutImages), 1);
+    assert_eq!(set.findings.count(FindingKind::ClassWithoutImages), 1);
     write(root, "d/1.jpg", b"");
     let error = folder::read(root, Classes::Given(&given)).expect_err("d is no class").to_string();
     assert!(error.ends_with("d: \"d\" is not among the set's classes"), "{error}");
@@ -98,7 +101,7 @@ fn a_names_file_names_imagenet_s_classes_in_the_order_of_their_ids() {
     let set = imagenet::read_folders(&val, &synsets).expect("a valid split");
     assert_eq!(names(&set), ["tench, Tinca tinca", "goldfish", "English springer"]);
     assert_eq!(set.records.iter().map(|record| record.class).collect::<Vec<_>>(), [0, 2]);
-    assert_eq!(set.findings.count(Oddity::ClassWithoutImages), 1);
+    assert_eq!(set.findings.count(FindingKind::ClassWithoutImages), 1);
     let bare = write(root, "names.txt", b"tench\nspringer\n");
     let synsets = Synsets::from_folders(&val, Some(&bare)).expect("names");
     assert_eq!((synsets.ids.len(), synsets.names[1].as_str()), (2, "springer"));

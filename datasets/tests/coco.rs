@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use datasets::{DetectionSet, Error, Oddity, coco};
+use datasets::{DetectionSet, Error, FindingKind, coco};
 
 const CATEGORIES: &str =
     r#"[{"id": 90, "name": "toothbrush"}, {"id": 1, "name": "person", "supercategory": "person"}]"#;
@@ -45,11 +45,11 @@ fn images_classes_and_objects_are_read_with_gaps_in_category_ids() {
     assert_eq!((first.objects[0].class, first.objects[0].crowd, first.objects[0].area), (0, true, 100.0));
     assert_eq!((second.objects[0].class, second.objects[0].bbox), (1, [1.0, 2.5, 30.0, 40.0]));
     assert_eq!(second.objects[0].area, 7.5);
-    assert_eq!(set.findings.count(Oddity::Crowd), 1);
+    assert_eq!(set.findings.count(FindingKind::Crowd), 1);
 }
 
 #[test]
-fn oddities_are_told_once_a_kind_and_change_nothing() {
+fn findings_are_reported_once_per_kind_and_change_nothing() {
     let set = read(&file(
         r#"[{"id": 1, "image_id": 9, "category_id": 1, "bbox": [10, 10, 0, 5], "area": 0},
             {"id": 2, "image_id": 9, "category_id": 1, "bbox": [90, 10, 30, 5], "area": 1},
@@ -136,5 +136,5 @@ fn a_size_that_is_not_stated_is_measured() {
     fs::write(&json, text).expect("written");
     let set = coco::read(folder.path(), &json).expect("a valid file");
     assert_eq!((set.records[0].width, set.records[0].height), (5, 3));
-    assert_eq!(set.findings.count(Oddity::SizeNotStated), 1);
+    assert_eq!(set.findings.count(FindingKind::SizeNotStated), 1);
 }

@@ -25,8 +25,8 @@ fn bccd_has_its_two_boxes_without_area_and_nothing_else() {
     let Some(root) = set_folder("bccd_voc/BCCD") else { return };
     let names = ["Platelets", "RBC", "WBC"].map(str::to_owned);
     let split = |name| {
-        Split::read(name, |on_fault| {
-            voc::read_with(&root, name, Classes::Given(&names), on_fault).map(Checked::Detection)
+        Split::read(name, |on_error| {
+            voc::read_with(&root, name, Classes::Given(&names), on_error).map(Checked::Detection)
         })
     };
     let report = checked(&["train", "val", "test"].map(split));
@@ -47,7 +47,7 @@ fn coco_subset_has_its_crowds_and_three_images_without_objects() {
     let Some(root) = set_folder("coco2017_subset") else { return };
     let split = |name: &str| {
         let annotations = root.join(format!("annotations/instances_{name}.json"));
-        Split::read(name, |on_fault| coco::read_with(&root.join(name), &annotations, on_fault).map(Checked::Detection))
+        Split::read(name, |on_error| coco::read_with(&root.join(name), &annotations, on_error).map(Checked::Detection))
     };
     let report = checked(&["train2017", "val2017"].map(split));
     assert_eq!(counts(&report), [(Kind::ImageWithoutObjects, 3), (Kind::Crowd, 40)]);
@@ -60,14 +60,14 @@ fn voc_subset_has_its_difficult_objects_and_sound_masks() {
     let Some(root) = set_folder("voc2012_subset/VOCdevkit/VOC2012") else { return };
     let names: Vec<String> = segmentation::voc::CLASSES.map(str::to_owned).to_vec();
     let boxes = |name| {
-        Split::read(name, |on_fault| {
-            voc::read_with(&root, name, Classes::Given(&names), on_fault).map(Checked::Detection)
+        Split::read(name, |on_error| {
+            voc::read_with(&root, name, Classes::Given(&names), on_error).map(Checked::Detection)
         })
     };
     let report = checked(&["train", "val"].map(boxes));
     let masks = |name| {
-        Split::read(name, |on_fault| {
-            segmentation::voc::read_with(&root, name, None, on_fault).map(Checked::Segmentation)
+        Split::read(name, |on_error| {
+            segmentation::voc::read_with(&root, name, None, on_error).map(Checked::Segmentation)
         })
     };
     let segmented = checked(&["train", "val"].map(masks));

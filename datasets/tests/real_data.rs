@@ -9,8 +9,8 @@ use std::sync::Arc;
 use datasets::voc::{self, Classes};
 use datasets::{
     Augmentation, AutoAugment, ClassificationDataset, ClassifyAugmentation, Dataset, DetectionDataset, DetectionSet,
-    EvaluationSize, EvaluationView, Loader, LoaderOptions, Oddity, Order, SegmentAugmentation, SegmentationDataset,
-    Size, TargetOptions, coco, folder, segmentation,
+    EvaluationSize, EvaluationView, FindingKind, Loader, LoaderOptions, Order, SegmentAugmentation,
+    SegmentationDataset, Size, TargetOptions, coco, folder, segmentation,
 };
 use support::set_folder;
 
@@ -55,14 +55,14 @@ fn bccd_is_read_whole_with_its_two_zero_area_boxes() {
     assert_eq!(["RBC", "WBC", "Platelets"].map(total), [4155, 372, 361]);
     let without_area: Vec<_> = splits
         .iter()
-        .flat_map(|set| set.findings.iter().filter(|(oddity, _)| *oddity == Oddity::BoxWithoutArea))
+        .flat_map(|set| set.findings.iter().filter(|(kind, _)| *kind == FindingKind::BoxWithoutArea))
         .flat_map(|(_, finding)| finding.examples.clone())
         .collect();
     let mut names = without_area;
     names.sort();
     assert_eq!(names, ["BloodImage_00338.jpg", "BloodImage_00343.jpg"]);
-    assert_eq!(splits.iter().map(|set| set.findings.count(Oddity::BoxWithoutArea)).sum::<usize>(), 2);
-    assert!(splits.iter().all(|set| set.findings.count(Oddity::BoxBeyondFrame) == 0));
+    assert_eq!(splits.iter().map(|set| set.findings.count(FindingKind::BoxWithoutArea)).sum::<usize>(), 2);
+    assert!(splits.iter().all(|set| set.findings.count(FindingKind::BoxBeyondFrame) == 0));
     let [train, val, _] = splits;
     assert_eq!(samples(train, Some(Augmentation::default())), 205);
     assert_eq!(samples(val, None), 87);
@@ -80,8 +80,9 @@ fn coco_subset_is_read_whole_with_its_crowds_and_empty_images() {
     assert_eq!(train.classes.len(), 80);
     assert_eq!(train.classes, val.classes);
     assert_eq!((train.classes[0].id, train.classes[79].id), (1, 90));
-    let counts =
-        |set: &DetectionSet| [Oddity::Crowd, Oddity::ImageWithoutObjects].map(|oddity| set.findings.count(oddity));
+    let counts = |set: &DetectionSet| {
+        [FindingKind::Crowd, FindingKind::ImageWithoutObjects].map(|kind| set.findings.count(kind))
+    };
     assert_eq!((counts(&train), counts(&val)), ([19, 1], [21, 2]));
     assert_eq!(train.records.iter().map(|record| record.objects.len()).sum::<usize>(), 2035);
     let shown = samples(train, Some(Augmentation::default()));
@@ -95,7 +96,7 @@ fn voc_subset_is_read_whole_with_its_difficult_objects() {
     let trainval = voc::read(&root, "trainval", Classes::Collected).expect("a valid split");
     assert_eq!((trainval.records.len(), trainval.classes.len()), (400, 20));
     assert_eq!(trainval.records.iter().map(|record| record.objects.len()).sum::<usize>(), 1023);
-    assert_eq!(trainval.findings.count(Oddity::Difficult), 147);
+    assert_eq!(trainval.findings.count(FindingKind::Difficult), 147);
     assert_eq!(trainval.classes[0].name, "aeroplane");
     let names: Vec<String> = trainval.classes.iter().map(|class| class.name.clone()).collect();
     let train = voc::read(&root, "train", Classes::Given(&names)).expect("a valid split");

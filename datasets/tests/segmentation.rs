@@ -8,8 +8,8 @@ use std::sync::Arc;
 use datasets::segmentation::pairs::{self, PairOptions};
 use datasets::segmentation::{Unmapped, ade20k, voc};
 use datasets::{
-    Dataset, Encoding, Error, EvaluationSize, Image, Mask, Oddity, SampleRng, SegmentAugmentation, SegmentationDataset,
-    SegmentationSample, SegmentationSet, Size, voc_palette,
+    Dataset, Encoding, Error, EvaluationSize, FindingKind, Image, Mask, SampleRng, SegmentAugmentation,
+    SegmentationDataset, SegmentationSample, SegmentationSet, Size, voc_palette,
 };
 use png::{BitDepth, ColorType};
 
@@ -211,7 +211,7 @@ fn unpaired_files_and_wrong_class_lists_are_errors() {
     write(&masks, "a.png", &mask(&[0, 1]));
     write(&masks, "notes.txt", b"");
     let set = pairs::read(&images, &masks, &options()).expect("a pair");
-    assert_eq!((set.records.len(), set.findings.count(Oddity::NotAnImage)), (1, 1));
+    assert_eq!((set.records.len(), set.findings.count(FindingKind::NotAnImage)), (1, 1));
     let refused = |options: &PairOptions| pairs::read(&images, &masks, options).expect_err("refused").to_string();
     assert!(refused(&PairOptions::default()).starts_with("classes is 0 instead of 1 to 255 classes"));
     assert!(refused(&PairOptions { ignore: 1, ..options() }).starts_with("ignore is 1 instead of an index"));

@@ -44,7 +44,7 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
 }
 
 #[test]
-fn coco_and_voc_readers_agree_on_it_and_find_nothing_odd() {
+fn coco_and_voc_readers_agree_on_it_without_findings() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().join("set");
     shapes::write(&root, &small(0)).expect("written");

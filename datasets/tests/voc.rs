@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use datasets::voc::{self, Classes};
-use datasets::{DetectionSet, Encoding, Error, Image, Oddity, Size};
+use datasets::{DetectionSet, Encoding, Error, FindingKind, Image, Size};
 use tempfile::TempDir;
 
 const IMAGE: Size = Size { height: 40, width: 60 };
@@ -80,7 +80,7 @@ fn difficult_objects_parts_and_coinciding_corners_are_understood() {
     let set = read("\u{feff}a\n\n", &annotation(&objects)).expect("a valid devkit");
     assert_eq!(set.records[0].objects.iter().map(|object| object.difficult).collect::<Vec<_>>(), [true, false]);
     assert_eq!(set.records[0].objects[1].bbox, [4.0, 6.0, 0.0, 0.0]);
-    assert_eq!((set.findings.count(Oddity::BoxWithoutArea), set.findings.count(Oddity::Difficult)), (1, 1));
+    assert_eq!((set.findings.count(FindingKind::BoxWithoutArea), set.findings.count(FindingKind::Difficult)), (1, 1));
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_size_that_is_missing_or_zero_is_measured() {
     for size in ["", "<size/>", "<size><width>0</width><height>0</height></size>"] {
         let set = read("a", &format!("<annotation>{size}{dog}</annotation>")).expect("a valid devkit");
         assert_eq!(set.records[0].size(), IMAGE);
-        assert_eq!(set.findings.count(Oddity::SizeNotStated), 1);
+        assert_eq!(set.findings.count(FindingKind::SizeNotStated), 1);
     }
 }
 

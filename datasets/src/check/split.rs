@@ -7,9 +7,9 @@ use super::report::Kind;
 use super::tally::{MOST_LISTED, Tally};
 use crate::annotations::{Class, DetectionSet, Object, Record};
 use crate::classification::{ClassificationRecord, ClassificationSet};
-use crate::findings::{Findings, Oddity};
+use crate::findings::{FindingKind, Findings};
 use crate::segmentation::{SegmentationRecord, SegmentationSet};
-use crate::{Error, OnFault};
+use crate::{Error, ErrorHandler};
 
 /// A set of any task.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,11 +36,11 @@ impl Split {
     /// ```no_run
     /// # use datasets::{Checked, Split, coco};
     /// # let (images, annotations) = (std::path::Path::new("i"), std::path::Path::new("a"));
-    /// Split::read("val", |on_fault| coco::read_with(images, annotations, on_fault).map(Checked::Detection));
+    /// Split::read("val", |on_error| coco::read_with(images, annotations, on_error).map(Checked::Detection));
     /// ```
     ///
     /// What the reader fails with is a finding, and the other splits are still checked.
-    pub fn read(name: &str, reader: impl FnOnce(OnFault<'_>) -> Result<Checked, Error>) -> Split {
+    pub fn read(name: &str, reader: impl FnOnce(ErrorHandler<'_>) -> Result<Checked, Error>) -> Split {
         let mut faults = Tally::new(MOST_LISTED);
         let read = reader(&mut |error| {
             note_error(&mut faults, Kind::Annotation, name, Path::new(""), &error);
@@ -87,13 +87,17 @@ impl Split {
     /// What the reader noted and the check does not look for again.
     pub(super) fn note_of_reading(&self, set: &Checked, tally: &mut Tally) {
         let kinds = [
-            (Oddity::Crowd, Kind::Crowd, "a region of many objects, left out of training"),
-            (Oddity::Difficult, Kind::Difficult, "a difficult object, left out of training unless asked for"),
-            (Oddity::SizeNotStated, Kind::SizeNotStated, "the annotation states no size, and the image was measured"),
-            (Oddity::NotAnImage, Kind::NotAnImage, "the file does not end as an image does, and is passed over"),
+            (FindingKind::Crowd, Kind::Crowd, "a region of many objects, left out of training"),
+            (FindingKind::Difficult, Kind::Difficult, "a difficult object, left out of training unless asked for"),
+            (
+                FindingKind::SizeNotStated,
+                Kind::SizeNotStated,
+                "the annotation states no size, and the image was measured",
+            ),
+            (FindingKind::NotAnImage, Kind::NotAnImage, "the file does not end as an image does, and is passed over"),
         ];
-        for (oddity, kind, words) in kinds {
-            let Some((_, finding)) = set.findings().iter().find(|(other, _)| *other == oddity) else { continue };
+        for (found, kind, words) in kinds {
+            let Some((_, finding)) = set.findings().iter().find(|(other, _)| *other == found) else { continue };
             for example in &finding.examples {
                 tally.note(kind, &self.name, Path::new(example), None, || words.to_owned());
             }
@@ -180,8 +184,8 @@ impl Split {
             return note(Kind::BoxNotFinite, "has a number that is not finite");
         }
         match object.misplaced(frame) {
-            Some(Oddity::BoxWithoutArea) => note(Kind::BoxWithoutArea, "has no area and is left out of training"),
-            Some(Oddity::BoxOutsideFrame) => {
+            Some(FindingKind::BoxWithoutArea) => note(Kind::BoxWithoutArea, "has no area and is left out of training"),
+            Some(FindingKind::BoxOutsideFrame) => {
                 note(Kind::BoxOutsideFrame, "lies outside of the image and is left out of training");
             }
             Some(_) => note(Kind::BoxBeyondFrame, "reaches beyond the image and is clipped for training"),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::pairs::{self, PairOptions};
 use super::{SegmentationSet, Unmapped};
-use crate::{Error, OnFault};
+use crate::{Error, ErrorHandler};
 
 /// The index of pixels that belong to none of the 150 classes.
 pub const IGNORE: u8 = 255;
@@ -25,7 +25,7 @@ pub fn read(root: &Path, split: &str, names: Option<&[String]>) -> Result<Segmen
     read_with(root, split, names, &mut Err)
 }
 
-/// As [`read`], but `on_fault` decides as for [`pairs::read_with`].
+/// As [`read`], but `on_error` decides as for [`pairs::read_with`].
 ///
 /// # Errors
 /// As for [`pairs::read_with`].
@@ -33,11 +33,11 @@ pub fn read_with(
     root: &Path,
     split: &str,
     names: Option<&[String]>,
-    on_fault: OnFault<'_>,
+    on_error: ErrorHandler<'_>,
 ) -> Result<SegmentationSet, Error> {
     let classes = names.map_or_else(classes, <[String]>::to_vec);
     let shifted = (1u16..).zip(0u8..IGNORE).take(classes.len());
     let ids: BTreeMap<u16, u8> = shifted.chain([(0, IGNORE)]).collect();
     let options = PairOptions { classes, ignore: IGNORE, ids, unmapped: Unmapped::Error, ..PairOptions::default() };
-    pairs::read_with(&root.join("images").join(split), &root.join("annotations").join(split), &options, on_fault)
+    pairs::read_with(&root.join("images").join(split), &root.join("annotations").join(split), &options, on_error)
 }

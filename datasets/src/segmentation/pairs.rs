@@ -13,7 +13,7 @@ use super::{LabelMap, SegmentationRecord, SegmentationSet, Unmapped};
 use crate::annotations::Class;
 use crate::findings::Findings;
 use crate::folder::images_below;
-use crate::{Error, OnFault};
+use crate::{Error, ErrorHandler};
 
 /// What the masks mean, and how files pair.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,16 +56,16 @@ pub fn read(images: &Path, masks: &Path, options: &PairOptions) -> Result<Segmen
     read_with(images, masks, options, &mut Err)
 }
 
-/// As [`read`], but `on_fault` decides about each file without a partner, or with the name of another; it is left out where
+/// As [`read`], but `on_error` decides about each file without a partner, or with the name of another; it is left out where
 /// that says so.
 ///
 /// # Errors
-/// As [`read`]'s for the folders as a whole; for a file, what `on_fault` makes of it.
+/// As [`read`]'s for the folders as a whole; for a file, what `on_error` makes of it.
 pub fn read_with(
     images: &Path,
     masks: &Path,
     options: &PairOptions,
-    on_fault: OnFault<'_>,
+    on_error: ErrorHandler<'_>,
 ) -> Result<SegmentationSet, Error> {
     let count = options.classes.len();
     let labels = match options.ids.is_empty() && options.unmapped == Unmapped::Error {
@@ -77,20 +77,20 @@ pub fn read_with(
         false => LabelMap::new(count, options.ignore, &options.ids, options.unmapped)?,
     };
     let mut findings = Findings::default();
-    let mut masks_of = named(masks, &options.mask_suffix, &mut findings, on_fault)?;
+    let mut masks_of = named(masks, &options.mask_suffix, &mut findings, on_error)?;
     let mut records = Vec::new();
-    for (id, image) in named(images, &options.image_suffix, &mut findings, on_fault)? {
+    for (id, image) in named(images, &options.image_suffix, &mut findings, on_error)? {
         match masks_of.remove(&id) {
             Some(mask) => records.push(SegmentationRecord { id, image, mask }),
             None => {
                 let reason = format!("there is no mask {id}{} for it in {}", options.mask_suffix, masks.display());
-                on_fault(Error::Layout { path: image, reason })?;
+                on_error(Error::Layout { path: image, reason })?;
             }
         }
     }
     for (id, mask) in masks_of {
         let reason = format!("there is no image {id}{} for it in {}", options.image_suffix, images.display());
-        on_fault(Error::Layout { path: mask, reason })?;
+        on_error(Error::Layout { path: mask, reason })?;
     }
     if records.is_empty() {
         return Err(Error::Empty { path: images.to_path_buf(), what: "images" });
@@ -104,7 +104,7 @@ fn named(
     root: &Path,
     suffix: &str,
     findings: &mut Findings,
-    on_fault: OnFault<'_>,
+    on_error: ErrorHandler<'_>,
 ) -> Result<BTreeMap<String, PathBuf>, Error> {
     let mut names = BTreeMap::new();
     let mut others = Findings::default();
@@ -120,7 +120,7 @@ fn named(
             }
             Entry::Occupied(other) => {
                 let reason = format!("it has the same name as {}", other.get().display());
-                on_fault(Error::Layout { path: file, reason })?;
+                on_error(Error::Layout { path: file, reason })?;
             }
         }
     }

@@ -7,7 +7,7 @@ use super::{LabelMap, SegmentationRecord, SegmentationSet};
 use crate::annotations::Class;
 use crate::findings::Findings;
 use crate::voc::{ids, image_file};
-use crate::{Error, OnFault};
+use crate::{Error, ErrorHandler};
 
 /// The class of pixels without an object.
 pub const BACKGROUND: &str = "background";
@@ -49,16 +49,16 @@ pub fn read(root: &Path, split: &str, classes: Option<&[String]>) -> Result<Segm
     read_with(root, split, classes, &mut Err)
 }
 
-/// As [`read`], but `on_fault` decides about each line of the list whose files cannot be used; it is left out where that says
+/// As [`read`], but `on_error` decides about each line of the list whose files cannot be used; it is left out where that says
 /// so.
 ///
 /// # Errors
-/// As [`read`]'s for the split as a whole; for a line, what `on_fault` makes of it.
+/// As [`read`]'s for the split as a whole; for a line, what `on_error` makes of it.
 pub fn read_with(
     root: &Path,
     split: &str,
     classes: Option<&[String]>,
-    on_fault: OnFault<'_>,
+    on_error: ErrorHandler<'_>,
 ) -> Result<SegmentationSet, Error> {
     let list = root.join("ImageSets/Segmentation").join(format!("{split}.txt"));
     let given = match classes {
@@ -69,10 +69,10 @@ pub fn read_with(
     let classes: Vec<Class> = (0..).zip(names).map(|(id, name)| Class { id, name }).collect();
     let labels = LabelMap::identity(classes.len(), IGNORE)?;
     let mut records = Vec::new();
-    for id in ids(&list, on_fault)? {
+    for id in ids(&list, on_error)? {
         match record(root, id) {
             Ok(record) => records.push(record),
-            Err(error) => on_fault(error)?,
+            Err(error) => on_error(error)?,
         }
     }
     Ok(SegmentationSet { classes, records, ignore: IGNORE, labels, findings: Findings::default() })

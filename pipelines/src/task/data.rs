@@ -1,6 +1,6 @@
 //! What the tasks share in reading their sets.
 
-use datasets::{Checked, Class, Findings, OnError, OnFault, Split};
+use datasets::{Checked, Class, ErrorHandler, Findings, OnError, Split};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ const MAX_LISTED: usize = 5;
 /// Reads a set with `data.on_error` for records that cannot be used: the first ends the reading, or all are left out and told.
 pub(super) fn tolerate<S>(
     policy: OnError,
-    read: impl FnOnce(OnFault<'_>) -> Result<S, datasets::Error>,
+    read: impl FnOnce(ErrorHandler<'_>) -> Result<S, datasets::Error>,
 ) -> Result<S, datasets::Error> {
     if policy == OnError::Stop {
         return read(&mut Err);
@@ -82,10 +82,10 @@ pub(super) fn tolerate<S>(
 /// The training and the validation set of a check; the classes of the first are those of both.
 pub(super) fn splits<S>(
     [train, val]: [&S; 2],
-    read: impl Fn(&S, Option<&[Class]>, OnFault<'_>) -> Result<Checked, datasets::Error>,
+    read: impl Fn(&S, Option<&[Class]>, ErrorHandler<'_>) -> Result<Checked, datasets::Error>,
 ) -> [Split; 2] {
-    let train = Split::read("train", |on_fault| read(train, None, on_fault));
-    let val = Split::read("val", |on_fault| read(val, train.classes(), on_fault));
+    let train = Split::read("train", |on_error| read(train, None, on_error));
+    let val = Split::read("val", |on_error| read(val, train.classes(), on_error));
     [train, val]
 }
 

@@ -3,7 +3,7 @@
 use datasets::annotations::Classes;
 use datasets::classification::ClassificationSet;
 use datasets::imagenet::{self, Synsets};
-use datasets::{Class, OnFault, folder};
+use datasets::{Class, ErrorHandler, folder};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -54,15 +54,15 @@ pub(super) fn read(
 ) -> Result<ClassificationSet, Failure> {
     let root = &config.data.root;
     present(root, source)?;
-    Ok(tolerate(config.data.on_error, |on_fault| read_with(root, source, classes, on_fault))?)
+    Ok(tolerate(config.data.on_error, |on_error| read_with(root, source, classes, on_error))?)
 }
 
-/// As [`read`] for data that is there, but `on_fault` decides about what cannot be used.
+/// As [`read`] for data that is there, but `on_error` decides about what cannot be used.
 pub(super) fn read_with(
     root: &Path,
     source: &ClassificationSource,
     classes: Option<&[Class]>,
-    on_fault: OnFault<'_>,
+    on_error: ErrorHandler<'_>,
 ) -> Result<ClassificationSet, datasets::Error> {
     let known: Option<Vec<String>> = classes.map(|classes| classes.iter().map(|class| class.name.clone()).collect());
     match source {
@@ -86,7 +86,7 @@ pub(super) fn read_with(
                     return Err(datasets::Error::Layout { path: labels, reason });
                 }
             };
-            imagenet::read_flat_with(&root.join(images), &labels, &synsets, on_fault)
+            imagenet::read_flat_with(&root.join(images), &labels, &synsets, on_error)
         }
     }
 }

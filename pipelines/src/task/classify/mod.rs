@@ -121,8 +121,8 @@ impl Task for Classify {
         let DataConfig { root, train, val, .. } = &config.data;
         data::present(root, train)?;
         data::present(root, val)?;
-        Ok(splits([train, val], |source, classes, on_fault| {
-            data::read_with(root, source, classes, on_fault).map(Checked::Classification)
+        Ok(splits([train, val], |source, classes, on_error| {
+            data::read_with(root, source, classes, on_error).map(Checked::Classification)
         }))
     }
 

@@ -1,6 +1,6 @@
 //! Where a detector's images and boxes come from.
 
-use datasets::{Class, DetectionSet, OnFault, coco, voc};
+use datasets::{Class, DetectionSet, ErrorHandler, coco, voc};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -56,26 +56,26 @@ pub(super) fn read(
 ) -> Result<DetectionSet, Failure> {
     let root = &config.data.root;
     present(root, source)?;
-    Ok(tolerate(config.data.on_error, |on_fault| read_with(root, source, classes, on_fault))?)
+    Ok(tolerate(config.data.on_error, |on_error| read_with(root, source, classes, on_error))?)
 }
 
-/// As [`read`] for data that is there, but `on_fault` decides about what cannot be used.
+/// As [`read`] for data that is there, but `on_error` decides about what cannot be used.
 pub(super) fn read_with(
     root: &Path,
     source: &DetectionSource,
     classes: Option<&[Class]>,
-    on_fault: OnFault<'_>,
+    on_error: ErrorHandler<'_>,
 ) -> Result<DetectionSet, datasets::Error> {
     match source {
         DetectionSource::Coco { images, annotations } => {
-            coco::read_with(&root.join(images), &root.join(annotations), on_fault)
+            coco::read_with(&root.join(images), &root.join(annotations), on_error)
         }
         DetectionSource::Voc { split, folder, classes: named, .. } => {
             let known: Option<Vec<String>> = classes
                 .map(|classes| classes.iter().map(|class| class.name.clone()).collect())
                 .or_else(|| named.clone());
             let known = known.as_deref().map_or(voc::Classes::Collected, voc::Classes::Given);
-            voc::read_with(&root.join(folder), split, known, on_fault)
+            voc::read_with(&root.join(folder), split, known, on_error)
         }
     }
 }

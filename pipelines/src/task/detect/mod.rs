@@ -108,8 +108,8 @@ impl Task for Detect {
         let DataConfig { root, train, val, .. } = &config.data;
         data::present(root, train)?;
         data::present(root, val)?;
-        Ok(splits([train, val], |source, classes, on_fault| {
-            data::read_with(root, source, classes, on_fault).map(Checked::Detection)
+        Ok(splits([train, val], |source, classes, on_error| {
+            data::read_with(root, source, classes, on_error).map(Checked::Detection)
         }))
     }
 

@@ -1,6 +1,6 @@
 //! Where a segmenter's images and masks come from.
 
-use datasets::OnFault;
+use datasets::ErrorHandler;
 use datasets::segmentation::pairs::{self, PairOptions};
 use datasets::segmentation::{SegmentationSet, ade20k, voc};
 use serde::{Deserialize, Serialize};
@@ -65,22 +65,22 @@ impl SegmentationSource {
 pub(super) fn read(config: &Config<SegmentKeys>, source: &SegmentationSource) -> Result<SegmentationSet, Failure> {
     let root = &config.data.root;
     present(root, source)?;
-    Ok(tolerate(config.data.on_error, |on_fault| read_with(root, source, on_fault))?)
+    Ok(tolerate(config.data.on_error, |on_error| read_with(root, source, on_error))?)
 }
 
-/// As [`read`] for data that is there, but `on_fault` decides about what cannot be used.
+/// As [`read`] for data that is there, but `on_error` decides about what cannot be used.
 pub(super) fn read_with(
     root: &Path,
     source: &SegmentationSource,
-    on_fault: OnFault<'_>,
+    on_error: ErrorHandler<'_>,
 ) -> Result<SegmentationSet, datasets::Error> {
     match source {
         SegmentationSource::Voc { split, folder, classes } => {
-            voc::read_with(&root.join(folder), split, classes.as_deref(), on_fault)
+            voc::read_with(&root.join(folder), split, classes.as_deref(), on_error)
         }
-        SegmentationSource::Ade20k { split, folder } => ade20k::read_with(&root.join(folder), split, None, on_fault),
+        SegmentationSource::Ade20k { split, folder } => ade20k::read_with(&root.join(folder), split, None, on_error),
         SegmentationSource::Pairs { images, masks, options } => {
-            pairs::read_with(&root.join(images), &root.join(masks), options, on_fault)
+            pairs::read_with(&root.join(images), &root.join(masks), options, on_error)
         }
     }
 }

@@ -138,8 +138,8 @@ impl Task for Segment {
         let DataConfig { root, train, val, .. } = &config.data;
         data::present(root, train)?;
         data::present(root, val)?;
-        Ok(splits([train, val], |source, _, on_fault| {
-            data::read_with(root, source, on_fault).map(Checked::Segmentation)
+        Ok(splits([train, val], |source, _, on_error| {
+            data::read_with(root, source, on_error).map(Checked::Segmentation)
         }))
     }
 
