@@ -1,6 +1,6 @@
 //! An exported file, loaded by its own runtime.
 
-use onnx::Session;
+use formats::onnx::Session;
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
 use tch_ext::jit::{LiteModule, Module, extra_files};

@@ -1,7 +1,7 @@
 //! The network with what an app needs around it, as an ONNX file; and tensors on their way through a session.
 
 use backbone::Normalization;
-use onnx::{Array, Builder, Data, Dim, Element, Layout, Model};
+use formats::onnx::{self, Array, Builder, Data, Dim, Element, Layout, Model};
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
 

@@ -12,6 +12,7 @@ mod shipping;
 
 use backbone::{Cost, Form, MobileOne, Mode, StateDict};
 use datasets::{Class, Dataset, Encoding, Image, SampleRng, Split};
+use formats::onnx;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tch::{Tensor, nn};

@@ -1,5 +1,6 @@
 //! What the tasks share in exporting their networks.
 
+use formats::onnx;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 

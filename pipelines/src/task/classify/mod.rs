@@ -8,8 +8,8 @@ use datasets::classification::{
     ClassificationDataset, ClassificationSample, ClassifyAugmentation, EvaluationView, Mix, Mixing, ViewOptions,
 };
 use datasets::{Checked, Class, Image, SampleRng, Size, Split, draw};
+use formats::onnx::{self, Dim};
 use heads::classifier::{Classifier, ClassifierConfig, Targets, mixed_targets};
-use onnx::Dim;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::{Path, PathBuf};

@@ -9,8 +9,8 @@ use backbone::{Classifier, Cost, Features, Fold, Form, MobileOne, Mode, StateDic
 use datasets::{
     Augmentation, Checked, Class, DetectionDataset, DetectionSample, Image, SampleRng, Size, Split, TargetOptions, draw,
 };
+use formats::onnx::{self, Decoding};
 use heads::ssdlite::{Decoded, Detections, GroundTruth, Predictions, SsdLite, SsdLiteConfig};
-use onnx::Decoding;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! What an exported detector does after its network: suppression within each class, and the best of what stays.
 
+use formats::onnx::{self, Decoding, Dim};
 use heads::ssdlite::{Decoded, Detections, SsdLiteConfig, select};
-use onnx::{Decoding, Dim};
 use tch::{Kind, Tensor};
 
 use crate::config::ImageSize;

@@ -10,6 +10,7 @@ use datasets::mask::{Mask, voc_palette};
 use datasets::segmentation::{EvaluationSize, SegmentAugmentation, SegmentationDataset, SegmentationSample, voc};
 use datasets::{Checked, Class, Image, SampleRng, Size, Split, draw};
 use eval::segmentation::SegmentationOptions;
+use formats::onnx;
 use heads::deeplabv3::{DeepLabV3, DeepLabV3Config, Output, upsample};
 use serde::{Deserialize, Serialize};
 use serde_json::json;

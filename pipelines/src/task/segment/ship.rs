@@ -2,8 +2,8 @@
 
 use datasets::segmentation::SegmentationSample;
 use datasets::{Mask, Size};
+use formats::onnx::{self, Dim};
 use heads::deeplabv3::upsample;
-use onnx::Dim;
 use tch::{Kind, Tensor};
 
 use super::mask_of;

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::Element;
+use crate::onnx::Element;
 
 /// An error of this crate: one sentence, with the facts in its fields.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +91,7 @@ pub enum Error {
         /// What was given.
         found: String,
     },
-    /// An output of an element kind that [`Array`](crate::Array) does not hold.
+    /// An output of an element kind that [`Array`](crate::onnx::Array) does not hold.
     #[error("the output `{name}` holds {found}: expected float, int64, uint8 or bool")]
     Output {
         /// Its name.

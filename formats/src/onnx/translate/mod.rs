@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use tch_ext::jit::{Graph, Node};
 
 use self::call::{Call, Slot};
-use crate::{Builder, Error, Value, error::described};
+use crate::onnx::{Builder, Error, Value, error::described};
 
 impl Builder {
     /// The nodes of a network: what it gives for `inputs`, one value for each output of the graph.

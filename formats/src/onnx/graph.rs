@@ -7,7 +7,7 @@ use std::{
 
 use tch::{Kind, Tensor};
 
-use crate::{
+use crate::onnx::{
     Array, Data, Element, Error,
     messages::{attribute, bytes, info},
     model::Model,

@@ -1,12 +1,12 @@
 //! Small networks of all three tasks in deploy form, and their traces.
 
 use backbone::{Form, MobileOne, Mode, OutputStride, Spec, Stage};
+use formats::onnx::{Array, Builder, Data, Dim, Element, Model, Session};
 use heads::{
     classifier::{Classifier, ClassifierConfig},
     deeplabv3::{DeepLabV3, DeepLabV3Config},
     ssdlite::{SsdLite, SsdLiteConfig},
 };
-use onnx::{Array, Builder, Data, Dim, Element, Model, Session};
 use tch::{Device, Kind, Tensor, nn};
 use tch_ext::jit::{Module, Tracing};
 

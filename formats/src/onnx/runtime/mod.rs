@@ -13,7 +13,7 @@ mod resize;
 use prost::Message;
 use tract_onnx::{Onnx, prelude::*, tract_hir::ops::unimpl::UnimplementedOp};
 
-use crate::proto::{GraphProto, ModelProto};
+use crate::onnx::proto::{GraphProto, ModelProto};
 
 /// A model as the runtime takes it.
 ///

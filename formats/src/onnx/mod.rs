@@ -1,8 +1,5 @@
 //! ONNX files: written from traced networks, and run on the CPU.
 //!
-//! It is a crate of its own because it is about a file format: it knows graphs, weights and operators, and nothing of tasks,
-//! configurations and data sets. What a file takes and gives is put together by its callers from the parts here.
-//!
 //! | module | holds |
 //! |---|---|
 //! | [`array`] | plain buffers with a shape |
@@ -16,13 +13,13 @@
 //! | `runtime` | what the runtime needs beside its own operators |
 //!
 //! ```no_run
-//! use onnx::{Builder, Dim, Element};
+//! use formats::onnx::{Builder, Dim, Element, Layout};
 //!
 //! # fn export(module: &tch_ext::jit::Module) -> Result<(), Box<dyn std::error::Error>> {
 //! let mut builder = Builder::new("classifier");
 //! let sides = [Dim::named("batch"), Dim::Fixed(224), Dim::Fixed(224), Dim::Fixed(3)];
 //! let photos = builder.input("images", Element::U8, &sides)?;
-//! let images = builder.normalize(&photos, onnx::Layout::ChannelsLast, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])?;
+//! let images = builder.normalize(&photos, Layout::ChannelsLast, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])?;
 //! let logits = builder.network(&module.nodes("forward")?, &[images])?.remove(0);
 //! let probabilities = builder.softmax(&logits, -1);
 //! builder.output("probabilities", &probabilities, &[Dim::named("batch"), Dim::Fixed(1000)])?;

@@ -1,6 +1,6 @@
 //! What comes before and after a network, and the small operations that this is made of.
 
-use crate::{Array, Builder, Data, Element, Error, Value, graph::Setting};
+use crate::onnx::{Array, Builder, Data, Element, Error, Value, graph::Setting};
 
 /// Where an image has its channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use std::{
 
 use tract_onnx::prelude::*;
 
-use crate::{
+use crate::onnx::{
     Array, Data, Element, Error,
     error::described,
     model::Model,

@@ -8,7 +8,7 @@
 //!
 //! ONNX leaves two things to the runtime: how an overlap is rounded, and what becomes of boxes that are not numbers.
 
-use crate::{Array, Builder, Data, Element, Error, Value, graph::Setting};
+use crate::onnx::{Array, Builder, Data, Element, Error, Value, graph::Setting};
 
 /// The largest logarithm of a ratio of sides that is decoded: boxes grow at most by 1000 / 16, as in torchvision.
 const MAX_LOG_RATIO: f64 = 4.135_166_556_742_356;

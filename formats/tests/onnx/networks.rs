@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::*;
 use backbone::{OutputStride, Spec, Variant};
+use formats::onnx::{self, Builder, Dim, Element, Layout, Model, Session};
 use heads::{deeplabv3::DeepLabV3Config, ssdlite::SsdLiteConfig};
-use onnx::{Builder, Dim, Element, Layout, Model, Session};
 use tch::{Kind, Tensor};
 
 const SIZE: [i64; 2] = [64, 96];

@@ -13,7 +13,7 @@ use std::{
 use atomic_write_file::AtomicWriteFile;
 use prost::Message;
 
-use crate::{
+use crate::onnx::{
     Element, Error,
     proto::{GraphProto, ModelProto, TensorProto, ValueInfoProto},
 };

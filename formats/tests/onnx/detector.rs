@@ -2,8 +2,10 @@
 
 use crate::support::*;
 use backbone::{Form, OutputStride};
+use formats::onnx::{
+    Array, Builder, Data, Decoded, Decoding, Detections, Dim, Element, Error, Model, Session, Suppression,
+};
 use heads::ssdlite::{Predictions, SsdLite, SsdLiteConfig};
-use onnx::{Array, Builder, Data, Decoded, Decoding, Detections, Dim, Element, Error, Model, Session, Suppression};
 use proptest::prelude::*;
 use tch::{Device, Kind, Tensor, nn};
 

@@ -1,7 +1,7 @@
 //! What moves numbers without changing them.
 
 use super::{call::Call, elementwise::FLOAT};
-use crate::{Element, Error, Value, graph::Setting};
+use crate::onnx::{Element, Error, Value, graph::Setting};
 
 impl Call<'_> {
     /// The translation of a change of shape, or of what is the identity while nothing is trained; `None` where the operator is

@@ -1,7 +1,7 @@
 //! Single operators: each translation computes what libtorch computes, and what has none is named.
 
 use crate::support::*;
-use onnx::{Builder, Element, Error, Value};
+use formats::onnx::{self, Builder, Element, Error, Value};
 use tch::{Kind, Tensor};
 use tch_ext::jit::{Module, Tracing};
 

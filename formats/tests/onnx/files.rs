@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use crate::support::*;
-use onnx::{
-    Array, Builder, Data, Element, Error, Model, Session,
+use formats::onnx::{
+    self, Array, Builder, Data, Element, Error, Model, Session,
     proto::{DimensionValue, ModelProto, NodeProto, OperatorSetIdProto},
 };
 use prost::Message;

@@ -6,7 +6,7 @@
 
 use tract_onnx::{model::ParsingContext, pb::NodeProto, tract_hir::internal::*};
 
-use crate::proto::{AttributeProto, GraphProto, NodeProto as Node, attribute_type};
+use crate::onnx::proto::{AttributeProto, GraphProto, NodeProto as Node, attribute_type};
 
 /// The node's operator, which no file has.
 pub(super) const OPERATOR: &str = "PadWithZeros";

@@ -1,7 +1,7 @@
 //! Convolutions, linear layers, pooling, resizing.
 
 use super::call::Call;
-use crate::{Error, Value, graph::Setting};
+use crate::onnx::{Error, Value, graph::Setting};
 
 impl Call<'_> {
     /// The translation of a layer, `None` where the operator is none.

@@ -2,7 +2,7 @@
 
 use tch::{Device, Tensor};
 
-use crate::{
+use crate::onnx::{
     Element, Error,
     graph::{Dim, Setting},
     proto::{

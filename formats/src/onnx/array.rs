@@ -1,6 +1,6 @@
 //! Plain buffers with a shape: what goes into a file's constants and through a session.
 
-use crate::Error;
+use crate::onnx::Error;
 
 /// The kinds of elements that are used here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

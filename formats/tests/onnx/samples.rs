@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use crate::detector::{self, decoding, give, limits};
 use crate::support::*;
 use backbone::{Mode, OutputStride, Spec, Variant};
+use formats::onnx::{Builder, Dim, Element, Layout, Model};
 use heads::{
     deeplabv3::DeepLabV3Config,
     ssdlite::{Predictions, SsdLite, SsdLiteConfig},
 };
-use onnx::{Builder, Dim, Element, Layout, Model};
 use tch::{Device, Kind, Tensor, nn};
 use tch_ext::jit::Tracing;
 

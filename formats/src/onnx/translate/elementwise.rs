@@ -1,7 +1,7 @@
 //! Activations and arithmetic.
 
 use super::call::Call;
-use crate::{Error, Value, graph::Setting};
+use crate::onnx::{Error, Value, graph::Setting};
 
 impl Call<'_> {
     /// The translation of an operation on single numbers, `None` where the operator is none.
@@ -134,7 +134,7 @@ impl Call<'_> {
         let (axis, keep) = (self.axis(1, xs.rank)?, self.bool(2)?);
         let rank = if keep { xs.rank } else { xs.rank - 1 };
         let settings = [("axis", Setting::Int(axis as i64)), ("keepdims", Setting::Int(keep.into()))];
-        Ok(self.builder.node("ArgMax", &[&xs], &settings, (crate::Element::I64, rank)))
+        Ok(self.builder.node("ArgMax", &[&xs], &settings, (crate::onnx::Element::I64, rank)))
     }
 }
 

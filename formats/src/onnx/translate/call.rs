@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tch_ext::jit::{Constant, Graph, Node};
 
 use super::summary;
-use crate::{Builder, Element, Error, Value};
+use crate::onnx::{Builder, Element, Error, Value};
 
 /// What a name of the graph stands for.
 #[derive(Debug, Clone)]
