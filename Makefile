@@ -1,17 +1,19 @@
-# Each target installs what it needs first (tools/setup does nothing where nothing is missing).
+# Each target installs what it needs first; tools/setup does nothing where nothing is missing.
 
 PIPELINE = target/release/pipeline
 
-.PHONY: setup build demo test lint bench bundle
+.PHONY: help setup build demo test lint audit bench bundle
 
-setup:
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 15
+
+setup: ## install OpenCV and clang (apt) and libtorch (.libtorch/)
 	@tools/setup
 
-build: setup
+build: setup ## build the program: target/release/pipeline
 	cargo build --release --locked -p pipelines
 
-# Writes a synthetic data set, trains a small network for each task on it, and lays the three side by side.
-demo: build
+demo: build ## train a small network for each task on synthetic data, and compare the three
 	$(PIPELINE) data shapes data/shapes
 	rm -rf runs/demo
 	$(PIPELINE) train shapes/detect.yaml --output runs/demo
@@ -19,19 +21,20 @@ demo: build
 	$(PIPELINE) train shapes/segment.yaml --output runs/demo
 	$(PIPELINE) report runs/demo/classify runs/demo/detect runs/demo/segment
 
-lint: setup
+test: lint ## run lints and all tests but the long ones
+	tools/test
+
+lint: setup ## check formatting and clippy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
-test: lint
-	tools/test
+audit: ## check licences, sources, duplicates and advisories of the dependencies
+	tools/audit
 
-# This program beside its peers, in one run.
-bench: build
+bench: build ## compare with other programs, in one run
 	tools/python
 	.venv/bin/python benchmarks/coco_eval/run.py
 	.venv/bin/python benchmarks/latency/run.py
 
-# The program with every library that it needs, for machines where nothing can be installed.
-bundle: build
+bundle: build ## put the program and every library that it needs into one folder and archive
 	tools/bundle
