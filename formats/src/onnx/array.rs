@@ -1,8 +1,8 @@
-//! Plain buffers with a shape: what goes into a file's constants and through a session.
+//! Plain buffers with a shape: the constants of a file, the inputs and outputs of a session.
 
 use crate::onnx::Error;
 
-/// The kinds of elements that are used here.
+/// The kinds of elements that are supported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Element {
     /// 32-bit floating point.
@@ -18,7 +18,7 @@ pub enum Element {
 impl Element {
     const ALL: [Self; 4] = [Self::F32, Self::U8, Self::I64, Self::Bool];
 
-    /// ONNX's number of it (`TensorProto.DataType`).
+    /// Its number in ONNX (`TensorProto.DataType`).
     pub fn code(self) -> i32 {
         match self {
             Self::F32 => 1,
@@ -28,12 +28,12 @@ impl Element {
         }
     }
 
-    /// The kind that ONNX gives this number.
+    /// The kind with this number in ONNX.
     pub fn from_code(code: i32) -> Option<Self> {
         Self::ALL.into_iter().find(|element| element.code() == code)
     }
 
-    /// Bytes of one.
+    /// Bytes per element.
     pub fn bytes(self) -> usize {
         match self {
             Self::F32 => 4,
@@ -42,7 +42,7 @@ impl Element {
         }
     }
 
-    /// ONNX's name of it.
+    /// Its name in ONNX.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "float",
@@ -53,7 +53,7 @@ impl Element {
     }
 }
 
-/// The numbers of an [`Array`], row by row.
+/// The elements of an [`Array`], row by row.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Data {
     /// 32-bit floating point.
@@ -66,7 +66,7 @@ pub enum Data {
     Bool(Vec<bool>),
 }
 
-/// Numbers and their shape.
+/// Elements and their shape.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Array {
     shape: Vec<usize>,
@@ -74,10 +74,10 @@ pub struct Array {
 }
 
 impl Array {
-    /// An array; without a side it is one number.
+    /// An array; without a dimension it is one number.
     ///
     /// # Errors
-    /// [`Error::Volume`] where the numbers are not as many as the shape says.
+    /// [`Error::Volume`] where the number of elements does not fit the shape.
     pub fn new(shape: Vec<usize>, data: Data) -> Result<Self, Error> {
         let array = Self { shape, data };
         let volume = array.shape.iter().try_fold(1_usize, |volume, &side| volume.checked_mul(side));
@@ -98,22 +98,22 @@ impl Array {
         Self { shape: vec![values.len()], data: Data::F32(values.to_vec()) }
     }
 
-    /// One number, without a side.
+    /// One number, without a dimension.
     pub(crate) fn scalar(data: Data) -> Self {
         Self { shape: Vec::new(), data }
     }
 
-    /// The sides.
+    /// The dimensions.
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 
-    /// The numbers.
+    /// The elements.
     pub fn data(&self) -> &Data {
         &self.data
     }
 
-    /// The numbers alone.
+    /// The elements without the shape.
     pub fn into_data(self) -> Data {
         self.data
     }
@@ -128,7 +128,7 @@ impl Array {
         }
     }
 
-    /// How many numbers there are.
+    /// The number of elements.
     pub fn len(&self) -> usize {
         match &self.data {
             Data::F32(values) => values.len(),
@@ -138,12 +138,12 @@ impl Array {
         }
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// As a file holds them: little endian.
+    /// As in a file: little endian.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         match &self.data {
             Data::F32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),

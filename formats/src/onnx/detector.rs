@@ -1,26 +1,26 @@
 //! From the offsets and logits of an anchor-based detector to boxes, as torchvision's `SSD.postprocess_detections` computes them.
 //!
-//! # What non-maximum suppression keeps to
-//! Everything that torchvision does is in the graph, for any number of images: of each class the best `topk_candidates` above
-//! the threshold go into `NonMaxSuppression`, and the best `detections_per_image` of what stays come out. Of equal scores the
-//! lower class, then the earlier anchor comes first, in the limits as in the order of the output. An overlap suppresses where it
-//! is larger than the threshold in 64-bit arithmetic, as torchvision compares it.
+//! # What non-maximum suppression guarantees
+//! The graph does what torchvision does, for any number of images: for each class the best `topk_candidates` above the threshold
+//! go into `NonMaxSuppression`, and the best `detections_per_image` of its output are returned. Of equal scores the lower class
+//! comes first, then the earlier anchor, in both limits and in the order of the output. A box is suppressed where the overlap is
+//! larger than the threshold in 64-bit arithmetic, as in torchvision.
 //!
-//! ONNX leaves two things to the runtime: how an overlap is rounded, and what becomes of boxes that are not numbers.
+//! ONNX leaves two things to the runtime: how an overlap is rounded, and what happens to boxes that are NaN.
 
 use crate::onnx::{Array, Builder, Data, Element, Error, Value, graph::Setting};
 
-/// The largest logarithm of a ratio of sides that is decoded: boxes grow at most by 1000 / 16, as in torchvision.
+/// The largest logarithm of a ratio of sides that is decoded: a box is at most 1000 / 16 times its anchor, as in torchvision.
 const MAX_LOG_RATIO: f64 = 4.135_166_556_742_356;
 
-/// What the offsets are offsets from.
+/// What the offsets refer to.
 #[derive(Debug, Clone, Copy)]
 pub struct Decoding<'a> {
     /// The anchors as corners `x1, y1, x2, y2` in pixels of the input, in the order of the predictions.
     pub anchors: &'a [[f32; 4]],
     /// What the offsets (centre x, centre y, log width, log height) were multiplied by.
     pub weights: [f32; 4],
-    /// Height and width of the input in pixels; boxes end there.
+    /// Height and width of the input in pixels; boxes are clipped to it.
     pub size: [i64; 2],
     /// Number of classes without the background.
     pub classes: usize,
@@ -40,17 +40,17 @@ pub struct Decoded {
 /// The limits of non-maximum suppression.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Suppression {
-    /// Detections need a higher score than this; it is compared as the 32-bit number next to it.
+    /// Detections need a higher score than this, rounded to 32 bits.
     pub score_threshold: f64,
     /// Overlap above which the weaker of two boxes of a class is dropped.
     pub iou_threshold: f64,
-    /// At most so many boxes of each class and image, the best, go into the suppression.
+    /// How many boxes of each class and image, at most, go into the suppression: the best.
     pub topk_candidates: usize,
-    /// At most so many detections an image.
+    /// How many detections of each image are returned, at most.
     pub detections_per_image: usize,
 }
 
-/// What was found: image by image, by descending score.
+/// The detections, image by image, by descending score.
 #[derive(Debug, Clone)]
 pub struct Detections {
     /// Float `[M, 4]`: corners in pixels of the input.
@@ -114,7 +114,7 @@ impl Builder {
         Ok(Decoded { scores, boxes, anchors: anchors.len(), classes })
     }
 
-    /// The best boxes of each image after suppression in each class; see the module's text for what is exact.
+    /// The best boxes of each image after suppression in each class; see the module for what is exact.
     ///
     /// # Errors
     /// [`Error::Value`] where a threshold is not from 0 to 1 or a limit is 0.
@@ -136,7 +136,7 @@ impl Builder {
         Ok(self.best(decoded, &selected, &scores, limits.detections_per_image))
     }
 
-    /// What stays, as `[image, class, anchor]` (int64 `[M, 3]`), and the candidates' scores `[N, classes, A]`.
+    /// The selected boxes as `[image, class, anchor]` (int64 `[M, 3]`), and the candidates' scores `[N, classes, A]`.
     fn select(&mut self, decoded: &Decoded, limits: &Suppression) -> (Value, Value) {
         let foreground = self.slice(&decoded.scores, 2, 1, i64::MAX, 1);
         let mut scores = self.transpose(&foreground, &[0, 2, 1]);
@@ -154,15 +154,15 @@ impl Builder {
         (self.node("NonMaxSuppression", &inputs, &[], (Element::I64, 2)), scores)
     }
 
-    /// Scores of what was selected are put back where they were among zeros, so that the best of each image are found by one
-    /// `TopK` whose length does not depend on the images, and equal scores stand in the order of class and anchor.
+    /// The scores of the selected boxes are scattered into zeros, so that one `TopK` of a fixed length selects the best of each
+    /// image and keeps equal scores in the order of class and anchor.
     fn best(&mut self, decoded: &Decoded, selected: &Value, scores: &Value, limit: usize) -> Detections {
         let places = decoded.classes * decoded.anchors;
         let anchors = self.number("anchors", decoded.anchors as f64, Element::I64);
         let [image, class, anchor] = [0, 1, 2].map(|column| self.pick(selected, column, 1));
         let row = self.map("Mul", &[&class, &anchors]);
         let place = self.map("Add", &[&row, &anchor]);
-        // Places of a class and an anchor in one: tract does not end on indices as wide as the tensor has sides.
+        // One index for class and anchor: tract does not finish with as many indices as the tensor has dimensions.
         let kept_places = self.pairs(&image, &place);
         let flat = self.reshape(scores, &[0, places as i64]);
         let kept = self.node("GatherND", &[&flat, &kept_places], &[], (Element::F32, 1));
@@ -194,10 +194,10 @@ impl Builder {
         let mut outputs =
             self.nodes("TopK", &[Some(xs), Some(&count)], &[("axis", Setting::Int(axis))], &outputs).into_iter();
         let (values, positions) = (outputs.next(), outputs.next());
-        values.zip(positions).expect("two outputs were asked for")
+        values.zip(positions).expect("TopK has two outputs")
     }
 
-    /// What stands at a position of an axis.
+    /// The values at a position of an axis.
     fn pick(&mut self, xs: &Value, position: i64, axis: i64) -> Value {
         let position = self.number("position", position as f64, Element::I64);
         self.node("Gather", &[xs, &position], &[("axis", Setting::Int(axis))], (xs.element, xs.rank - 1))
@@ -225,7 +225,7 @@ fn extents(anchors: &[[f32; 4]]) -> [Vec<f32>; 2] {
     [anchors.iter().flat_map(centres).collect(), anchors.iter().flat_map(sides).collect()]
 }
 
-/// The largest 32-bit number that is not above the value: a 32-bit number is larger than one where it is larger than the other.
+/// The largest 32-bit number that is not above the value: a 32-bit number is above both or above neither.
 fn rounded_down(value: f64) -> f32 {
     let nearest = value as f32;
     if f64::from(nearest) > value { nearest.next_down() } else { nearest }

@@ -1,19 +1,19 @@
-//! What comes before and after a network, and the small operations that this is made of.
+//! What comes before and after a network, and small operations for it.
 
 use crate::onnx::{Array, Builder, Data, Element, Error, Value, graph::Setting};
 
-/// Where an image has its channels.
+/// The position of the channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
     /// `[N, 3, H, W]`
     ChannelsFirst,
-    /// `[N, H, W, 3]`, as decoders and cameras give them.
+    /// `[N, H, W, 3]`, as decoders and cameras return them.
     ChannelsLast,
 }
 
 impl Builder {
-    /// Images of bytes or of numbers from 0 to 255, in either layout, as the network takes them: `[N, 3, H, W]`, where
-    /// `(x / 255 - mean) / std` is computed for each channel.
+    /// `(x / 255 - mean) / std` of images of bytes or of floats from 0 to 255, in either layout, as the network's input
+    /// `[N, 3, H, W]`.
     ///
     /// # Errors
     /// [`Error::Value`] where the images have another rank or kind, or a standard deviation is not above zero.
@@ -26,7 +26,7 @@ impl Builder {
             return Err(Error::value("a standard deviation", "above zero", std.to_string()));
         }
         self.scope("normalize");
-        // Bytes move cheaper than numbers.
+        // Transposing bytes is cheaper than transposing floats.
         let planes = match layout {
             Layout::ChannelsFirst => images.clone(),
             Layout::ChannelsLast => self.transpose(images, &[0, 3, 1, 2]),
@@ -42,13 +42,13 @@ impl Builder {
         Ok(self.map("Add", &[&scaled, &shift]))
     }
 
-    /// Probabilities along an axis, counted from the back where it is negative.
+    /// Probabilities along an axis; a negative axis counts from the last.
     pub fn softmax(&mut self, logits: &Value, axis: i64) -> Value {
         self.node("Softmax", &[logits], &[("axis", Setting::Int(axis))], (logits.element, logits.rank))
     }
 
-    /// Maps `[N, K, h, w]` at the size of `images` (`[N, H, W, 3]` or `[N, 3, H, W]`, as the layout says), whatever that is in
-    /// a run: `[N, K, H, W]`, bilinear, `align_corners=False`.
+    /// Maps `[N, K, h, w]` at the size that `images` (`[N, H, W, 3]` or `[N, 3, H, W]`, by the layout) have in a run:
+    /// `[N, K, H, W]`, bilinear, `align_corners=False`.
     pub fn upsample_to(&mut self, maps: &Value, images: &Value, layout: Layout) -> Value {
         self.scope("upsample");
         let sides = self.shape(images);
@@ -60,7 +60,7 @@ impl Builder {
         self.resize(maps, &size)
     }
 
-    /// The most probable class of each position of `[N, K, H, W]`: int64 `[N, H, W]`, of equal ones the first.
+    /// The most probable class of each pixel of `[N, K, H, W]`, of equal ones the first: int64 `[N, H, W]`.
     pub fn class_ids(&mut self, logits: &Value) -> Value {
         self.scope("class_ids");
         let settings = [("axis", Setting::Int(1)), ("keepdims", Setting::Int(0))];
@@ -96,7 +96,7 @@ impl Builder {
         outputs.remove(0)
     }
 
-    /// A side of 0 is kept, one may be -1.
+    /// A side of 0 is kept; one side may be -1, the rest.
     pub(crate) fn reshape(&mut self, xs: &Value, sides: &[i64]) -> Value {
         let shape = self.ints("shape", sides);
         self.node("Reshape", &[xs, &shape], &[], (xs.element, sides.len()))

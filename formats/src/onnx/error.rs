@@ -1,24 +1,24 @@
-//! Everything that can go wrong in this crate.
+//! The errors of this module.
 
 use std::{io, path::PathBuf};
 
 use crate::onnx::Element;
 
-/// An error of this crate: one sentence, with the facts in its fields.
+/// What fails: one sentence, with the facts in the fields.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file that the system does not let us use.
-    #[error("cannot {action} `{}`: {cause}", path.display())]
+    /// A file that cannot be read or written.
+    #[error("cannot {action} {}: {cause}", path.display())]
     Io {
         /// `read` or `write`.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// The system's word.
+        /// The system's reason.
         cause: io::Error,
     },
-    /// A file that is no ONNX model, or none that can be used here.
-    #[error("`{}` is no usable ONNX model: {reason}", path.display())]
+    /// A file that is not an ONNX model, or one that is not supported.
+    #[error("{} is not a usable ONNX model: {reason}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -26,30 +26,30 @@ pub enum Error {
         reason: String,
     },
     /// A model larger than the format allows.
-    #[error("the model would have {bytes} bytes: an ONNX file holds less than 2 GiB")]
+    #[error("the model has {bytes} bytes: an ONNX file must be smaller than 2 GiB")]
     TooLarge {
         /// Its length.
         bytes: usize,
     },
-    /// An operation of a network that is not translated.
-    #[error("the operator `{operator}` has no translation to ONNX here")]
+    /// An operation of a network that cannot be translated.
+    #[error("the operator `{operator}` cannot be translated to ONNX")]
     Operator {
-        /// TorchScript's name of it.
+        /// Its name in TorchScript.
         operator: String,
     },
-    /// An operation that is translated, but not with this argument.
+    /// An argument that the translation of its operation does not support.
     #[error("argument {index} of `{operator}` is {found}: expected {expected}")]
     Argument {
-        /// TorchScript's name of the operator.
+        /// The operator's name in TorchScript.
         operator: String,
-        /// The argument's position in its schema, from 0.
+        /// The argument's position, from 0.
         index: usize,
-        /// What can be translated.
+        /// What is supported.
         expected: &'static str,
         /// What was found.
         found: String,
     },
-    /// A tensor of a kind that is not written.
+    /// A tensor of an unsupported kind.
     #[error("`{name}` is a tensor of {found:?}: expected Float, Int64, Uint8 or Bool")]
     Kind {
         /// Its name.
@@ -57,13 +57,13 @@ pub enum Error {
         /// Its kind.
         found: tch::Kind,
     },
-    /// A name that is taken already.
+    /// A name that is used twice.
     #[error("two values are called `{name}`")]
     Name {
         /// The name.
         name: String,
     },
-    /// A value that does not fit where it is used.
+    /// A value that is not valid where it is used.
     #[error("{what} is {found}: expected {expected}")]
     Value {
         /// Which value.
@@ -73,20 +73,20 @@ pub enum Error {
         /// What it is.
         found: String,
     },
-    /// As many numbers as a shape says were not given.
-    #[error("an array of shape {shape:?} has {found} numbers")]
+    /// An array whose shape does not fit the number of its elements.
+    #[error("an array of shape {shape:?} has {found} elements")]
     Volume {
         /// The shape.
         shape: Vec<usize>,
-        /// How many numbers there are.
+        /// The number of elements.
         found: usize,
     },
-    /// Arrays that are not what a file takes.
-    #[error("{place} is {found}: the file takes {expected}")]
+    /// An input that the file does not accept.
+    #[error("{place} is {found}: the file expects {expected}")]
     Input {
         /// Which input.
         place: String,
-        /// What the file says.
+        /// What the file expects.
         expected: String,
         /// What was given.
         found: String,
@@ -96,23 +96,23 @@ pub enum Error {
     Output {
         /// Its name.
         name: String,
-        /// The runtime's name of the kind.
+        /// The runtime's name for the kind.
         found: String,
     },
     /// The runtime failed.
-    #[error("`{}` cannot be run: {reason}", path.display())]
+    #[error("cannot run {}: {reason}", path.display())]
     Run {
         /// The file.
         path: PathBuf,
-        /// The runtime's words.
+        /// The runtime's reason.
         reason: String,
     },
     /// libtorch failed.
     #[error("libtorch failed while {action}: {cause}")]
     Torch {
-        /// What it was asked to do.
+        /// What it was doing.
         action: String,
-        /// Its own words.
+        /// Its reason.
         cause: tch::TchError,
     },
 }
@@ -123,7 +123,7 @@ impl Error {
     }
 }
 
-/// What is said of a shape and its elements: "float [N, 3, 224, 224]".
+/// An element kind and a shape in words: "float [N, 3, 224, 224]".
 pub(crate) fn described(element: Element, shape: &[impl ToString]) -> String {
     let sides: Vec<_> = shape.iter().map(ToString::to_string).collect();
     format!("{} [{}]", element.name(), sides.join(", "))

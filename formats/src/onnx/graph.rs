@@ -14,9 +14,9 @@ use crate::onnx::{
     proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto},
 };
 
-/// The version of the format that is written: that of the operator set's own time.
+/// The version of the format, of the same year as the operator set.
 const IR_VERSION: i64 = 8;
-/// The version of ONNX's operators that is written.
+/// The version of ONNX's operators.
 const OPERATOR_SET: i64 = 17;
 
 /// A side of an input or output.
@@ -24,7 +24,7 @@ const OPERATOR_SET: i64 = 17;
 pub enum Dim {
     /// Always the same.
     Fixed(i64),
-    /// Free; sides of one name are equal in a run.
+    /// Free; sides with the same name are equal in a run.
     Named(String),
 }
 
@@ -58,7 +58,7 @@ impl Value {
         self.element
     }
 
-    /// How many sides it has.
+    /// The number of dimensions.
     pub fn rank(&self) -> usize {
         self.rank
     }
@@ -78,7 +78,7 @@ pub struct Builder {
     graph: GraphProto,
     values: HashSet<String>,
     nodes: HashSet<String>,
-    /// What the next nodes belong to: a layer's name, as its weights have it.
+    /// The layer that the next nodes belong to, as in the names of its weights.
     scope: String,
 }
 
@@ -89,7 +89,7 @@ impl Builder {
         Self { graph, values: HashSet::new(), nodes: HashSet::new(), scope: String::new() }
     }
 
-    /// What the next nodes are named after, until a layer with weights follows: `{scope}/{operator}`.
+    /// The next nodes are named `{scope}/{operator}`, until a layer with weights follows.
     pub fn scope(&mut self, name: &str) {
         name.clone_into(&mut self.scope);
     }
@@ -97,7 +97,7 @@ impl Builder {
     /// Adds an input.
     ///
     /// # Errors
-    /// [`Error::Name`] where the name is taken, [`Error::Value`] for an empty one or a fixed side below 1.
+    /// [`Error::Name`] where the name is in use, [`Error::Value`] for an empty name or a fixed side below 1.
     pub fn input(&mut self, name: &str, element: Element, shape: &[Dim]) -> Result<Value, Error> {
         let info = info(name, element, shape)?;
         self.take_name(name)?;
@@ -105,10 +105,10 @@ impl Builder {
         Ok(Value { name: name.to_owned(), element, rank: shape.len() })
     }
 
-    /// Makes a value an output under this name. Its shape is for readers and their checkers: say here what is known.
+    /// Makes a value an output with this name. The shape is written for readers and checkers of the file.
     ///
     /// # Errors
-    /// [`Error::Name`] where the name is taken, [`Error::Value`] for an empty one, a shape of another rank or a fixed side
+    /// [`Error::Name`] where the name is in use, [`Error::Value`] for an empty name, a shape of another rank or a fixed side
     /// below 1.
     pub fn output(&mut self, name: &str, value: &Value, shape: &[Dim]) -> Result<(), Error> {
         if shape.len() != value.rank {
@@ -128,10 +128,10 @@ impl Builder {
         Ok(())
     }
 
-    /// The finished model; `metadata` travels in it.
+    /// The finished model with `metadata`.
     ///
     /// # Errors
-    /// [`Error::Value`] where it has no output, [`Error::TooLarge`] at 2 GiB.
+    /// [`Error::Value`] where the graph has no output, [`Error::TooLarge`] from 2 GiB on.
     pub fn finish(self, metadata: &BTreeMap<String, String>) -> Result<Model, Error> {
         if self.graph.output.is_empty() {
             return Err(Error::value("the graph", "one with an output", "one without"));
@@ -150,10 +150,10 @@ impl Builder {
         Model::new(proto)
     }
 
-    /// A tensor of libtorch's under its name; the same one may come again.
+    /// A tensor of libtorch as a constant with this name; the same one may be added again.
     ///
     /// # Errors
-    /// [`Error::Kind`], and [`Error::Name`] where something else has the name.
+    /// [`Error::Kind`], and [`Error::Name`] where something else has this name.
     pub(crate) fn weight(&mut self, name: &str, tensor: &Tensor) -> Result<Value, Error> {
         let element = match tensor.kind() {
             Kind::Float => Element::F32,
@@ -176,7 +176,7 @@ impl Builder {
         Ok(Value { name: name.to_owned(), element, rank: shape.len() })
     }
 
-    /// A constant of this crate's own; `role` says what it is for.
+    /// A constant that is not a weight; `role` is its purpose.
     pub(crate) fn constant(&mut self, role: &str, array: &Array) -> Value {
         let wanted = self.scoped(role);
         let name = unique(&mut self.values, &wanted);
@@ -190,7 +190,7 @@ impl Builder {
         self.constant(role, &Array::ints(values))
     }
 
-    /// A number as a constant without sides, of the kind of what it is used with.
+    /// A number as a constant without dimensions.
     pub(crate) fn number(&mut self, role: &str, value: f64, element: Element) -> Value {
         let data = match element {
             Element::F32 => Data::F32(vec![value as f32]),
@@ -214,7 +214,7 @@ impl Builder {
         outputs.remove(0)
     }
 
-    /// A node whose output is like its first input.
+    /// A node whose output has the element kind of its first input.
     pub(crate) fn map(&mut self, operator: &str, inputs: &[&Value]) -> Value {
         let rank = inputs.iter().map(|value| value.rank).max().unwrap_or(0);
         self.node(operator, inputs, &[], (inputs[0].element, rank))
@@ -268,8 +268,8 @@ impl Builder {
     }
 }
 
-/// Outputs are identities while building, because their values may be used further. Where the value comes from a node, that
-/// node makes the output itself in the end.
+/// While a graph is built, outputs are `Identity` nodes, because their values may be used further. In the end the node before
+/// computes the output itself.
 fn without_identities(mut graph: GraphProto) -> GraphProto {
     let named: HashSet<String> = graph.output.iter().map(|output| output.name.clone()).collect();
     let mut position = 0;
@@ -298,5 +298,5 @@ fn without_identities(mut graph: GraphProto) -> GraphProto {
 fn unique(taken: &mut HashSet<String>, wanted: &str) -> String {
     let numbered = (1..).map(|number| format!("{wanted}_{number}"));
     let mut names = std::iter::once(wanted.to_owned()).chain(numbered);
-    names.find(|name| taken.insert(name.clone())).expect("numbers do not end")
+    names.find(|name| taken.insert(name.clone())).expect("there is always another number")
 }

@@ -1,4 +1,4 @@
-//! Parts of a graph as the file has them.
+//! Parts of a graph as messages of the format.
 
 use tch::{Device, Tensor};
 

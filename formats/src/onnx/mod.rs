@@ -5,12 +5,12 @@
 //! | [`array`] | plain buffers with a shape |
 //! | [`proto`] | the messages of the format, as <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto> has them |
 //! | [`graph`] | building a graph: inputs, weights, nodes, outputs |
-//! | `translate` | the nodes of a TorchScript graph as ONNX's |
+//! | `translate` | from a TorchScript graph to ONNX nodes |
 //! | `ends` | what comes before and after a network: normalisation, probabilities, class ids |
 //! | [`detector`] | decoding of boxes, non-maximum suppression |
-//! | [`model`] | a whole file: written, read, checked |
+//! | [`model`] | a file: written, read, checked |
 //! | [`session`] | running a file |
-//! | `runtime` | what the runtime needs beside its own operators |
+//! | `runtime` | operators in place of the runtime's own |
 //!
 //! ```no_run
 //! use formats::onnx::{Builder, Dim, Element, Layout};
@@ -27,7 +27,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Files have IR version 8 and operator set 17: ONNX Runtime from 1.12 on reads them.
+//! Files have IR version 8 and operator set 17: ONNX Runtime 1.12 and later read them.
 
 pub mod array;
 pub mod detector;

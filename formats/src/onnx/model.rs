@@ -1,7 +1,7 @@
-//! A whole file.
+//! An ONNX file.
 //!
-//! Reading trusts nothing: everything that this crate or its runtime relies on is checked before it is used, and nothing is
-//! allocated beyond the file's own length. Writing is deterministic and never leaves half a file.
+//! Reading checks everything that this crate or its runtime relies on before it is used, and allocates no more than the length of
+//! the file. Writing is deterministic and never leaves an incomplete file.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -18,9 +18,9 @@ use crate::onnx::{
     proto::{GraphProto, ModelProto, TensorProto, ValueInfoProto},
 };
 
-/// Protocol buffers do not hold more.
-const LIMIT: usize = i32::MAX as usize;
-/// Of ONNX's own operators; others are not supported.
+/// The limit of protocol buffers.
+const MAX_BYTES: usize = i32::MAX as usize;
+/// The supported versions.
 const OPERATOR_SETS: std::ops::RangeInclusive<i64> = 13..=18;
 
 /// A model that fits into a file.
@@ -32,36 +32,36 @@ pub struct Model {
 impl Model {
     pub(crate) fn new(proto: ModelProto) -> Result<Self, Error> {
         let bytes = proto.encoded_len();
-        if bytes > LIMIT { Err(Error::TooLarge { bytes }) } else { Ok(Self { proto }) }
+        if bytes > MAX_BYTES { Err(Error::TooLarge { bytes }) } else { Ok(Self { proto }) }
     }
 
     /// Reads a file and checks it.
     ///
     /// # Errors
-    /// [`Error::Io`] where it cannot be read. [`Error::Malformed`] where it is no ONNX model of the operator sets 13 to 18, has
-    /// weights outside the file, functions or graphs within graphs, or where names, shapes and lengths do not fit together.
+    /// [`Error::Io`] where it cannot be read. [`Error::Malformed`] where it is not an ONNX model of the operator sets 13 to 18,
+    /// where it has weights outside the file, functions or nested graphs, or where names, shapes and lengths do not agree.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let io = |cause| Error::Io { action: "read", path: path.to_owned(), cause };
         let malformed = |reason: String| Error::Malformed { path: path.to_owned(), reason };
         let file = File::open(path).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
-        if length > LIMIT as u64 {
-            return Err(malformed(format!("it has {length} bytes, and an ONNX file less than 2 GiB")));
+        if length > MAX_BYTES as u64 {
+            return Err(malformed(format!("it has {length} bytes, and an ONNX file must be smaller than 2 GiB")));
         }
         let mut bytes = Vec::with_capacity(length as usize);
-        file.take(LIMIT as u64).read_to_end(&mut bytes).map_err(io)?;
+        file.take(MAX_BYTES as u64).read_to_end(&mut bytes).map_err(io)?;
         let proto = ModelProto::decode(bytes.as_slice()).map_err(|cause| malformed(cause.to_string()))?;
         check(&proto).map_err(malformed)?;
         Ok(Self { proto })
     }
 
-    /// Writes the file: whole, or not at all.
+    /// Writes the file completely or not at all.
     ///
     /// # Errors
     /// [`Error::Io`] where the folder cannot be written to.
     pub fn write(&self, path: &Path) -> Result<(), Error> {
         let write = || {
-            // Where renaming fails, the file's other name stays.
+            // `AtomicWriteFile` leaves its temporary file where renaming fails.
             if path.is_dir() {
                 return Err(ErrorKind::IsADirectory.into());
             }
@@ -72,12 +72,12 @@ impl Model {
         write().map_err(|cause| Error::Io { action: "write", path: path.to_owned(), cause })
     }
 
-    /// The file's bytes; they depend on the model alone.
+    /// The bytes of the file, which depend on the model alone.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.proto.encode_to_vec()
     }
 
-    /// The messages that it is made of.
+    /// The messages of the file.
     pub fn proto(&self) -> &ModelProto {
         &self.proto
     }
@@ -86,12 +86,12 @@ impl Model {
         self.proto
     }
 
-    /// The text that travels in it, by key.
+    /// The metadata, by key.
     pub fn metadata(&self) -> BTreeMap<String, String> {
         self.proto.metadata_props.iter().map(|entry| (entry.key.clone(), entry.value.clone())).collect()
     }
 
-    /// How many numbers the weights and constants have together.
+    /// The number of elements of all weights and constants.
     pub fn parameters(&self) -> usize {
         let volume = |tensor: &TensorProto| tensor.dims.iter().map(|&side| side as usize).product::<usize>();
         self.proto.graph.iter().flat_map(|graph| &graph.initializer).map(volume).sum()
@@ -105,7 +105,7 @@ fn check(model: &ModelProto) -> Result<(), String> {
     match set {
         Some(set) if OPERATOR_SETS.contains(&set.version) => {}
         Some(set) => return Err(format!("it uses operator set {}: expected 13 to 18", set.version)),
-        None => return Err("it names no version of ONNX's operators".to_owned()),
+        None => return Err("it has no version of ONNX's operators".to_owned()),
     }
     if !model.functions.is_empty() {
         return Err("it has functions of its own, which are not supported".to_owned());
@@ -121,7 +121,7 @@ fn check(model: &ModelProto) -> Result<(), String> {
 fn check_info(info: &ValueInfoProto) -> Result<(), String> {
     let name = &info.name;
     let tensor = info.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref());
-    let tensor = tensor.ok_or_else(|| format!("`{name}` is no tensor"))?;
+    let tensor = tensor.ok_or_else(|| format!("`{name}` is not a tensor"))?;
     if tensor.shape.is_none() {
         return Err(format!("`{name}` has no shape"));
     }
@@ -133,11 +133,11 @@ fn element(code: i32, name: &str) -> Result<Element, String> {
     Element::from_code(code).ok_or_else(|| format!("`{name}` has elements of the kind {code}: {expected}"))
 }
 
-/// The numbers have to be as many as the shape says, in one of the two places for them.
+/// The elements must fit the shape; the format has two places for them.
 fn check_tensor(tensor: &TensorProto, name: &str) -> Result<(), String> {
     let element = element(tensor.data_type, name)?;
     if tensor.data_location != 0 || !tensor.external_data.is_empty() {
-        return Err(format!("the numbers of `{name}` are outside the file, which is not supported"));
+        return Err(format!("the values of `{name}` are outside the file, which is not supported"));
     }
     let volume = tensor.dims.iter().try_fold(1_usize, |volume, &side| volume.checked_mul(usize::try_from(side).ok()?));
     let volume = volume.ok_or_else(|| format!("`{name}` has the impossible shape {:?}", tensor.dims))?;
@@ -156,7 +156,7 @@ fn check_tensor(tensor: &TensorProto, name: &str) -> Result<(), String> {
     }
 }
 
-/// Every value is made once, before it is used.
+/// Every value is computed once, before it is used.
 fn check_names(graph: &GraphProto) -> Result<(), String> {
     let mut known: HashSet<&str> = HashSet::new();
     let taken = |name: &str| format!("two values are called `{name}`");
@@ -173,14 +173,14 @@ fn check_names(graph: &GraphProto) -> Result<(), String> {
         }
         for attribute in &node.attribute {
             if attribute.g.is_some() {
-                return Err(format!("{place} has a graph of its own, which is not supported"));
+                return Err(format!("{place} has a nested graph, which is not supported"));
             }
             if let Some(tensor) = &attribute.t {
                 check_tensor(tensor, &format!("{} of {place}", attribute.name))?;
             }
         }
         if let Some(input) = node.input.iter().find(|input| !input.is_empty() && !known.contains(input.as_str())) {
-            return Err(format!("{place} uses `{input}`, which is not there"));
+            return Err(format!("{place} uses `{input}`, which does not exist"));
         }
         for output in node.output.iter().filter(|output| !output.is_empty()) {
             if !known.insert(output) {
@@ -189,7 +189,7 @@ fn check_names(graph: &GraphProto) -> Result<(), String> {
         }
     }
     match graph.output.iter().find(|output| !known.contains(output.name.as_str())) {
-        Some(output) => Err(format!("the output `{}` is made by no node", output.name)),
+        Some(output) => Err(format!("no node computes the output `{}`", output.name)),
         None => Ok(()),
     }
 }

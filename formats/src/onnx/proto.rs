@@ -1,12 +1,12 @@
-//! The messages of the format, as far as they are used here; numbers and names are those of `onnx.proto`. Fields that are not
-//! listed are skipped when a file is read.
+//! The messages of the format that are used here, with the numbers and names of `onnx.proto`. Other fields are skipped when a
+//! file is read.
 //!
-//! Fields that have a default are optional all the same where a reader of the format asks whether they are there.
+//! A field with a default is optional here where readers of the format check whether it exists.
 
-/// A whole file.
+/// A file.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ModelProto {
-    /// Version of the format itself.
+    /// Version of the format.
     #[prost(int64, tag = "1")]
     pub ir_version: i64,
     /// The program that wrote the file.
@@ -21,10 +21,10 @@ pub struct ModelProto {
     /// Versions of the sets of operators.
     #[prost(message, repeated, tag = "8")]
     pub opset_import: Vec<OperatorSetIdProto>,
-    /// Free text by key.
+    /// Metadata.
     #[prost(message, repeated, tag = "14")]
     pub metadata_props: Vec<StringStringEntryProto>,
-    /// Functions of the model's own, which are not supported here: only whether there are any is of interest.
+    /// Functions, which are not supported: only whether there are any matters.
     #[prost(bytes = "vec", repeated, tag = "25")]
     pub functions: Vec<Vec<u8>>,
 }
@@ -32,7 +32,7 @@ pub struct ModelProto {
 /// A set of operators.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct OperatorSetIdProto {
-    /// Empty for ONNX's own.
+    /// Empty for ONNX's own operators.
     #[prost(string, tag = "1")]
     pub domain: String,
     /// Its version.
@@ -63,10 +63,10 @@ pub struct GraphProto {
     /// Weights and other constants.
     #[prost(message, repeated, tag = "5")]
     pub initializer: Vec<TensorProto>,
-    /// What it takes.
+    /// The inputs.
     #[prost(message, repeated, tag = "11")]
     pub input: Vec<ValueInfoProto>,
-    /// What it gives.
+    /// The outputs.
     #[prost(message, repeated, tag = "12")]
     pub output: Vec<ValueInfoProto>,
 }
@@ -74,7 +74,7 @@ pub struct GraphProto {
 /// One operation.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct NodeProto {
-    /// Names of values; an empty one is an optional input that is not given.
+    /// Names of values; an empty one is an optional input that is left out.
     #[prost(string, repeated, tag = "1")]
     pub input: Vec<String>,
     /// Names of values.
@@ -89,7 +89,7 @@ pub struct NodeProto {
     /// Its settings.
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<AttributeProto>,
-    /// The set that the operator is from; empty for ONNX's own.
+    /// The operator's set; empty for ONNX's own.
     #[prost(string, tag = "7")]
     pub domain: String,
 }
@@ -112,7 +112,7 @@ pub struct AttributeProto {
     /// A tensor.
     #[prost(message, optional, tag = "5")]
     pub t: Option<TensorProto>,
-    /// A graph of its own, which is not supported here: only whether there is one is of interest.
+    /// A nested graph, which is not supported: only whether there is one matters.
     #[prost(bytes = "vec", optional, tag = "6")]
     pub g: Option<Vec<u8>>,
     /// Numbers.
@@ -121,7 +121,7 @@ pub struct AttributeProto {
     /// Integers.
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
-    /// Which of them it is; see [`attribute_type`].
+    /// Which of the fields is set; see [`attribute_type`].
     #[prost(int32, tag = "20")]
     pub r#type: i32,
 }
@@ -149,7 +149,7 @@ pub struct TensorProto {
     /// The kind of the elements; see [`Element::code`](crate::onnx::Element::code).
     #[prost(int32, tag = "2")]
     pub data_type: i32,
-    /// The numbers, where they are not in `raw_data`.
+    /// The values, where they are not in `raw_data`.
     #[prost(float, repeated, tag = "4")]
     pub float_data: Vec<f32>,
     /// The same for integers of up to 32 bits.
@@ -161,13 +161,13 @@ pub struct TensorProto {
     /// Its name.
     #[prost(string, tag = "8")]
     pub name: String,
-    /// The numbers, row by row, little endian.
+    /// The values, row by row, little endian.
     #[prost(bytes = "vec", tag = "9")]
     pub raw_data: Vec<u8>,
-    /// Where the numbers lie outside the file.
+    /// The place of the values outside the file.
     #[prost(message, repeated, tag = "13")]
     pub external_data: Vec<StringStringEntryProto>,
-    /// 1 where the numbers lie outside the file.
+    /// 1 where the values are outside the file.
     #[prost(int32, tag = "14")]
     pub data_location: i32,
 }

@@ -1,7 +1,7 @@
 //! Running a file on the CPU, by tract.
 //!
-//! A file is prepared for each set of input shapes when it first runs with them: sides that are free in the file are constants
-//! then, which is what makes tract fast and lets it run every operator written here. The latest preparations are kept.
+//! A file is prepared when it first runs with a set of input shapes: then its free sides are constants, which makes tract fast and
+//! lets it run every operator that this crate writes. The latest preparations are kept.
 
 use std::{
     any::Any,
@@ -22,8 +22,8 @@ use crate::onnx::{
     runtime,
 };
 
-/// How many preparations are kept: a full batch, the last one of an epoch, and single images.
-const PLANS: usize = 4;
+/// Preparations that are kept: a full batch, the last batch of an epoch, single images, and one more.
+const MAX_PLANS: usize = 4;
 
 /// An input or output of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,23 +32,23 @@ pub struct Slot {
     pub name: String,
     /// The kind of its elements.
     pub element: Element,
-    /// Its sides; `None` where they are free.
+    /// Its dimensions; `None` where they are free.
     pub shape: Vec<Option<usize>>,
-    /// The names of free sides.
+    /// The names of the free dimensions.
     names: Vec<Option<String>>,
 }
 
 type Plan = TypedRunnableModel<TypedModel>;
 type Shapes = Vec<Vec<usize>>;
 
-/// A loaded file. Runs on several threads at a time are possible; each uses one.
+/// A loaded file. Several threads may run it at the same time; a run uses one thread.
 pub struct Session {
     path: PathBuf,
     inputs: Vec<Slot>,
     outputs: Vec<Slot>,
     metadata: BTreeMap<String, String>,
     model: InferenceModel,
-    /// The latest last.
+    /// Ordered by last use.
     plans: Mutex<Vec<(Shapes, Arc<Plan>)>>,
 }
 
@@ -56,8 +56,8 @@ impl Session {
     /// Loads a file.
     ///
     /// # Errors
-    /// As [`Model::read`]; [`Error::Malformed`] also where the runtime does not have an operator. Whether its operators fit
-    /// together shows in the first run.
+    /// As [`Model::read`]; also [`Error::Malformed`] where the runtime lacks an operator. Operators that do not fit together fail
+    /// in the first run.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let model = Model::read(path)?;
         let slots = |infos: &[ValueInfoProto]| infos.iter().map(slot).collect::<Vec<_>>();
@@ -69,26 +69,26 @@ impl Session {
         Ok(Self { path: path.to_owned(), inputs, outputs, metadata, model, plans: Mutex::new(Vec::new()) })
     }
 
-    /// What it takes, in order.
+    /// The inputs, in order.
     pub fn inputs(&self) -> &[Slot] {
         &self.inputs
     }
 
-    /// What it gives, in order.
+    /// The outputs, in order.
     pub fn outputs(&self) -> &[Slot] {
         &self.outputs
     }
 
-    /// The text that travels in the file, by key.
+    /// The metadata of the file, by key.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
     }
 
-    /// Runs it: an array for each output. The first run with new shapes takes longer.
+    /// Runs the file; returns an array for each output. The first run with new shapes takes longer.
     ///
     /// # Errors
-    /// [`Error::Input`] where the inputs are not what the file takes, [`Error::Output`] for an output of another kind,
-    /// [`Error::Run`] where the graph fails in the runtime.
+    /// [`Error::Input`] where the inputs are not those that the file expects, [`Error::Output`] for an output of an unsupported
+    /// kind, [`Error::Run`] where the runtime fails.
     pub fn run(&self, inputs: &[Array]) -> Result<Vec<Array>, Error> {
         self.check(inputs)?;
         let shapes: Shapes = inputs.iter().map(|input| input.shape().to_vec()).collect();
@@ -99,7 +99,7 @@ impl Session {
     }
 
     fn plan(&self, shapes: Shapes) -> Result<Arc<Plan>, String> {
-        // A panic under the lock would leave the list as it was before.
+        // A panic under the lock leaves the list unchanged.
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(position) = plans.iter().position(|(known, _)| *known == shapes) {
             let found = plans.remove(position);
@@ -108,7 +108,7 @@ impl Session {
             return Ok(plan);
         }
         let plan = Arc::new(guarded(|| self.prepare(&shapes))?);
-        if plans.len() == PLANS {
+        if plans.len() == MAX_PLANS {
             plans.remove(0);
         }
         plans.push((shapes, plan.clone()));
@@ -165,18 +165,18 @@ impl fmt::Debug for Session {
     }
 }
 
-/// tract asserts where a graph is not what it expects.
+/// Turns a panic into an error: tract asserts what it expects of a graph.
 fn guarded<T>(function: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
-    // What a panic leaves half done is thrown away with it.
+    // Nothing that a panic leaves incomplete is used afterwards.
     match catch_unwind(AssertUnwindSafe(function)) {
         Ok(result) => result.map_err(|error| format!("{error:#}").replace('\n', " ")),
-        Err(panic) => Err(format!("the runtime stopped: {}", message(panic.as_ref()))),
+        Err(panic) => Err(format!("the runtime panicked: {}", message(panic.as_ref()))),
     }
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word")
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
 fn slot(info: &ValueInfoProto) -> Slot {
@@ -218,7 +218,7 @@ fn array(name: &str, value: &Tensor) -> Result<Array, Error> {
         DatumType::F32 => Data::F32(value.as_slice::<f32>().map_err(unfit)?.to_vec()),
         DatumType::U8 => Data::U8(value.as_slice::<u8>().map_err(unfit)?.to_vec()),
         DatumType::Bool => Data::Bool(value.as_slice::<bool>().map_err(unfit)?.to_vec()),
-        // tract computes with sides in a type of its own, which becomes int64.
+        // tract has its own type for sides; it becomes int64.
         _ => {
             let cast = value.cast_to::<i64>().map_err(unfit)?;
             Data::I64(cast.as_slice::<i64>().map_err(unfit)?.to_vec())

@@ -1,4 +1,4 @@
-//! Decoding and non-maximum suppression in the graph give what `heads` gives.
+//! Decoding and non-maximum suppression in the graph equal those of `heads`.
 
 use crate::support::*;
 use backbone::{Form, OutputStride};
@@ -11,7 +11,7 @@ use tch::{Device, Kind, Tensor, nn};
 
 const SIZE: [i64; 2] = [64, 96];
 
-/// A head of few anchors. Its network is not used: predictions are made up.
+/// A head with few anchors. Its network is not used: predictions are random.
 pub fn head(config: &SsdLiteConfig) -> SsdLite {
     let store = nn::VarStore::new(Device::Cpu);
     SsdLite::new(&store.root(), [4, 6, 12, 20], OutputStride::Os32, CLASSES, SIZE, config, Form::Deploy).unwrap()
@@ -39,8 +39,8 @@ pub fn limits(config: &SsdLiteConfig) -> Suppression {
     }
 }
 
-/// Everything as an output.
-pub fn give(builder: &mut Builder, decoded: &Decoded, found: &Detections, anchors: i64) {
+/// Adds everything as an output.
+pub fn add_outputs(builder: &mut Builder, decoded: &Decoded, found: &Detections, anchors: i64) {
     let list = [Dim::named("detections")];
     builder.output("boxes", &found.boxes, &[Dim::named("detections"), Dim::Fixed(4)]).unwrap();
     builder.output("scores", &found.scores, &list).unwrap();
@@ -58,7 +58,7 @@ pub fn post_processing(head: &SsdLite, config: &SsdLiteConfig) -> Model {
     let deltas = builder.input("deltas", Element::F32, &batch_of(&[anchors, 4])).unwrap();
     let decoded = builder.decode(&logits, &deltas, &decoding(head)).unwrap();
     let found = builder.suppress(&decoded, &limits(config)).unwrap();
-    give(&mut builder, &decoded, &found, anchors);
+    add_outputs(&mut builder, &decoded, &found, anchors);
     builder.finish(&Default::default()).unwrap()
 }
 
@@ -73,7 +73,7 @@ fn integers(array: &Array) -> &[i64] {
 }
 
 /// Predictions with large boxes and many equal scores: each anchor has one of a few rows of logits, and in half of them two
-/// classes are equal. (Equal rows have equal probabilities whatever the order in which a runtime adds them up.)
+/// classes are equal. (Equal rows have equal probabilities in whatever order a runtime adds.)
 pub fn predictions(seed: i64, images: i64, anchors: i64, spread: f64) -> Predictions {
     tch::manual_seed(seed);
     let rows = Tensor::randn([12, CLASSES + 1], FLOATS) * spread;
@@ -83,7 +83,7 @@ pub fn predictions(seed: i64, images: i64, anchors: i64, spread: f64) -> Predict
     Predictions { logits, deltas: Tensor::randn([images, anchors, 4], FLOATS) * 2.0 }
 }
 
-/// What differs between the graph and `heads`, as text; `None` where nothing does.
+/// The first difference between the graph and `heads` in words; `None` where they are equal.
 fn difference(head: &SsdLite, session: &Session, predictions: &Predictions) -> Option<String> {
     let outputs = session.run(&[array(&predictions.logits), array(&predictions.deltas)]).unwrap();
     let decoded = head.decode(predictions).unwrap();
@@ -119,16 +119,16 @@ fn suppression_equals_that_of_the_heads_in_a_thousand_cases_ties_included() {
     let mut found = 0;
     for seed in 0..250 {
         let spread = [0.5, 1.0, 2.0, 4.0][seed as usize % 4];
-        // Four images a run.
+        // Four images per run.
         let predictions = predictions(seed, 4, anchors, spread);
         assert_eq!(difference(&head, &session, &predictions), None, "seed {seed}");
         found += head.detect(&predictions).unwrap().iter().map(|found| found.scores.len()).sum::<usize>();
     }
-    assert!(found > 10_000, "{found} detections test little");
+    assert!(found > 10_000, "{found} detections are too few for a test");
 }
 
 #[test]
-fn both_limits_hold_for_each_image_apart() {
+fn both_limits_hold_for_each_image() {
     for (topk_candidates, detections_per_image) in [(3, 300), (300, 4), (5, 7), (1, 1)] {
         let config = SsdLiteConfig { topk_candidates, detections_per_image, ..config() };
         let head = head(&config);
@@ -143,7 +143,7 @@ fn both_limits_hold_for_each_image_apart() {
 }
 
 #[test]
-fn nothing_found_is_empty_arrays() {
+fn no_detections_are_empty_arrays() {
     let config = SsdLiteConfig { score_threshold: 0.9, ..config() };
     let head = head(&config);
     let session = reloaded(&post_processing(&head, &config));
@@ -158,7 +158,7 @@ fn nothing_found_is_empty_arrays() {
 }
 
 #[test]
-fn a_whole_detector_goes_from_pixels_to_detections() {
+fn a_detector_goes_from_pixels_to_detections() {
     let config = config();
     let store = nn::VarStore::new(Device::Cpu);
     tch::manual_seed(9);
@@ -192,7 +192,7 @@ fn a_whole_detector_goes_from_pixels_to_detections() {
     let outputs = session.run(&[array(&input)]).unwrap();
     let expected = tch::no_grad(|| head.detect(&forward(&input).unwrap()).unwrap());
     let scores: Vec<f32> = expected.iter().flat_map(|found| found.scores.clone()).collect();
-    assert!(scores.len() > 10, "{} detections test little", scores.len());
+    assert!(scores.len() > 10, "{} detections are too few for a test", scores.len());
     assert_eq!(outputs[0].shape(), [scores.len()]);
     assert!(floats(&outputs[0]).iter().zip(&scores).all(|(a, b)| (a - b).abs() <= 1e-4));
     let labels: Vec<_> = expected.iter().flat_map(|found| found.labels.clone()).collect();
@@ -201,7 +201,7 @@ fn a_whole_detector_goes_from_pixels_to_detections() {
 }
 
 #[test]
-fn settings_that_make_no_sense_are_errors() {
+fn invalid_settings_are_errors() {
     let mut builder = Builder::new("wrong");
     let logits = builder.input("logits", Element::F32, &batch_of(&[2, 3])).unwrap();
     let deltas = builder.input("deltas", Element::F32, &batch_of(&[2, 4])).unwrap();
@@ -230,9 +230,9 @@ fn settings_that_make_no_sense_are_errors() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Offsets far outside of what training gives.
+    /// Offsets far outside of those that training produces.
     #[test]
-    fn decoded_boxes_lie_within_the_image(seed in 0..1000_i64, scale in 0.01..100.0_f64) {
+    fn decoded_boxes_are_within_the_image(seed in 0..1000_i64, scale in 0.01..100.0_f64) {
         let head = head(&config());
         let anchors = head.anchors().len() as i64;
         let predictions = predictions(seed, 1, anchors, 1.0);

@@ -1,4 +1,4 @@
-//! Files: what is in them comes back, and what is said about those that are not what they should be.
+//! Files are read as they were written; damaged ones are refused with a reason.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -66,7 +66,7 @@ fn weights_are_written_little_endian_under_their_names() {
 }
 
 #[test]
-fn metadata_comes_back_from_the_model_and_the_session() {
+fn metadata_is_read_by_the_model_and_the_session() {
     let mut builder = Builder::new("text");
     let x = builder.input("x", Element::F32, &batch_of(&[2])).unwrap();
     let y = builder.softmax(&x, -1);
@@ -79,7 +79,7 @@ fn metadata_comes_back_from_the_model_and_the_session() {
 }
 
 #[test]
-fn a_missing_file_a_folder_and_a_full_disk_are_the_systems_errors() {
+fn a_missing_file_and_a_folder_are_errors_of_the_system() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing.onnx");
     for path in [missing.as_path(), folder.path()] {
@@ -102,7 +102,7 @@ fn a_file_that_cannot_be_replaced_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_file_cut_anywhere_is_an_error() {
+fn a_file_that_is_cut_anywhere_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = model().to_bytes();
     let path = folder.path().join("cut.onnx");
@@ -112,12 +112,12 @@ fn a_file_cut_anywhere_is_an_error() {
         assert!(matches!(error, Error::Malformed { .. }), "{length}: {error}");
         assert_one_line(&error, &path);
     }
-    fs::write(&path, b"certainly no model of anything, but long enough to be read as one").unwrap();
+    fs::write(&path, b"not a model at all, but long enough to be read as one").unwrap();
     assert!(matches!(Session::load(&path).unwrap_err(), Error::Malformed { .. }));
 }
 
 #[test]
-fn every_changed_byte_of_the_structure_is_an_error_or_a_model_but_no_panic() {
+fn a_changed_byte_never_causes_a_panic() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("noise.onnx");
     let mut builder = Builder::new("small");
@@ -146,7 +146,7 @@ fn every_changed_byte_of_the_structure_is_an_error_or_a_model_but_no_panic() {
 type Change = Box<dyn FnOnce(&mut ModelProto)>;
 
 #[test]
-fn what_does_not_fit_together_is_named() {
+fn inconsistent_files_are_refused_with_the_reason() {
     let graph = |change: fn(&mut onnx::proto::GraphProto)| -> Change {
         Box::new(move |model: &mut ModelProto| change(model.graph.as_mut().unwrap()))
     };
@@ -160,14 +160,14 @@ fn what_does_not_fit_together_is_named() {
         ),
         ("functions", Box::new(|model| model.functions = vec![vec![]])),
         ("no output", graph(|graph| graph.output.clear())),
-        ("the output `nowhere` is made by no node", graph(|graph| graph.output[0].name = "nowhere".into())),
+        ("no node computes the output `nowhere`", graph(|graph| graph.output[0].name = "nowhere".into())),
         (
             "`images` has no shape",
             graph(|graph| {
                 graph.input[0].r#type.as_mut().unwrap().tensor_type.as_mut().unwrap().shape = None;
             }),
         ),
-        ("`images` is no tensor", graph(|graph| graph.input[0].r#type = None)),
+        ("`images` is not a tensor", graph(|graph| graph.input[0].r#type = None)),
         (
             "`images` has elements of the kind 99",
             graph(|graph| {
@@ -181,9 +181,9 @@ fn what_does_not_fit_together_is_named() {
         ("bytes of float", graph(|graph| graph.initializer[0].raw_data.truncate(4))),
         ("outside the file", graph(|graph| graph.initializer[0].data_location = 1)),
         ("two values are called", graph(|graph| graph.initializer[1].name = graph.initializer[0].name.clone())),
-        ("which is not there", graph(|graph| graph.node[0].input[0] = "nothing".into())),
-        ("which is not there", graph(|graph| graph.node.swap(0, 1))),
-        ("a graph of its own", graph(|graph| graph.node[0].attribute[0].g = Some(vec![]))),
+        ("which does not exist", graph(|graph| graph.node[0].input[0] = "nothing".into())),
+        ("which does not exist", graph(|graph| graph.node.swap(0, 1))),
+        ("a nested graph", graph(|graph| graph.node[0].attribute[0].g = Some(vec![]))),
         ("operator set `other`", graph(|graph| graph.node[0].domain = "other".into())),
         ("Nonsense", graph(|graph| graph.node[0].op_type = "Nonsense".into())),
         (
@@ -204,7 +204,7 @@ fn what_does_not_fit_together_is_named() {
 }
 
 #[test]
-fn a_graph_that_does_not_compute_is_an_error_of_the_run() {
+fn a_graph_that_cannot_be_computed_is_an_error_of_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let path = written(folder.path(), |model| {
         let weight = &mut model.graph.as_mut().unwrap().initializer[0];
@@ -236,7 +236,7 @@ fn wrong_inputs_are_named_and_right_ones_run_afterwards() {
 }
 
 #[test]
-fn sides_of_one_name_have_to_be_equal() {
+fn sides_with_the_same_name_must_be_equal() {
     let mut builder = Builder::new("sum");
     let inputs = ["left", "right"].map(|name| builder.input(name, Element::F32, &batch_of(&[2])).unwrap());
     let module = {
@@ -253,7 +253,7 @@ fn sides_of_one_name_have_to_be_equal() {
 }
 
 #[test]
-fn arrays_have_as_many_numbers_as_their_shape_says() {
+fn arrays_have_as_many_elements_as_their_shape() {
     assert!(matches!(Array::new(vec![2, 3], Data::F32(vec![0.0; 5])).unwrap_err(), Error::Volume { found: 5, .. }));
     assert!(matches!(Array::new(vec![usize::MAX, 2], Data::U8(vec![])).unwrap_err(), Error::Volume { .. }));
     assert_eq!(Array::new(vec![], Data::I64(vec![7])).unwrap().len(), 1);

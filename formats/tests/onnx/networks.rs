@@ -1,4 +1,4 @@
-//! Real networks of every task: the file computes what libtorch computes.
+//! Networks of every task: the file computes what libtorch computes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,7 +49,7 @@ fn classifiers_of_every_variant_run_like_libtorch_at_any_batch() {
 }
 
 #[test]
-fn a_published_network_keeps_its_numbers() {
+fn a_published_network_computes_the_same() {
     let net = classifier(&Spec::from(Variant::S0));
     let session = reloaded(&plain(&net, [64, 64], &batch_of(&[3, 64, 64])));
     let input = images(2, [64, 64]);
@@ -112,7 +112,7 @@ fn detectors_run_like_libtorch_at_any_batch() {
     }
 }
 
-/// Classes of a network's input at its own size, whatever that is.
+/// The classes of each pixel, at whatever size the input has.
 fn segmenting(net: &Net, size: [i64; 2]) -> Model {
     let graph = net.trace(&images(1, size)).nodes("forward").unwrap();
     let mut builder = Builder::new("segmenter");

@@ -1,4 +1,4 @@
-//! Single operators: each translation computes what libtorch computes, and what has none is named.
+//! Single operators: each translation computes what libtorch computes, and unsupported operators are named.
 
 use crate::support::*;
 use formats::onnx::{self, Builder, Element, Error, Value};
@@ -17,7 +17,7 @@ fn translate(module: &Module, input: &Tensor) -> Result<(Builder, Vec<Value>), E
     Ok((builder, values))
 }
 
-/// The file's output beside libtorch's, for the traced batch and a larger one.
+/// Compares the file's output with libtorch's, for the traced batch and a larger one.
 fn compare(what: &str, module: &Module, input: &Tensor) {
     let (mut builder, values) = translate(module, input).unwrap_or_else(|error| panic!("{what}: {error}"));
     for (index, value) in values.iter().enumerate() {

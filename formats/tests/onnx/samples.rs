@@ -1,11 +1,9 @@
-//! Files of every task for `tools/check_onnx.py`: written to the folder that `ONNX_SAMPLES` names, as `NAME.onnx` with
-//! `NAME.in.safetensors` and `NAME.out.safetensors`, which holds what libtorch computes.
-
-#![allow(clippy::print_stderr)] // A skipped test says so.
+//! Files of every task for `tools/check_onnx.py`, written to `target/tmp/onnx`: `NAME.onnx` with `NAME.in.safetensors` and
+//! `NAME.out.safetensors`, the outputs of libtorch.
 
 use std::path::{Path, PathBuf};
 
-use crate::detector::{self, decoding, give, limits};
+use crate::detector::{self, add_outputs, decoding, limits};
 use crate::support::*;
 use backbone::{Mode, OutputStride, Spec, Variant};
 use formats::onnx::{Builder, Dim, Element, Layout, Model};
@@ -19,11 +17,9 @@ use tch_ext::jit::Tracing;
 const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 const STD: [f32; 3] = [0.229, 0.224, 0.225];
 
-fn folder() -> Option<PathBuf> {
-    let folder = std::env::var_os("ONNX_SAMPLES").map(PathBuf::from);
-    if folder.is_none() {
-        eprintln!("skipped: ONNX_SAMPLES names no folder for files to be checked in Python");
-    }
+fn folder() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("onnx");
+    std::fs::create_dir_all(&folder).unwrap();
     folder
 }
 
@@ -37,7 +33,7 @@ fn save(folder: &Path, name: &str, model: &Model, inputs: &[(&str, Tensor)], out
     write("out", outputs);
 }
 
-/// Blobs of colour, so that no two places look alike: of equal scores any order would be right.
+/// Blobs of colour, so that no two places are alike: equal scores have no defined order.
 fn photos(batch: i64, size: [i64; 2]) -> Tensor {
     tch::manual_seed(21);
     let blobs = Tensor::rand([batch, 3, 5, 7], FLOATS).upsample_bilinear2d(size, false, None, None);
@@ -51,8 +47,9 @@ fn normalized(photos: &Tensor) -> Tensor {
 }
 
 #[test]
+#[ignore = "long: writes files for tools/check_onnx.py"]
 fn classifiers() {
-    let Some(folder) = folder() else { return };
+    let folder = folder();
     for variant in Variant::ALL {
         let net = classifier(&Spec::from(variant));
         let size = [64, 64];
@@ -74,8 +71,9 @@ fn classifiers() {
 }
 
 #[test]
+#[ignore = "long: writes files for tools/check_onnx.py"]
 fn segmenters() {
-    let Some(folder) = folder() else { return };
+    let folder = folder();
     for (name, spec, separable) in [("plain", narrow(Variant::S1), false), ("separable", narrow(Variant::S4), true)] {
         let config = DeepLabV3Config { channels: 32, separable, ..DeepLabV3Config::default() };
         let net = segmenter(&spec, OutputStride::Os16, &config);
@@ -98,7 +96,7 @@ fn segmenters() {
     }
 }
 
-/// What `heads` makes of predictions.
+/// The detections of `heads`.
 fn expected(head: &SsdLite, predictions: &Predictions) -> Vec<(&'static str, Tensor)> {
     let decoded = head.decode(predictions).unwrap();
     let found = head.detect(predictions).unwrap();
@@ -116,10 +114,11 @@ fn expected(head: &SsdLite, predictions: &Predictions) -> Vec<(&'static str, Ten
     ]
 }
 
-/// A thousand images of made-up predictions, with many equal scores.
+/// Random predictions for a thousand images, with many equal scores.
 #[test]
+#[ignore = "long: writes files for tools/check_onnx.py"]
 fn suppression() {
-    let Some(folder) = folder() else { return };
+    let folder = folder();
     let head = detector::head(&detector::config());
     let predictions = detector::predictions(0, 1000, head.anchors().len() as i64, 1.5);
     let model = detector::post_processing(&head, &detector::config());
@@ -129,8 +128,9 @@ fn suppression() {
 }
 
 #[test]
+#[ignore = "long: writes files for tools/check_onnx.py"]
 fn detectors() {
-    let Some(folder) = folder() else { return };
+    let folder = folder();
     let size = [96, 128];
     for (name, spec, topk_candidates) in [("s0", narrow(Variant::S0), 300), ("tiny", tiny(), 20)] {
         let config = SsdLiteConfig { topk_candidates, detections_per_image: 50, ..SsdLiteConfig::default() };
@@ -159,7 +159,7 @@ fn detectors() {
         let outputs = builder.network(&module.nodes("forward").unwrap(), &[input]).unwrap();
         let decoded = builder.decode(&outputs[0], &outputs[1], &decoding(&head)).unwrap();
         let found = builder.suppress(&decoded, &limits(&config)).unwrap();
-        give(&mut builder, &decoded, &found, head.anchors().len() as i64);
+        add_outputs(&mut builder, &decoded, &found, head.anchors().len() as i64);
         let model = builder.finish(&Default::default()).unwrap();
 
         let photos = photos(2, size);

@@ -13,7 +13,7 @@ use tch_ext::jit::{Module, Tracing};
 pub const FLOATS: (Kind, Device) = (Kind::Float, Device::Cpu);
 pub const CLASSES: i64 = 5;
 
-/// The shape of a published variant, an eighth as wide; the last has squeeze-and-excitation where S4 has it.
+/// A published variant at an eighth of its width; the last has squeeze-and-excitation where S4 has it.
 pub fn narrow(variant: backbone::Variant) -> Spec {
     let mut spec = Spec::from(variant);
     spec.stem = (spec.stem / 8).max(16);
@@ -25,13 +25,13 @@ pub fn narrow(variant: backbone::Variant) -> Spec {
     spec
 }
 
-/// A network of two blocks a stage at most, for tests that need many.
+/// A network with at most two blocks per stage, for tests that run many.
 pub fn tiny() -> Spec {
     let stage = |width| Stage { width, blocks: 1, squeeze_excite: 0 };
     Spec { stem: 8, stages: [stage(8), stage(16), stage(16), stage(24)], branches: 1, scale: true, skip: true }
 }
 
-/// Weights that keep the values of deep layers in sight, biases included.
+/// Random weights, biases included, with which the values of deep layers stay in range.
 fn shake(vs: &nn::VarStore) {
     let mut variables: Vec<_> = vs.variables().into_iter().collect();
     variables.sort_by(|a, b| a.0.cmp(&b.0));
@@ -46,7 +46,7 @@ fn shake(vs: &nn::VarStore) {
 
 type Forward = Box<dyn Fn(&Tensor) -> Vec<Tensor>>;
 
-/// A network, its weights by name and what it computes.
+/// A network: its weights by name, and its function.
 pub struct Net {
     pub parameters: Vec<(String, Tensor)>,
     forward: Forward,
@@ -132,7 +132,7 @@ pub fn array(tensor: &Tensor) -> Array {
     Array::new(shape, data).unwrap()
 }
 
-/// Largest difference over largest expected value; both have one shape and kind.
+/// Largest difference over largest expected value, of arrays of one shape and kind.
 pub fn relative(found: &Array, expected: &Array) -> f64 {
     assert_eq!((found.shape(), found.element()), (expected.shape(), expected.element()));
     let numbers = |array: &Array| -> Vec<f64> {
@@ -157,7 +157,7 @@ pub fn assert_close(found: &[Array], expected: &[Tensor], tolerance: f64, what: 
     }
 }
 
-/// Written to a folder that is gone afterwards, and loaded.
+/// Written to a temporary folder, and loaded.
 pub fn reloaded(model: &Model) -> Session {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.onnx");
@@ -169,7 +169,7 @@ pub fn fixed(sides: &[i64]) -> Vec<Dim> {
     sides.iter().map(|&side| Dim::Fixed(side)).collect()
 }
 
-/// "batch", then these sides.
+/// A free "batch", then these sides.
 pub fn batch_of(sides: &[i64]) -> Vec<Dim> {
     std::iter::once(Dim::named("batch")).chain(fixed(sides)).collect()
 }

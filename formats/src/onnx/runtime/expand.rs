@@ -1,13 +1,14 @@
 //! Repeating along sides.
 //!
-//! It stands in for tract's own: that one (0.22) is lost on the way to a convolution of 1x1 behind a concatenation, which then
-//! fails for its shape.
+//! It replaces tract's own operator, whose shape tract 0.22 loses before a 1x1 convolution that follows a concatenation.
 
 use tract_onnx::{
     model::ParsingContext,
     pb::NodeProto,
     tract_hir::{internal::*, tract_core::broadcast::multi_broadcast},
 };
+
+use super::operator::{Operation, Operator, constant};
 
 /// Reads a node.
 pub(super) fn expand_node(
@@ -43,13 +44,12 @@ impl Expansion for Expand {
     }
 
     fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
-        let sides = model.outlet_fact(inputs[1])?.konst.clone();
-        let sides = sides.context("Expand to a shape that is not known before the run is not supported here")?;
+        let sides = constant(model, inputs[1], "Expand")?;
         let sides = sides.cast_to::<TDim>()?;
         let shape = model.outlet_fact(inputs[0])?.shape.to_tvec();
         let shape = multi_broadcast(&[sides.as_slice::<TDim>()?, &shape])?;
         let shape = shape.iter().map(|side| side.to_usize()).collect::<TractResult<_>>()?;
-        model.wire_node(prefix, Repeated { shape }, &inputs[..1])
+        model.wire_node(prefix, Operator(Repeated { shape }), &inputs[..1])
     }
 }
 
@@ -59,28 +59,14 @@ struct Repeated {
     shape: TVec<usize>,
 }
 
-impl Op for Repeated {
-    fn name(&self) -> StaticName {
-        "Repeated".into()
+impl Operation for Repeated {
+    const NAME: &'static str = "Repeated";
+
+    fn shape(&self, _: &[TDim]) -> TVec<TDim> {
+        self.shape.iter().map(|side| side.to_dim()).collect()
     }
 
-    op_as_typed_op!();
-}
-
-impl EvalOp for Repeated {
-    fn is_stateless(&self) -> bool {
-        true
+    fn compute(&self, input: &Tensor) -> TractResult<Tensor> {
+        input.broadcast_to_shape(&self.shape)
     }
-
-    fn eval(&self, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        Ok(tvec!(inputs[0].broadcast_to_shape(&self.shape)?.into_tvalue()))
-    }
-}
-
-impl TypedOp for Repeated {
-    fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        Ok(tvec!(inputs[0].datum_type.fact(&self.shape)))
-    }
-
-    as_op!();
 }

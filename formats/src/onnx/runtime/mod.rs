@@ -1,12 +1,14 @@
-//! What the runtime, tract, needs to run files as they are meant: operators in the place of its own.
+//! Operators in place of those of the runtime, tract, that compute something else than ONNX.
 //!
 //! | module | holds |
 //! |---|---|
 //! | `expand` | repeating along sides |
 //! | `pad` | zeros around images |
 //! | `resize` | bilinear resizing |
+//! | `operator` | what the three share |
 
 mod expand;
+mod operator;
 mod pad;
 mod resize;
 
@@ -15,20 +17,20 @@ use tract_onnx::{Onnx, prelude::*, tract_hir::ops::unimpl::UnimplementedOp};
 
 use crate::onnx::proto::{GraphProto, ModelProto};
 
-/// A model as the runtime takes it.
+/// A model in the runtime's form.
 ///
 /// # Errors
-/// What cannot be run, and where; an operator that the runtime does not have.
+/// What cannot be run, and where; an operator that the runtime lacks.
 pub(crate) fn parse(mut proto: ModelProto) -> TractResult<InferenceModel> {
-    pad::pad_apart(proto.graph.get_or_insert_with(GraphProto::default)).map_err(TractError::msg)?;
+    pad::separate_padding(proto.graph.get_or_insert_with(GraphProto::default)).map_err(TractError::msg)?;
     let model = operators().model_for_read(&mut proto.encode_to_vec().as_slice())?;
     match model.nodes().iter().find(|node| node.op_is::<UnimplementedOp>()) {
-        Some(node) => Err(TractError::msg(format!("the runtime does not have {}", node.op.name()))),
+        Some(node) => Err(TractError::msg(format!("the runtime has no operator {}", node.op.name()))),
         None => Ok(model),
     }
 }
 
-/// tract's operators, with those of this module in the place of its own.
+/// tract's operators, some of them replaced by those of this module.
 fn operators() -> Onnx {
     let mut tract = tract_onnx::onnx();
     tract.op_register.insert("Expand", expand::expand_node);

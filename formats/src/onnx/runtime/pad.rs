@@ -1,23 +1,24 @@
 //! Zeros around images.
 //!
-//! tract (0.22) writes beyond its buffer where the taps of a padded convolution reach past the whole width of the image, as those
-//! of atrous convolutions do on small maps. So a convolution whose taps reach further than a pixel gets its zeros from a node of
-//! its own, which tract does not see through.
+//! tract (0.22) writes beyond its buffer where the taps of a padded convolution reach past the full width of the image, as those of
+//! atrous convolutions do on small maps. Therefore a convolution whose taps reach further than a pixel gets its zeros from a
+//! separate node that tract does not merge with it.
 
 use tract_onnx::{model::ParsingContext, pb::NodeProto, tract_hir::internal::*};
 
+use super::operator::{Operation, Operator, image_rules};
 use crate::onnx::proto::{AttributeProto, GraphProto, NodeProto as Node, attribute_type};
 
-/// The node's operator, which no file has.
+/// The operator of that node, which exists in no file.
 pub(super) const OPERATOR: &str = "PadWithZeros";
 
 const PADS: &str = "pads";
 
-/// Takes the padding out of convolutions that reach far.
+/// Moves the padding of convolutions that reach far into separate nodes.
 ///
 /// # Errors
-/// What is said of a convolution that leaves its padding to the runtime.
-pub(super) fn pad_apart(graph: &mut GraphProto) -> Result<(), String> {
+/// The message for a convolution that leaves its padding to the runtime.
+pub(super) fn separate_padding(graph: &mut GraphProto) -> Result<(), String> {
     let mut nodes = Vec::with_capacity(graph.node.len());
     for mut node in std::mem::take(&mut graph.node) {
         if node.op_type == "Conv" {
@@ -54,8 +55,8 @@ fn take_padding(node: &mut Node) -> Option<Node> {
     })
 }
 
-/// Whether there is padding, and a tap lies more than a pixel after the one that it computes. Where the file does not say how large
-/// the kernel is, it may.
+/// Whether there is padding and a tap reads more than a pixel beyond the image. True where the file does not give the size of the
+/// kernel.
 fn reaches_far(node: &Node) -> bool {
     let setting = |name: &str| node.attribute.iter().find(|setting| setting.name == name).map(|setting| &setting.ints);
     let (Some(pads), Some(kernel)) = (setting(PADS), setting("kernel_shape")) else { return true };
@@ -78,7 +79,7 @@ pub(super) fn pad_node(
         Some(&[top, left, bottom, right]) => {
             Ok((expand(Zeros { before: [top, left], after: [bottom, right] }), vec![]))
         }
-        _ => bail!("padding of {pads:?}: expected four sides from 0 on"),
+        _ => bail!("padding of {pads:?}: expected four sides of at least 0"),
     }
 }
 
@@ -107,40 +108,27 @@ impl Expansion for Zeros {
         outputs: &'p [TensorProxy],
     ) -> InferenceResult {
         check_input_arity(inputs, 1)?;
-        check_output_arity(outputs, 1)?;
-        solver.equals(&inputs[0].datum_type, f32::datum_type())?;
-        solver.equals(&outputs[0].datum_type, f32::datum_type())?;
-        solver.equals(&inputs[0].rank, 4)?;
-        solver.equals(&outputs[0].rank, 4)?;
+        image_rules(solver, inputs, outputs)?;
         solver.given(&inputs[0].shape, move |solver, shape| {
-            for (axis, side) in shape.iter().enumerate() {
-                let side = if axis < 2 { side.clone() } else { self.side(axis - 2, side) };
-                solver.equals(&outputs[0].shape[axis], side)?;
-            }
-            Ok(())
+            let padded = self.shape(&shape).into_iter().enumerate().skip(2);
+            padded.into_iter().try_for_each(|(axis, side)| solver.equals(&outputs[0].shape[axis], side))
         })
     }
 
     fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
-        model.wire_node(prefix, self.clone(), inputs)
+        model.wire_node(prefix, Operator(self.clone()), inputs)
     }
 }
 
-impl Op for Zeros {
-    fn name(&self) -> StaticName {
-        OPERATOR.into()
+impl Operation for Zeros {
+    const NAME: &'static str = OPERATOR;
+
+    fn shape(&self, input: &[TDim]) -> TVec<TDim> {
+        let padded = input[2..].iter().enumerate().map(|(axis, side)| self.side(axis, side));
+        input[..2].iter().cloned().chain(padded).collect()
     }
 
-    op_as_typed_op!();
-}
-
-impl EvalOp for Zeros {
-    fn is_stateless(&self) -> bool {
-        true
-    }
-
-    fn eval(&self, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let input = args_1!(inputs);
+    fn compute(&self, input: &Tensor) -> TractResult<Tensor> {
         let &[images, channels, height, width] = input.shape() else { bail!("padding of {:?}", input.shape()) };
         let [rows, columns] = [self.side(0, &height), self.side(1, &width)];
         let [top, left] = self.before;
@@ -151,20 +139,8 @@ impl EvalOp for Zeros {
                 into[left..left + width].copy_from_slice(row);
             }
         }
-        Ok(tvec!(output.into_tvalue()))
+        Ok(output)
     }
-}
-
-impl TypedOp for Zeros {
-    fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        let mut shape = inputs[0].shape.to_tvec();
-        for (axis, side) in shape.iter_mut().skip(2).enumerate() {
-            *side = self.side(axis, side);
-        }
-        Ok(tvec!(f32::fact(&shape)))
-    }
-
-    as_op!();
 }
 
 #[cfg(test)]
@@ -191,15 +167,15 @@ mod tests {
     }
 
     #[test]
-    fn only_convolutions_that_reach_past_the_next_pixel_are_parted() {
-        for (kernel, dilation, pad, parted) in
+    fn padding_is_separate_only_where_a_tap_reaches_past_the_next_pixel() {
+        for (kernel, dilation, pad, separate) in
             [(1, 1, 0, false), (3, 1, 1, false), (3, 2, 2, true), (5, 1, 2, true), (3, 1, 0, false), (3, 12, 12, true)]
         {
             let node = conv(kernel, dilation, pad);
             let mut graph = GraphProto { node: vec![node], ..GraphProto::default() };
-            pad_apart(&mut graph).unwrap();
+            separate_padding(&mut graph).unwrap();
             let operators: Vec<_> = graph.node.iter().map(|node| node.op_type.as_str()).collect();
-            if parted {
+            if separate {
                 assert_eq!(operators, [OPERATOR, "Conv"]);
                 assert_eq!(graph.node[0].attribute[0].ints, [pad; 4]);
                 assert_eq!(
@@ -221,6 +197,6 @@ mod tests {
             s: Some(b"SAME_UPPER".to_vec()),
             ..AttributeProto::default()
         });
-        assert!(pad_apart(&mut GraphProto { node: vec![node], ..GraphProto::default() }).is_err());
+        assert!(separate_padding(&mut GraphProto { node: vec![node], ..GraphProto::default() }).is_err());
     }
 }

@@ -7,14 +7,14 @@ use tch_ext::jit::{Constant, Graph, Node};
 use super::summary;
 use crate::onnx::{Builder, Element, Error, Value};
 
-/// What a name of the graph stands for.
+/// The value of a name in the graph.
 #[derive(Debug, Clone)]
 pub(super) enum Slot {
     Value(Value),
     List(Vec<Value>),
 }
 
-/// An operation while it is translated.
+/// An operation that is being translated.
 pub(super) struct Call<'a> {
     pub builder: &'a mut Builder,
     pub graph: &'a Graph,
@@ -23,12 +23,12 @@ pub(super) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// The operator without its namespace, or nothing where it is no operator of libtorch's own.
+    /// The operator without its namespace; empty where it is not one of libtorch's.
     pub fn operator(&self) -> &'a str {
         self.node.kind.strip_prefix("aten::").unwrap_or_default()
     }
 
-    /// How many arguments there are.
+    /// The number of arguments.
     pub fn len(&self) -> usize {
         self.node.inputs.len()
     }
@@ -49,12 +49,12 @@ impl<'a> Call<'a> {
         Error::Argument { operator: self.node.kind.clone(), index, expected, found }
     }
 
-    /// Whether the argument is `None` or not there.
+    /// Whether the argument is `None` or missing.
     pub fn is_none(&self, index: usize) -> bool {
         index >= self.len() || matches!(self.constant(index), Some(Constant::None))
     }
 
-    /// A tensor: computed, or a weight. A weight's layer gives the next nodes their name.
+    /// A tensor: computed, or a weight. The next nodes are named after the layer of the weight.
     pub fn tensor(&mut self, index: usize) -> Result<Value, Error> {
         if let Some(Slot::Value(value)) = self.node.inputs.get(index).and_then(|name| self.slots.get(name)) {
             return Ok(value.clone());
@@ -74,7 +74,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// A tensor, or a number as one, of the element kind of `like`.
+    /// A tensor or number of the element kind of `like`.
     pub fn operand(&mut self, index: usize, like: &Value) -> Result<Value, Error> {
         match self.constant(index) {
             Some(Constant::Int(value)) => Ok(self.builder.number("number", *value as f64, like.element)),
@@ -88,7 +88,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The shape of the weight at `index`, which has to be known.
+    /// The shape of the weight at `index`.
     pub fn weight_shape(&self, index: usize) -> Result<Vec<i64>, Error> {
         match self.constant(index) {
             Some(Constant::Tensor { tensor, .. }) => Ok(tensor.size()),
@@ -104,7 +104,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The list that the node makes of its arguments.
+    /// The node's arguments as a list.
     pub fn list(&mut self) -> Result<Slot, Error> {
         Ok(Slot::List((0..self.len()).map(|index| self.tensor(index)).collect::<Result<_, _>>()?))
     }
@@ -147,7 +147,7 @@ impl<'a> Call<'a> {
         ints.ok_or_else(|| self.unfit(index, "a list of integers"))
     }
 
-    /// Refuses an argument that is not as the translation takes it.
+    /// An error about the argument unless the condition holds.
     pub fn require(&self, holds: bool, index: usize, expected: &'static str) -> Result<(), Error> {
         if holds { Ok(()) } else { Err(self.unfit(index, expected)) }
     }

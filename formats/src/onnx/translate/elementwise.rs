@@ -4,7 +4,7 @@ use super::call::Call;
 use crate::onnx::{Error, Value, graph::Setting};
 
 impl Call<'_> {
-    /// The translation of an operation on single numbers, `None` where the operator is none.
+    /// The translation of an elementwise operation; `None` for another operator.
     pub fn elementwise(&mut self) -> Result<Option<Value>, Error> {
         Ok(Some(match self.operator() {
             "relu" => self.unary("Relu")?,
@@ -138,5 +138,5 @@ impl Call<'_> {
     }
 }
 
-/// libtorch's number of 32-bit floating point.
+/// The number of 32-bit floating point in libtorch.
 pub(super) const FLOAT: i64 = 6;

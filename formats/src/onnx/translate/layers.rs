@@ -4,7 +4,7 @@ use super::call::Call;
 use crate::onnx::{Error, Value, graph::Setting};
 
 impl Call<'_> {
-    /// The translation of a layer, `None` where the operator is none.
+    /// The translation of a layer; `None` for another operator.
     pub fn layer(&mut self) -> Result<Option<Value>, Error> {
         Ok(Some(match self.operator() {
             "conv2d" => self.convolution(6)?,
@@ -95,7 +95,7 @@ impl Call<'_> {
         Ok(self.builder.node("MaxPool", &[&xs], &settings, (xs.element, 4)))
     }
 
-    /// To a size that is known. Factors of one's own would have to be those that the size gives.
+    /// To a size that is known; factors must agree with it.
     fn upsample(&mut self) -> Result<Value, Error> {
         let size = self.ints(1)?;
         self.require(size.len() == 2, 1, "two numbers")?;

@@ -1,11 +1,11 @@
-//! The nodes of a TorchScript graph as ONNX's.
+//! From a TorchScript graph to ONNX nodes.
 //!
 //! | module | holds |
 //! |---|---|
 //! | `call` | one operation and its arguments |
 //! | `layers` | convolutions, linear layers, pooling, resizing |
 //! | `elementwise` | activations and arithmetic |
-//! | `shapes` | what moves numbers without changing them |
+//! | `shapes` | changes of shape |
 
 mod call;
 mod elementwise;
@@ -20,14 +20,14 @@ use self::call::{Call, Slot};
 use crate::onnx::{Builder, Error, Value, error::described};
 
 impl Builder {
-    /// The nodes of a network: what it gives for `inputs`, one value for each output of the graph.
+    /// Adds the nodes of a network; returns a value for each output of the graph.
     ///
-    /// Weights are named as the module that the graph is from names them, so it is to be one that is not frozen, and a network
-    /// in deploy form: batch normalisation has no translation. Nodes are named after the layer whose weights came last.
+    /// Weights keep the names that they have in the graph's module, which therefore must not be frozen. The network must be in
+    /// deploy form: batch normalisation cannot be translated. A node is named after the layer whose weights came last.
     ///
     /// # Errors
-    /// [`Error::Operator`] and [`Error::Argument`] where an operation has no translation, [`Error::Kind`] for a weight that is
-    /// not in full precision, [`Error::Value`] where the inputs are not as many as the graph has.
+    /// [`Error::Operator`] and [`Error::Argument`] where an operation cannot be translated, [`Error::Kind`] for a weight that is
+    /// not in full precision, [`Error::Value`] where the graph has another number of inputs.
     pub fn network(&mut self, graph: &Graph, inputs: &[Value]) -> Result<Vec<Value>, Error> {
         if graph.inputs.len() != inputs.len() {
             let expected = format!("{} ({})", graph.inputs.len(), graph.inputs.join(", "));
@@ -69,7 +69,7 @@ impl Builder {
     }
 }
 
-/// What is said of a value in an error.
+/// A value in words, for errors.
 fn summary(value: &Value) -> String {
     described(value.element, &vec!["?"; value.rank])
 }

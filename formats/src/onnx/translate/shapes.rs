@@ -1,11 +1,11 @@
-//! What moves numbers without changing them.
+//! Changes of shape.
 
 use super::{call::Call, elementwise::FLOAT};
 use crate::onnx::{Element, Error, Value, graph::Setting};
 
 impl Call<'_> {
-    /// The translation of a change of shape, or of what is the identity while nothing is trained; `None` where the operator is
-    /// neither.
+    /// The translation of a change of shape, or of an operation that is the identity outside of training; `None` for another
+    /// operator.
     pub fn shape(&mut self) -> Result<Option<Value>, Error> {
         Ok(Some(match self.operator() {
             "contiguous" | "detach" | "clone" | "alias" => self.tensor(0)?,
@@ -51,7 +51,7 @@ impl Call<'_> {
             }
             "expand" => {
                 let (xs, sides) = (self.tensor(0)?, self.ints(1)?);
-                // A side that stays is -1 there and 1 here.
+                // A side that is kept is -1 in TorchScript and 1 in ONNX.
                 let sides: Vec<_> = sides.into_iter().map(|side| if side == -1 { 1 } else { side }).collect();
                 let shape = self.builder.ints("shape", &sides);
                 self.builder.node("Expand", &[&xs, &shape], &[], (xs.element, sides.len()))
@@ -84,7 +84,7 @@ impl Call<'_> {
         Ok(self.builder.nodes("Split", &[Some(&xs), Some(&lengths)], &settings, &outputs))
     }
 
-    /// The kind is the first argument that is a number, wherever the overload has it; other settings change no number.
+    /// The kind is the first argument that is a number, in every overload; other settings change no value.
     fn conversion(&mut self) -> Result<Value, Error> {
         let xs = self.tensor(0)?;
         let index = if self.text(1).is_some() { 2 } else { 1 };
@@ -111,7 +111,7 @@ impl Call<'_> {
         self.builder.reshape(xs, sides)
     }
 
-    /// Sides in front are kept by a 0; only the last ones can become one, because the others are not known.
+    /// A 0 keeps a side in front. Only the last sides can be merged, because the others are not known.
     fn flatten(&mut self) -> Result<Value, Error> {
         let xs = self.tensor(0)?;
         if xs.rank == 0 {
