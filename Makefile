@@ -24,8 +24,9 @@ demo: build ## train a small network for each task on synthetic data, and compar
 test: lint ## run lints and all tests but the long ones
 	tools/test
 
-lint: setup ## check formatting and clippy
+lint: setup ## check formatting, who uses whom, and clippy
 	cargo fmt --all --check
+	tools/architecture
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 audit: ## check licences, sources, duplicates and advisories of the dependencies
