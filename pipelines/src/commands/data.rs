@@ -11,7 +11,7 @@ use crate::console::{self, Progress, Table};
 use crate::failure::Failure;
 use crate::files;
 use crate::report;
-use crate::task::{Task, for_task};
+use crate::task::{Task, for_task, read_splits};
 
 pub(super) fn run(command: &DataCommand) -> Result<(), Failure> {
     match command {
@@ -22,7 +22,7 @@ pub(super) fn run(command: &DataCommand) -> Result<(), Failure> {
 
 fn run_check(args: &CheckArgs) -> Result<(), Failure> {
     let file = ConfigFile::open(&args.config, &args.set.overrides)?;
-    let splits = for_task!(file.task()?, T => T::splits(&file.config()?)?);
+    let splits = for_task!(file.task()?, T => read_splits::<<T as Task>::Keys>(&file.config()?)?);
     let options = CheckOptions { threads: args.threads.unwrap_or(0), findings_per_kind: args.findings };
     let images: usize = splits.iter().map(datasets::Split::images).sum();
     let progress = Mutex::new(Progress::new("checking", images as u64));

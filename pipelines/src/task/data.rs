@@ -1,24 +1,61 @@
-//! What the tasks share in reading their sets.
+//! Reads the sets of every task: checks that they exist, what to do with damaged records, and that the classes agree.
 
 use datasets::{Checked, Class, ErrorHandler, Findings, OnError, Split};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::config::{Config, DataConfig, Keys};
 use crate::console;
 use crate::failure::Failure;
 
-/// A set of samples as a stage needs it.
+/// The samples of a set, with what is known before they are decoded.
 pub struct Data<D> {
     /// The samples.
     pub samples: Arc<D>,
     /// The classes, in the order of the indices that the samples carry.
     pub classes: Vec<Class>,
-    /// What is odd in the set and how it is handled, a sentence each.
+    /// What is unusual in the set and how it is handled, a sentence each.
     pub findings: Vec<String>,
 }
 
+/// The keys under `data.train` and `data.val`: a set on disk.
+pub trait Source {
+    /// The annotations in memory.
+    type Set: AnnotatedSet;
+
+    /// The files and folders that must exist.
+    fn paths(&self, root: &Path) -> Vec<PathBuf>;
+
+    /// Where to put the data, as a sentence without its full stop.
+    fn layout_hint(&self, root: &Path) -> String;
+
+    /// Reads the annotations. The classes are `classes` where the format leaves the choice; `on_error` decides about records
+    /// that cannot be used.
+    ///
+    /// # Errors
+    /// When the set cannot be read, or `on_error` returns an error.
+    fn read(
+        &self,
+        root: &Path,
+        classes: Option<&[Class]>,
+        on_error: ErrorHandler<'_>,
+    ) -> Result<Self::Set, datasets::Error>;
+}
+
+/// Annotations in memory.
+pub trait AnnotatedSet {
+    /// The classes, in the order of their indices.
+    fn classes(&self) -> &[Class];
+
+    /// What is unusual in the set.
+    fn findings(&self) -> &Findings;
+
+    /// The set as `data check` takes it.
+    fn checked(self) -> Checked;
+}
+
 impl<D> Data<D> {
-    /// Warns of everything that is odd in the set, which is called `name`.
+    /// Warns of everything that is unusual in the set, which is called `name`.
     pub fn warn(&self, name: &str) {
         for finding in &self.findings {
             console::warning(format!("{name}: {finding}"));
@@ -26,15 +63,57 @@ impl<D> Data<D> {
     }
 }
 
-/// Warns of everything that is odd in a set called `name`.
+/// Warns of everything that is unusual in a set called `name`.
 pub fn warn_findings(name: &str, findings: &Findings) {
     for finding in sentences(findings) {
         console::warning(format!("{name}: {finding}"));
     }
 }
 
-/// The error of a data set whose classes are not those that a network was trained for.
-pub(super) fn differing_classes(found: &[Class], trained: &[Class]) -> Failure {
+/// Reads the set at `source`, whose classes must be `classes` where they are given, and makes samples of it.
+pub(super) fn read<K: Keys<Source: Source>, D>(
+    config: &Config<K>,
+    source: &K::Source,
+    classes: Option<&[Class]>,
+    samples: impl FnOnce(SetOf<K>) -> Result<D, Failure>,
+) -> Result<Data<D>, Failure> {
+    let root = &config.data.root;
+    require(source, root)?;
+    let set = read_with_policy(config.data.on_error, |on_error| source.read(root, classes, on_error))?;
+    if let Some(trained) = classes.filter(|trained| *trained != set.classes()) {
+        return Err(differing_classes(set.classes(), trained));
+    }
+    let (classes, findings) = (set.classes().to_vec(), sentences(set.findings()));
+    Ok(Data { samples: Arc::new(samples(set)?), classes, findings })
+}
+
+/// The set that a configuration's sources give.
+pub(super) type SetOf<K> = <<K as Keys>::Source as Source>::Set;
+
+/// Reads the training and the validation set for a check, past every record that cannot be used. The classes of the first
+/// are those of both.
+///
+/// # Errors
+/// When a set does not exist.
+pub fn read_splits<K: Keys<Source: Source>>(config: &Config<K>) -> Result<[Split; 2], Failure> {
+    let DataConfig { root, train, val, .. } = &config.data;
+    require(train, root)?;
+    require(val, root)?;
+    let train = Split::read("train", |on_error| train.read(root, None, on_error).map(AnnotatedSet::checked));
+    let val = Split::read("val", |on_error| val.read(root, train.classes(), on_error).map(AnnotatedSet::checked));
+    Ok([train, val])
+}
+
+/// Fails with where to put the data, unless it exists.
+fn require(source: &impl Source, root: &Path) -> Result<(), Failure> {
+    let Some(missing) = source.paths(root).into_iter().find(|path| !path.exists()) else { return Ok(()) };
+    Err(Failure::failed(format!("cannot find the data: {} does not exist", missing.display())).hint(format!(
+        "{}, or name another folder with --set data.root=FOLDER; `make demo` shows everything working without a data set.",
+        source.layout_hint(root)
+    )))
+}
+
+fn differing_classes(found: &[Class], trained: &[Class]) -> Failure {
     let names = |classes: &[Class]| {
         let all: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
         match all.len() {
@@ -49,16 +128,17 @@ pub(super) fn differing_classes(found: &[Class], trained: &[Class]) -> Failure {
     ))
 }
 
-/// A folder below `root`, without the slash that joining nothing adds.
+/// A folder below `root`, without the slash that joining an empty path adds.
 pub(super) fn below(root: &Path, folder: &Path) -> PathBuf {
     root.join(folder).components().collect()
 }
 
-/// Records that cannot be used of which each is told.
+/// Records that cannot be used and are listed one by one.
 const MAX_LISTED: usize = 5;
 
-/// Reads a set with `data.on_error` for records that cannot be used: the first ends the reading, or all are left out and told.
-pub(super) fn tolerate<S>(
+/// Reads a set with `data.on_error` for records that cannot be used: the first ends the reading, or all are left out with a
+/// warning.
+fn read_with_policy<S>(
     policy: OnError,
     read: impl FnOnce(ErrorHandler<'_>) -> Result<S, datasets::Error>,
 ) -> Result<S, datasets::Error> {
@@ -79,17 +159,7 @@ pub(super) fn tolerate<S>(
     Ok(set)
 }
 
-/// The training and the validation set of a check; the classes of the first are those of both.
-pub(super) fn splits<S>(
-    [train, val]: [&S; 2],
-    read: impl Fn(&S, Option<&[Class]>, ErrorHandler<'_>) -> Result<Checked, datasets::Error>,
-) -> [Split; 2] {
-    let train = Split::read("train", |on_error| read(train, None, on_error));
-    let val = Split::read("val", |on_error| read(val, train.classes(), on_error));
-    [train, val]
-}
-
-/// What is odd in a set, a sentence each.
-pub(super) fn sentences(findings: &Findings) -> Vec<String> {
+/// What is unusual in a set, a sentence each.
+fn sentences(findings: &Findings) -> Vec<String> {
     findings.to_string().lines().map(str::to_owned).collect()
 }

@@ -11,7 +11,7 @@ pub mod segment;
 mod shipping;
 
 use backbone::{Cost, Form, MobileOne, Mode, StateDict};
-use datasets::{Class, Dataset, Encoding, Image, SampleRng, Split};
+use datasets::{Class, Dataset, Encoding, Image, SampleRng};
 use formats::onnx;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -22,8 +22,8 @@ use crate::failure::Failure;
 use crate::files;
 use crate::report::{ImagePredictions, Report};
 pub use body::Body;
-pub use data::{Data, warn_findings};
-use data::{below, differing_classes, sentences, splits, tolerate};
+pub use data::{AnnotatedSet, Data, Source, read_splits, warn_findings};
+use data::{SetOf, below};
 pub use shipping::{OnnxGraph, Port, Shipped};
 use shipping::{foreign_outputs, relative_difference};
 
@@ -38,7 +38,7 @@ pub struct Loss {
 /// One of the things that the toolbox trains.
 pub trait Task: Sized {
     /// What the task adds to the configuration.
-    type Keys: Keys;
+    type Keys: Keys<Source: Source>;
     /// A sample, decoded and at the size that the network sees.
     type Sample: Send + 'static;
     /// Where samples come from.
@@ -69,23 +69,33 @@ pub trait Task: Sized {
     /// When the configuration does not describe a network that can be built for them.
     fn new(config: &Config<Self::Keys>, classes: &[Class]) -> Result<Self, Failure>;
 
+    /// The samples of a training set.
+    ///
+    /// # Errors
+    /// When the configuration does not fit the set.
+    fn training_samples(config: &Config<Self::Keys>, set: SetOf<Self::Keys>) -> Result<Self::Dataset, Failure>;
+
+    /// The samples of a validation set.
+    ///
+    /// # Errors
+    /// When the configuration does not fit the set.
+    fn validation_samples(config: &Config<Self::Keys>, set: SetOf<Self::Keys>) -> Result<Self::Dataset, Failure>;
+
     /// Reads the training set's annotations.
     ///
     /// # Errors
     /// When the data is missing or wrong.
-    fn training_data(config: &Config<Self::Keys>) -> Result<Data<Self::Dataset>, Failure>;
+    fn training_data(config: &Config<Self::Keys>) -> Result<Data<Self::Dataset>, Failure> {
+        data::read(config, &config.data.train, None, |set| Self::training_samples(config, set))
+    }
 
     /// Reads the validation set's annotations; its classes must be `classes` where they are given.
     ///
     /// # Errors
     /// When the data is missing or wrong, or has other classes.
-    fn validation_data(config: &Config<Self::Keys>, classes: Option<&[Class]>) -> Result<Data<Self::Dataset>, Failure>;
-
-    /// Reads the annotations of the training and the validation set for a check, past every record that cannot be used.
-    ///
-    /// # Errors
-    /// When the data is missing.
-    fn splits(config: &Config<Self::Keys>) -> Result<[Split; 2], Failure>;
+    fn validation_data(config: &Config<Self::Keys>, classes: Option<&[Class]>) -> Result<Data<Self::Dataset>, Failure> {
+        data::read(config, &config.data.val, classes, |set| Self::validation_samples(config, set))
+    }
 
     /// Registers the model's weights under `path`. `Form::Train` is the form that the configuration trains.
     ///

@@ -5,9 +5,10 @@ mod scoring;
 
 use backbone::{Classifier as Counted, Cost, Features, Fold, Form, MobileOne, Mode, StateDict};
 use datasets::classification::{
-    ClassificationDataset, ClassificationSample, ClassifyAugmentation, EvaluationView, Mix, Mixing, ViewOptions,
+    ClassificationDataset, ClassificationSample, ClassificationSet, ClassifyAugmentation, EvaluationView, Mix, Mixing,
+    ViewOptions,
 };
-use datasets::{Checked, Class, Image, SampleRng, Size, Split, draw};
+use datasets::{Class, Image, SampleRng, Size, draw};
 use formats::onnx::{self, Dim};
 use heads::classifier::{Classifier, ClassifierConfig, Targets, mixed_targets};
 use serde::{Deserialize, Serialize};
@@ -17,10 +18,10 @@ use std::sync::Arc;
 use tch::{Device, Kind, Tensor, nn};
 
 use super::{
-    Body, Data, Loss, Nothing, OnnxGraph, Port, RenderOptions, Shipped, Task, differing_classes, foreign_outputs,
-    relative_difference, sentences, splits, write_picture,
+    Body, Data, Loss, Nothing, OnnxGraph, Port, RenderOptions, Shipped, Task, foreign_outputs, relative_difference,
+    write_picture,
 };
-use crate::config::{Config, DataConfig, ImageSize, Keys, TaskKind};
+use crate::config::{Config, ImageSize, Keys, TaskKind};
 use crate::failure::Failure;
 use crate::report::ImagePredictions;
 pub use data::ClassificationSource;
@@ -96,34 +97,19 @@ impl Task for Classify {
         })
     }
 
-    fn training_data(config: &Config<ClassifyKeys>) -> Result<Data<ClassificationDataset>, Failure> {
-        let set = data::read(config, &config.data.train, None)?;
-        let (classes, findings) = (set.classes.clone(), sentences(&set.findings));
-        let (size, augment) = (config.data.size.into(), config.data.augment.clone());
-        let samples = ClassificationDataset::for_training(Arc::new(set), size, augment)?;
-        Ok(Data { samples: Arc::new(samples), classes, findings })
-    }
-
-    fn validation_data(
+    fn training_samples(
         config: &Config<ClassifyKeys>,
-        classes: Option<&[Class]>,
-    ) -> Result<Data<ClassificationDataset>, Failure> {
-        let set = data::read(config, &config.data.val, classes)?;
-        if let Some(trained) = classes.filter(|trained| *trained != set.classes) {
-            return Err(differing_classes(&set.classes, trained));
-        }
-        let (classes, findings) = (set.classes.clone(), sentences(&set.findings));
-        let samples = ClassificationDataset::for_evaluation(Arc::new(set), view(config)?)?;
-        Ok(Data { samples: Arc::new(samples), classes, findings })
+        set: ClassificationSet,
+    ) -> Result<ClassificationDataset, Failure> {
+        let (size, augment) = (config.data.size.into(), config.data.augment.clone());
+        Ok(ClassificationDataset::for_training(Arc::new(set), size, augment)?)
     }
 
-    fn splits(config: &Config<ClassifyKeys>) -> Result<[Split; 2], Failure> {
-        let DataConfig { root, train, val, .. } = &config.data;
-        data::present(root, train)?;
-        data::present(root, val)?;
-        Ok(splits([train, val], |source, classes, on_error| {
-            data::read_with(root, source, classes, on_error).map(Checked::Classification)
-        }))
+    fn validation_samples(
+        config: &Config<ClassifyKeys>,
+        set: ClassificationSet,
+    ) -> Result<ClassificationDataset, Failure> {
+        Ok(ClassificationDataset::for_evaluation(Arc::new(set), view(config)?)?)
     }
 
     fn build(&self, path: &nn::Path, form: Form) -> Result<Network, Failure> {

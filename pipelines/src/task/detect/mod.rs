@@ -7,7 +7,7 @@ mod ship;
 use backbone::checkpoint::BACKBONE;
 use backbone::{Classifier, Cost, Features, Fold, Form, MobileOne, Mode, StateDict};
 use datasets::{
-    Augmentation, Checked, Class, DetectionDataset, DetectionSample, Image, SampleRng, Size, Split, TargetOptions, draw,
+    Augmentation, Class, DetectionDataset, DetectionSample, DetectionSet, Image, SampleRng, Size, TargetOptions, draw,
 };
 use formats::onnx::{self, Decoding};
 use heads::ssdlite::{Decoded, Detections, GroundTruth, Predictions, SsdLite, SsdLiteConfig};
@@ -17,10 +17,8 @@ use std::path::Path;
 use std::sync::Arc;
 use tch::{Tensor, nn};
 
-use super::{
-    Body, Data, Loss, OnnxGraph, RenderOptions, Shipped, Task, differing_classes, sentences, splits, write_picture,
-};
-use crate::config::{Config, DataConfig, ImageSize, Keys, TaskKind};
+use super::{Body, Data, Loss, OnnxGraph, RenderOptions, Shipped, Task, write_picture};
+use crate::config::{Config, ImageSize, Keys, TaskKind};
 use crate::failure::Failure;
 use crate::report::ImagePredictions;
 pub use data::DetectionSource;
@@ -82,35 +80,13 @@ impl Task for Detect {
         })
     }
 
-    fn training_data(config: &Config<DetectKeys>) -> Result<Data<DetectionDataset>, Failure> {
-        let set = data::read(config, &config.data.train, None)?;
-        let (classes, findings) = (set.classes.clone(), sentences(&set.findings));
-        let (size, augment, targets) = (config.data.size.into(), config.data.augment.clone(), config.data.targets);
-        let samples = DetectionDataset::for_training(Arc::new(set), size, augment, targets)?;
-        Ok(Data { samples: Arc::new(samples), classes, findings })
+    fn training_samples(config: &Config<DetectKeys>, set: DetectionSet) -> Result<DetectionDataset, Failure> {
+        let (size, augment) = (config.data.size.into(), config.data.augment.clone());
+        Ok(DetectionDataset::for_training(Arc::new(set), size, augment, config.data.targets)?)
     }
 
-    fn validation_data(
-        config: &Config<DetectKeys>,
-        classes: Option<&[Class]>,
-    ) -> Result<Data<DetectionDataset>, Failure> {
-        let set = data::read(config, &config.data.val, classes)?;
-        if let Some(trained) = classes.filter(|trained| *trained != set.classes) {
-            return Err(differing_classes(&set.classes, trained));
-        }
-        let classes = set.classes.clone();
-        let findings = sentences(&set.findings);
-        let samples = DetectionDataset::for_evaluation(Arc::new(set), config.data.size.into())?;
-        Ok(Data { samples: Arc::new(samples), classes, findings })
-    }
-
-    fn splits(config: &Config<DetectKeys>) -> Result<[Split; 2], Failure> {
-        let DataConfig { root, train, val, .. } = &config.data;
-        data::present(root, train)?;
-        data::present(root, val)?;
-        Ok(splits([train, val], |source, classes, on_error| {
-            data::read_with(root, source, classes, on_error).map(Checked::Detection)
-        }))
+    fn validation_samples(config: &Config<DetectKeys>, set: DetectionSet) -> Result<DetectionDataset, Failure> {
+        Ok(DetectionDataset::for_evaluation(Arc::new(set), config.data.size.into())?)
     }
 
     fn build(&self, path: &nn::Path, form: Form) -> Result<Detector, Failure> {

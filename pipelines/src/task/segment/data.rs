@@ -1,15 +1,12 @@
 //! Where a segmenter's images and masks come from.
 
-use datasets::ErrorHandler;
 use datasets::segmentation::pairs::{self, PairOptions};
 use datasets::segmentation::{SegmentationSet, ade20k, voc};
+use datasets::{Checked, Class, ErrorHandler, Findings};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-use super::SegmentKeys;
-use crate::config::Config;
-use crate::failure::Failure;
-use crate::task::{below, tolerate};
+use crate::task::{AnnotatedSet, Source, below};
 
 /// A set of images with masks.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,8 +42,10 @@ pub enum SegmentationSource {
     },
 }
 
-impl SegmentationSource {
-    fn missing(&self, root: &Path) -> Option<PathBuf> {
+impl Source for SegmentationSource {
+    type Set = SegmentationSet;
+
+    fn paths(&self, root: &Path) -> Vec<PathBuf> {
         let needed = match self {
             Self::Voc { split, folder, .. } => {
                 let list = PathBuf::from("ImageSets/Segmentation").join(format!("{split}.txt"));
@@ -57,55 +56,53 @@ impl SegmentationSource {
             }
             Self::Pairs { images, masks, .. } => vec![images.clone(), masks.clone()],
         };
-        needed.into_iter().map(|path| root.join(path)).find(|path| !path.exists())
+        needed.into_iter().map(|path| root.join(path)).collect()
+    }
+
+    fn layout_hint(&self, root: &Path) -> String {
+        match self {
+            Self::Voc { folder, .. } => format!(
+                "Put a VOC devkit there so that {} holds JPEGImages, SegmentationClass and ImageSets/Segmentation",
+                below(root, folder).display()
+            ),
+            Self::Ade20k { folder, .. } => format!(
+                "Put ADEChallengeData2016 there so that {} holds images and annotations",
+                below(root, folder).display()
+            ),
+            Self::Pairs { images, masks, .. } => {
+                format!("Put images into {} and masks into {}", root.join(images).display(), root.join(masks).display())
+            }
+        }
+    }
+
+    fn read(
+        &self,
+        root: &Path,
+        _: Option<&[Class]>,
+        on_error: ErrorHandler<'_>,
+    ) -> Result<SegmentationSet, datasets::Error> {
+        match self {
+            Self::Voc { split, folder, classes } => {
+                voc::read_with(&root.join(folder), split, classes.as_deref(), on_error)
+            }
+            Self::Ade20k { split, folder } => ade20k::read_with(&root.join(folder), split, None, on_error),
+            Self::Pairs { images, masks, options } => {
+                pairs::read_with(&root.join(images), &root.join(masks), options, on_error)
+            }
+        }
     }
 }
 
-/// Reads the images of `source`.
-pub(super) fn read(config: &Config<SegmentKeys>, source: &SegmentationSource) -> Result<SegmentationSet, Failure> {
-    let root = &config.data.root;
-    present(root, source)?;
-    Ok(tolerate(config.data.on_error, |on_error| read_with(root, source, on_error))?)
-}
-
-/// As [`read`] for data that is there, but `on_error` decides about what cannot be used.
-pub(super) fn read_with(
-    root: &Path,
-    source: &SegmentationSource,
-    on_error: ErrorHandler<'_>,
-) -> Result<SegmentationSet, datasets::Error> {
-    match source {
-        SegmentationSource::Voc { split, folder, classes } => {
-            voc::read_with(&root.join(folder), split, classes.as_deref(), on_error)
-        }
-        SegmentationSource::Ade20k { split, folder } => ade20k::read_with(&root.join(folder), split, None, on_error),
-        SegmentationSource::Pairs { images, masks, options } => {
-            pairs::read_with(&root.join(images), &root.join(masks), options, on_error)
-        }
+impl AnnotatedSet for SegmentationSet {
+    fn classes(&self) -> &[Class] {
+        &self.classes
     }
-}
 
-/// Fails with where to put the data, unless it is there.
-pub(super) fn present(root: &Path, source: &SegmentationSource) -> Result<(), Failure> {
-    source.missing(root).map_or(Ok(()), |missing| Err(missing_data(root, source, &missing)))
-}
+    fn findings(&self) -> &Findings {
+        &self.findings
+    }
 
-fn missing_data(root: &Path, source: &SegmentationSource, missing: &Path) -> Failure {
-    let layout = match source {
-        SegmentationSource::Voc { folder, .. } => format!(
-            "Put a VOC devkit there so that {} holds JPEGImages, SegmentationClass and ImageSets/Segmentation",
-            below(root, folder).display()
-        ),
-        SegmentationSource::Ade20k { folder, .. } => format!(
-            "Put ADEChallengeData2016 there so that {} holds images and annotations",
-            below(root, folder).display()
-        ),
-        SegmentationSource::Pairs { images, masks, .. } => {
-            format!("Put images into {} and masks into {}", root.join(images).display(), root.join(masks).display())
-        }
-    };
-    Failure::failed(format!("the data is not there: {} does not exist", missing.display())).hint(format!(
-        "{layout}, or name another place with --set data.root=FOLDER; `make demo` shows everything working without a \
-         data set."
-    ))
+    fn checked(self) -> Checked {
+        Checked::Segmentation(self)
+    }
 }

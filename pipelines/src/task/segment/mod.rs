@@ -7,8 +7,10 @@ mod ship;
 use backbone::checkpoint::BACKBONE;
 use backbone::{Classifier, Cost, Fold, Form, MobileOne, Mode, StateDict};
 use datasets::mask::{Mask, voc_palette};
-use datasets::segmentation::{EvaluationSize, SegmentAugmentation, SegmentationDataset, SegmentationSample, voc};
-use datasets::{Checked, Class, Image, SampleRng, Size, Split, draw};
+use datasets::segmentation::{
+    EvaluationSize, SegmentAugmentation, SegmentationDataset, SegmentationSample, SegmentationSet, voc,
+};
+use datasets::{Class, Image, SampleRng, Size, draw};
 use eval::segmentation::SegmentationOptions;
 use formats::onnx;
 use heads::deeplabv3::{DeepLabV3, DeepLabV3Config, Output, upsample};
@@ -18,11 +20,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor, nn};
 
-use super::{
-    Body, Data, Loss, Nothing, OnnxGraph, RenderOptions, Shipped, Task, differing_classes, sentences, splits,
-    write_picture,
-};
-use crate::config::{Config, DataConfig, ImageSize, Keys, TaskKind};
+use super::{Body, Data, Loss, Nothing, OnnxGraph, RenderOptions, Shipped, Task, write_picture};
+use crate::config::{Config, ImageSize, Keys, TaskKind};
 use crate::failure::Failure;
 use crate::files;
 use crate::report::ImagePredictions;
@@ -108,40 +107,19 @@ impl Task for Segment {
         })
     }
 
-    fn training_data(config: &Config<SegmentKeys>) -> Result<Data<SegmentationDataset>, Failure> {
-        let set = data::read(config, &config.data.train)?;
+    fn training_samples(config: &Config<SegmentKeys>, set: SegmentationSet) -> Result<SegmentationDataset, Failure> {
         if i64::from(set.ignore) != config.head.ignore_index {
             return Err(Failure::usage(format!(
                 "head.ignore_index is {}, but the data ignores {}",
                 config.head.ignore_index, set.ignore
             )));
         }
-        let (classes, findings) = (set.classes.clone(), sentences(&set.findings));
         let (size, augment) = (config.data.size.into(), config.data.augment.clone());
-        let samples = SegmentationDataset::for_training(Arc::new(set), size, augment)?;
-        Ok(Data { samples: Arc::new(samples), classes, findings })
+        Ok(SegmentationDataset::for_training(Arc::new(set), size, augment)?)
     }
 
-    fn validation_data(
-        config: &Config<SegmentKeys>,
-        classes: Option<&[Class]>,
-    ) -> Result<Data<SegmentationDataset>, Failure> {
-        let set = data::read(config, &config.data.val)?;
-        if let Some(trained) = classes.filter(|trained| *trained != set.classes) {
-            return Err(differing_classes(&set.classes, trained));
-        }
-        let (classes, findings) = (set.classes.clone(), sentences(&set.findings));
-        let samples = SegmentationDataset::for_evaluation(Arc::new(set), config.eval.size)?;
-        Ok(Data { samples: Arc::new(samples), classes, findings })
-    }
-
-    fn splits(config: &Config<SegmentKeys>) -> Result<[Split; 2], Failure> {
-        let DataConfig { root, train, val, .. } = &config.data;
-        data::present(root, train)?;
-        data::present(root, val)?;
-        Ok(splits([train, val], |source, _, on_error| {
-            data::read_with(root, source, on_error).map(Checked::Segmentation)
-        }))
+    fn validation_samples(config: &Config<SegmentKeys>, set: SegmentationSet) -> Result<SegmentationDataset, Failure> {
+        Ok(SegmentationDataset::for_evaluation(Arc::new(set), config.eval.size)?)
     }
 
     fn build(&self, path: &nn::Path, form: Form) -> Result<Network, Failure> {
