@@ -6,19 +6,19 @@ use std::path::Path;
 use crate::cli::EvalArgs;
 use crate::config::{Config, ConfigFile};
 use crate::evaluate::{Evaluated, Judging, ReportOf, results};
-use crate::export::Shipment;
+use crate::export::ExportedModel;
 use crate::failure::Failure;
 use crate::files;
 use crate::measure::{Footprint, Run};
 use crate::model::{classes_of, deployed, device};
 use crate::report::Report;
 use crate::run::{RunFolder, holds_weights};
-use crate::task::{Task, for_task};
+use crate::task::{Evaluate, Task, for_task};
 
 pub(super) fn run(args: &EvalArgs) -> Result<(), Failure> {
     let subject = Path::new(&args.subject);
-    if Shipment::is_one(subject) {
-        return run_shipment(args, Shipment::open(subject)?);
+    if ExportedModel::is_at(subject) {
+        return run_exported(args, ExportedModel::open(subject)?);
     }
     if subject.is_file() && holds_weights(subject) {
         return Err(Failure::usage(format!("{} is no exported file", subject.display()))
@@ -37,31 +37,31 @@ pub(super) fn run(args: &EvalArgs) -> Result<(), Failure> {
 }
 
 /// Evaluates an exported file under the configuration it was trained with, or another one.
-fn run_shipment(args: &EvalArgs, shipment: Shipment) -> Result<(), Failure> {
+fn run_exported(args: &EvalArgs, exported: ExportedModel) -> Result<(), Failure> {
     if args.weights.is_some() {
         return Err(Failure::usage("--weights is for runs and configurations: an exported file has its own"));
     }
     let overrides = args.overrides();
     let file = match &args.config {
         Some(config) => ConfigFile::open(config, &overrides)?,
-        None => ConfigFile::kept_in(Path::new(&args.subject), &shipment.card.config, &overrides)?,
+        None => ConfigFile::kept_in(Path::new(&args.subject), &exported.card.config, &overrides)?,
     };
-    if file.task()? != shipment.card.task {
+    if file.task()? != exported.card.task {
         return Err(Failure::usage(format!("{} is for another task than the file", file.path().display())));
     }
-    for_task!(file.task()?, T => {
+    for_task!(file.task()?, T: Export => {
         let config: Config<<T as Task>::Keys> = file.config()?;
-        shipment.card.check(&config)?;
-        let data = T::validation_data(&config, Some(&shipment.card.classes()))?;
+        exported.card.check(&config)?;
+        let data = T::validation_data(&config, Some(&exported.card.classes()))?;
         data.warn("validation set");
         let task = T::new(&config, &data.classes)?;
         let folder = create(args.output.as_deref())?;
         let judging = Judging { task: &task, config: &config, folder, interruption: None };
-        let report = judging.report(&shipment, &data)?;
-        let images = shipment.random_input(1, shipment.card.input.size);
-        let run: Run<'_> = Box::new(|| shipment.run(&images).map(|_| ()));
-        let run = (!args.no_latency).then(|| (shipment.card.format.name(), run));
-        let footprint = Footprint::of_file(&task, shipment.card.input.size, Path::new(&args.subject), run)?;
+        let report = judging.report(&exported, &data)?;
+        let images = exported.random_input(1, exported.card.input.size);
+        let run: Run<'_> = Box::new(|| exported.run(&images).map(|_| ()));
+        let run = (!args.no_latency).then(|| (exported.card.format.name(), run));
+        let footprint = Footprint::of_file(&task, exported.card.input.size, Path::new(&args.subject), run)?;
         finish(args, &Evaluated::<T> { report, footprint }, folder)
     })
 }
@@ -73,7 +73,11 @@ impl EvalArgs {
     }
 }
 
-fn evaluate_with<T: Task>(args: &EvalArgs, run: Option<&RunFolder>, config: &Config<T::Keys>) -> Result<(), Failure> {
+fn evaluate_with<T: Evaluate>(
+    args: &EvalArgs,
+    run: Option<&RunFolder>,
+    config: &Config<T::Keys>,
+) -> Result<(), Failure> {
     let device = device::select(&args.device.device)?;
     // The folder of a run keeps the report on the run itself, not one on other weights or other settings.
     let own = run.filter(|_| args.weights.is_none() && args.overrides().is_empty());
@@ -102,7 +106,7 @@ fn create(folder: Option<&Path>) -> Result<Option<&Path>, Failure> {
 }
 
 /// Writes and prints the report, and adds a row to the results where one is asked for.
-fn finish<T: Task>(args: &EvalArgs, evaluated: &Evaluated<T>, folder: Option<&Path>) -> Result<(), Failure> {
+fn finish<T: Evaluate>(args: &EvalArgs, evaluated: &Evaluated<T>, folder: Option<&Path>) -> Result<(), Failure> {
     if let Some(results) = &args.results {
         let name = Path::new(&args.subject).file_name().unwrap_or_default().to_string_lossy();
         let headline = Some(evaluated.report.headline());

@@ -1,4 +1,4 @@
-//! `pipeline export`: the deploy form as a file for other programs, checked before it gets its name.
+//! `pipeline export`: the deploy form as a file for other programs, checked before it is moved to its name.
 
 use backbone::checkpoint::Checkpoint as Weights;
 use datasets::Class;
@@ -13,20 +13,19 @@ use crate::config::{Config, ConfigFile};
 use crate::console::{self, Table};
 use crate::evaluate::ReportOf;
 use crate::export::{
-    CARD, Card, CardClass, CardInput, Check, Format, Metric, Shipment, assemble, assemble_onnx, compare,
+    CARD, Card, CardClass, CardInput, Check, ExportedModel, Format, Metric, assemble, assemble_onnx, compare,
 };
 use crate::failure::Failure;
 use crate::files;
 use crate::measure::{Latency, measure};
 use crate::model::{Network, Normalizer, classes_of, deployed};
 use crate::report::{self, Report, Tables};
-use crate::run::Subject;
-use crate::run::{Checkpoint, RunFolder};
-use crate::task::{Data, Task, for_task};
+use crate::run::{Checkpoint, RunFolder, Subject};
+use crate::task::{Data, Evaluate, Export, OutputKind, for_task};
 
 pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
     args.check_ending()?;
-    // The phones' engine is slow in a program whose number of threads changes.
+    // The lite interpreter is slow in a process whose number of threads changes.
     system::set_intra_op_threads(NonZeroUsize::MIN)?;
     let (file, weights) = match (Subject::open(&args.subject, &args.set.overrides)?, &args.weights) {
         (Subject::Config(file), Some(path)) => (file, backbone::checkpoint::read(path).map_err(Failure::failed)?),
@@ -39,17 +38,17 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
         }
         (Subject::Trained { config, weights, .. }, None) => (config, weights),
         (Subject::Bare { path, .. }, _) => {
-            return Err(Failure::usage(format!("{} does not say what it was trained for", path.display()))
+            return Err(Failure::usage(format!("{} has no configuration", path.display()))
                 .hint("Name a configuration, and these weights with --weights."));
         }
     };
-    for_task!(file.task()?, T => export::<T>(args, &file, weights))
+    for_task!(file.task()?, T: Export => export::<T>(args, &file, weights))
 }
 
 /// As many classes as a classifier's weights have outputs, with numbers for names.
 fn numbered(weights: &Weights) -> Option<Vec<Class>> {
     let count = weights.classes()? as u64;
-    console::warning("neither the weights nor data name the classes: they are numbered from 0");
+    console::warning("neither the weights nor the data name the classes: they are numbered from 0");
     Some((0..count).map(|id| Class { id, name: id.to_string() }).collect())
 }
 
@@ -65,18 +64,19 @@ struct Exported {
     latency_ms: Option<Latency>,
 }
 
-fn export<T: Task>(args: &ExportArgs, file: &ConfigFile, weights: Weights) -> Result<(), Failure> {
+fn export<T: Export>(args: &ExportArgs, file: &ConfigFile, weights: Weights) -> Result<(), Failure> {
     let config: Config<T::Keys> = file.config()?;
     let classes = classes_of(&weights);
     let data = validation_data::<T>(&config, classes.as_deref())?;
     let classes = classes.or_else(|| data.as_ref().map(|data| data.classes.clone()));
     let classes = classes.or_else(|| numbered(&weights)).ok_or_else(|| {
-        Failure::failed("the weights do not say which classes they know, and the data is not there to tell")
+        Failure::failed("neither the weights nor the data name the classes")
             .hint("Export a run, or weights that `pipeline reparameterize` wrote.")
     })?;
     let task = T::new(&config, &classes)?;
     let network = deployed(&task, weights, Device::Cpu, true)?;
-    let shipped = task.shipped(args.raw);
+    let output_kind = OutputKind::from(args.raw);
+    let steps = task.final_steps(output_kind);
     let spec = config.backbone.specification()?;
     let card = Card {
         name: config.name.clone().unwrap_or_default(),
@@ -87,17 +87,17 @@ fn export<T: Task>(args: &ExportArgs, file: &ConfigFile, weights: Weights) -> Re
         input: CardInput {
             kind: args.input,
             size: config.data.size.sides(),
-            fixed_size: shipped.fixed_size,
+            fixed_size: steps.fixed_size,
             normalization: config.data.normalize,
         },
-        outputs: shipped.outputs.clone(),
-        raw: args.raw,
+        outputs: steps.outputs.clone(),
+        output_kind,
         classes: classes.iter().map(|class| CardClass { id: class.id, name: class.name.clone() }).collect(),
         metric: metric::<T>(Path::new(&args.subject), args.weights.is_none())?,
         producer: format!("pipeline {}, libtorch {}", env!("CARGO_PKG_VERSION"), system::libtorch_version()),
         config: serde_yaml::to_string(&config).map_err(Failure::failed)?,
     };
-    let module = || assemble(&task, &network, config.data.size.sides(), args.input, &config.data.normalize, &shipped);
+    let module = || assemble(&task, &network, config.data.size.sides(), args.input, &config.data.normalize, &steps);
     let extras = [(CARD.to_owned(), card.to_json()?)].into();
     place(args, |path| {
         match args.format {
@@ -113,7 +113,7 @@ fn export<T: Task>(args: &ExportArgs, file: &ConfigFile, weights: Weights) -> Re
     })
 }
 
-/// Has the file written and checked beside its place, and moves it there only then.
+/// Writes and checks the file under another name in its folder, then renames it.
 fn place(args: &ExportArgs, write: impl FnOnce(&Path) -> Result<Exported, Failure>) -> Result<(), Failure> {
     let path = &args.output;
     let failed = |error: std::io::Error| Failure::cannot("write", path, &error);
@@ -139,7 +139,7 @@ fn place(args: &ExportArgs, write: impl FnOnce(&Path) -> Result<Exported, Failur
     report::print(&exported, args.json)
 }
 
-/// Gives a file the access that a newly made one has: temporary files are their owner's alone.
+/// Gives a file the permissions of a newly created one: only its owner can read a temporary file.
 fn readable(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let probe = tempfile::Builder::new()
@@ -148,54 +148,54 @@ fn readable(path: &Path) -> std::io::Result<()> {
     std::fs::set_permissions(path, probe.as_file().metadata()?.permissions())
 }
 
-/// Loads what was written and runs it beside the network.
-fn check<T: Task>(
+/// Loads the written file and compares it with the network.
+fn check<T: Export>(
     args: &ExportArgs,
     task: &T,
     network: &Network<T>,
     data: Option<&Data<T::Dataset>>,
     path: &Path,
 ) -> Result<Exported, Failure> {
-    let shipment = Shipment::open(path)?;
-    let checks = compare(&shipment, task, network, data)?;
+    let exported = ExportedModel::open(path)?;
+    let checks = compare(&exported, task, network, data)?;
     let worst = checks.iter().map(|check| check.difference).fold(0.0, f64::max);
     if worst > args.tolerance {
         return Err(Failure::failed(format!(
-            "the exported file differs from the network by {worst:.1e} of the largest number, more than {:.1e}; it was removed",
+            "the exported file differs from the network by {worst:.1e} of the largest number, more than {:.1e}; nothing is written",
             args.tolerance
         ))
         .hint("--tolerance SHARE sets another limit."));
     }
-    let images = shipment.random_input(1, shipment.card.input.size);
-    let latency_ms = (!args.no_latency).then(|| measure(|| shipment.run(&images).map(|_| ()))).transpose()?;
+    let images = exported.random_input(1, exported.card.input.size);
+    let latency_ms = (!args.no_latency).then(|| measure(|| exported.run(&images).map(|_| ()))).transpose()?;
     let bytes = files::size(path)?;
     let (file, tolerance) = (args.output.display().to_string(), args.tolerance);
-    Ok(Exported { file, bytes, tolerance, checks, latency_ms, card: shipment.card })
+    Ok(Exported { file, bytes, tolerance, checks, latency_ms, card: exported.card })
 }
 
-/// Writes images as the file takes them, and its outputs for them as the network has them.
-fn example<T: Task>(args: &ExportArgs, task: &T, network: &Network<T>, path: &Path) -> Result<(), Failure> {
-    let shipment = Shipment::open(path)?;
-    let [height, width] = shipment.card.input.size;
+/// Writes images as the file's input, with the network's outputs for them.
+fn example<T: Export>(args: &ExportArgs, task: &T, network: &Network<T>, path: &Path) -> Result<(), Failure> {
+    let exported = ExportedModel::open(path)?;
+    let [height, width] = exported.card.input.size;
     let bytes = Tensor::randint(256, [1, height, width, 3], (Kind::Uint8, Device::Cpu));
-    let images = Normalizer::new(&shipment.card.input.normalization, Device::Cpu, true).bytes(&bytes);
-    let outputs = tch::no_grad(|| task.shipped_outputs(&network.model, &images, args.raw))?;
-    let names = shipment.card.outputs.iter().map(|port| port.name.clone());
-    let named = names.zip(outputs).chain([("images".to_owned(), shipment.input(&bytes))]);
+    let images = Normalizer::new(&exported.card.input.normalization, Device::Cpu, true).bytes(&bytes);
+    let outputs = tch::no_grad(|| task.expected_outputs(&network.model, &images, exported.card.output_kind))?;
+    let names = exported.card.outputs.iter().map(|port| port.name.clone());
+    let named = names.zip(outputs).chain([("images".to_owned(), exported.input(&bytes))]);
     let named: Vec<(String, Tensor)> = named.map(|(name, tensor)| (name, tensor.contiguous())).collect();
     let mut place = args.output.as_os_str().to_owned();
     place.push(".example.safetensors");
     Tensor::write_safetensors(&named, place).map_err(Failure::failed)
 }
 
-/// The validation set, where it is there.
-fn validation_data<T: Task>(
+/// The validation set, where it exists.
+fn validation_data<T: Evaluate>(
     config: &Config<T::Keys>,
     classes: Option<&[Class]>,
 ) -> Result<Option<Data<T::Dataset>>, Failure> {
     if !config.data.root.is_dir() {
         console::warning(format!(
-            "{} is not there: the file is compared on random images only",
+            "cannot find the data: {} does not exist; the file is compared on random images only",
             config.data.root.display()
         ));
         return Ok(None);
@@ -203,8 +203,8 @@ fn validation_data<T: Task>(
     T::validation_data(config, classes).map(Some)
 }
 
-/// What the run's best checkpoint reached.
-fn metric<T: Task>(subject: &Path, of_best: bool) -> Result<Option<Metric>, Failure> {
+/// The result of the run's best checkpoint.
+fn metric<T: Evaluate>(subject: &Path, of_best: bool) -> Result<Option<Metric>, Failure> {
     if !of_best || !subject.is_dir() {
         return Ok(None);
     }
@@ -235,7 +235,7 @@ impl Tables for Exported {
 }
 
 impl ExportArgs {
-    /// Readers tell the formats by the ending.
+    /// The format is detected from the extension.
     fn check_ending(&self) -> Result<(), Failure> {
         if Format::of(&self.output) == Some(self.format) {
             return Ok(());

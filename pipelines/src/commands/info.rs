@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::model::{Network, classes_of};
 use crate::report::{self, Tables};
 use crate::run::Subject;
-use crate::task::{Task, for_task};
+use crate::task::{Train, for_task};
 
 /// Outputs of the published classifiers.
 const IMAGENET_CLASSES: u32 = 1000;
@@ -58,7 +58,7 @@ fn backbone_info(title: String, spec: &Spec, side: usize, classifier: Classifier
     Info::new(title, size, cost(Form::Train), cost(Form::Deploy))
 }
 
-fn task_info<T: Task>(args: &InfoArgs, config: &Config<T::Keys>, known: Option<Vec<Class>>) -> Result<Info, Failure> {
+fn task_info<T: Train>(args: &InfoArgs, config: &Config<T::Keys>, known: Option<Vec<Class>>) -> Result<Info, Failure> {
     let classes = match (args.classes, known) {
         (Some(count), _) => (0..count).map(|id| Class { id: id.into(), name: id.to_string() }).collect(),
         (None, Some(classes)) => classes,

@@ -8,24 +8,24 @@ use std::path::Path;
 use crate::cli::PredictArgs;
 use crate::config::{Config, ConfigFile};
 use crate::console::{self, Progress};
-use crate::export::Shipment;
+use crate::export::ExportedModel;
 use crate::failure::Failure;
 use crate::files;
 use crate::model::{Eager, Normalizer, Predictor, classes_of, deployed, device};
 use crate::report::PredictionFile;
 use crate::run::RunFolder;
-use crate::task::{RenderOptions, Task, for_task};
+use crate::task::{Evaluate, RenderOptions, Task, for_task};
 
 pub(super) fn run(args: &PredictArgs) -> Result<(), Failure> {
-    if Shipment::is_one(&args.subject) {
-        let shipment = Shipment::open(&args.subject)?;
+    if ExportedModel::is_at(&args.subject) {
+        let exported = ExportedModel::open(&args.subject)?;
         if args.weights.is_some() {
-            return Err(Failure::usage("--weights is for runs: an exported file has its own"));
+            return Err(Failure::usage("--weights is only valid with a run: an exported file has its own"));
         }
-        let file = ConfigFile::kept_in(&args.subject, &shipment.card.config, &[])?;
-        return for_task!(file.task()?, T => {
+        let file = ConfigFile::kept_in(&args.subject, &exported.card.config, &[])?;
+        return for_task!(file.task()?, T: Export => {
             let config: Config<<T as Task>::Keys> = file.config()?;
-            predict(args, &T::new(&config, &shipment.card.classes())?, &shipment)
+            predict(args, &T::new(&config, &exported.card.classes())?, &exported)
         });
     }
     let run = RunFolder::open(&args.subject)?;
@@ -33,19 +33,19 @@ pub(super) fn run(args: &PredictArgs) -> Result<(), Failure> {
     for_task!(file.task()?, T => predict_with_run::<T>(args, &run, &file.config()?))
 }
 
-fn predict_with_run<T: Task>(args: &PredictArgs, run: &RunFolder, config: &Config<T::Keys>) -> Result<(), Failure> {
+fn predict_with_run<T: Evaluate>(args: &PredictArgs, run: &RunFolder, config: &Config<T::Keys>) -> Result<(), Failure> {
     let device = device::select(&args.device.device)?;
     let path = args.weights.clone().map_or_else(|| run.best_weights(), Ok)?;
     let weights = checkpoint::read(&path).map_err(Failure::failed)?;
-    let classes = classes_of(&weights)
-        .ok_or_else(|| Failure::failed(format!("{} does not say which classes it knows", path.display())))?;
+    let classes =
+        classes_of(&weights).ok_or_else(|| Failure::failed(format!("{} does not name its classes", path.display())))?;
     let task = T::new(config, &classes)?;
     let network = deployed(&task, weights, device, config.train.channels_last)?;
     let normalizer = Normalizer::new(&config.data.normalize, device, config.train.channels_last);
     predict(args, &task, &Eager { network: &network, normalizer: &normalizer, precision: config.train.precision })
 }
 
-fn predict<T: Task>(args: &PredictArgs, task: &T, predictor: &dyn Predictor<T>) -> Result<(), Failure> {
+fn predict<T: Evaluate>(args: &PredictArgs, task: &T, predictor: &dyn Predictor<T>) -> Result<(), Failure> {
     if let Some(folder) = &args.output {
         files::create_folder(folder)?;
     }
@@ -74,8 +74,8 @@ fn predict<T: Task>(args: &PredictArgs, task: &T, predictor: &dyn Predictor<T>) 
     }
 }
 
-/// Inputs on their way to predictions. No more of them than a batch are held at a time.
-struct Work<'a, T: Task> {
+/// Predicts inputs as they come; holds at most one batch of them.
+struct Work<'a, T: Evaluate> {
     task: &'a T,
     predictor: &'a dyn Predictor<T>,
     args: &'a PredictArgs,
@@ -86,7 +86,7 @@ struct Work<'a, T: Task> {
     failed: usize,
 }
 
-impl<T: Task> Work<'_, T> {
+impl<T: Evaluate> Work<'_, T> {
     fn all(&mut self, inputs: Inputs<impl BufRead>, progress: &mut Progress) -> Result<(), Failure> {
         for input in inputs {
             let shown = input.as_ref().map_or_else(|_| String::new(), |input| input.path.display().to_string());
@@ -111,7 +111,7 @@ impl<T: Task> Work<'_, T> {
         if self.waiting.len() == self.args.batch { self.flush() } else { Ok(()) }
     }
 
-    /// Predicts what waits. Only what could not be written ends the work.
+    /// Predicts the waiting inputs. Only a failed write is an error.
     fn flush(&mut self) -> Result<(), Failure> {
         let (inputs, samples): (Vec<Input>, Vec<T::Sample>) = std::mem::take(&mut self.waiting).into_iter().unzip();
         if samples.is_empty() {

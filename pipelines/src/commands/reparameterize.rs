@@ -15,7 +15,7 @@ use crate::files;
 use crate::model::{LayoutName, Network, Normalizer, bare_metadata, classes_of, write_weights};
 use crate::report::{self, Tables};
 use crate::run::Subject;
-use crate::task::{Task, for_task};
+use crate::task::{Evaluate, for_task};
 
 pub(super) fn run(args: &ReparameterizeArgs) -> Result<(), Failure> {
     let folded = match Subject::open_weights(&args.subject, &[])? {
@@ -72,14 +72,14 @@ struct Comparison {
     relative: f64,
 }
 
-fn trained<T: Task>(
+fn trained<T: Evaluate>(
     args: &ReparameterizeArgs,
     path: &Path,
     weights: Checkpoint,
     config: &Config<T::Keys>,
 ) -> Result<Folded, Failure> {
-    let classes = classes_of(&weights)
-        .ok_or_else(|| Failure::failed(format!("{} does not say which classes it knows", path.display())))?;
+    let classes =
+        classes_of(&weights).ok_or_else(|| Failure::failed(format!("{} does not name its classes", path.display())))?;
     let metadata = weights.metadata.clone().map(|metadata| Metadata { form: Form::Deploy, ..metadata });
     let (Some(metadata), Some(Form::Train)) = (metadata, weights.metadata.as_ref().map(|metadata| metadata.form))
     else {

@@ -17,7 +17,7 @@ use crate::model::classes_of;
 use crate::report::{self, Report, Tables};
 use crate::run::Checkpoint;
 use crate::run::RunFolder;
-use crate::task::{Task, for_task};
+use crate::task::{Evaluate, for_task};
 
 pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
     let mut progress = Progress::new("measuring", args.runs.len() as u64);
@@ -62,13 +62,13 @@ struct Row {
     footprint: Footprint,
 }
 
-fn row<T: Task>(run: &RunFolder, config: &Config<T::Keys>) -> Result<Row, Failure> {
+fn row<T: Evaluate>(run: &RunFolder, config: &Config<T::Keys>) -> Result<Row, Failure> {
     let best = Checkpoint::best(&run.checkpoints())?
         .ok_or_else(|| Failure::failed(format!("{} has no evaluated checkpoint yet", run.path().display())))?;
     let path = best.weights_file();
     let weights = backbone::checkpoint::read(&path)?;
-    let classes = classes_of(&weights)
-        .ok_or_else(|| Failure::failed(format!("{} does not say which classes it knows", path.display())))?;
+    let classes =
+        classes_of(&weights).ok_or_else(|| Failure::failed(format!("{} does not name its classes", path.display())))?;
     let task = T::new(config, &classes)?;
     Ok(Row {
         run: run.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),

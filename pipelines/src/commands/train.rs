@@ -10,7 +10,7 @@ use crate::interruption::Interruption;
 use crate::model::{Network, calibrate, device, metadata, start_weights};
 use crate::report;
 use crate::run::{Checkpoint, Environment, NewestCheckpoint, RunFolder};
-use crate::task::{Task, for_task};
+use crate::task::{Evaluate, Train, for_task};
 
 use crate::train::{Setup, Trainer};
 
@@ -25,7 +25,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<(), Failure> {
     for_task!(file.task()?, T => train::<T>(args, &file.config()?, resumed, &interruption))
 }
 
-fn train<T: Task>(
+fn train<T: Train + Evaluate>(
     args: &TrainArgs,
     config: &Config<T::Keys>,
     resumed: Option<RunFolder>,

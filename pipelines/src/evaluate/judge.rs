@@ -11,17 +11,17 @@ use crate::interruption::Interruption;
 use crate::measure::Footprint;
 use crate::model::{Eager, Network, Normalizer, Predictor};
 use crate::report::{self, WithCost};
-use crate::task::{Data, Task};
+use crate::task::{Data, Evaluate};
 
 /// A network's accuracy, and what it costs.
-pub struct Evaluated<T: Task> {
+pub struct Evaluated<T: Evaluate> {
     /// The accuracy.
     pub report: ReportOf<T>,
     /// The cost.
     pub footprint: Footprint,
 }
 
-impl<T: Task> Evaluated<T> {
+impl<T: Evaluate> Evaluated<T> {
     /// Writes the report into `folder` where one is given, and prints it.
     ///
     /// # Errors
@@ -34,7 +34,7 @@ impl<T: Task> Evaluated<T> {
 }
 
 /// How a network is evaluated for a final report.
-pub struct Judging<'a, T: Task> {
+pub struct Judging<'a, T: Evaluate> {
     /// The task.
     pub task: &'a T,
     /// Its configuration.
@@ -45,7 +45,7 @@ pub struct Judging<'a, T: Task> {
     pub interruption: Option<&'a Interruption>,
 }
 
-impl<T: Task> Judging<'_, T> {
+impl<T: Evaluate> Judging<'_, T> {
     /// The accuracy of any predictor on `data`.
     ///
     /// # Errors

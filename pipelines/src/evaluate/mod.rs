@@ -17,7 +17,7 @@ use crate::console::{self, Progress};
 use crate::failure::Failure;
 use crate::interruption::Interruption;
 use crate::model::Predictor;
-use crate::task::{Data, Scorer, Task};
+use crate::task::{Data, Evaluate, Scorer};
 pub use judge::{Evaluated, Judging};
 
 /// How an evaluation runs.
@@ -32,13 +32,13 @@ pub struct EvaluateOptions<'a> {
 }
 
 /// The report of a task.
-pub type ReportOf<T> = <<T as Task>::Scorer as Scorer<T>>::Report;
+pub type ReportOf<T> = <<T as Evaluate>::Scorer as Scorer<T>>::Report;
 
 /// Runs `predictor` over `data` once and scores it. Memory grows with the predictions only.
 ///
 /// # Errors
 /// When a sample cannot be read, libtorch fails, or a signal interrupts it.
-pub fn evaluate<T: Task>(
+pub fn evaluate<T: Evaluate>(
     task: &T,
     predictor: &dyn Predictor<T>,
     data: &Data<T::Dataset>,

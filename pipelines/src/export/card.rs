@@ -1,4 +1,4 @@
-//! What an exported file says about itself: it travels inside the file and lies beside it.
+//! The description of an exported file, which is inside the file and beside it.
 
 use backbone::{Normalization, Spec};
 use datasets::Class;
@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use super::{Format, Input};
 use crate::config::{Config, Keys, TaskKind};
 use crate::failure::Failure;
-use crate::task::Port;
+use crate::task::{OutputKind, Port};
 
 /// The name of the card inside a TorchScript archive, and its key in an ONNX file.
 pub const CARD: &str = "model.json";
 
-/// The numbers that a run was judged by.
+/// The result of the run that a file was exported from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metric {
     /// Its name.
@@ -22,14 +22,14 @@ pub struct Metric {
     pub value: f64,
 }
 
-/// What an exported file is: what to feed it, what comes out, and where it is from.
+/// What an exported file is: its inputs, its outputs, and where it is from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Card {
     /// The name of the run or configuration.
     pub name: String,
     /// What it was trained for.
     pub task: TaskKind,
-    /// The kind of file.
+    /// The format of the file.
     pub format: Format,
     /// The published variant that its backbone is, where it is one.
     pub variant: Option<String>,
@@ -39,11 +39,12 @@ pub struct Card {
     pub input: CardInput,
     /// What it gives, in this order.
     pub outputs: Vec<Port>,
-    /// Whether the outputs are those of the network, without the steps that usually follow.
-    pub raw: bool,
+    /// Whether these are the network's own outputs, or those of the steps that usually follow.
+    #[serde(rename = "raw")]
+    pub output_kind: OutputKind,
     /// The classes, in the order that outputs count them.
     pub classes: Vec<CardClass>,
-    /// How good it was.
+    /// Its accuracy.
     pub metric: Option<Metric>,
     /// The program that wrote it, and its libtorch.
     pub producer: String,
@@ -79,7 +80,7 @@ impl Card {
         self.classes.iter().map(|class| Class { id: class.id, name: class.name.clone() }).collect()
     }
 
-    /// In a line.
+    /// One line.
     pub fn summary(&self) -> String {
         let CardInput { kind, size: [height, width], fixed_size, .. } = &self.input;
         let what = match kind {
@@ -94,7 +95,7 @@ impl Card {
     /// As JSON.
     ///
     /// # Errors
-    /// None that a card could cause.
+    /// None for a card that [`Card::parse`] reads.
     pub fn to_json(&self) -> Result<String, Failure> {
         serde_json::to_string_pretty(self).map(|text| text + "\n").map_err(Failure::failed)
     }
@@ -102,19 +103,21 @@ impl Card {
     /// Reads the card of `file`.
     ///
     /// # Errors
-    /// When the text is no card.
+    /// When the text is not a card, or names no classes.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Failure> {
-        serde_json::from_str(text).map_err(|error| Failure::failed(format!("{}: {CARD}: {error}", file.display())))
+        let failed = |reason: String| Failure::failed(format!("cannot read {}: {CARD}: {reason}", file.display()));
+        let card: Self = serde_json::from_str(text).map_err(|error| failed(error.to_string()))?;
+        if card.classes.is_empty() { Err(failed("it names no classes".to_owned())) } else { Ok(card) }
     }
 
-    /// Where the card of `file` lies: beside it.
+    /// The path of the card beside `file`.
     pub fn beside(file: &Path) -> PathBuf {
         let mut name = file.as_os_str().to_owned();
         name.push(".json");
         PathBuf::from(name)
     }
 
-    /// Refuses a configuration whose images the file does not take as they come.
+    /// Refuses a configuration whose images the file does not take.
     ///
     /// # Errors
     /// Another size, where the file takes one only, or another normalisation.

@@ -1,21 +1,21 @@
 //! An exported file, loaded by its own runtime.
 
 use formats::onnx::Session;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tch::{Device, Kind, Tensor};
 use tch_ext::jit::{LiteModule, Module, extra_files};
 
 use super::onnx::{card_of, to_array, to_tensor};
 use super::{CARD, Card, Format, Input};
 use crate::failure::Failure;
-use crate::model::Normalizer;
-use crate::model::Predictor;
-use crate::task::Task;
+use crate::model::{Normalizer, Predictor, stack};
+use crate::task::Export;
 
 /// An exported file, ready to run on the CPU.
-pub struct Shipment {
-    /// What it says about itself.
+pub struct ExportedModel {
+    /// Its description.
     pub card: Card,
+    path: PathBuf,
     runtime: Runtime,
 }
 
@@ -25,10 +25,9 @@ enum Runtime {
     Onnx(Box<Session>),
 }
 
-impl Shipment {
-    /// Whether `path` is, by its ending and what is in it, a file that [`Shipment::open`] opens. Weights that Python saved
-    /// end in `.pt` as well.
-    pub fn is_one(path: &Path) -> bool {
+impl ExportedModel {
+    /// Whether `path` is an exported file, by its extension and its content: weights that Python saved end in `.pt` as well.
+    pub fn is_at(path: &Path) -> bool {
         match Format::of(path) {
             Some(Format::Torchscript) => extra_files(path).is_ok_and(|files| files.contains_key(CARD)),
             Some(Format::Lite | Format::Onnx) => true,
@@ -42,10 +41,10 @@ impl Shipment {
     /// When it cannot be read, or was not exported by this program.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let format = Format::of(path).ok_or_else(|| {
-            Failure::usage(format!("{} is no exported file by its name", path.display()))
+            Failure::usage(format!("{} is not an exported file", path.display()))
                 .hint("Exported files end in .pt, .ptl or .onnx.")
         })?;
-        let foreign = || {
+        let no_card = || {
             Failure::failed(format!("{} has no {CARD}: it was not exported by this program", path.display()))
                 .hint("`pipeline export` writes files that can be evaluated.")
         };
@@ -53,13 +52,13 @@ impl Shipment {
             Format::Torchscript | Format::Lite => extra_files(path)?.remove(CARD),
             Format::Onnx => card_of(path)?,
         };
-        let text = text.ok_or_else(foreign)?;
+        let text = text.ok_or_else(no_card)?;
         let runtime = match format {
             Format::Torchscript => Runtime::Script(Module::load(path, Device::Cpu)?),
             Format::Lite => Runtime::Lite(LiteModule::load(path)?),
             Format::Onnx => Runtime::Onnx(Box::new(Session::load(path)?)),
         };
-        Ok(Self { card: Card::parse(path, &text)?, runtime })
+        Ok(Self { card: Card::parse(path, &text)?, path: path.to_owned(), runtime })
     }
 
     /// Runs the file on images as its card wants them.
@@ -96,10 +95,11 @@ impl Shipment {
     }
 }
 
-impl<T: Task> Predictor<T> for Shipment {
+impl<T: Export> Predictor<T> for ExportedModel {
     fn predict(&self, task: &T, batch: &[T::Sample]) -> Result<Vec<T::Prediction>, Failure> {
-        let bytes = crate::model::stack(batch.iter().map(T::image));
+        let bytes = stack(batch.iter().map(T::image));
         let outputs = self.run(&self.input(&bytes))?;
-        task.read_shipped(&outputs, self.card.raw, batch)
+        let predictions = task.read_outputs(&outputs, self.card.output_kind, batch);
+        predictions.map_err(|failure| Failure::failed(format!("{}: {failure}", self.path.display())))
     }
 }

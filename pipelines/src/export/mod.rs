@@ -12,12 +12,12 @@ use std::path::Path;
 
 pub use card::{CARD, Card, CardClass, CardInput, Metric};
 pub use check::{Check, compare};
-pub use file::Shipment;
+pub use file::ExportedModel;
 pub use onnx::assemble_onnx;
 pub use torchscript::assemble;
 
-/// Images that the network is recorded with: two, so that no step takes the batch for a side of one.
-const EXAMPLES: i64 = 2;
+/// The batch that the network is recorded with: more than one image, so that no step takes the batch for a side of one.
+const RECORDED_BATCH: i64 = 2;
 
 /// A kind of exported file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]

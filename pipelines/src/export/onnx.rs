@@ -1,4 +1,4 @@
-//! The network with what an app needs around it, as an ONNX file; and tensors on their way through a session.
+//! A network with normalisation and final steps as an ONNX file, and tensors as the arrays of a session.
 
 use backbone::Normalization;
 use formats::onnx::{self, Array, Builder, Data, Dim, Element, Layout, Model};
@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::measure::random_images;
 use crate::model::Network;
 use crate::model::trace;
-use crate::task::{OnnxGraph, Task};
+use crate::task::{Export, OnnxGraph};
 
 impl From<onnx::Error> for Failure {
     fn from(error: onnx::Error) -> Self {
@@ -19,13 +19,13 @@ impl From<onnx::Error> for Failure {
     }
 }
 
-/// A file that takes and gives what `card` says, with the card in its metadata.
+/// A file with the inputs and outputs of `card`, and the card in its metadata.
 ///
 /// # Errors
-/// When the network has an operation that ONNX files of ours do not.
-pub fn assemble_onnx<T: Task>(task: &T, network: &Network<T>, card: &Card) -> Result<Model, Failure> {
+/// When the network has an operation that cannot be written.
+pub fn assemble_onnx<T: Export>(task: &T, network: &Network<T>, card: &Card) -> Result<Model, Failure> {
     let size = card.input.size;
-    let recorded = trace(task, network, &random_images(super::EXAMPLES, size, Device::Cpu), Precision::Fp32)?;
+    let recorded = trace(task, network, &random_images(super::RECORDED_BATCH, size, Device::Cpu), Precision::Fp32)?;
     let mut builder = Builder::new("MobileOne");
     let batch = Dim::named("batch");
     let sides = match card.input.fixed_size {
@@ -46,10 +46,10 @@ pub fn assemble_onnx<T: Task>(task: &T, network: &Network<T>, card: &Card) -> Re
         Input::Nchw | Input::Nhwc => builder.normalize(&images, layout, mean, std)?,
     };
     let numbers = builder.network(&recorded.nodes("forward")?, &[normalized])?;
-    task.ship_onnx(
+    task.export_onnx(
         &network.model,
         &mut OnnxGraph { builder: &mut builder, numbers, images, layout, batch, sides },
-        card.raw,
+        card.output_kind,
     )?;
     Ok(builder.finish(&[(CARD.to_owned(), card.to_json()?)].into())?)
 }
@@ -69,7 +69,7 @@ pub fn to_array(tensor: &Tensor) -> Result<Array, Failure> {
     let data = match tensor.kind() {
         Kind::Uint8 => Data::U8(Vec::try_from(flat).map_err(Failure::failed)?),
         Kind::Float => Data::F32(Vec::try_from(flat).map_err(Failure::failed)?),
-        other => return Err(Failure::failed(format!("images of {other:?} are not for ONNX files"))),
+        other => return Err(Failure::failed(format!("an ONNX file does not take images of {other:?}"))),
     };
     Ok(Array::new(shape, data)?)
 }
@@ -77,14 +77,14 @@ pub fn to_array(tensor: &Tensor) -> Result<Array, Failure> {
 /// An array as a tensor.
 ///
 /// # Errors
-/// For kinds that no output of ours has.
+/// For other kinds than those of outputs.
 pub fn to_tensor(array: &Array) -> Result<Tensor, Failure> {
     let shape: Vec<i64> = array.shape().iter().map(|&side| side as i64).collect();
     let flat = match array.data() {
         Data::F32(numbers) => Tensor::from_slice(numbers),
         Data::I64(numbers) => Tensor::from_slice(numbers),
         Data::U8(numbers) => Tensor::from_slice(numbers),
-        _ => return Err(Failure::failed(format!("an output of {} is not for images", array.element().name()))),
+        _ => return Err(Failure::failed(format!("outputs of {} are not supported", array.element().name()))),
     };
     Ok(flat.view(&shape[..]))
 }

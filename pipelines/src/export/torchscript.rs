@@ -1,4 +1,4 @@
-//! The network with what an app needs around it, as one TorchScript module.
+//! A network with normalisation and final steps as one TorchScript module.
 
 use backbone::Normalization;
 use tch::{Device, Kind, Tensor};
@@ -8,27 +8,27 @@ use super::Input;
 use crate::failure::Failure;
 use crate::measure::random_images;
 use crate::model::Network;
-use crate::task::{Shipped, Task};
+use crate::task::{Export, FinalSteps};
 
-/// A module that takes what `input` says and gives what `shipped` says: normalisation, the network recorded on images of
-/// `size`, and the task's last steps.
+/// A module with the input `input` and the outputs of `steps`: normalisation, the network recorded on images of `size`, and
+/// the task's final steps.
 ///
 /// # Errors
 /// When the network does not take such images, or libtorch cannot record or compile it.
-pub fn assemble<T: Task>(
+pub fn assemble<T: Export>(
     task: &T,
     network: &Network<T>,
     size: [i64; 2],
     input: Input,
     normalization: &Normalization,
-    shipped: &Shipped,
+    steps: &FinalSteps,
 ) -> Result<Module, Failure> {
     let weights: Vec<(String, Tensor)> = network.state().into_iter().collect();
-    let images = random_images(super::EXAMPLES, size, Device::Cpu);
+    let images = random_images(super::RECORDED_BATCH, size, Device::Cpu);
     let recorded = Tracing::new("Network")
         .parameters(&weights)
         .input("images", &images)
-        .record(|inputs| task.shipped_network(&network.model, &inputs[0]))?;
+        .record(|inputs| task.export_network(&network.model, &inputs[0]))?;
     let mut module = Module::new("MobileOne")?;
     let row = |values: [f64; 3]| Tensor::from_slice(&values).to_kind(Kind::Float).view([1, 3, 1, 1]);
     let Normalization { mean, std } = normalization;
@@ -37,22 +37,22 @@ pub fn assemble<T: Task>(
         module.register_tensor("scale", &row(std.map(|value| 1.0 / (255.0 * value))))?;
     }
     module.register_module("network", recorded)?;
-    module.define(&source(input, shipped))?;
+    module.define(&source(input, steps))?;
     Ok(module)
 }
 
-/// The words of the module's methods.
-fn source(input: Input, shipped: &Shipped) -> String {
+/// The source of the module's methods.
+fn source(input: Input, steps: &FinalSteps) -> String {
     let x = match input {
         Input::Normalized => "images",
         Input::Nchw => "(images.float() - self.shift) * self.scale",
         Input::Nhwc => "(images.permute([0, 3, 1, 2]).float() - self.shift) * self.scale",
     };
-    let result = match shipped.outputs.len() {
+    let result = match steps.outputs.len() {
         1 => "Tensor".to_owned(),
         count => format!("Tuple[{}]", vec!["Tensor"; count].join(", ")),
     };
-    let body = format!("x = {x}\n{} = self.network.forward(x)\n{}", shipped.names.join(", "), shipped.body);
+    let body = format!("x = {x}\n{} = self.network.forward(x)\n{}", steps.names.join(", "), steps.body);
     let body: String = body.lines().map(|line| format!("    {line}\n")).collect();
-    format!("{}\ndef forward(self, images) -> {result}:\n{body}", shipped.helpers)
+    format!("{}\ndef forward(self, images) -> {result}:\n{body}", steps.helpers)
 }

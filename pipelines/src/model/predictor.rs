@@ -1,16 +1,14 @@
-//! What turns prepared samples into predictions: a network of ours, or a file that was exported from one.
-
-use backbone::Mode;
+//! What turns prepared samples into predictions: a network, or a file that was exported from one.
 
 use super::Network;
 use super::Normalizer;
 use super::precision;
 use crate::config::Precision;
 use crate::failure::Failure;
-use crate::task::Task;
+use crate::task::Evaluate;
 
-/// Says what is in the images of a batch.
-pub trait Predictor<T: Task> {
+/// Predicts for the images of a batch.
+pub trait Predictor<T: Evaluate> {
     /// A prediction for each sample.
     ///
     /// # Errors
@@ -19,7 +17,7 @@ pub trait Predictor<T: Task> {
 }
 
 /// A network, run operation by operation.
-pub struct Eager<'a, T: Task> {
+pub struct Eager<'a, T: Evaluate> {
     /// The network.
     pub network: &'a Network<T>,
     /// Brings images to its device and range.
@@ -28,12 +26,12 @@ pub struct Eager<'a, T: Task> {
     pub precision: Precision,
 }
 
-impl<T: Task> Predictor<T> for Eager<'_, T> {
+impl<T: Evaluate> Predictor<T> for Eager<'_, T> {
     fn predict(&self, task: &T, batch: &[T::Sample]) -> Result<Vec<T::Prediction>, Failure> {
         let Self { network, normalizer, precision } = self;
         tch::no_grad(|| {
             let images = normalizer.batch(batch.iter().map(T::image));
-            let forward = || task.forward(&network.model, &images, Mode::Eval);
+            let forward = || task.evaluation_output(&network.model, &images);
             let output = precision::forward(*precision, network.device(), forward)??;
             task.predictions(&network.model, &output, batch)
         })

@@ -33,7 +33,7 @@ use crate::interruption::Interruption;
 use crate::model::{Eager, Network, Normalizer, deployed};
 use crate::report::Report;
 use crate::run::{Best, DataIdentity, Position, RunFolder, Tally, generators};
-use crate::task::{Data, Task};
+use crate::task::{Data, Evaluate, Train};
 use ema::Ema;
 use not_finite::Statistics;
 use optimizer::Optimizer;
@@ -41,7 +41,7 @@ use progress::{Epoch, Hook};
 use schedule::Schedule;
 
 /// A run in memory.
-pub struct Trainer<'a, T: Task> {
+pub struct Trainer<'a, T: Train + Evaluate> {
     task: &'a T,
     config: &'a Config<T::Keys>,
     run: &'a RunFolder,
@@ -68,7 +68,7 @@ pub struct Trainer<'a, T: Task> {
 }
 
 /// What a run is made from.
-pub struct Setup<'a, T: Task> {
+pub struct Setup<'a, T: Train + Evaluate> {
     /// The task.
     pub task: &'a T,
     /// Its configuration.
@@ -87,7 +87,7 @@ pub struct Setup<'a, T: Task> {
     pub metadata: Metadata,
 }
 
-impl<'a, T: Task> Trainer<'a, T> {
+impl<'a, T: Train + Evaluate> Trainer<'a, T> {
     /// A run at its beginning.
     ///
     /// # Errors

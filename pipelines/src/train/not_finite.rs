@@ -12,7 +12,7 @@ use crate::config::{NotFiniteConfig, NotFinitePolicy};
 use crate::console;
 use crate::failure::Failure;
 use crate::model::Network;
-use crate::task::Task;
+use crate::task::{Evaluate, Task, Train};
 
 /// Files and blocks that a sentence names; the report beside the run names all.
 const MAX_LISTED: usize = 4;
@@ -46,7 +46,7 @@ impl Statistics {
     }
 }
 
-impl<T: Task> Trainer<'_, T> {
+impl<T: Train + Evaluate> Trainer<'_, T> {
     /// Does what the policy says about a batch whose loss or gradient is not finite, and tells of it.
     pub(super) fn leave_out(
         &mut self,

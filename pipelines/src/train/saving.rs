@@ -3,9 +3,9 @@
 use super::Trainer;
 use crate::failure::Failure;
 use crate::run::{Checkpoint, Contents, DataIdentity, State};
-use crate::task::Task;
+use crate::task::{Evaluate, Train};
 
-impl<T: Task> Trainer<'_, T> {
+impl<T: Train + Evaluate> Trainer<'_, T> {
     /// Resumes the run from a checkpoint.
     ///
     /// # Errors

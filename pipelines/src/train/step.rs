@@ -10,9 +10,9 @@ use super::progress::Step;
 use super::schedule::Schedule;
 use crate::failure::Failure;
 use crate::model::precision;
-use crate::task::{Loss, Task};
+use crate::task::{Evaluate, Loss, Train};
 
-impl<T: Task> Trainer<'_, T> {
+impl<T: Train + Evaluate> Trainer<'_, T> {
     /// Trains on a batch, which is number `scheduled` (from 0) of the run's. Nothing where it was left out because its loss or
     /// gradient is not finite.
     pub(super) fn step(

@@ -16,7 +16,7 @@ use tch_ext::system;
 use crate::cli::BenchArgs;
 use crate::config::ConfigFile;
 use crate::console::{self, Progress, Table};
-use crate::export::{CardInput, Shipment};
+use crate::export::{CardInput, ExportedModel};
 use crate::failure::Failure;
 use crate::files;
 use crate::measure::{Engine, prepare, random_images};
@@ -89,7 +89,7 @@ fn bench(args: &BenchArgs, device: Device, machine: Machine) -> Result<BenchRepo
     let mut report = BenchReport::new(machine, args);
     let mut variants: Vec<Variant> = Vec::new();
     for name in &args.models {
-        if Shipment::is_one(Path::new(name)) {
+        if ExportedModel::is_at(Path::new(name)) {
             report.rows.push(file_row(Path::new(name), args)?);
             continue;
         }
@@ -146,19 +146,19 @@ fn rows<T: Task>(name: &str, model: &Model<T>, engines: &[Engine], args: &BenchA
 
 /// Measures an exported file in its own runtime.
 fn file_row(path: &Path, args: &BenchArgs) -> Result<Row, Failure> {
-    let shipment = Shipment::open(path)?;
-    let CardInput { size: configured, fixed_size, .. } = shipment.card.input;
+    let exported = ExportedModel::open(path)?;
+    let CardInput { size: configured, fixed_size, .. } = exported.card.input;
     let size = args.size.map_or(configured, |size| size.sides());
     if fixed_size && size != configured {
         let [height, width] = configured;
         return Err(Failure::usage(format!("{} takes {height}x{width} only", path.display())));
     }
-    let images = shipment.random_input(args.batch, size);
-    let mut runs: [Run<'_>; 1] = [Box::new(|| shipment.run(&images).map(|_| ()))];
+    let images = exported.random_input(args.batch, size);
+    let mut runs: [Run<'_>; 1] = [Box::new(|| exported.run(&images).map(|_| ()))];
     let latency_ms = measure_by_turns(&mut runs, args.timed(), |_| ())?[0];
-    let file = ConfigFile::kept_in(path, &shipment.card.config, &[])?;
+    let file = ConfigFile::kept_in(path, &exported.card.config, &[])?;
     let cost = for_task!(file.task()?, T => {
-        let task = T::new(&file.config()?, &shipment.card.classes())?;
+        let task = T::new(&file.config()?, &exported.card.classes())?;
         task.cost(&Network::<T>::new(&task, Form::Deploy, Device::Cpu)?.model, Form::Deploy)
     });
     Ok(Row {

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::measure::Forms;
 use crate::model::{Network, classes_of};
 use crate::run::Subject;
-use crate::task::Task;
+use crate::task::{Task, Train};
 
 /// Outputs of the published classifiers, and their input's side.
 const IMAGENET_CLASSES: u32 = 1000;
@@ -87,7 +87,7 @@ impl Named {
     ///
     /// # Errors
     /// When the configuration or the weights do not fit.
-    pub fn model<T: Task>(&self, args: &BenchArgs, device: Device) -> Result<Model<T>, Failure> {
+    pub fn model<T: Train>(&self, args: &BenchArgs, device: Device) -> Result<Model<T>, Failure> {
         let mut config: Config<T::Keys> = self.file.config()?;
         if let Some(size) = args.size {
             config.data.size = size;

@@ -4,7 +4,8 @@ use datasets::{Checked, Class, DetectionSet, ErrorHandler, Findings, coco, voc};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-use crate::task::{AnnotatedSet, Source, below};
+use crate::task::data::below;
+use crate::task::{AnnotatedSet, Source};
 
 /// A set of images with boxes.
 #[derive(Clone, Debug, Serialize, Deserialize)]

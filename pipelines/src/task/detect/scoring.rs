@@ -32,13 +32,13 @@ impl Scorer<Detect> for DetectScorer {
     type Report = CocoReport;
 
     fn add(&mut self, task: &Detect, predictions: &[Detections], batch: &[DetectionSample]) -> Result<(), Failure> {
-        for (found, sample) in predictions.iter().zip(batch) {
+        for (prediction, sample) in predictions.iter().zip(batch) {
             let detections: Vec<Detection> = task
-                .in_original_pixels(found, sample)
-                .map(|found| Detection {
-                    category_id: task.classes[found.class].id,
-                    bbox: found.bbox,
-                    score: f64::from(found.score),
+                .in_original_pixels(prediction, sample)
+                .map(|detection| Detection {
+                    category_id: task.classes[detection.class].id,
+                    bbox: detection.bbox,
+                    score: f64::from(detection.score),
                 })
                 .collect();
             self.evaluator.add(sample.image_id, &detections).map_err(Failure::failed)?;

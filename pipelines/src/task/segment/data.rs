@@ -6,7 +6,8 @@ use datasets::{Checked, Class, ErrorHandler, Findings};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-use crate::task::{AnnotatedSet, Source, below};
+use crate::task::data::below;
+use crate::task::{AnnotatedSet, Source};
 
 /// A set of images with masks.
 #[derive(Clone, Debug, Serialize, Deserialize)]

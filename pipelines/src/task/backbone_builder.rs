@@ -1,4 +1,4 @@
-//! The MobileOne that every task stands on.
+//! The MobileOne of every task's network.
 
 use backbone::{Classifier, Cost, Form, MobileOne, OutputStride, Spec, TrainForward};
 use tch::nn;
@@ -6,16 +6,16 @@ use tch::nn;
 use crate::config::BackboneConfig;
 use crate::failure::Failure;
 
-/// A backbone as the configuration has it, ready to be built and counted.
+/// A configured backbone, ready to be built.
 #[derive(Clone, Debug)]
-pub struct Body {
+pub struct BackboneBuilder {
     spec: Spec,
     form: Form,
     train_forward: TrainForward,
     output_stride: OutputStride,
 }
 
-impl Body {
+impl BackboneBuilder {
     /// The backbone of a configuration.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ impl Body {
         self.output_stride
     }
 
-    /// Registers the backbone's weights under `path`. A network in train form has the backbone's configured form in it: heads have
+    /// Registers the backbone's weights under `path`. A network in train form has the backbone in its configured form: heads have
     /// normalisation to fold even on a backbone that is trained in deploy form.
     pub fn build(&self, path: &nn::Path, form: Form) -> MobileOne {
         let mut network = MobileOne::new(path, &self.spec, self.form_within(form), self.output_stride);
@@ -38,8 +38,8 @@ impl Body {
         network
     }
 
-    /// What the backbone costs for an input of `size` (height, width) within a network of that form, with a
-    /// classifier where there is one; names start with `prefix`.
+    /// The cost of the backbone for an input of `size` (height, width) within a network of that form, with a classifier where
+    /// there is one; names start with `prefix`.
     pub fn cost(&self, form: Form, size: [i64; 2], prefix: &str, classifier: Classifier) -> Cost {
         let mut cost = Cost::of(&self.spec, self.form_within(form), size, self.output_stride, classifier);
         cost.rows.iter_mut().for_each(|row| row.name.insert_str(0, prefix));

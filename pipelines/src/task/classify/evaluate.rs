@@ -1,0 +1,84 @@
+//! Logits as predictions, and the most probable classes of a picture.
+
+use datasets::classification::{ClassificationDataset, ClassificationSample, ClassificationSet};
+use datasets::{Class, Image, draw};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tch::{Device, Kind, Tensor};
+
+use super::{Classify, ClassifyKeys, ClassifyScorer, ImageClassifier, view};
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::report::ImagePredictions;
+use crate::task::evaluate::write_picture;
+use crate::task::{Data, Evaluate, RenderOptions};
+
+impl Evaluate for Classify {
+    /// A logit for each class.
+    type Prediction = Vec<f32>;
+    type Scorer = ClassifyScorer;
+
+    const COLUMNS: &'static [&'static str] = &["id", "name", "score"];
+
+    fn validation_samples(
+        config: &Config<ClassifyKeys>,
+        set: ClassificationSet,
+    ) -> Result<ClassificationDataset, Failure> {
+        Ok(ClassificationDataset::for_evaluation(Arc::new(set), view(config)?)?)
+    }
+
+    fn predictions(
+        &self,
+        _: &ImageClassifier,
+        logits: &Tensor,
+        _: &[ClassificationSample],
+    ) -> Result<Vec<Vec<f32>>, Failure> {
+        Vec::<Vec<f32>>::try_from(logits.to_kind(Kind::Float).to(Device::Cpu)).map_err(Failure::failed)
+    }
+
+    fn scorer(&self, data: &Data<ClassificationDataset>, folder: Option<&Path>) -> Result<ClassifyScorer, Failure> {
+        ClassifyScorer::new(data.samples.set(), &self.root, self.real_labels.as_deref(), folder)
+    }
+
+    fn prepare(&self, picture: &Image, file: &Path) -> Result<ClassificationSample, Failure> {
+        let image = self.view.apply(picture).map_err(Failure::failed)?;
+        Ok(ClassificationSample { image, class: 0, index: 0, path: file.to_owned() })
+    }
+
+    fn render(
+        &self,
+        logits: &Vec<f32>,
+        _: &ClassificationSample,
+        picture: &Image,
+        options: &RenderOptions,
+    ) -> Result<ImagePredictions, Failure> {
+        let probabilities = Tensor::from_slice(logits).softmax(-1, Kind::Double);
+        let count = (self.classes.len() as i64).min(MAX_LISTED_CLASSES);
+        let (scores, indices) = probabilities.topk(count, -1, true, true);
+        let scores = Vec::<f64>::try_from(scores).map_err(Failure::failed)?;
+        let indices = Vec::<i64>::try_from(indices).map_err(Failure::failed)?;
+        let named = indices.iter().map(|index| &self.classes[*index as usize]).zip(scores);
+        let shown: Vec<(&Class, f64)> = named.filter(|(_, score)| *score >= options.threshold).collect();
+        let picture = options.picture.as_ref().map(|place| drawn(place, picture, &shown)).transpose()?;
+        let rows = shown.iter().map(|(class, score)| vec![json!(class.id), json!(class.name), json!(score)]).collect();
+        Ok(ImagePredictions { picture, mask: None, rows })
+    }
+}
+
+/// The number of the most probable classes that a prediction lists.
+const MAX_LISTED_CLASSES: i64 = 5;
+
+/// The picture with its most probable class written on it.
+fn drawn(place: &Path, picture: &Image, shown: &[(&Class, f64)]) -> Result<PathBuf, Failure> {
+    let mut image = picture.clone();
+    let bbox = [0.0, 0.0, image.width as f64, image.height as f64];
+    let label = |(class, score): &(&Class, f64)| draw::Label {
+        bbox,
+        text: format!("{} {score:.2}", class.name),
+        class: class.id as usize,
+    };
+    let labels: Vec<_> = shown.first().map(label).into_iter().collect();
+    draw::boxes(&mut image, &labels).map_err(Failure::failed)?;
+    write_picture(place, &image)
+}

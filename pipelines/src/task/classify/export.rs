@@ -1,0 +1,85 @@
+//! Logits or probabilities from an exported classifier.
+
+use backbone::Mode;
+use datasets::classification::ClassificationSample;
+use formats::onnx::{self, Dim};
+use tch::{Kind, Tensor};
+
+use super::{Classify, ImageClassifier};
+use crate::failure::Failure;
+use crate::task::export::{relative_difference, unexpected_outputs};
+use crate::task::{Export, FinalSteps, OnnxGraph, OutputKind, Port, Task};
+
+impl Export for Classify {
+    fn export_network(&self, model: &ImageClassifier, images: &Tensor) -> Result<Vec<Tensor>, Failure> {
+        Ok(vec![self.forward(model, images, Mode::Eval)?])
+    }
+
+    fn final_steps(&self, kind: OutputKind) -> FinalSteps {
+        let shape = ["N", &self.classes.len().to_string()];
+        let (body, port) = match kind {
+            OutputKind::Raw => ("return logits", Port::new("logits", "float32", &shape, "a logit for each class")),
+            OutputKind::Final => {
+                let meaning = "the probability of each class";
+                ("return torch.softmax(logits, 1)", Port::new("probabilities", "float32", &shape, meaning))
+            }
+        };
+        let (helpers, body) = (String::new(), body.to_owned());
+        FinalSteps { helpers, names: &["logits"], body, outputs: vec![port], fixed_size: true }
+    }
+
+    fn export_onnx(&self, _: &ImageClassifier, graph: &mut OnnxGraph<'_>, kind: OutputKind) -> Result<(), onnx::Error> {
+        let logits = &graph.numbers[0];
+        let sides = [graph.batch.clone(), Dim::Fixed(self.classes.len() as i64)];
+        match kind {
+            OutputKind::Raw => graph.builder.output("logits", logits, &sides),
+            OutputKind::Final => {
+                let probabilities = graph.builder.softmax(logits, 1);
+                graph.builder.output("probabilities", &probabilities, &sides)
+            }
+        }
+    }
+
+    fn expected_outputs(
+        &self,
+        model: &ImageClassifier,
+        images: &Tensor,
+        kind: OutputKind,
+    ) -> Result<Vec<Tensor>, Failure> {
+        let logits = self.forward(model, images, Mode::Eval)?;
+        Ok(vec![match kind {
+            OutputKind::Raw => logits,
+            OutputKind::Final => logits.softmax(1, Kind::Float),
+        }])
+    }
+
+    fn read_outputs(
+        &self,
+        outputs: &[Tensor],
+        kind: OutputKind,
+        batch: &[ClassificationSample],
+    ) -> Result<Vec<Vec<f32>>, Failure> {
+        let shape = [batch.len() as i64, self.classes.len() as i64];
+        let scores = match outputs {
+            [scores] if scores.size() == shape => scores.to_kind(Kind::Float),
+            _ => return Err(unexpected_outputs(&format!("{shape:?}"), outputs)),
+        };
+        let logits = match kind {
+            OutputKind::Raw => scores,
+            // The logarithm of a probability is a logit. One that is too small for a number becomes the smallest.
+            OutputKind::Final => scores.clamp_min(f64::from(f32::MIN_POSITIVE)).log(),
+        };
+        Vec::<Vec<f32>>::try_from(logits).map_err(Failure::failed)
+    }
+
+    fn difference(
+        &self,
+        model: &ImageClassifier,
+        images: &Tensor,
+        outputs: &[Tensor],
+        kind: OutputKind,
+    ) -> Result<f64, Failure> {
+        let [found] = outputs else { return Err(unexpected_outputs("one", outputs)) };
+        relative_difference(&self.expected_outputs(model, images, kind)?[0], found)
+    }
+}

@@ -1,0 +1,181 @@
+//! Exported detectors: decoded boxes, suppression within each class, and the best detections.
+
+use backbone::Mode;
+use datasets::DetectionSample;
+use formats::onnx::{self, Decoding, Dim};
+use heads::ssdlite::{Decoded, Detections, select};
+use tch::{Kind, Tensor};
+
+use super::{Detect, Detector, comparison, suppression};
+use crate::failure::Failure;
+use crate::task::export::{check_ids, relative_difference, unexpected_outputs};
+use crate::task::{Export, FinalSteps, OnnxGraph, OutputKind, Port, Task};
+
+impl Export for Detect {
+    fn export_network(&self, model: &Detector, images: &Tensor) -> Result<Vec<Tensor>, Failure> {
+        let Decoded { scores, boxes } = self.decoded(model, images)?;
+        Ok(vec![boxes, scores])
+    }
+
+    fn final_steps(&self, kind: OutputKind) -> FinalSteps {
+        let names = &["boxes", "scores"];
+        match kind {
+            OutputKind::Raw => {
+                let columns = (self.classes.len() + 1).to_string();
+                let boxes = "corners x1, y1, x2, y2 in pixels of the input, one box an anchor";
+                let scores = "probabilities of the classes, background first";
+                let outputs = vec![
+                    Port::new("boxes", "float32", &["N", "A", "4"], boxes),
+                    Port::new("scores", "float32", &["N", "A", &columns], scores),
+                ];
+                let (helpers, body) = (String::new(), "return boxes, scores".to_owned());
+                FinalSteps { helpers, names, body, outputs, fixed_size: true }
+            }
+            OutputKind::Final => {
+                let (helpers, body) = suppression::script(&self.head);
+                let outputs = vec![
+                    Port::new("boxes", "float32", &["M", "4"], "corners x1, y1, x2, y2 in pixels of the input"),
+                    Port::new("scores", "float32", &["M"], "probabilities, within an image the best first"),
+                    Port::new("labels", "int64", &["M"], "places in the list of classes, from 1"),
+                    Port::new("image_index", "int64", &["M"], "which image of the batch, from 0"),
+                ];
+                FinalSteps { helpers, names, body, outputs, fixed_size: true }
+            }
+        }
+    }
+
+    fn export_onnx(&self, model: &Detector, graph: &mut OnnxGraph<'_>, kind: OutputKind) -> Result<(), onnx::Error> {
+        let OnnxGraph { builder, numbers, batch, .. } = graph;
+        let decoding = Decoding {
+            anchors: model.head.anchors().boxes(),
+            weights: model.head.coder().weights(),
+            size: self.size.sides(),
+            classes: self.classes.len(),
+        };
+        let decoded = builder.decode(&numbers[0], &numbers[1], &decoding)?;
+        if kind == OutputKind::Raw {
+            let (anchors, columns) = (decoding.anchors.len() as i64, decoding.classes as i64 + 1);
+            let sides = |last| [batch.clone(), Dim::Fixed(anchors), Dim::Fixed(last)];
+            builder.output("boxes", &decoded.boxes, &sides(4))?;
+            return builder.output("scores", &decoded.scores, &sides(columns));
+        }
+        let limits = onnx::Suppression {
+            score_threshold: self.head.score_threshold,
+            iou_threshold: self.head.nms_threshold,
+            topk_candidates: self.head.topk_candidates,
+            detections_per_image: self.head.detections_per_image,
+        };
+        let kept = builder.suppress(&decoded, &limits)?;
+        let count = Dim::named("detections");
+        builder.output("boxes", &kept.boxes, &[count.clone(), Dim::Fixed(4)])?;
+        for (name, value) in [("scores", &kept.scores), ("labels", &kept.labels), ("image_index", &kept.images)] {
+            builder.output(name, value, std::slice::from_ref(&count))?;
+        }
+        Ok(())
+    }
+
+    fn expected_outputs(&self, model: &Detector, images: &Tensor, kind: OutputKind) -> Result<Vec<Tensor>, Failure> {
+        match kind {
+            OutputKind::Raw => self.export_network(model, images),
+            OutputKind::Final => Ok(as_outputs(&self.detections(model, images)?)),
+        }
+    }
+
+    fn read_outputs(
+        &self,
+        outputs: &[Tensor],
+        kind: OutputKind,
+        batch: &[DetectionSample],
+    ) -> Result<Vec<Detections>, Failure> {
+        self.read(outputs, kind, batch.len())
+    }
+
+    fn difference(
+        &self,
+        model: &Detector,
+        images: &Tensor,
+        outputs: &[Tensor],
+        kind: OutputKind,
+    ) -> Result<f64, Failure> {
+        if kind == OutputKind::Raw {
+            let expected = self.decoded(model, images)?;
+            let [boxes, scores] = outputs else { return Err(unexpected_outputs("boxes and scores", outputs)) };
+            return Ok(relative_difference(&expected.boxes, boxes)?.max(relative_difference(&expected.scores, scores)?));
+        }
+        let expected = self.detections(model, images)?;
+        let found = self.read(outputs, kind, expected.len())?;
+        let pairs = expected.iter().zip(&found);
+        Ok(pairs
+            .map(|(expected, found)| comparison::difference(expected, found, &self.head, self.size))
+            .fold(0.0, f64::max))
+    }
+}
+
+impl Detect {
+    fn decoded(&self, model: &Detector, images: &Tensor) -> Result<Decoded, Failure> {
+        model.head.decode(&self.forward(model, images, Mode::Eval)?).map_err(Failure::failed)
+    }
+
+    fn detections(&self, model: &Detector, images: &Tensor) -> Result<Vec<Detections>, Failure> {
+        model.head.detect(&self.forward(model, images, Mode::Eval)?).map_err(Failure::failed)
+    }
+
+    /// The detections in each of `images` images.
+    pub(super) fn read(&self, outputs: &[Tensor], kind: OutputKind, images: usize) -> Result<Vec<Detections>, Failure> {
+        match kind {
+            OutputKind::Raw => self.read_raw(outputs, images),
+            OutputKind::Final => self.read_final(outputs, images),
+        }
+    }
+
+    fn read_raw(&self, outputs: &[Tensor], images: usize) -> Result<Vec<Detections>, Failure> {
+        let [boxes, scores] = outputs else { return Err(unexpected_outputs("boxes and scores", outputs)) };
+        let [images, columns] = [images as i64, self.classes.len() as i64 + 1];
+        if !matches!(scores.size()[..], [n, _, last] if (n, last) == (images, columns)) {
+            return Err(unexpected_outputs(&format!("scores [{images}, anchors, {columns}]"), outputs));
+        }
+        let decoded = Decoded { scores: scores.shallow_clone(), boxes: boxes.shallow_clone() };
+        select(&decoded, &self.head).map_err(Failure::failed)
+    }
+
+    fn read_final(&self, outputs: &[Tensor], images: usize) -> Result<Vec<Detections>, Failure> {
+        let expected = "boxes [M, 4], scores, labels and image_index [M]";
+        let [boxes, scores, labels, indices] = outputs else { return Err(unexpected_outputs(expected, outputs)) };
+        let count = scores.numel() as i64;
+        if boxes.size() != [count, 4] || [scores, labels, indices].iter().any(|output| output.size() != [count]) {
+            return Err(unexpected_outputs(expected, outputs));
+        }
+        check_ids(labels, 1, self.classes.len() as i64 + 1)?;
+        let flat = boxes.to_kind(Kind::Float).contiguous().view(-1);
+        let flat = Vec::<f32>::try_from(flat).map_err(Failure::failed)?;
+        let scores = Vec::<f32>::try_from(scores.to_kind(Kind::Float)).map_err(Failure::failed)?;
+        let integers = |numbers: &Tensor| Vec::<i64>::try_from(numbers.to_kind(Kind::Int64)).map_err(Failure::failed);
+        let (labels, indices) = (integers(labels)?, integers(indices)?);
+        let (corners, _) = flat.as_chunks::<4>();
+        let mut detections = vec![Detections::default(); images];
+        for ((corners, score), (label, index)) in corners.iter().zip(scores).zip(labels.into_iter().zip(indices)) {
+            let Some(image) = usize::try_from(index).ok().and_then(|index| detections.get_mut(index)) else {
+                return Err(Failure::failed(format!("an output names image {index} of {images}")));
+            };
+            image.boxes.push(*corners);
+            image.scores.push(score);
+            image.labels.push(label);
+        }
+        Ok(detections)
+    }
+}
+
+/// Detections in the shape of an exported file's outputs.
+fn as_outputs(images: &[Detections]) -> Vec<Tensor> {
+    let boxes: Vec<f32> = images.iter().flat_map(|image| image.boxes.as_flattened().iter().copied()).collect();
+    let scores: Vec<f32> = images.iter().flat_map(|image| image.scores.iter().copied()).collect();
+    let labels: Vec<i64> = images.iter().flat_map(|image| image.labels.iter().copied()).collect();
+    let indices = (0i64..).zip(images).flat_map(|(index, image)| vec![index; image.labels.len()]);
+    let indices: Vec<i64> = indices.collect();
+    vec![
+        Tensor::from_slice(&boxes).view([-1, 4]),
+        Tensor::from_slice(&scores),
+        Tensor::from_slice(&labels),
+        Tensor::from_slice(&indices),
+    ]
+}

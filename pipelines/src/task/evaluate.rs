@@ -1,0 +1,125 @@
+//! What evaluation and prediction need of a task.
+
+use backbone::Mode;
+use datasets::{Class, Encoding, Image};
+use std::path::{Path, PathBuf};
+use tch::Tensor;
+
+use super::data::{self, SetOf};
+use super::{Data, Task};
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::files;
+use crate::report::{ImagePredictions, Report};
+
+/// A task whose networks predict and are scored.
+pub trait Evaluate: Task {
+    /// The prediction for one image: plain data, as large as the task's own scale.
+    type Prediction;
+    /// Scores predictions against the truth.
+    type Scorer: Scorer<Self>;
+
+    /// The columns of a prediction's rows: `id` and `name` of a class first.
+    const COLUMNS: &'static [&'static str];
+
+    /// The samples of a validation set.
+    ///
+    /// # Errors
+    /// When the configuration does not fit the set.
+    fn validation_samples(config: &Config<Self::Keys>, set: SetOf<Self::Keys>) -> Result<Self::Dataset, Failure>;
+
+    /// The number of images that are evaluated together, where training takes `configured`.
+    fn evaluation_batch(&self, configured: usize) -> usize {
+        configured
+    }
+
+    /// The output that predictions are made from: that of the network, or an average over several views of the images.
+    ///
+    /// # Errors
+    /// When the images do not fit the network.
+    fn evaluation_output(&self, model: &Self::Model, images: &Tensor) -> Result<Self::Output, Failure> {
+        self.forward(model, images, Mode::Eval)
+    }
+
+    /// The prediction for each image of `batch`.
+    ///
+    /// # Errors
+    /// When the output cannot be decoded.
+    fn predictions(
+        &self,
+        model: &Self::Model,
+        output: &Self::Output,
+        batch: &[Self::Sample],
+    ) -> Result<Vec<Self::Prediction>, Failure>;
+
+    /// A scorer for the samples of `data`. Where `folder` is given it writes the predictions there, and the truth beside
+    /// them in the same format, so that other evaluators can be run on both.
+    ///
+    /// # Errors
+    /// When the annotations cannot be evaluated, or a file cannot be written.
+    fn scorer(&self, data: &Data<Self::Dataset>, folder: Option<&Path>) -> Result<Self::Scorer, Failure>;
+
+    /// Prepares any image for the network, as in evaluation.
+    ///
+    /// # Errors
+    /// When it cannot be resized.
+    fn prepare(&self, picture: &Image, file: &Path) -> Result<Self::Sample, Failure>;
+
+    /// The predictions for a picture as rows, drawn where `options` say.
+    ///
+    /// # Errors
+    /// When a picture cannot be written.
+    fn render(
+        &self,
+        prediction: &Self::Prediction,
+        sample: &Self::Sample,
+        picture: &Image,
+        options: &RenderOptions,
+    ) -> Result<ImagePredictions, Failure>;
+
+    /// Reads the validation set's annotations; its classes must be `classes` where they are given.
+    ///
+    /// # Errors
+    /// When the data is missing or wrong, or has other classes.
+    fn validation_data(config: &Config<Self::Keys>, classes: Option<&[Class]>) -> Result<Data<Self::Dataset>, Failure> {
+        data::read(config, &config.data.val, classes, |set| Self::validation_samples(config, set))
+    }
+}
+
+/// Takes predictions batch by batch and reports in the end how good they are.
+pub trait Scorer<T: Evaluate> {
+    /// The result.
+    type Report: Report;
+
+    /// Takes the predictions for `batch`.
+    ///
+    /// # Errors
+    /// When they cannot be scored or written.
+    fn add(&mut self, task: &T, predictions: &[T::Prediction], batch: &[T::Sample]) -> Result<(), Failure>;
+
+    /// The result. Completes the file of predictions.
+    ///
+    /// # Errors
+    /// When there is nothing to score, or the file cannot be written.
+    fn finish(self) -> Result<Self::Report, Failure>;
+}
+
+/// How predictions are shown.
+#[derive(Clone, Debug)]
+pub struct RenderOptions {
+    /// The path of the image's pictures, without an extension; none are drawn without it.
+    pub picture: Option<PathBuf>,
+    /// Predictions below this score are left out.
+    pub threshold: f64,
+}
+
+/// JPEG quality of drawn pictures.
+const JPEG_QUALITY: u8 = 92;
+
+/// Writes a picture as JPEG to `place`, a path without an extension; returns the path with it.
+pub(super) fn write_picture(place: &Path, image: &Image) -> Result<PathBuf, Failure> {
+    let path = PathBuf::from(format!("{}.jpg", place.display()));
+    let bytes = image.encode(Encoding::Jpeg(JPEG_QUALITY)).map_err(Failure::failed)?;
+    files::write(&path, &bytes)?;
+    Ok(path)
+}

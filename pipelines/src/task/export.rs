@@ -1,0 +1,159 @@
+//! What an exported file needs of a task.
+
+use formats::onnx;
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
+
+use super::Evaluate;
+use crate::failure::Failure;
+
+/// A task whose networks can be exported. An exported file holds the network, recorded, and behind it the task's final
+/// steps, in TorchScript or as ONNX nodes.
+pub trait Export: Evaluate {
+    /// The part of the network that is recorded, for normalised images `[N, 3, H, W]`: the same operations for any number of
+    /// images, and for any size where [`FinalSteps::fixed_size`] is not set.
+    ///
+    /// # Errors
+    /// When the images do not fit the network.
+    fn export_network(&self, model: &Self::Model, images: &Tensor) -> Result<Vec<Tensor>, Failure>;
+
+    /// The steps behind the recorded network, in TorchScript.
+    fn final_steps(&self, kind: OutputKind) -> FinalSteps;
+
+    /// Adds the final steps of an ONNX file: from the network's [numbers](super::Task::numbers), and the file's own images where
+    /// the task takes a size from them, to the outputs of [`Export::final_steps`].
+    ///
+    /// # Errors
+    /// When a step cannot be built from these.
+    fn export_onnx(&self, model: &Self::Model, graph: &mut OnnxGraph<'_>, kind: OutputKind) -> Result<(), onnx::Error>;
+
+    /// The outputs that an exported file should give for these normalised images `[N, 3, H, W]`, computed by the network.
+    ///
+    /// # Errors
+    /// When the images do not fit the network.
+    fn expected_outputs(&self, model: &Self::Model, images: &Tensor, kind: OutputKind) -> Result<Vec<Tensor>, Failure>;
+
+    /// The predictions for each image of `batch` from the outputs of an exported file. The file may be anything: shapes, class
+    /// ids and labels are checked.
+    ///
+    /// # Errors
+    /// When they are not those of [`Export::final_steps`], or name a class that the task does not have.
+    fn read_outputs(
+        &self,
+        outputs: &[Tensor],
+        kind: OutputKind,
+        batch: &[Self::Sample],
+    ) -> Result<Vec<Self::Prediction>, Failure>;
+
+    /// The difference between the outputs of an exported file and the network's for the same normalised images, relative to
+    /// the largest number. A difference that only a tie decides is none.
+    ///
+    /// # Errors
+    /// When the outputs are not those of [`Export::final_steps`].
+    fn difference(
+        &self,
+        model: &Self::Model,
+        images: &Tensor,
+        outputs: &[Tensor],
+        kind: OutputKind,
+    ) -> Result<f64, Failure>;
+}
+
+/// Which outputs an exported file has. Written as `raw: true` or `raw: false`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "bool", into = "bool")]
+pub enum OutputKind {
+    /// Those of the network.
+    Raw,
+    /// Those of the steps that usually follow: probabilities, suppression, class ids.
+    Final,
+}
+
+impl From<bool> for OutputKind {
+    fn from(raw: bool) -> Self {
+        if raw { Self::Raw } else { Self::Final }
+    }
+}
+
+impl From<OutputKind> for bool {
+    fn from(kind: OutputKind) -> Self {
+        kind == OutputKind::Raw
+    }
+}
+
+/// An ONNX file without its final steps.
+pub struct OnnxGraph<'a> {
+    /// What builds it.
+    pub builder: &'a mut onnx::Builder,
+    /// The outputs of the network, in the order of [`Task::numbers`](super::Task::numbers).
+    pub numbers: Vec<onnx::Value>,
+    /// The input of the file.
+    pub images: onnx::Value,
+    /// Where these images have their channels.
+    pub layout: onnx::Layout,
+    /// The free side of the batch.
+    pub batch: onnx::Dim,
+    /// Height and width of the images, which may be free.
+    pub sides: [onnx::Dim; 2],
+}
+
+/// The last part of an exported file, in TorchScript.
+pub struct FinalSteps {
+    /// Methods that `body` calls, each a complete `def`.
+    pub helpers: String,
+    /// Names for the outputs of the recorded network, in its order.
+    pub names: &'static [&'static str],
+    /// Statements that turn these, and the normalised images `x`, into the outputs; the last one returns them.
+    pub body: String,
+    /// The outputs.
+    pub outputs: Vec<Port>,
+    /// Whether the file takes images of the configured size only.
+    pub fixed_size: bool,
+}
+
+/// An output of an exported file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// The type of its numbers.
+    pub dtype: String,
+    /// Its shape, with a word for every side that varies.
+    pub shape: Vec<String>,
+    /// What it means, in a sentence.
+    pub meaning: String,
+}
+
+impl Port {
+    pub(super) fn new(name: &str, dtype: &str, shape: &[&str], meaning: impl Into<String>) -> Self {
+        let shape = shape.iter().map(|side| (*side).to_owned()).collect();
+        Self { name: name.to_owned(), dtype: dtype.to_owned(), shape, meaning: meaning.into() }
+    }
+}
+
+/// The largest difference of two tensors of one shape, relative to the largest number of the first.
+pub(super) fn relative_difference(expected: &Tensor, found: &Tensor) -> Result<f64, Failure> {
+    if expected.size() != found.size() {
+        return Err(unexpected_outputs(&format!("{:?}", expected.size()), std::slice::from_ref(found)));
+    }
+    let expected = expected.to_kind(Kind::Double);
+    let largest = |tensor: &Tensor| if tensor.numel() == 0 { 0.0 } else { tensor.abs().max().double_value(&[]) };
+    Ok(largest(&(found.to_kind(Kind::Double) - &expected)) / largest(&expected).max(f64::MIN_POSITIVE))
+}
+
+/// The error of outputs that are not those of the task.
+pub(super) fn unexpected_outputs(expected: &str, outputs: &[Tensor]) -> Failure {
+    let found: Vec<String> = outputs.iter().map(|output| format!("{:?}", output.size())).collect();
+    Failure::failed(format!("the outputs have the shapes {}, expected {expected}", found.join(", ")))
+}
+
+/// Checks that class ids, of any integer kind, are from `first` to below `end`.
+pub(super) fn check_ids(ids: &Tensor, first: i64, end: i64) -> Result<(), Failure> {
+    let outside = ids.to_kind(Kind::Int64);
+    let outside = outside.masked_select(&outside.lt(first).logical_or(&outside.ge(end)));
+    if outside.numel() == 0 {
+        return Ok(());
+    }
+    let id = outside.int64_value(&[0]);
+    Err(Failure::failed(format!("an output names class {id}, but the classes are {first} to {}", end - 1)))
+}

@@ -1,0 +1,116 @@
+//! Exported segmenters: logits or class ids at the size of the input.
+
+use backbone::Mode;
+use datasets::segmentation::SegmentationSample;
+use datasets::{Mask, Size};
+use formats::onnx::{self, Dim};
+use heads::deeplabv3::upsample;
+use tch::{Kind, Tensor};
+
+use super::evaluate::mask_of;
+use super::{Segment, Segmenter, sides};
+use crate::failure::Failure;
+use crate::task::export::{check_ids, relative_difference, unexpected_outputs};
+use crate::task::{Export, FinalSteps, OnnxGraph, OutputKind, Port, Task};
+
+impl Export for Segment {
+    fn export_network(&self, model: &Segmenter, images: &Tensor) -> Result<Vec<Tensor>, Failure> {
+        Ok(vec![self.forward(model, images, Mode::Eval)?.logits])
+    }
+
+    fn final_steps(&self, kind: OutputKind) -> FinalSteps {
+        let classes = self.classes.len().to_string();
+        let (last, port) = match kind {
+            OutputKind::Raw => {
+                let (shape, meaning) = (["N", &classes, "H", "W"], "a logit for each class at each pixel of the input");
+                ("return logits", Port::new("logits", "float32", &shape, meaning))
+            }
+            OutputKind::Final => {
+                let meaning = "at each pixel of the input a place in the list of classes, from 0";
+                ("return logits.argmax(1)", Port::new("classes", "int64", &["N", "H", "W"], meaning))
+            }
+        };
+        let body = format!("logits = torch.upsample_bilinear2d(logits, [x.size(2), x.size(3)], False)\n{last}");
+        FinalSteps { helpers: String::new(), names: &["logits"], body, outputs: vec![port], fixed_size: false }
+    }
+
+    fn export_onnx(&self, _: &Segmenter, graph: &mut OnnxGraph<'_>, kind: OutputKind) -> Result<(), onnx::Error> {
+        let OnnxGraph { builder, numbers, images, layout, batch, sides: [height, width] } = graph;
+        let logits = builder.upsample_to(&numbers[0], images, *layout);
+        let (batch, height, width) = (batch.clone(), height.clone(), width.clone());
+        match kind {
+            OutputKind::Raw => {
+                let classes = Dim::Fixed(self.classes.len() as i64);
+                builder.output("logits", &logits, &[batch, classes, height, width])
+            }
+            OutputKind::Final => {
+                let ids = builder.class_ids(&logits);
+                builder.output("classes", &ids, &[batch, height, width])
+            }
+        }
+    }
+
+    fn expected_outputs(&self, model: &Segmenter, images: &Tensor, kind: OutputKind) -> Result<Vec<Tensor>, Failure> {
+        let logits = upsample(&self.export_network(model, images)?[0], sides(images)?).map_err(Failure::failed)?;
+        Ok(vec![match kind {
+            OutputKind::Raw => logits,
+            OutputKind::Final => logits.argmax(1, false),
+        }])
+    }
+
+    fn read_outputs(
+        &self,
+        outputs: &[Tensor],
+        kind: OutputKind,
+        batch: &[SegmentationSample],
+    ) -> Result<Vec<Mask>, Failure> {
+        let (images, classes) = (batch.len() as i64, self.classes.len() as i64);
+        let (leading, shape) = match kind {
+            OutputKind::Raw => (vec![images, classes], format!("[{images}, {classes}, H, W]")),
+            OutputKind::Final => (vec![images], format!("[{images}, H, W]")),
+        };
+        let output = match outputs {
+            [output] if output.dim() == leading.len() + 2 && output.size().starts_with(&leading) => output,
+            _ => return Err(unexpected_outputs(&shape, outputs)),
+        };
+        if kind == OutputKind::Final {
+            check_ids(output, 0, classes)?;
+        }
+        let one = |(row, sample): (i64, &SegmentationSample)| {
+            let size @ Size { height, width } = sample.mask.size();
+            let sides = [height as i64, width as i64];
+            let map = output.narrow(0, row, 1);
+            let ids = match kind {
+                OutputKind::Raw => upsample(&map, sides).map_err(Failure::failed)?.argmax(1, false),
+                OutputKind::Final if map.size()[1..] == sides => map,
+                // Ids cannot be averaged: each pixel takes the id of the nearest.
+                OutputKind::Final => map.unsqueeze(0).to_kind(Kind::Float).upsample_nearest2d(sides, None, None),
+            };
+            mask_of(&ids, size)
+        };
+        (0..).zip(batch).map(one).collect()
+    }
+
+    fn difference(
+        &self,
+        model: &Segmenter,
+        images: &Tensor,
+        outputs: &[Tensor],
+        kind: OutputKind,
+    ) -> Result<f64, Failure> {
+        let logits = &self.expected_outputs(model, images, OutputKind::Raw)?[0];
+        let [found] = outputs else { return Err(unexpected_outputs("one", outputs)) };
+        if kind == OutputKind::Raw {
+            return relative_difference(logits, found);
+        }
+        let best = logits.amax(1, true);
+        let shape = best.squeeze_dim(1).size();
+        if found.size() != shape {
+            return Err(unexpected_outputs(&format!("{shape:?}"), outputs));
+        }
+        check_ids(found, 0, self.classes.len() as i64)?;
+        // By how much the logit of the class in the file is below the largest.
+        let behind = &best - logits.gather(1, &found.unsqueeze(1), false);
+        Ok(behind.max().double_value(&[]) / logits.abs().max().double_value(&[]).max(f64::MIN_POSITIVE))
+    }
+}

@@ -1,0 +1,51 @@
+//! The class of each pixel, and the cross entropy.
+
+use datasets::SampleRng;
+use datasets::segmentation::{SegmentationDataset, SegmentationSample, SegmentationSet};
+use heads::deeplabv3::Output;
+use std::path::Path;
+use std::sync::Arc;
+use tch::Tensor;
+
+use super::{Segment, SegmentKeys, Segmenter, sides};
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::task::{Loss, Train};
+
+impl Train for Segment {
+    /// Classes of the pixels, `[N, H, W]`.
+    type Targets = Tensor;
+
+    fn file(sample: &SegmentationSample) -> &Path {
+        &sample.path
+    }
+
+    fn training_samples(config: &Config<SegmentKeys>, set: SegmentationSet) -> Result<SegmentationDataset, Failure> {
+        if i64::from(set.ignore) != config.head.ignore_index {
+            return Err(Failure::usage(format!(
+                "head.ignore_index is {}, but the data ignores {}",
+                config.head.ignore_index, set.ignore
+            )));
+        }
+        let (size, augment) = (config.data.size.into(), config.data.augment.clone());
+        Ok(SegmentationDataset::for_training(Arc::new(set), size, augment)?)
+    }
+
+    fn targets(
+        &self,
+        images: Tensor,
+        batch: &[SegmentationSample],
+        _: &mut SampleRng,
+    ) -> Result<(Tensor, Tensor), Failure> {
+        let pixels: Vec<u8> = batch.iter().flat_map(|sample| sample.mask.data.iter().copied()).collect();
+        let [height, width] = sides(&images)?;
+        Ok((images, Tensor::from_slice(&pixels).view([-1, height, width])))
+    }
+
+    fn losses(&self, model: &Segmenter, output: &Output, targets: &Tensor) -> Result<Vec<Loss>, Failure> {
+        let losses = model.head.loss(output, targets).map_err(Failure::failed)?;
+        let main = Loss { name: "cross_entropy", value: losses.main };
+        let auxiliary = losses.auxiliary.map(|value| Loss { name: "auxiliary", value });
+        Ok(std::iter::once(main).chain(auxiliary).collect())
+    }
+}
