@@ -53,15 +53,15 @@ fn an_exported_file_predicts_what_the_run_does() {
         let file = workshop.at(&format!("{task}.pt"));
         succeed(&["export", &run, "-o", &file, "--input", "nhwc", "--no-latency"]);
         let predict = |subject: &str| json(&succeed(&["predict", subject, &image, "--threshold", "0.05"]));
-        let (ours, theirs) = (predict(&run), predict(&file));
-        let seen = |predictions: &Value| predictions[0]["predictions"].as_array().expect("a list").len();
-        assert_eq!(seen(&ours), seen(&theirs), "{task}: {ours} {theirs}");
-        assert_eq!(ours[0]["predictions"][0]["name"], theirs[0]["predictions"][0]["name"], "{task}");
+        let (of_run, of_file) = (predict(&run), predict(&file));
+        let count = |predictions: &Value| predictions[0]["predictions"].as_array().expect("a list").len();
+        assert_eq!(count(&of_run), count(&of_file), "{task}: {of_run} {of_file}");
+        assert_eq!(of_run[0]["predictions"][0]["name"], of_file[0]["predictions"][0]["name"], "{task}");
     }
 }
 
 #[test]
-fn nothing_stays_of_an_export_that_is_refused() {
+fn a_refused_export_leaves_no_file() {
     let workshop = Workshop::with_folders();
     let run = train_task(&workshop, "classify");
     std::fs::create_dir(workshop.path("out")).unwrap();
@@ -77,7 +77,7 @@ fn nothing_stays_of_an_export_that_is_refused() {
 }
 
 #[test]
-fn foreign_and_damaged_files_are_named() {
+fn errors_name_the_damaged_file() {
     let workshop = Workshop::with_folders();
     let run = train_task(&workshop, "classify");
     let file = workshop.at("x.pt");
@@ -93,6 +93,57 @@ fn foreign_and_damaged_files_are_named() {
     assert!(other.contains("another task"), "{other}");
     let other = fail(&["eval", &file, "--set", "data.size=96"], 2);
     assert!(other.contains("takes 64x64 only"), "{other}");
+}
+
+#[test]
+fn a_segmenter_that_averages_views_is_exported_without_them() {
+    let workshop = Workshop::with_folders();
+    let run = train_task(&workshop, "segment");
+    let views = ["--set", "eval.flip=true", "--set", "eval.scales=[0.75, 1.0]"];
+    for (format, ending) in [("torchscript", "pt"), ("lite", "ptl"), ("onnx", "onnx")] {
+        let file = workshop.at(&format!("views.{ending}"));
+        let words = ["export", &run, "--format", format, "--raw", "-o", &file, "--json", "--no-latency"];
+        let exported = json(&succeed(&[&words[..], &views].concat()));
+        assert_eq!(exported["checks"].as_array().map(Vec::len), Some(2), "{exported}");
+        let alone = json(&succeed(&["eval", &file, "--json", "--no-latency", "--set", "eval.flip=false"]));
+        let averaged = json(&succeed(&["eval", &file, "--json", "--no-latency"]));
+        assert_eq!(averaged, alone, "{format}: a file has one view");
+    }
+    let words = ["bench", &run, "--seconds", "0.05", "--engines", "deploy,script,onednn,lite", "--json"];
+    let report = json(&succeed(&[&words[..], &views].concat()));
+    assert_eq!(report["rows"].as_array().map(Vec::len), Some(4), "{report}");
+}
+
+/// Removes the last class from the card inside an ONNX file.
+fn remove_last_class(file: &str) {
+    let mut bytes = std::fs::read(file).expect("a file");
+    let find = |bytes: &[u8], text: &str| bytes.windows(text.len()).position(|window| window == text.as_bytes());
+    let start = find(&bytes, "\"classes\": [").expect("the classes");
+    let end = start + find(&bytes[start..], "\n  ]").expect("their end");
+    let last = bytes[start..end].iter().rposition(|byte| *byte == b',').expect("a comma within the last class");
+    let last = start + bytes[start..start + last].iter().rposition(|byte| *byte == b',').expect("one before it");
+    bytes[last..end].fill(b' ');
+    std::fs::write(file, bytes).expect("written");
+}
+
+#[test]
+fn a_file_whose_outputs_name_other_classes_than_its_card_is_an_error() {
+    let workshop = Workshop::with_folders();
+    let image = workshop.training_image().to_string_lossy().into_owned();
+    let kinds = [("classify", &[][..]), ("detect", &[]), ("detect", &["--raw"]), ("segment", &["--raw"])];
+    for (index, (task, raw)) in kinds.into_iter().enumerate() {
+        let run = if index == 2 { workshop.at("runs/detect") } else { train_task(&workshop, task) };
+        let file = workshop.at(&format!("{task}-{index}.onnx"));
+        let words = ["export", &run, "--format", "onnx", "-o", &file, "--no-latency"];
+        succeed(&[&words[..], raw].concat());
+        succeed(&["predict", &file, &image, "--threshold", "0"]);
+        remove_last_class(&file);
+        let errors = fail(&["predict", &file, &image, "--threshold", "0"], 1);
+        let named = format!("{file}: ");
+        assert!(errors.contains(&named) && errors.contains("1 of 1 inputs could not be predicted"), "{errors}");
+        let reason = if index == 1 { "names class 5, but the classes are 1 to 4" } else { "expected" };
+        assert!(errors.contains(reason), "{task} {raw:?}: {errors}");
+    }
 }
 
 #[test]
@@ -205,7 +256,7 @@ fn cpp_program(folder: &Path) -> std::path::PathBuf {
 }
 
 #[test]
-fn a_cpp_program_that_never_knew_the_network_runs_every_file() {
+fn a_cpp_program_runs_every_exported_file() {
     let workshop = Workshop::with_folders();
     let program = cpp_program(&workshop.path(""));
     let pixels: Vec<u8> = (0..64 * 64 * 3).map(|index: u32| (index * 7 % 251) as u8).collect();
