@@ -1,4 +1,4 @@
-//! Annotated images as the readers give them: everything that the evaluator needs, and the view that training takes.
+//! Annotated images as the readers return them: everything that evaluation needs, and what training takes of it.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::findings::{FindingKind, Findings};
-use crate::image::{Image, Size};
+use crate::image::{Image, Size, Window};
 
 /// How far, in pixels, a box may reach beyond the frame without a finding: annotation tools round.
 const FRAME_TOLERANCE: f64 = 1.0;
 
-/// A kind of object, picture or pixel.
+/// A class of objects, images or pixels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Class {
-    /// The id that the annotation file or the mask uses; ids may have gaps. For VOC's boxes, the place in the class list
-    /// plus one; for pictures in folders, the place itself.
+    /// The id in the annotation file or the mask; ids may have gaps. For VOC's boxes, the index plus one; for class folders,
+    /// the index.
     pub id: u64,
     /// The name.
     pub name: String,
@@ -26,7 +26,7 @@ pub struct Class {
 pub enum Classes<'a> {
     /// Every name that occurs in the split, sorted.
     Collected,
-    /// These names in this order; any other in the split is an error.
+    /// These names in this order; any other name in the split is an error.
     Given(&'a [String]),
 }
 
@@ -35,20 +35,20 @@ pub enum Classes<'a> {
 pub struct Object {
     /// Index into [`DetectionSet::classes`].
     pub class: usize,
-    /// Left, top, width, height in pixels of the stored image, as annotated: neither clipped nor checked for area.
+    /// Left, top, width, height in pixels of the stored image, as annotated, not clipped, possibly without area.
     pub bbox: [f64; 4],
     /// Area in pixels: COCO's own (of the mask), or width times height where the format has none.
     pub area: f64,
     /// A region of many objects that the metric ignores (COCO's `iscrowd`).
     pub crowd: bool,
-    /// An object that the VOC metric ignores.
+    /// An object marked `difficult`, which the VOC metric ignores.
     pub difficult: bool,
 }
 
 /// An annotated image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    /// The image's id in the annotation file; for VOC, its place in the split plus one.
+    /// The image's id in the annotation file; for VOC, its index in the split plus one.
     pub image_id: u64,
     /// The image file.
     pub file: PathBuf,
@@ -63,7 +63,7 @@ pub struct Record {
 /// A set of annotated images.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DetectionSet {
-    /// The classes; an object's class is a place in this list.
+    /// The classes; an object's class is an index into this list.
     pub classes: Vec<Class>,
     /// The images, by ascending id.
     pub records: Vec<Record>,
@@ -71,7 +71,7 @@ pub struct DetectionSet {
     pub findings: Findings,
 }
 
-/// Which objects training sees.
+/// Which objects and images training uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TargetOptions {
@@ -81,13 +81,20 @@ pub struct TargetOptions {
     pub keep_empty: bool,
 }
 
-/// An object as training sees it.
+/// An object as training uses it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Target {
     /// Index into [`DetectionSet::classes`].
     pub class: usize,
     /// Left, top, right, bottom in pixels of the stored image, inside it and of positive area.
     pub corners: [f64; 4],
+}
+
+impl Class {
+    /// Classes with these names and consecutive ids.
+    pub(crate) fn numbered(first_id: u64, names: Vec<String>) -> Vec<Class> {
+        (first_id..).zip(names).map(|(id, name)| Class { id, name }).collect()
+    }
 }
 
 impl Object {
@@ -129,15 +136,8 @@ impl Record {
 }
 
 /// Corners of the box inside the frame, if it has area there.
-fn clipped(bbox: [f64; 4], frame: Size) -> Option<[f64; 4]> {
-    let [left, top, width, height] = bbox;
-    let (right, bottom) = (frame.width as f64, frame.height as f64);
-    let corners = [
-        left.clamp(0.0, right),
-        top.clamp(0.0, bottom),
-        (left + width).clamp(0.0, right),
-        (top + height).clamp(0.0, bottom),
-    ];
+fn clipped([left, top, width, height]: [f64; 4], frame: Size) -> Option<[f64; 4]> {
+    let corners = Window::whole(frame).clip([left, top, left + width, top + height]);
     (corners[2] > corners[0] && corners[3] > corners[1]).then_some(corners)
 }
 
@@ -159,7 +159,7 @@ pub(crate) fn examine(record: &Record, findings: &mut Findings) {
     }
 }
 
-/// The stated size, or the image file's own where none (or zero) is stated.
+/// The stated size, or that of the image file where none (or zero) is stated.
 pub(crate) fn stated_or_measured(
     width: Option<usize>,
     height: Option<usize>,
@@ -175,7 +175,7 @@ pub(crate) fn stated_or_measured(
     }
 }
 
-/// Whether a file name from an annotation stays inside the folder that it is joined to.
+/// Whether a file name from an annotation stays inside the folder to which it is joined.
 pub(crate) fn stays_inside(name: &str) -> bool {
     let mut parts = Path::new(name).components().peekable();
     parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn training_sees_boxes_clipped_and_none_without_area() {
+    fn training_uses_clipped_boxes_and_none_without_area() {
         let boxes =
             [[-5.0, -5.0, 20.0, 20.0], [10.0, 10.0, 0.0, 5.0], [200.0, 10.0, 5.0, 5.0], [90.0, 40.0, 20.0, 20.0]];
         let record = record(boxes.map(object).to_vec());
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn training_sees_no_crowd_and_difficult_objects_only_on_request() {
+    fn training_uses_no_crowds_and_difficult_objects_only_on_request() {
         let plain = object([1.0, 1.0, 5.0, 5.0]);
         let record =
             record(vec![Object { crowd: true, ..plain.clone() }, Object { difficult: true, ..plain.clone() }, plain]);
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_leave_the_folder_are_recognised() {
+    fn names_that_leave_the_folder_are_detected() {
         for name in ["../a.jpg", "/etc/passwd", "a/../../b.jpg", "", ".."] {
             assert!(!stays_inside(name), "{name}");
         }

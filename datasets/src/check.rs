@@ -1,13 +1,14 @@
-//! A whole set read once, every image decoded, and what is wrong with it told as a report.
+//! Reads a complete set once, decodes every image, and reports what is wrong with it.
 //!
-//! An error is what training would stop at, or silently learn or measure wrong; a warning is what it survives by leaving
-//! something out or changing it; a note is only worth knowing. Damage inside the entropy-coded data of a JPEG that still ends
-//! properly cannot be seen, as in [`crate::image`].
+//! Training would stop at an error, or silently learn or measure something wrong; with a warning, training continues by leaving
+//! something out or changing it; a note is only worth knowing. As in [`crate::image`], damage inside the entropy-coded data of a
+//! JPEG that still ends properly is not detected.
 //!
-//! Each thread holds one file and its decoded pixels at a time; beside that, the report's lists are capped by kind, and each
-//! image costs about 40 bytes (its content hash) and each box 4.
+//! Each thread has one file and its decoded pixels in memory at a time. Besides, the report's lists have a limit per kind, each
+//! image takes about 40 bytes (its content hash) and each box 4.
 
 mod content;
+mod finding;
 mod histogram;
 mod report;
 mod split;
@@ -24,24 +25,26 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::settings;
 use content::Hash;
+pub use finding::{CheckFinding, Kind, Severity};
 pub use histogram::{BoxSizes, ImageSizes, SideBin};
-pub use report::{CheckFinding, CheckReport, ClassCount, Facts, Kind, KindCount, Severity, SplitReport};
+pub use report::{CheckReport, ClassCount, Facts, KindCount, SplitReport};
 use split::Examined;
 pub use split::{Checked, Split};
 use summary::Summary;
-use tally::{MOST_LISTED, Tally};
+use tally::{MAX_LISTED, Tally};
 
-/// Images that are examined before their results are put together: what bounds the results that wait.
-const CHUNK: usize = 256;
+/// Images to examine before their results are merged, which bounds the results in memory.
+const CHUNK_SIZE: usize = 256;
 
 /// How to check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CheckOptions {
-    /// Threads that read and decode; 0 for one a core.
+    /// Threads that read and decode; 0 for one per core.
     pub threads: usize,
-    /// How many findings of a kind the report lists, 1 to 1000; the others are counted.
+    /// How many findings of a kind the report lists, 1 to 1000; the others are only counted.
     pub findings_per_kind: usize,
 }
 
@@ -55,22 +58,19 @@ impl CheckOptions {
     /// # Errors
     /// [`Error::Setting`] where the number of findings is out of range.
     pub fn validate(&self) -> Result<(), Error> {
-        if (1..=MOST_LISTED).contains(&self.findings_per_kind) {
-            return Ok(());
-        }
-        let (key, value) = ("findings_per_kind", self.findings_per_kind.to_string());
-        Err(Error::Setting { key, value, expected: "1 to 1000" })
+        let listed = self.findings_per_kind;
+        settings::check((1..=MAX_LISTED).contains(&listed), "findings_per_kind", listed, "1 to 1000")
     }
 }
 
-/// Reads every image and mask of the splits, the first of which is the training split, and gives what was found: in the order
-/// of splits and records, whatever the number of threads.
+/// Reads every image and mask of the splits, the training split first. The findings are in the order of splits and records,
+/// whatever the number of threads.
 ///
-/// `progress` is told, from any thread, how many images are done of how many.
+/// `progress` is called from any thread with the number of finished images and their total.
 ///
 /// # Errors
-/// [`Error::Setting`] for the options, [`Error::Thread`] where no thread is to be had. What is wrong with the set is no error
-/// of the check's but a finding.
+/// [`Error::Setting`] for the options, [`Error::Thread`] where no thread can be started. What is wrong with the set is a finding,
+/// not an error.
 pub fn check(
     splits: &[Split],
     options: &CheckOptions,
@@ -95,7 +95,7 @@ pub fn check(
 struct Check<'a> {
     splits: &'a [Split],
     tally: Tally,
-    /// Where a content was met first: split and record.
+    /// Where each content was found first: split and record.
     seen: HashMap<Hash, (usize, usize)>,
     done: AtomicUsize,
     total: usize,
@@ -105,13 +105,13 @@ struct Check<'a> {
 impl Check<'_> {
     fn split(&mut self, place: usize, pool: &ThreadPool) -> SplitReport {
         let split = &self.splits[place];
-        self.tally.merge(split.faults.clone());
+        self.tally.merge(split.unusable.clone());
         let Some(set) = &split.set else { return Summary::default().report(split) };
-        split.note_of_reading(set, &mut self.tally);
+        split.add_findings_of_reader(set, &mut self.tally);
         self.compare_classes(place);
         let mut summary = Summary::default();
         let images: Vec<usize> = (0..split.images()).collect();
-        for chunk in images.chunks(CHUNK) {
+        for chunk in images.chunks(CHUNK_SIZE) {
             let examine = |&index: &usize| {
                 let examined = split.examine(set, index);
                 (self.progress)(self.done.fetch_add(1, Ordering::Relaxed) + 1, self.total);
@@ -130,7 +130,7 @@ impl Check<'_> {
         summary.report(split)
     }
 
-    /// Notes where an image's content was met before.
+    /// Adds a finding where an image's content is that of an earlier one.
     fn compare(&mut self, hash: Hash, (place, index): (usize, usize)) {
         let (first_place, first_index) = match self.seen.entry(hash) {
             Entry::Vacant(entry) => {
@@ -143,21 +143,18 @@ impl Check<'_> {
         let (Some((original, first_class)), Some((copy, class))) = (first.file(first_index), split.file(index)) else {
             return;
         };
+        let same = format!("the image is the same as {}", original.display());
         let (kind, sentence) = if first_place != place {
-            let of = format!("the image is the same as {} of {}", original.display(), first.name);
-            (Kind::SharedImage, of)
+            (Kind::SharedImage, format!("{same} of {}", first.name))
         } else if first_class != class {
-            (
-                Kind::ContradictoryCopy,
-                format!("the image is the same as {}, but its class is another", original.display()),
-            )
+            (Kind::ContradictoryCopy, format!("{same}, but its class is different"))
         } else {
-            (Kind::Copy, format!("the image is the same as {}", original.display()))
+            (Kind::Copy, same)
         };
         self.tally.note(kind, &split.name, copy, None, || sentence);
     }
 
-    /// Every split must mean the same by a class index.
+    /// Adds a finding where a class index means something else than in the first split.
     fn compare_classes(&mut self, place: usize) {
         let of = |split: &Split| split.set.as_ref().map(|set| set.classes().to_vec());
         let Some(first) = self.splits[..place].iter().find(|split| split.set.is_some()) else { return };

@@ -1,4 +1,4 @@
-//! Pictures of one class each: the set, its training augmentation and its evaluation view, and the samples.
+//! Images with one class each: the set, its augmentation for training, its view for evaluation, and the samples.
 
 mod affine;
 mod augmentation;
@@ -21,17 +21,18 @@ use crate::findings::Findings;
 use crate::image::{Encoded, Image, Orientation, Size};
 use crate::loader::Dataset;
 use crate::random::SampleRng;
+use crate::settings::check_size;
 
 pub use augmentation::ClassifyAugmentation;
 pub use color_jitter::ColorJitter;
 pub use erasing::{EraseMode, RandomErasing};
-pub use mixing::{Mix, Mixing, PixelWindow};
+pub use mixing::{Mix, Mixing};
 pub use phase::Phase;
 pub use policy::{AutoAugment, RandAugment};
 pub use resized_crop::ResizedCrop;
 pub use view::{EvaluationView, ViewOptions};
 
-/// A picture and its class.
+/// An image and its class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClassificationRecord {
     /// The image file.
@@ -40,31 +41,31 @@ pub struct ClassificationRecord {
     pub class: usize,
 }
 
-/// A set of pictures.
+/// A set of images with one class each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassificationSet {
-    /// The classes; a record's class is a place in this list.
+    /// The classes; a record's class is an index into this list.
     pub classes: Vec<Class>,
-    /// The pictures, class by class or as listed.
+    /// The images, class by class or as listed.
     pub records: Vec<ClassificationRecord>,
     /// What the reader found and handled.
     pub findings: Findings,
 }
 
-/// A picture at the network's size.
+/// An image at the network's size.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassificationSample {
-    /// The image, at the size that the epoch asks for.
+    /// The image, at the epoch's size.
     pub image: Image,
     /// Its class, from 0.
     pub class: usize,
-    /// Its place in [`ClassificationSet::records`].
+    /// Its index in [`ClassificationSet::records`].
     pub index: usize,
     /// The image file.
     pub path: PathBuf,
 }
 
-/// The pictures of a [`ClassificationSet`].
+/// The images of a [`ClassificationSet`].
 #[derive(Debug)]
 pub struct ClassificationDataset {
     set: Arc<ClassificationSet>,
@@ -78,7 +79,7 @@ enum Purpose {
 }
 
 impl ClassificationDataset {
-    /// The pictures augmented to `size`; where the augmentation has phases, each epoch has the size and the strength of its own.
+    /// The images augmented to `size`; where the augmentation has phases, an epoch has the size and the strength of its phase.
     ///
     /// # Errors
     /// [`Error::Setting`] where a setting of the augmentation, a phase or the size is out of range.
@@ -92,7 +93,7 @@ impl ClassificationDataset {
         Ok(ClassificationDataset { set, purpose: Purpose::Training { size, augmentation: Box::new(augmentation) } })
     }
 
-    /// The pictures as timm evaluates them.
+    /// The images as timm evaluates them.
     ///
     /// # Errors
     /// [`Error::Setting`] where a setting of the view is out of range.
@@ -150,18 +151,9 @@ fn augmented(
 ) -> Result<Image, Error> {
     let encoded = Encoded::read(file)?;
     let plan = augmentation.plan(encoded.size(), size, strength, rng);
-    let reduction = encoded.reduction(plan.scale());
+    let reduction = encoded.reduction(plan.window.scale(size));
     let image = encoded.decode(Orientation::AsStored, reduction)?;
     plan.render(&image, reduction.factor(), rng)
-}
-
-pub(crate) fn check_size(key: &'static str, size: Size) -> Result<(), Error> {
-    let sides = 1..=usize::from(u16::MAX);
-    if sides.contains(&size.height) && sides.contains(&size.width) {
-        Ok(())
-    } else {
-        Err(Error::Setting { key, value: size.to_string(), expected: "a width and a height from 1 to 65535 pixels" })
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! COCO's `instances_*.json` (<https://cocodataset.org/#format-data>) as a [`DetectionSet`].
 //!
-//! The file is read into the few fields that detection needs; masks, licences and unknown fields are passed over without
-//! being kept. Classes are sorted by category id and images by image id, as torchvision and detectron2 sort them, so that
-//! the class index does not depend on the file's order. Boxes and areas are what pycocotools reads, unchanged.
+//! Only the fields that detection needs are read; masks, licences and unknown fields are skipped. Classes are sorted by category
+//! id and images by image id, as in torchvision and detectron2, so that the class index does not depend on the file's order.
+//! Boxes and areas are what pycocotools reads, unchanged.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -16,6 +16,8 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 use crate::annotations::{Class, DetectionSet, Object, Record, examine, stated_or_measured, stays_inside};
 use crate::findings::Findings;
 use crate::{Error, ErrorHandler};
+
+const GIVEN_TWICE: &str = "is given twice";
 
 #[derive(Deserialize)]
 #[serde(expecting = "a COCO file with `images`, `annotations` and `categories`")]
@@ -53,7 +55,7 @@ struct RawCategory {
     name: String,
 }
 
-/// However many numbers the file gives, so that a wrong count can be told with the annotation's id.
+/// Any count of numbers, so that the error about a wrong count can name the annotation.
 struct RawBox {
     values: [f64; 4],
     count: usize,
@@ -91,38 +93,38 @@ impl<'de> Deserialize<'de> for RawBox {
 /// # Errors
 /// [`Error::Io`] where the file cannot be read, [`Error::Json`] with line and column where it is cut short or malformed,
 /// [`Error::Record`] for ids that are unknown or given twice, for a `bbox` that is not four finite numbers or has no finite
-/// area, and for a file name that leaves the folder, [`Error::Empty`] where it names no image or no category.
+/// area, and for a file name that leaves the folder, [`Error::Empty`] where it has no image or no category.
 pub fn read(images: &Path, annotations: &Path) -> Result<DetectionSet, Error> {
     read_with(images, annotations, &mut Err)
 }
 
-/// As [`read`], but `on_error` decides about each record that cannot be used: an image, category or annotation is left out
-/// where it says so, an image with all of its annotations.
+/// As [`read`], but `on_error` decides about each image, category or annotation that cannot be used. The annotations of an image
+/// that is left out are left out too.
 ///
 /// # Errors
-/// As [`read`]'s for the file as a whole; for a record, what `on_error` makes of it.
+/// As [`read`] for the file; for a record, what `on_error` returns.
 pub fn read_with(images: &Path, annotations: &Path, on_error: ErrorHandler<'_>) -> Result<DetectionSet, Error> {
-    let text = fs::read(annotations).map_err(Error::io("read", annotations))?;
-    let file: File = serde_json::from_slice(&text).map_err(|error| json_error(annotations, &error))?;
-    drop(text);
-    let broken = |record, id, problem: String| Error::Record { path: annotations.to_path_buf(), record, id, problem };
-
+    let file = parse(annotations)?;
     let mut findings = Findings::default();
     let (classes, class_of) = classes(file.categories, annotations, on_error)?;
     let (mut records, record_of) = records(file.images, images, annotations, &mut findings, on_error)?;
     let mut seen = HashSet::with_capacity(file.annotations.len());
     for raw in file.annotations {
-        let placed = placed(&raw, seen.insert(raw.id), &record_of, &class_of);
-        match placed.map_err(|problem| broken("annotation", raw.id, problem)) {
+        match placed(&raw, seen.insert(raw.id), &record_of, &class_of) {
             Ok(Some((record, object))) => records[record].objects.push(object),
             Ok(None) => {}
-            Err(error) => on_error(error)?,
+            Err(problem) => on_error(record_error(annotations, "annotation", raw.id, problem))?,
         }
     }
     for record in &records {
         examine(record, &mut findings);
     }
     Ok(DetectionSet { classes, records, findings })
+}
+
+fn parse(path: &Path) -> Result<File, Error> {
+    let text = fs::read(path).map_err(Error::io("read", path))?;
+    serde_json::from_slice(&text).map_err(|error| json_error(path, &error))
 }
 
 fn classes(
@@ -134,22 +136,22 @@ fn classes(
         return Err(Error::Empty { path: file.to_path_buf(), what: "categories" });
     }
     categories.sort_by_key(|category| category.id);
-    let mut places = HashMap::with_capacity(categories.len());
+    let mut indices = HashMap::with_capacity(categories.len());
     let mut classes = Vec::with_capacity(categories.len());
     for RawCategory { id, name } in categories {
-        match places.entry(id) {
-            Entry::Occupied(_) => on_error(twice(file, "category", id))?,
-            Entry::Vacant(place) => {
-                place.insert(classes.len());
+        match indices.entry(id) {
+            Entry::Occupied(_) => on_error(record_error(file, "category", id, GIVEN_TWICE))?,
+            Entry::Vacant(entry) => {
+                entry.insert(classes.len());
                 classes.push(Class { id, name });
             }
         }
     }
-    Ok((classes, places))
+    Ok((classes, indices))
 }
 
-/// The place among the records of each image id; none where the image is left out.
-type PlacesById = HashMap<u64, Option<usize>>;
+/// The index of each image's record, by image id; `None` where the image is left out.
+type RecordIndices = HashMap<u64, Option<usize>>;
 
 fn records(
     mut images: Vec<RawImage>,
@@ -157,55 +159,55 @@ fn records(
     file: &Path,
     findings: &mut Findings,
     on_error: ErrorHandler<'_>,
-) -> Result<(Vec<Record>, PlacesById), Error> {
+) -> Result<(Vec<Record>, RecordIndices), Error> {
     if images.is_empty() {
         return Err(Error::Empty { path: file.to_path_buf(), what: "images" });
     }
     images.sort_by_key(|image| image.id);
-    let mut places = HashMap::with_capacity(images.len());
+    let mut indices = HashMap::with_capacity(images.len());
     let mut records = Vec::with_capacity(images.len());
     for image in images {
-        let Entry::Vacant(place) = places.entry(image.id) else {
-            on_error(twice(file, "image", image.id))?;
+        let Entry::Vacant(entry) = indices.entry(image.id) else {
+            on_error(record_error(file, "image", image.id, GIVEN_TWICE))?;
             continue;
         };
         match record(&image, folder, file, findings) {
             Ok(record) => {
-                place.insert(Some(records.len()));
+                entry.insert(Some(records.len()));
                 records.push(record);
             }
             Err(error) => {
-                place.insert(None);
+                entry.insert(None);
                 on_error(error)?;
             }
         }
     }
-    Ok((records, places))
+    Ok((records, indices))
 }
 
 fn record(image: &RawImage, folder: &Path, file: &Path, findings: &mut Findings) -> Result<Record, Error> {
     if !stays_inside(&image.file_name) {
         let problem = format!("has file name {:?}, which leaves the image folder", image.file_name);
-        return Err(Error::Record { path: file.to_path_buf(), record: "image", id: image.id, problem });
+        return Err(record_error(file, "image", image.id, problem));
     }
     let path = folder.join(&image.file_name);
     let size = stated_or_measured(image.width, image.height, &path, findings)?;
     Ok(Record { image_id: image.id, file: path, width: size.width, height: size.height, objects: Vec::new() })
 }
 
-fn twice(file: &Path, record: &'static str, id: u64) -> Error {
-    Error::Record { path: file.to_path_buf(), record, id, problem: "is given twice".to_owned() }
+fn record_error(file: &Path, record: &'static str, id: u64, problem: impl Into<String>) -> Error {
+    Error::Record { path: file.to_path_buf(), record, id, problem: problem.into() }
 }
 
-/// The object with its record's place; nothing where its image is left out.
+/// The object with the index of its record; `None` where its image is left out.
 fn placed(
     raw: &RawAnnotation,
     is_first: bool,
-    record_of: &PlacesById,
+    record_of: &RecordIndices,
     class_of: &HashMap<u64, usize>,
 ) -> Result<Option<(usize, Object)>, String> {
     if !is_first {
-        return Err("is given twice".to_owned());
+        return Err(GIVEN_TWICE.to_owned());
     }
     let &record = record_of.get(&raw.image_id).ok_or_else(|| format!("is on unknown image {}", raw.image_id))?;
     let &class = class_of.get(&raw.category_id).ok_or_else(|| format!("has unknown category {}", raw.category_id))?;
@@ -236,9 +238,8 @@ fn object(raw: &RawAnnotation, class: usize) -> Result<Object, String> {
 
 fn json_error(path: &Path, error: &serde_json::Error) -> Error {
     let (line, column) = (error.line(), error.column());
-    let told = error.to_string();
-    let place = format!(" at line {line} column {column}");
-    let words = told.strip_suffix(&place).unwrap_or(&told);
-    let reason = if error.is_eof() { format!("the JSON is cut short ({words})") } else { words.to_owned() };
+    let message = error.to_string();
+    let message = message.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&message);
+    let reason = if error.is_eof() { format!("the JSON is cut short ({message})") } else { message.to_owned() };
     Error::Json { path: path.to_path_buf(), line, column, reason }
 }

@@ -8,6 +8,7 @@ use crate::annotations::{DetectionSet, Record, TargetOptions};
 use crate::image::{Encoded, Image, Orientation, Reduction, Size};
 use crate::loader::Dataset;
 use crate::random::SampleRng;
+use crate::settings::check_size;
 use crate::transforms::{Augmentation, Plan};
 
 /// An image at the detector's size with the objects in it.
@@ -31,7 +32,8 @@ pub struct DetectionSample {
 #[derive(Debug)]
 pub struct DetectionDataset {
     set: Arc<DetectionSet>,
-    shown: Vec<usize>,
+    /// The records behind the samples.
+    used: Vec<usize>,
     size: Size,
     targets: TargetOptions,
     augmentation: Option<Augmentation>,
@@ -50,31 +52,23 @@ impl DetectionDataset {
         targets: TargetOptions,
     ) -> Result<DetectionDataset, Error> {
         augmentation.validate()?;
-        let shows = |record: &Record| targets.keep_empty || !record.targets(&targets).is_empty();
-        let shown: Vec<usize> = (0..set.records.len()).filter(|&index| shows(&set.records[index])).collect();
-        if shown.is_empty() {
+        check_size("size", size)?;
+        let is_used = |record: &Record| targets.keep_empty || !record.targets(&targets).is_empty();
+        let used: Vec<usize> = (0..set.records.len()).filter(|&index| is_used(&set.records[index])).collect();
+        if used.is_empty() {
             return Err(Error::NoTargets { records: set.records.len() });
         }
-        DetectionDataset { set, shown, size, targets, augmentation: Some(augmentation) }.checked()
+        Ok(DetectionDataset { set, used, size, targets, augmentation: Some(augmentation) })
     }
 
-    /// Every image, resized to `size` and nothing else. The boxes are those that training would see by default.
+    /// Every image, only resized to `size`. The boxes are those of training with default options.
     ///
     /// # Errors
     /// [`Error::Setting`] where the size is out of range.
     pub fn for_evaluation(set: Arc<DetectionSet>, size: Size) -> Result<DetectionDataset, Error> {
-        let shown = (0..set.records.len()).collect();
-        DetectionDataset { set, shown, size, targets: TargetOptions::default(), augmentation: None }.checked()
-    }
-
-    fn checked(self) -> Result<DetectionDataset, Error> {
-        let sides = 1..=usize::from(u16::MAX);
-        if sides.contains(&self.size.height) && sides.contains(&self.size.width) {
-            Ok(self)
-        } else {
-            let expected = "a width and a height from 1 to 65535 pixels";
-            Err(Error::Setting { key: "size", value: self.size.to_string(), expected })
-        }
+        check_size("size", size)?;
+        let used = (0..set.records.len()).collect();
+        Ok(DetectionDataset { set, used, size, targets: TargetOptions::default(), augmentation: None })
     }
 
     /// The set behind the samples; an evaluation dataset's sample `i` is its record `i`.
@@ -88,7 +82,7 @@ impl DetectionDataset {
     }
 
     fn record(&self, index: usize) -> &Record {
-        &self.set.records[self.shown[index]]
+        &self.set.records[self.used[index]]
     }
 }
 
@@ -96,7 +90,7 @@ impl Dataset for DetectionDataset {
     type Sample = DetectionSample;
 
     fn len(&self) -> usize {
-        self.shown.len()
+        self.used.len()
     }
 
     fn path(&self, index: usize) -> &Path {
@@ -110,7 +104,7 @@ impl Dataset for DetectionDataset {
             Some(augmentation) => augmentation.plan(record.size(), &targets, self.size, rng),
             None => Plan::plain(record.size(), &targets, self.size),
         };
-        let (source, reduction) = decode(record, plan.framing.scale(self.size))?;
+        let (source, reduction) = decode(record, plan.framing.window.scale(self.size))?;
         let image = plan.render(&source, reduction.factor(), self.size)?;
         let (boxes, labels) = plan
             .placed
@@ -123,18 +117,13 @@ impl Dataset for DetectionDataset {
     }
 }
 
-/// The record's image, at a fraction of its size where it will be shrunk that much anyway.
+/// The record's image, decoded at a fraction of its size where `scale` shrinks it at least that much.
 fn decode(record: &Record, scale: f64) -> Result<(Image, Reduction), Error> {
-    let fits = |found: Size| match found == record.size() {
-        true => Ok(()),
-        false => Err(Error::SizeMismatch { path: record.file.clone(), annotated: record.size(), found }),
-    };
     let encoded = Encoded::read(&record.file)?;
-    fits(encoded.size())?;
-    let reduction = encoded.reduction(scale);
-    let image = encoded.decode(Orientation::AsStored, reduction)?;
-    if reduction == Reduction::None {
-        fits(image.size())?;
+    if encoded.size() != record.size() {
+        let (path, annotated, found) = (record.file.clone(), record.size(), encoded.size());
+        return Err(Error::SizeMismatch { path, annotated, found });
     }
-    Ok((image, reduction))
+    let reduction = encoded.reduction(scale);
+    Ok((encoded.decode(Orientation::AsStored, reduction)?, reduction))
 }

@@ -1,4 +1,4 @@
-//! Boxes with their labels, and masks, on a picture.
+//! Boxes with their labels, and masks, on an image.
 
 use opencv::boxed_ref::BoxedRefMut;
 use opencv::core::{Mat, Point, Rect, Scalar};
@@ -8,9 +8,12 @@ use crate::Error;
 use crate::image::Image;
 use crate::mask::Mask;
 
-/// The shorter side of a picture whose lines are two pixels wide and whose letters have their natural size.
-const NATURAL_SIDE: f64 = 600.0;
-const FAR: f64 = 100_000.0;
+/// The shorter side of an image on which lines are two pixels wide and letters have their default size.
+const REFERENCE_SIDE: f64 = 600.0;
+/// The limit of coordinates, in pixels: OpenCV's arithmetic overflows far outside of any image.
+const MAX_COORDINATE: f64 = 100_000.0;
+/// The step of the hue from class to class, which keeps the colours of neighbours apart.
+const GOLDEN_RATIO: f64 = 0.618_033_988_75;
 const FONT: i32 = imgproc::FONT_HERSHEY_SIMPLEX;
 
 /// A box to draw.
@@ -18,29 +21,29 @@ const FONT: i32 = imgproc::FONT_HERSHEY_SIMPLEX;
 pub struct Label {
     /// Left, top, width, height in pixels of the image.
     pub bbox: [f64; 4],
-    /// What stands above the box. Letters beyond ASCII show as `?`.
+    /// The text above the box. Characters beyond ASCII show as `?`.
     pub text: String,
     /// Decides the colour.
     pub class: usize,
 }
 
-/// Draws boxes, the last on top; what reaches beyond the image is cut off.
+/// Draws boxes, the last on top; parts beyond the image are cut off.
 ///
 /// # Errors
 /// [`Error::Pixels`] where the buffer does not fit the size.
 pub fn boxes(image: &mut Image, labels: &[Label]) -> Result<(), Error> {
     let failed = image.failure("draw on");
-    let scale = (image.height.min(image.width) as f64 / NATURAL_SIDE).max(0.5);
+    let scale = (image.height.min(image.width) as f64 / REFERENCE_SIDE).max(0.5);
     let mut canvas = image.matrix_mut().map_err(&failed)?;
     labels.iter().try_for_each(|label| draw_one(&mut canvas, label, scale)).map_err(&failed)
 }
 
-/// Blends each pixel with the colour of its class, which has the share `alpha` from 0 to 1; pixels of the classes `bare` stay
-/// as they are. The palette is of red, green, blue triples; a class beyond its end is black.
+/// Blends each pixel with the colour of its class, with the share `alpha` from 0 to 1; pixels of the classes `hidden` do not
+/// change. The palette has red, green, blue triples; a class beyond its end is black.
 ///
 /// # Errors
 /// [`Error::Pixels`] where the mask has another size than the image, or a buffer does not fit.
-pub fn mask(image: &mut Image, mask: &Mask, palette: &[u8], alpha: f64, bare: &[u8]) -> Result<(), Error> {
+pub fn mask(image: &mut Image, mask: &Mask, palette: &[u8], alpha: f64, hidden: &[u8]) -> Result<(), Error> {
     let size = image.size();
     let fits = mask.size() == size && mask.data.len() == size.pixels() && image.data.len() == size.pixels() * 3;
     if !fits {
@@ -49,7 +52,7 @@ pub fn mask(image: &mut Image, mask: &Mask, palette: &[u8], alpha: f64, bare: &[
     }
     let alpha = alpha.clamp(0.0, 1.0);
     for (pixel, &class) in image.data.chunks_exact_mut(3).zip(&mask.data) {
-        if !bare.contains(&class) {
+        if !hidden.contains(&class) {
             let at = usize::from(class) * 3;
             let colour = palette.get(at..at + 3).unwrap_or(&[0; 3]);
             for (level, &colour) in pixel.iter_mut().zip(colour) {
@@ -61,13 +64,12 @@ pub fn mask(image: &mut Image, mask: &Mask, palette: &[u8], alpha: f64, bare: &[
 }
 
 fn draw_one(canvas: &mut BoxedRefMut<'_, Mat>, label: &Label, scale: f64) -> opencv::Result<()> {
-    let colour = colour(label.class);
+    let [red, green, blue] = colour((label.class as f64 * GOLDEN_RATIO).fract(), 0.75, 1.0);
+    let colour = Scalar::new(red, green, blue, 0.0);
     let thickness = (2.0 * scale).round().max(1.0) as i32;
     let [left, top, width, height] = label.bbox;
-    let [left, top, right, bottom] = [left, top, left + width, top + height].map(|pixels| {
-        // OpenCV's own arithmetic overflows far outside of any image.
-        pixels.round().clamp(-FAR, FAR) as i32
-    });
+    let [left, top, right, bottom] = [left, top, left + width, top + height]
+        .map(|pixels| pixels.round().clamp(-MAX_COORDINATE, MAX_COORDINATE) as i32);
     let frame = Rect::new(left, top, right - left, bottom - top);
     imgproc::rectangle(canvas, frame, colour, thickness, imgproc::LINE_AA, 0)?;
     if label.text.is_empty() {
@@ -85,14 +87,12 @@ fn draw_one(canvas: &mut BoxedRefMut<'_, Mat>, label: &Label, scale: f64) -> ope
     imgproc::put_text(canvas, &label.text, origin, FONT, letters, black, stroke, imgproc::LINE_AA, false)
 }
 
-/// Bright colours, neighbours far apart: the hue goes on by the golden ratio.
-fn colour(class: usize) -> Scalar {
-    let hue = (class as f64 * 0.618_033_988_75).fract() * 6.0;
-    let level = |channel: f64| {
-        let k = (channel + hue).rem_euclid(6.0);
-        255.0 * (1.0 - 0.75 * k.min(4.0 - k).clamp(0.0, 1.0))
-    };
-    Scalar::new(level(5.0), level(3.0), level(1.0), 0.0)
+/// Red, green, blue from 0 to 255 of a hue in turns, a saturation and a value from 0 to 1.
+pub(crate) fn colour(hue: f64, saturation: f64, value: f64) -> [f64; 3] {
+    [5.0, 3.0, 1.0].map(|channel| {
+        let k = (channel + 6.0 * hue).rem_euclid(6.0);
+        255.0 * value * (1.0 - saturation * k.min(4.0 - k).clamp(0.0, 1.0))
+    })
 }
 
 #[cfg(test)]
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_is_blended_in_its_palette_s_colours_and_leaves_bare_classes() {
+    fn a_mask_is_blended_in_its_palette_s_colours_without_hidden_classes() {
         let mut image = Image { height: 1, width: 3, data: vec![100; 9] };
         let classes = Mask { height: 1, width: 3, data: vec![0, 1, 255] };
         super::mask(&mut image, &classes, &crate::mask::voc_palette(), 0.25, &[0]).expect("sizes agree");
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_drawn_and_boxes_anywhere_are_survived() {
+    fn text_is_drawn_and_boxes_may_be_anywhere() {
         let size = Size { height: 60, width: 80 };
         let far = [
             [-50.0, -50.0, 500.0, 500.0],

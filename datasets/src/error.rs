@@ -1,11 +1,11 @@
-//! The crate's one error type: every variant carries the place and the facts, its text is one sentence.
+//! The crate's error: every variant has the place and the facts, its text is one sentence.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::image::Size;
 
-/// What reading, transforming or writing data can fail with.
+/// Why data cannot be read, transformed or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system refused a file operation.
@@ -15,26 +15,18 @@ pub enum Error {
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// The operating system's answer.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// An image file is damaged, cut short, or not an image.
-    #[error("cannot decode image {}: {reason}", path.display())]
+    /// An image or video file is damaged, cut short, or in another format.
+    #[error("cannot read {}: {reason}", path.display())]
     Decode {
-        /// The image file.
+        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
-    /// A video file is damaged, or of a kind that cannot be decoded here.
-    #[error("cannot read video {}: {reason}", path.display())]
-    Video {
-        /// The video file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// What a command was given to read cannot be used.
+    /// An input of a command cannot be used.
     #[error("input {input:?} {reason}")]
     Input {
         /// The path or pattern as given, or the line of the list.
@@ -42,17 +34,17 @@ pub enum Error {
         /// The rest of the sentence: `matches no file`.
         reason: String,
     },
-    /// An image operation failed, for instance because the buffer does not hold height x width x 3 bytes.
+    /// An image operation failed, for example because the buffer does not have height x width x 3 bytes.
     #[error("cannot {operation} an image of {size} pixels: {reason}")]
     Pixels {
         /// What was attempted, as a verb: `encode`, `resize`.
         operation: &'static str,
         /// The image's stated size.
         size: Size,
-        /// OpenCV's words.
+        /// OpenCV's message.
         reason: String,
     },
-    /// An image file has another size than its annotation states, so that the boxes cannot be trusted.
+    /// An image file has another size than its annotation states, so the boxes may be wrong.
     #[error("image {} is {found} pixels, but its annotation says {annotated}", path.display())]
     SizeMismatch {
         /// The image file.
@@ -62,7 +54,7 @@ pub enum Error {
         /// Size by the image file, without its EXIF orientation.
         found: Size,
     },
-    /// A JSON file is cut short, malformed, or misses a field.
+    /// A JSON file is cut short, malformed, or lacks a field.
     #[error("{}:{line}:{column}: {reason}", path.display())]
     Json {
         /// The annotation file.
@@ -87,15 +79,15 @@ pub enum Error {
     /// A line of an image list cannot be used.
     #[error("{}:{line}: {reason}", path.display())]
     ImageList {
-        /// The list, such as `ImageSets/Main/train.txt`.
+        /// The list, for example `ImageSets/Main/train.txt`.
         path: PathBuf,
         /// Line, from 1.
         line: usize,
         /// What is wrong there.
         reason: String,
     },
-    /// A listed image lies nowhere in the image folder.
-    #[error("no image file for {id:?}: {} does not exist, nor does any other extension of {extensions}", path.display())]
+    /// A listed image is not in the image folder.
+    #[error("no image file for {id:?}: {} does not exist, nor with another extension of {extensions}", path.display())]
     ImageMissing {
         /// The image's name in the list.
         id: String,
@@ -104,7 +96,7 @@ pub enum Error {
         /// The extensions that were tried.
         extensions: String,
     },
-    /// Folders or files of a set do not lie as its format wants them.
+    /// Folders or files of a set are not where its format has them.
     #[error("{}: {reason}", path.display())]
     Layout {
         /// The folder or file.
@@ -112,7 +104,7 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// A mask holds an id that is no class of the set.
+    /// A mask has an id that is not a class of the set.
     #[error("mask {} has id {id} at pixel ({x}, {y}), which is {problem}", path.display())]
     MaskId {
         /// The mask file.
@@ -150,40 +142,40 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
-    /// An annotation file or an image list names nothing at all.
-    #[error("{} names no {what}", path.display())]
+    /// A folder, an annotation file or a list has no entries.
+    #[error("{} contains no {what}", path.display())]
     Empty {
-        /// The file.
+        /// The file or folder.
         path: PathBuf,
         /// What is missing: `images`, `categories`.
         what: &'static str,
     },
-    /// No image of the set can serve for training.
+    /// No image of the set can be used for training.
     #[error("none of the {records} images has an object to train on")]
     NoTargets {
-        /// How many images were looked at.
+        /// The number of images.
         records: usize,
     },
-    /// A setting lies outside its range.
+    /// A setting is out of range.
     #[error("{key} is {value} instead of {expected}")]
     Setting {
         /// The setting, as written in a configuration: `zoom_out.sides`.
         key: &'static str,
-        /// The value given.
+        /// The value.
         value: String,
         /// What it should be.
         expected: &'static str,
     },
-    /// Reading a sample panicked: a defect of the program, never skipped.
-    #[error("reading {} panicked: {message}", path.display())]
+    /// Reading a sample panicked, which is never skipped.
+    #[error("internal error (please report it): reading {} panicked: {message}", path.display())]
     Panicked {
         /// The sample's file.
         path: PathBuf,
         /// The panic's message.
         message: String,
     },
-    /// A sample is being read for longer than the loader waits: a dead mount, a device in place of a file.
-    #[error("reading {} has not ended after {seconds} s", path.display())]
+    /// Reading a sample takes longer than the loader waits: a dead mount, or a device in place of a file.
+    #[error("cannot read {}: not finished after {seconds} s", path.display())]
     Stuck {
         /// The sample's file.
         path: PathBuf,
@@ -191,29 +183,29 @@ pub enum Error {
         seconds: f64,
     },
     /// Every sample of an epoch failed, and each was skipped.
-    #[error("none of the epoch's {count} samples could be read; the first: {first}")]
+    #[error("none of the epoch's {count} samples could be read; the first error: {first}")]
     NothingRead {
-        /// How many were tried.
+        /// The number of samples.
         count: usize,
-        /// The first failure.
+        /// The first error.
         first: String,
     },
-    /// A resumed epoch would begin after its end.
-    #[error("cannot begin at batch {start} of an epoch of {batches} batches")]
+    /// A resumed epoch would start after its end.
+    #[error("cannot start at batch {start} of an epoch of {batches} batches")]
     StartBatch {
-        /// The batch asked for, from 0.
+        /// The requested batch, from 0.
         start: usize,
-        /// How many the epoch has.
+        /// The number of batches of the epoch.
         batches: usize,
     },
-    /// The operating system gave no thread for a loader's worker.
-    #[error("cannot start a loader thread: {0}")]
+    /// The operating system cannot start a thread.
+    #[error("cannot start a thread: {0}")]
     Thread(io::Error),
-    /// The loader's workers ended without an answer.
-    #[error("the loader's workers ended before the epoch did")]
+    /// The loader's workers ended before the epoch.
+    #[error("internal error (please report it): the loader's workers ended before the epoch")]
     WorkersGone,
-    /// A folder that was to be written exists already with other content.
-    #[error("{} exists already and {reason}", path.display())]
+    /// The folder to write already exists with other content.
+    #[error("cannot write {}: it already exists and {reason}", path.display())]
     Occupied {
         /// The folder.
         path: PathBuf,
@@ -227,12 +219,11 @@ pub enum Error {
 pub type ErrorHandler<'a> = &'a mut dyn FnMut(Error) -> Result<(), Error>;
 
 impl Error {
-    /// The file or folder that the error is about, where it is about one.
+    /// The file or folder of the error, where it has one.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Error::Io { path, .. }
             | Error::Decode { path, .. }
-            | Error::Video { path, .. }
             | Error::SizeMismatch { path, .. }
             | Error::Json { path, .. }
             | Error::Xml { path, .. }

@@ -18,9 +18,9 @@ pub enum FindingKind {
     BoxOutsideFrame,
     /// A region of many objects (`iscrowd`). Ignored by the metric, left out of training.
     Crowd,
-    /// An object marked `difficult`. Ignored by the VOC metric, left out of training unless asked for.
+    /// An object marked `difficult`. Ignored by the VOC metric, left out of training by default.
     Difficult,
-    /// An image without any object. Kept for evaluation, left out of training unless asked for.
+    /// An image without any object. Kept for evaluation, left out of training by default.
     ImageWithoutObjects,
     /// An image whose annotation does not state its size, which is read from the image file.
     SizeNotStated,
@@ -89,11 +89,9 @@ impl FindingKind {
                 ("box outside the frame", "boxes outside the frame", "left out of training")
             }
             FindingKind::Crowd => ("crowd region", "crowd regions", "left out of training"),
-            FindingKind::Difficult => {
-                ("difficult object", "difficult objects", "left out of training unless asked for")
-            }
+            FindingKind::Difficult => ("difficult object", "difficult objects", "left out of training by default"),
             FindingKind::ImageWithoutObjects => {
-                ("image without objects", "images without objects", "left out of training unless asked for")
+                ("image without objects", "images without objects", "left out of training by default")
             }
             FindingKind::NotAnImage => ("file that is not an image", "files that are not images", "ignored"),
             FindingKind::ClassWithoutImages => {

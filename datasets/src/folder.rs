@@ -1,7 +1,7 @@
 //! A folder of class folders (torchvision's `ImageFolder`) as a [`ClassificationSet`].
 //!
 //! `<root>/<class>/**/<image>`: the sub-folders of `root`, sorted by name, are the classes; every image below a class folder
-//! belongs to it. Links are followed. Hidden files and folders are not looked at.
+//! belongs to it. Links are followed. Hidden files and folders are ignored.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,23 +12,23 @@ use crate::classification::{ClassificationRecord, ClassificationSet};
 use crate::findings::{FindingKind, Findings};
 use crate::image::Image;
 
-/// How deep class folders may nest; only a link that leads back to a folder above it goes deeper.
-const DEEPEST: usize = 16;
+/// How deep class folders may nest: a link back to a folder above would never end.
+const MAX_DEPTH: usize = 16;
 
 /// Reads the class folders of `root`, which is a split's folder: `<set>/train`.
 ///
-/// With [`Classes::Given`] the names are folder names in the order of the class indices; a class without a folder is noted.
+/// With [`Classes::Given`] the names are folder names in the order of the class indices; a class without a folder is a finding.
 ///
 /// # Errors
 /// [`Error::Io`] where a folder cannot be read, [`Error::Empty`] where there is no class or no image,
 /// [`Error::Layout`] for a class folder that was not given, and for folders that link to themselves.
 pub fn read(root: &Path, classes: Classes<'_>) -> Result<ClassificationSet, Error> {
     let mut findings = Findings::default();
-    let found = class_folders(root, &mut findings)?;
+    let folders = class_folders(root, &mut findings)?;
     let names = match classes {
-        Classes::Collected => found,
+        Classes::Collected => folders,
         Classes::Given(names) => {
-            if let Some(other) = found.iter().find(|name| !names.contains(name)) {
+            if let Some(other) = folders.iter().find(|name| !names.contains(name)) {
                 return Err(Error::Layout {
                     path: root.join(other),
                     reason: format!("{other:?} is not among the set's classes"),
@@ -55,11 +55,10 @@ pub fn read(root: &Path, classes: Classes<'_>) -> Result<ClassificationSet, Erro
     if records.is_empty() {
         return Err(Error::Empty { path: root.to_path_buf(), what: "images" });
     }
-    let classes = (0..).zip(names).map(|(id, name)| Class { id, name }).collect();
-    Ok(ClassificationSet { classes, records, findings })
+    Ok(ClassificationSet { classes: Class::numbered(0, names), records, findings })
 }
 
-/// The names of the sub-folders, sorted; what else lies there is noted.
+/// The names of the sub-folders, sorted; files are findings.
 pub(crate) fn class_folders(root: &Path, findings: &mut Findings) -> Result<Vec<String>, Error> {
     let mut names = Vec::new();
     for path in entries(root)? {
@@ -77,15 +76,15 @@ pub(crate) fn class_folders(root: &Path, findings: &mut Findings) -> Result<Vec<
     Ok(names)
 }
 
-/// Every image file below a folder, sorted by path; files of other kinds are noted.
+/// Every image file below a folder, sorted by path; other files are findings.
 pub(crate) fn images_below(root: &Path, findings: &mut Findings) -> Result<Vec<PathBuf>, Error> {
     let mut images = Vec::new();
     let mut folders = vec![(root.to_path_buf(), 1)];
     while let Some((folder, depth)) = folders.pop() {
         for path in entries(&folder)? {
             if path.is_dir() {
-                if depth == DEEPEST {
-                    let reason = format!("folders nest deeper than {DEEPEST}, as where one links to itself");
+                if depth == MAX_DEPTH {
+                    let reason = format!("folders nest deeper than {MAX_DEPTH}, as where one links to itself");
                     return Err(Error::Layout { path, reason });
                 }
                 folders.push((path, depth + 1));
@@ -105,7 +104,7 @@ pub(crate) fn images_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(entries(folder)?.into_iter().filter(|path| is_image(path) && path.is_file()).collect())
 }
 
-/// What lies in a folder, sorted, without hidden files.
+/// The files and folders in a folder, sorted, without hidden ones.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let failed = || Error::io("read", folder);
     let mut paths = Vec::new();
@@ -120,6 +119,11 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 pub(crate) fn is_image(path: &Path) -> bool {
+    has_extension(path, &Image::EXTENSIONS)
+}
+
+/// Whether the file has one of these extensions, which are in lower case.
+pub(crate) fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
-    extension.is_some_and(|extension| Image::EXTENSIONS.contains(&extension.as_str()))
+    extension.is_some_and(|extension| extensions.contains(&extension.as_str()))
 }

@@ -1,16 +1,16 @@
 //! Images as plain RGB bytes: decoding, encoding, resizing.
 //!
-//! JPEG, WebP, BMP, TIFF and PNM go through OpenCV's `imdecode`; PNG goes through the `png` crate, which names the damage
-//! where OpenCV gives an empty matrix. Other formats are refused, whatever OpenCV was built with: only where the header is
-//! understood is the size known, and bounded, before memory is asked for. Decoding equals `cv2.imread(..., IMREAD_COLOR)` turned to RGB: grey is repeated,
-//! alpha dropped, 16 bits cut to 8. A file that is cut short is an error: OpenCV itself fills the missing rows of a JPEG
-//! with grey and says nothing, so its markers are followed to the end first. Damage inside the entropy-coded data of a
-//! JPEG that still ends properly cannot be seen from here, as in Pillow.
+//! JPEG, WebP, BMP, TIFF and PNM are decoded by OpenCV's `imdecode`; PNG by the `png` crate, which names the damage where
+//! OpenCV gives an empty matrix. Other formats are refused, whatever OpenCV was built with: the size is read from the header
+//! and bounded before memory is taken. Decoding equals `cv2.imread(..., IMREAD_COLOR)` converted to RGB: grey is repeated,
+//! alpha dropped, 16 bits cut to 8. A file that is cut short is an error: OpenCV itself silently fills the missing rows of a
+//! JPEG with grey, so its markers are followed to the end first. As in Pillow, damage inside the entropy-coded data of a JPEG
+//! that still ends properly is not detected.
 //!
-//! There are two ways to resize: [`Image::resize`], quick, as the detectors of OpenCV's world do it, and
-//! [`Image::resize_antialiased`], as Pillow, torchvision and timm do it.
+//! There are two ways to resize: [`Image::resize`] is fast and equals OpenCV, [`Image::resize_antialiased`] equals Pillow,
+//! torchvision and timm.
 //!
-//! OpenCV's own threads are turned off: this program works on several images at once instead.
+//! OpenCV's own threads are turned off: this crate works on several images at once instead.
 
 mod encoded;
 mod header;
@@ -19,6 +19,8 @@ mod png_file;
 mod render;
 mod resample;
 mod tiff;
+mod traits;
+mod window;
 
 use std::fmt;
 use std::path::Path;
@@ -31,11 +33,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-pub(crate) use encoded::{Encoded, MOST_PIXELS, Reduction};
-pub(crate) use header::{Content, Traits};
+pub(crate) use encoded::{Encoded, MAX_PIXELS, Reduction};
+pub(crate) use header::Content;
 pub(crate) use png_file::write_palette;
-pub(crate) use render::{Flip, Window};
 pub use resample::Interpolation;
+pub(crate) use traits::Traits;
+pub use window::PixelWindow;
+pub(crate) use window::{Affine, Flip, Window, rotation, source_of};
 
 /// A height and a width in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -60,7 +64,7 @@ impl fmt::Display for Size {
     }
 }
 
-/// An RGB image of eight bits a channel.
+/// An RGB image of eight bits per channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     /// Rows.
@@ -71,12 +75,12 @@ pub struct Image {
     pub data: Vec<u8>,
 }
 
-/// What becomes of the orientation that a camera notes in a photograph's EXIF block.
+/// How to treat the orientation that a camera writes into the EXIF block of a photograph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Orientation {
-    /// Pixels as stored. Annotations refer to these: Pillow, torchvision and pycocotools do not turn images.
+    /// Pixels as stored. Annotations refer to these: Pillow, torchvision and pycocotools do not rotate images.
     AsStored,
-    /// Turned upright, as a viewer shows it: for pictures that come without annotations.
+    /// Rotated upright, as a viewer shows it: for images without annotations.
     Upright,
 }
 
@@ -90,7 +94,7 @@ pub enum Encoding {
 }
 
 impl Image {
-    /// The file extensions, in lower case, that a walk through a folder takes for images.
+    /// The file extensions, in lower case, of the images that are read from a folder.
     pub const EXTENSIONS: [&str; 5] = ["jpg", "jpeg", "png", "webp", "bmp"];
 
     /// An image of one colour.
@@ -101,7 +105,7 @@ impl Image {
     /// Reads an image file.
     ///
     /// # Errors
-    /// [`Error::Io`] where the file cannot be read, [`Error::Decode`] where it is damaged, cut short, no image, or larger
+    /// [`Error::Io`] where the file cannot be read, [`Error::Decode`] where it is damaged, cut short, not an image, or larger
     /// than Pillow's limit of 178,956,970 pixels.
     pub fn read(path: &Path, orientation: Orientation) -> Result<Image, Error> {
         Encoded::read(path)?.decode(orientation, Reduction::None)
@@ -115,7 +119,7 @@ impl Image {
         Encoded::new(bytes, origin)?.decode(orientation, Reduction::None)
     }
 
-    /// The size of an image file's stored pixels, which are not decoded for it.
+    /// The size of an image file's stored pixels, without decoding them.
     ///
     /// # Errors
     /// As for [`Image::read`].
@@ -126,8 +130,8 @@ impl Image {
     /// The image of a matrix of blue, green, red bytes, as OpenCV gives it.
     pub(crate) fn from_bgr(bgr: &Mat) -> opencv::Result<Image> {
         if bgr.typ() != core::CV_8UC3 {
-            let words = format!("{} channels of depth {}", bgr.channels(), bgr.depth());
-            return Err(opencv::Error::new(core::StsUnsupportedFormat, words));
+            let message = format!("{} channels of depth {}", bgr.channels(), bgr.depth());
+            return Err(opencv::Error::new(core::StsUnsupportedFormat, message));
         }
         let (height, width) = (bgr.rows().unsigned_abs() as usize, bgr.cols().unsigned_abs() as usize);
         let mut image = Image { height, width, data: vec![0; height * width * 3] };
@@ -142,7 +146,7 @@ impl Image {
         Size { height: self.height, width: self.width }
     }
 
-    /// The whole file as bytes. The same image gives the same bytes under one version of OpenCV.
+    /// The bytes of an image file. The same image gives the same bytes under one version of OpenCV.
     ///
     /// # Errors
     /// [`Error::Pixels`] where the buffer does not fit the size, or a side exceeds the format's limit.
@@ -206,11 +210,11 @@ pub(crate) fn one_line(error: &opencv::Error) -> String {
     error.message.lines().next().unwrap_or_default().trim().to_owned()
 }
 
-/// Turns off OpenCV's own threads, and its log but for errors: what fails is told by the error that it returns.
+/// Turns off OpenCV's own threads, and its log except for errors: a failed call returns its reason.
 pub(crate) fn set_up() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // A build of OpenCV without threads refuses the call, and needs none.
+        // A build of OpenCV without threads refuses the call and does not need it.
         drop(core::set_num_threads(1));
         drop(core::set_log_level(core::LogLevel::LOG_LEVEL_ERROR));
     });

@@ -1,40 +1,40 @@
-//! What a prediction command is given, as a stream of images: files, folders, patterns, videos, and lists of paths.
+//! The inputs of a prediction command as a stream of images: files, folders, patterns, videos, and lists of paths.
 //!
-//! Paths and patterns are expanded at once; a list on standard input and the frames of a video are read as they are asked
-//! for, and an image is decoded when its turn comes, so memory holds the paths and one image. What cannot be read is an item
-//! of its own that names the file; the stream goes on behind it.
+//! Paths and patterns are expanded at once; a list on standard input, the frames of a video and images are read when they are
+//! requested, so memory holds the paths and one image. What cannot be read is an item with the error and its file; the stream
+//! continues after it.
 
 mod names;
 mod video;
 
 use std::collections::VecDeque;
-use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
 use crate::findings::Findings;
-use crate::folder::{images_below, images_in, is_image};
+use crate::folder::{has_extension, images_below, images_in, is_image};
 use crate::image::{Image, Orientation};
+use crate::settings::check;
 use names::Names;
 use video::Video;
 
-/// The word that stands for a list of paths on standard input.
+/// The argument for a list of paths on standard input.
 pub const LIST: &str = "-";
-/// The endings, in lower case, of files that are taken for videos.
+/// The file extensions of videos, in lower case.
 pub const VIDEO_EXTENSIONS: [&str; 8] = ["mp4", "m4v", "mov", "avi", "mkv", "webm", "mpg", "mpeg"];
-/// The longest line that a list may have, in bytes; no path of a file system is as long.
-const LONGEST_LINE: u64 = 1 << 16;
+/// The longest line of a list, in bytes; paths are shorter.
+const MAX_LINE_BYTES: u64 = 1 << 16;
 
 /// How to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InputOptions {
-    /// Look into the folders below a folder too.
+    /// Also read the folders below a folder.
     pub recursive: bool,
-    /// Of a video's frames, give the first and then each so many-th; at least 1.
+    /// Every Nth frame of a video, starting with the first; at least 1.
     pub every: usize,
-    /// What becomes of a photograph's EXIF orientation. Videos are always turned upright.
+    /// How to treat the EXIF orientation of photographs. Videos are always rotated upright.
     pub orientation: Orientation,
 }
 
@@ -47,12 +47,12 @@ impl Default for InputOptions {
 /// An image to predict on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Input {
-    /// A name for what is made of it, without an ending: the file's own, for a frame with its number (`clip-000120`),
-    /// followed by a number where another input has that name already. No two inputs have names that differ in case alone.
+    /// A name for its results, without an extension: that of the file, for a frame with its number (`clip-000120`), and with
+    /// a further number where another input has that name already. The names of two inputs differ in more than case.
     pub name: String,
-    /// The file: the video where it is a frame.
+    /// The file; the video of a frame.
     pub path: PathBuf,
-    /// Which frame of a video it is.
+    /// The frame, for a video.
     pub frame: Option<Frame>,
     /// The decoded image.
     pub image: Image,
@@ -61,13 +61,13 @@ pub struct Input {
 /// A place in a video.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Frame {
-    /// The frame's number, from 0, frames that were passed over included.
+    /// The frame's number, from 0, counting the skipped frames.
     pub index: usize,
-    /// When it is shown, in seconds from the start.
+    /// The time of the frame, in seconds from the start.
     pub seconds: f64,
 }
 
-/// The images that a command was given, in the order given; those of a folder or a pattern sorted by path.
+/// The images of a command's inputs, in the order of the inputs; those of a folder or a pattern are sorted by path.
 ///
 /// Each item is an image, or the error of one that could not be read.
 pub struct Inputs<R> {
@@ -88,20 +88,21 @@ enum Entry {
 }
 
 impl<R: BufRead> Inputs<R> {
-    /// Expands `patterns`. Each is an image or video file, a folder of images, [`LIST`] for one path a line of `list` (blank
-    /// lines are passed over), or, where nothing of that name exists, a pattern of `*`, `?`, `[...]` and `**`. A pattern gives
-    /// files that end as an image or a video does, or as the pattern itself does.
+    /// Expands `patterns`. Each is an image or video file, a folder of images, [`LIST`] for one path per line of `list` (blank
+    /// lines are ignored), or, where nothing has that name, a pattern of `*`, `?`, `[...]` and `**`. A pattern matches files with
+    /// the extension of an image, of a video, or of the pattern itself.
     ///
     /// # Errors
-    /// [`Error::Input`] where nothing is given, or [`LIST`] twice; [`Error::Setting`] for `every`. A file, folder or pattern
-    /// that gives nothing is an item of the stream.
+    /// [`Error::Input`] where there are no inputs, or [`LIST`] is given twice; [`Error::Setting`] for `every`. A file, folder or
+    /// pattern without images is an error in the stream.
     pub fn new(patterns: &[String], options: InputOptions, list: R) -> Result<Inputs<R>, Error> {
-        if options.every == 0 {
-            return Err(Error::Setting { key: "every", value: "0".to_owned(), expected: "1 or more" });
-        }
+        check(options.every > 0, "every", options.every, "1 or more")?;
         let refused = |reason: &str| Error::Input { input: LIST.to_owned(), reason: reason.to_owned() };
         if patterns.is_empty() {
-            return Err(Error::Input { input: String::new(), reason: "names nothing to read".to_owned() });
+            return Err(Error::Input {
+                input: String::new(),
+                reason: "is empty: name a file, a folder or a pattern".to_owned(),
+            });
         }
         if patterns.iter().filter(|pattern| *pattern == LIST).count() > 1 {
             return Err(refused("is given twice, but there is one list on standard input"));
@@ -122,19 +123,19 @@ impl<R: BufRead> Inputs<R> {
         Ok(Inputs { queue, video: None, names, options, list: List::new(list), count })
     }
 
-    /// How many items there are in all; unknown where there is a list or a video.
+    /// The number of items; unknown where there is a list or a video.
     pub fn total(&self) -> Option<usize> {
         self.count
     }
 
     fn image(&mut self, path: PathBuf) -> Result<Input, Error> {
-        // Named even where it cannot be read, so that the others' names do not depend on it.
+        // Named before it is read, so that the other names do not depend on whether that fails.
         let name = self.names.of_file(&path);
         let image = Image::read(&path, self.options.orientation)?;
         Ok(Input { name, path, frame: None, image })
     }
 
-    /// What the list's next line gives, before the rest of the list.
+    /// Puts the inputs of the list's next line before the rest of the list.
     fn line(&mut self) -> Result<(), Error> {
         let line = self.list.next();
         if !self.list.ended {
@@ -201,25 +202,24 @@ impl Entry {
 }
 
 fn is_video(path: &Path) -> bool {
-    let extension = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
-    extension.is_some_and(|extension| VIDEO_EXTENSIONS.contains(&extension.as_str()))
+    has_extension(path, &VIDEO_EXTENSIONS)
 }
 
-/// The images that a file or a folder stands for.
+/// The images of a file or a folder.
 fn entries_of(path: &Path, recursive: bool) -> Vec<Entry> {
     let refused = |reason: String| Entry::Failed(Error::Input { input: path.display().to_string(), reason });
     match fs::metadata(path) {
         Err(source) => vec![Entry::Failed(Error::Io { action: "read", path: path.to_path_buf(), source })],
         Ok(about) if about.is_file() => vec![Entry::file(path.to_path_buf())],
         Ok(about) if about.is_dir() => {
-            let mut passed_over = Findings::default();
-            let images = if recursive { images_below(path, &mut passed_over) } else { images_in(path) };
+            let mut ignored = Findings::default();
+            let images = if recursive { images_below(path, &mut ignored) } else { images_in(path) };
             match images {
                 Err(error) => vec![Entry::Failed(error)],
                 Ok(images) if images.is_empty() => {
-                    let below = if recursive { " nor do the folders below it" } else { "" };
-                    let endings = Image::EXTENSIONS.join(", ");
-                    vec![refused(format!("is a folder that holds no image ({endings}){below}"))]
+                    let below = if recursive { ", also in the folders below it" } else { "" };
+                    let extensions = Image::EXTENSIONS.join(", ");
+                    vec![refused(format!("is a folder without images ({extensions}){below}"))]
                 }
                 Ok(images) => images.into_iter().map(Entry::Image).collect(),
             }
@@ -235,15 +235,15 @@ fn matches_of(pattern: &str) -> Vec<Entry> {
     let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
     let paths = match glob::glob_with(pattern, options) {
         Ok(paths) => paths,
-        Err(error) => return refused(format!("is no pattern: {} at character {}", error.msg, error.pos)),
+        Err(error) => return refused(format!("is not a valid pattern: {} at character {}", error.msg, error.pos)),
     };
-    let own_ending =
-        Path::new(pattern).extension().filter(|ending| !ending.to_string_lossy().contains(['*', '?', '[']));
+    let extension = Path::new(pattern).extension();
+    let extension = extension.filter(|extension| !extension.to_string_lossy().contains(['*', '?', '[']));
     let mut entries = Vec::new();
     for path in paths {
         match path {
             Ok(path) if path.is_file() => {
-                if is_image(&path) || is_video(&path) || (own_ending.is_some() && path.extension() == own_ending) {
+                if is_image(&path) || is_video(&path) || (extension.is_some() && path.extension() == extension) {
                     entries.push(Entry::file(path));
                 }
             }
@@ -257,7 +257,7 @@ fn matches_of(pattern: &str) -> Vec<Entry> {
     if entries.is_empty() { refused("matches no image and no video".to_owned()) } else { entries }
 }
 
-/// A list of paths, one a line.
+/// A list of paths, one per line.
 struct List<R> {
     lines: R,
     number: usize,
@@ -269,20 +269,20 @@ impl<R: BufRead> List<R> {
         List { lines, number: 0, ended: false }
     }
 
-    /// The path on the next line that is not blank. After a line that is not text the list goes on; after one that is too long,
-    /// or that cannot be read, it is at its end.
+    /// The path on the next line that is not blank. The list continues after a line that is not UTF-8; it ends after one that is
+    /// too long or cannot be read.
     fn next(&mut self) -> Result<Option<PathBuf>, Error> {
         while !self.ended {
             let mut line = Vec::new();
-            let read = self.lines.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
+            let read = self.lines.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line);
             self.number += 1;
-            // Until the line is found to be one.
+            // Until the line is known to be complete.
             self.ended = true;
             let length = read.map_err(|source| self.broken(source.kind(), &source.to_string()))?;
             if length == 0 {
                 break;
             }
-            if length as u64 == LONGEST_LINE && line.last() != Some(&b'\n') {
+            if length as u64 == MAX_LINE_BYTES && line.last() != Some(&b'\n') {
                 return Err(self.broken(io::ErrorKind::InvalidData, "is too long for a path"));
             }
             self.ended = false;

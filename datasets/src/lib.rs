@@ -1,25 +1,25 @@
-//! Annotated images on their way into a network: readers, augmentation, loader, and a synthetic set to try them on.
+#![doc = include_str!("../README.md")]
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! |---|---|
 //! | [`image`] | RGB images: decoding, encoding, resizing |
-//! | [`annotations`] | classes, objects and records, as read; the view that training takes |
+//! | [`annotations`] | classes, objects and images as read; the targets of training |
 //! | [`findings`] | what the readers found and handled |
 //! | [`coco`], [`voc`] | readers of COCO JSON and of PASCAL VOC devkits |
-//! | [`folder`], [`imagenet`] | readers of class folders, and of ImageNet's conventions |
-//! | [`classification`] | pictures of one class each as a classifier's samples, their augmentation, mixing of batches |
-//! | [`mask`] | images of class ids, and the colours to show them in |
-//! | [`segmentation`] | images with masks: readers, augmentation, samples |
-//! | [`transforms`] | SSD's augmentation |
-//! | [`detection`] | annotated images as a detector's samples |
-//! | [`draw`] | boxes and masks on a picture |
-//! | [`check`] | a whole set read once, and what is wrong with it |
+//! | [`folder`], [`imagenet`] | readers of class folders and of ImageNet's conventions |
+//! | [`classification`] | a classifier's samples, their augmentation, mixing of batches |
+//! | [`mask`] | images of class ids, and the colours of classes |
+//! | [`segmentation`] | a segmenter's samples: readers, augmentation |
+//! | [`transforms`] | augmentation for detection (SSD) |
+//! | [`detection`] | a detector's samples |
+//! | [`draw`] | boxes and masks on an image |
+//! | [`check`] | the check of a complete set |
 //! | [`inputs`] | files, folders, patterns, videos and lists as a stream of images |
 //! | [`loader`] | batches in a fixed order from any number of threads |
 //! | [`random`] | randomness by seed, epoch and index |
 //! | [`shapes`] | a synthetic set of coloured shapes, written as COCO, VOC and class folders |
 //!
-//! Nothing here knows of tensors, prints or logs.
+//! Nothing here uses tensors, prints or logs.
 
 pub mod annotations;
 pub mod check;
@@ -33,10 +33,12 @@ pub mod folder;
 pub mod image;
 pub mod imagenet;
 pub mod inputs;
+mod lists;
 pub mod loader;
 pub mod mask;
 pub mod random;
 pub mod segmentation;
+mod settings;
 pub mod shapes;
 pub mod transforms;
 pub mod voc;
@@ -45,13 +47,13 @@ pub use annotations::{Class, Classes, DetectionSet, Object, Record, Target, Targ
 pub use check::{CheckOptions, CheckReport, Checked, Split};
 pub use classification::{
     AutoAugment, ClassificationDataset, ClassificationRecord, ClassificationSample, ClassificationSet,
-    ClassifyAugmentation, ColorJitter, EraseMode, EvaluationView, Mix, Mixing, Phase, PixelWindow, RandAugment,
-    RandomErasing, ResizedCrop, ViewOptions,
+    ClassifyAugmentation, ColorJitter, EraseMode, EvaluationView, Mix, Mixing, Phase, RandAugment, RandomErasing,
+    ResizedCrop, ViewOptions,
 };
 pub use detection::{DetectionDataset, DetectionSample};
 pub use error::{Error, ErrorHandler};
 pub use findings::{Finding, FindingKind, Findings};
-pub use image::{Encoding, Image, Interpolation, Orientation, Size};
+pub use image::{Encoding, Image, Interpolation, Orientation, PixelWindow, Size};
 pub use inputs::{Frame, Input, InputOptions, Inputs};
 pub use loader::{Batch, Dataset, Epoch, LastBatch, Loader, LoaderOptions, OnError, Order, Skipped};
 pub use mask::{Mask, voc_palette};

@@ -1,15 +1,15 @@
 //! Batches of samples in a fixed order, read ahead by a fixed number of threads.
 //!
-//! Order and randomness depend on seed, epoch and index alone: any number of workers gives the same batches.
+//! Order and randomness depend only on seed, epoch and index: any number of workers gives the same batches.
 //!
-//! Memory is bounded. Beside the batch being handed out, at most `max(prefetch * batch_size, workers) + 1` samples are being
-//! read or wait, however slow the consumer and however uneven the samples; and while it reads, each worker holds one image
-//! file with its decoded pixels. With `S` bytes a sample and `D` bytes a decoded source (3 a pixel), that is at most
+//! Memory is bounded. Besides the current batch, at most `max(prefetch * batch_size, workers) + 1` samples are being read or
+//! wait, however slow the consumer and however uneven the samples; and while it reads, each worker holds one image file with
+//! its decoded pixels. With `S` bytes per sample and `D` bytes per decoded source (3 per pixel), that is at most
 //! `(max(prefetch * batch_size, workers) + 1 + batch_size) * S + workers * (D + the file)`: for 300x300 samples in batches of
-//! 32, two read ahead by 8 workers, of 12-megapixel photographs, 26 MB + 8 * 40 MB. An epoch's order adds 8 bytes a sample.
+//! 32, two read ahead by 8 workers, from 12-megapixel photographs, 26 MB + 8 * 40 MB. An epoch's order adds 8 bytes per sample.
 //!
-//! Nothing hangs: a sample whose reading panics ends the epoch with an error that names the file, and so does one that is
-//! read for longer than [`LoaderOptions::timeout`].
+//! Nothing hangs: a sample whose reading panics, or takes longer than [`LoaderOptions::timeout`], ends the epoch with an error
+//! that names the file.
 
 mod workers;
 
@@ -21,25 +21,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::random::SampleRng;
+use crate::settings::check;
 pub(crate) use workers::panic_message;
 use workers::{Reader, Workers};
 
 /// Samples by index.
 pub trait Dataset: Send + Sync {
-    /// What a sample is.
+    /// The type of a sample.
     type Sample: Send + 'static;
 
-    /// How many samples there are.
+    /// The number of samples.
     fn len(&self) -> usize;
 
     /// The file that sample `index` is read from, for messages.
     fn path(&self, index: usize) -> &Path;
 
-    /// Reads sample `index`, which is less than [`Dataset::len`], as `epoch` (from 0) wants it; everything random comes from
-    /// `rng`.
+    /// Reads sample `index`, which is less than [`Dataset::len`], for `epoch` (from 0); everything random comes from `rng`.
     ///
     /// # Errors
-    /// Whatever keeps the sample from being read, naming the file.
+    /// Why the sample cannot be read, with its file.
     fn load(&self, index: usize, epoch: u64, rng: &mut SampleRng) -> Result<Self::Sample, Error>;
 
     /// Whether there are no samples.
@@ -51,16 +51,16 @@ pub trait Dataset: Send + Sync {
 /// The order of an epoch's samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// As the dataset has them.
+    /// The order of the dataset.
     Sequential,
-    /// Shuffled anew in each epoch, by seed and epoch.
+    /// Shuffled in each epoch, by seed and epoch.
     Shuffled,
 }
 
-/// What becomes of a last batch with fewer samples than the others.
+/// What happens with a last batch with fewer samples than the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LastBatch {
-    /// It is given as it is.
+    /// It is used.
     Keep,
     /// It is left out, unless it is the only one.
     Drop,
@@ -70,32 +70,32 @@ pub enum LastBatch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnError {
-    /// The epoch ends with the error, in the place of the sample's batch.
+    /// The epoch ends with the error, in place of the sample's batch.
     #[default]
     Stop,
-    /// The batch goes on without the sample and tells of it.
+    /// The batch continues without the sample and reports it.
     Skip,
 }
 
 /// How to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoaderOptions {
-    /// Samples a batch, at least 1.
+    /// Samples per batch, at least 1.
     pub batch_size: usize,
-    /// Threads that read; 0 reads in the calling thread, when a batch is asked for.
+    /// Threads that read; with 0 the calling thread reads when it requests a batch.
     pub workers: usize,
-    /// Batches to read ahead of the one being handed out.
+    /// Batches to read ahead of the current one.
     pub prefetch: usize,
     /// The run's seed.
     pub seed: u64,
     /// The order of the samples.
     pub order: Order,
-    /// What becomes of a smaller last batch.
+    /// What happens with a smaller last batch.
     pub last: LastBatch,
     /// What happens where a sample cannot be read.
     pub on_error: OnError,
-    /// How long to wait for a sample that is being read, and for workers to end; without it, for ever. It needs workers: a
-    /// caller that reads by itself cannot leave a file that never answers.
+    /// How long to wait for a sample, and for workers to end; `None` waits without a limit. It needs workers: a calling thread
+    /// that reads cannot give up on a file that never answers.
     pub timeout: Option<Duration>,
 }
 
@@ -114,14 +114,14 @@ impl Default for LoaderOptions {
     }
 }
 
-/// Samples that belong together.
+/// The samples of one training step.
 #[derive(Debug)]
 pub struct Batch<S> {
-    /// Place in the epoch, from 0, whether or not the epoch began there.
+    /// Index in the epoch, from 0, also where the epoch was resumed.
     pub index: usize,
     /// The samples, in the epoch's order; never empty.
     pub samples: Vec<S>,
-    /// The samples that could not be read since the last batch was given.
+    /// The samples that could not be read since the batch before.
     pub skipped: Vec<Skipped>,
 }
 
@@ -132,11 +132,11 @@ pub struct Skipped {
     pub index: usize,
     /// Its file.
     pub path: PathBuf,
-    /// The error's words.
+    /// The error's message.
     pub reason: String,
 }
 
-/// Gives the epochs of a dataset.
+/// Reads the epochs of a dataset.
 #[derive(Debug)]
 pub struct Loader<D: Dataset> {
     dataset: Arc<D>,
@@ -149,9 +149,7 @@ impl<D: Dataset + 'static> Loader<D> {
     /// # Errors
     /// [`Error::Setting`] where the batch size is 0.
     pub fn new(dataset: Arc<D>, options: LoaderOptions) -> Result<Loader<D>, Error> {
-        if options.batch_size == 0 {
-            return Err(Error::Setting { key: "batch_size", value: "0".to_owned(), expected: "1 or more" });
-        }
+        check(options.batch_size > 0, "batch_size", options.batch_size, "1 or more")?;
         Ok(Loader { dataset, options })
     }
 
@@ -160,7 +158,7 @@ impl<D: Dataset + 'static> Loader<D> {
         &self.dataset
     }
 
-    /// Batches an epoch.
+    /// The number of batches per epoch.
     pub fn batches(&self) -> usize {
         let (samples, size) = (self.dataset.len(), self.options.batch_size);
         match self.options.last {
@@ -169,11 +167,11 @@ impl<D: Dataset + 'static> Loader<D> {
         }
     }
 
-    /// The batches of an epoch, from `start_batch` on: a resumed epoch gives what an uninterrupted one would have given.
-    /// Reading ahead begins at once.
+    /// The batches of an epoch, starting at `start_batch`: a resumed epoch has the batches of an uninterrupted one. Reading ahead
+    /// starts at once.
     ///
     /// # Errors
-    /// [`Error::StartBatch`] where `start_batch` lies beyond the epoch's end, [`Error::Thread`] where no thread is to be had.
+    /// [`Error::StartBatch`] where `start_batch` is beyond the epoch's end, [`Error::Thread`] where no thread can be started.
     pub fn epoch(&self, epoch: u64, start_batch: usize) -> Result<Epoch<D>, Error> {
         let batches = self.batches();
         if start_batch > batches {
@@ -186,46 +184,47 @@ impl<D: Dataset + 'static> Loader<D> {
         order.truncate(batches.saturating_mul(self.options.batch_size));
         let reader = Arc::new(Reader::new(Arc::clone(&self.dataset), order, self.options.seed, epoch));
         let state = match self.options.workers {
-            0 => State::Alone,
-            _ => State::Shared(Workers::start(&reader, start_batch * self.options.batch_size, &self.options)?),
+            0 => State::Calling,
+            _ => State::Workers(Workers::start(&reader, start_batch * self.options.batch_size, &self.options)?),
         };
         let (index, options) = (start_batch, self.options);
-        // What came before a resumed epoch counts as given.
-        let given = start_batch;
-        Ok(Epoch { reader, batches, index, options, given, skipped: Vec::new(), state })
+        // The batches before a resumed epoch were read.
+        let has_batch = start_batch > 0;
+        Ok(Epoch { reader, batches, index, options, has_batch, skipped: Vec::new(), state })
     }
 }
 
-/// An iterator over the batches of one epoch. Dropping it ends its workers, each after the sample that it is reading; one that
-/// reads beyond the time-out is left behind.
+/// An iterator over the batches of one epoch. Dropping it ends its workers, each after its current sample; a worker that reads
+/// beyond the time limit is abandoned.
 ///
-/// After an error there are no more batches. Beside the errors of samples there are [`Error::Stuck`], which is never skipped,
+/// After an error there are no more batches. Besides the errors of samples there are [`Error::Stuck`], which is never skipped,
 /// [`Error::NothingRead`] and [`Error::WorkersGone`].
 pub struct Epoch<D: Dataset> {
     reader: Arc<Reader<D>>,
     batches: usize,
     index: usize,
     options: LoaderOptions,
-    given: usize,
+    /// Whether any batch of the epoch was read.
+    has_batch: bool,
     skipped: Vec<Skipped>,
     state: State<D>,
 }
 
 enum State<D: Dataset> {
-    /// The caller reads.
-    Alone,
+    /// The calling thread reads.
+    Calling,
     /// Workers read.
-    Shared(Workers<D>),
+    Workers(Workers<D>),
     Ended,
 }
 
 impl<D: Dataset> Epoch<D> {
-    /// Samples that were skipped after the last batch that was given: what no batch could tell of.
+    /// Samples that were skipped after the last batch, and so are in no batch's report.
     pub fn skipped_at_end(&self) -> &[Skipped] {
         &self.skipped
     }
 
-    /// The next batch that has samples, if there is one.
+    /// The next batch with samples, if there is one.
     fn batch(&mut self) -> Result<Option<Batch<D::Sample>>, Error> {
         while self.index < self.batches {
             let index = self.index;
@@ -244,22 +243,22 @@ impl<D: Dataset> Epoch<D> {
             }
             self.index += 1;
             if !samples.is_empty() {
-                self.given += 1;
+                self.has_batch = true;
                 return Ok(Some(Batch { index, samples, skipped: std::mem::take(&mut self.skipped) }));
             }
         }
         match self.skipped.first() {
-            Some(first) if self.given == 0 => {
+            Some(first) if !self.has_batch => {
                 Err(Error::NothingRead { count: self.skipped.len(), first: first.reason.clone() })
             }
             _ => Ok(None),
         }
     }
 
-    /// The sample at a position; positions are asked for in ascending order, each once. The outer error is the loader's.
+    /// The sample at a position; positions are requested in ascending order, each once. The outer error is the loader's.
     fn take(&mut self, position: usize) -> Result<Result<D::Sample, Error>, Error> {
         match &mut self.state {
-            State::Shared(workers) => workers.take(position),
+            State::Workers(workers) => workers.take(position),
             _ => Ok(self.reader.read(position)),
         }
     }

@@ -1,11 +1,11 @@
-//! Images of class ids: one byte a pixel, read from and written to PNG, and the colours to show them in.
+//! Images of class ids, one byte per pixel: reading and writing PNG, and the colours of classes.
 
 use std::path::Path;
 
 use crate::Error;
 use crate::image::{Encoded, Size, write_palette};
 
-/// For each pixel a class, from 0, or the index that says it counts for nothing.
+/// For each pixel a class, from 0, or the index of ignored pixels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mask {
     /// Rows.
@@ -22,10 +22,10 @@ impl Mask {
         Mask { height: size.height, width: size.width, data: vec![class; size.pixels()] }
     }
 
-    /// Reads the numbers in a PNG's pixels as they are: places in the palette, not its colours, or grey levels.
+    /// Reads the numbers in a PNG's pixels: indices into the palette (not its colours), or grey levels.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Decode`] where the file is damaged or no PNG of one channel, [`Error::MaskId`] with the first
+    /// [`Error::Io`], [`Error::Decode`] where the file is damaged or not a PNG with one channel, [`Error::MaskId`] with the first
     /// pixel whose number (of 16 bits) exceeds 255.
     pub fn read(path: &Path) -> Result<Mask, Error> {
         Mask::from_numbers(&Encoded::read(path)?, path)
@@ -59,15 +59,15 @@ impl Mask {
         Ok(Mask { height: size.height, width: size.width, data })
     }
 
-    /// A PNG with a palette of red, green, blue triples, as VOC's.
+    /// A PNG with a palette of red, green, blue triples, as in VOC.
     ///
     /// # Errors
     /// [`Error::Pixels`] where the buffer does not fit the size, or a class has no colour.
     pub fn encode(&self, palette: &[u8]) -> Result<Vec<u8>, Error> {
         let failed = |reason: String| Error::Pixels { operation: "encode", size: self.size(), reason };
-        let most = self.data.iter().copied().max().map_or(0, usize::from);
-        if most * 3 + 3 > palette.len() {
-            return Err(failed(format!("class {most} is beyond the palette of {} colours", palette.len() / 3)));
+        let last = self.data.iter().copied().max().map_or(0, usize::from);
+        if last * 3 + 3 > palette.len() {
+            return Err(failed(format!("class {last} is beyond the palette of {} colours", palette.len() / 3)));
         }
         write_palette(self.size(), &self.data, palette).map_err(|error| failed(error.to_string()))
     }
@@ -78,8 +78,8 @@ impl Mask {
     }
 }
 
-/// The 256 colours of the VOC kit, as red, green, blue triples: the bits of the class, dealt to the three from their highest
-/// bit down.
+/// The 256 colours of the VOC kit, as red, green, blue triples: the bits of the class go to the channels in turn, from their
+/// highest bit down.
 pub fn voc_palette() -> Vec<u8> {
     let colour = |class: usize| {
         [0, 1, 2].map(|channel| {

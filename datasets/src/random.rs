@@ -1,4 +1,4 @@
-//! Randomness that depends on what is drawn for, never on when or by which thread.
+//! Randomness that depends on what it is for, not on the time or the thread.
 
 use std::ops::RangeInclusive;
 
@@ -8,7 +8,7 @@ use rand_distr::{Beta, Distribution, StandardNormal};
 
 /// The stream of one sample, or of one epoch's order: ChaCha8, the same on every platform.
 ///
-/// The key holds seed, epoch and index as they are, so no two samples of a run share a stream.
+/// The key contains seed, epoch and index unchanged, so no two samples of a run share a stream.
 #[derive(Debug, Clone)]
 pub struct SampleRng(ChaCha8Rng);
 
@@ -33,7 +33,7 @@ impl SampleRng {
         SampleRng::keyed([BATCH, seed, epoch, index])
     }
 
-    /// The stream that decides what the synthetic image `index` of a part of a set shows.
+    /// The stream that decides the content of the synthetic image `index` of a part of a set.
     pub(crate) fn for_synthesis(seed: u64, part: u64, index: u64) -> SampleRng {
         SampleRng::keyed([SYNTHESIS, seed, part, index])
     }
@@ -77,7 +77,7 @@ impl SampleRng {
         Beta::new(alpha, alpha).map_or(0.5, |beta| beta.sample(&mut self.0))
     }
 
-    /// Puts the items into a random order (Fisher and Yates).
+    /// Shuffles the items (Fisher and Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             let other = self.below(last + 1);
@@ -85,7 +85,7 @@ impl SampleRng {
         }
     }
 
-    /// One random byte string's word, for noise.
+    /// 64 random bits, for noise.
     pub(crate) fn word(&mut self) -> u64 {
         self.0.next_u64()
     }
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn streams_differ_in_seed_epoch_and_index_and_are_fixed_for_ever() {
+    fn streams_differ_in_seed_epoch_and_index_and_never_change() {
         let first = |seed, epoch, index| SampleRng::for_sample(seed, epoch, index).word();
         let words = [
             first(0, 0, 0),

@@ -14,12 +14,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::annotations::Class;
-use crate::classification::check_size;
 use crate::findings::Findings;
 use crate::image::{Encoded, Image, Interpolation, Orientation, Reduction, Size};
 use crate::loader::Dataset;
 use crate::mask::Mask;
 use crate::random::SampleRng;
+use crate::settings::check_size;
 
 pub use augmentation::{RandomScale, Rotation, SegmentAugmentation};
 pub use labels::{LabelMap, Unmapped};
@@ -38,11 +38,11 @@ pub struct SegmentationRecord {
 /// A set of images with masks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SegmentationSet {
-    /// The classes; a pixel's class is a place in this list.
+    /// The classes; a pixel's class is an index into this list.
     pub classes: Vec<Class>,
     /// The images.
     pub records: Vec<SegmentationRecord>,
-    /// The index of pixels that count for nothing.
+    /// The index of ignored pixels.
     pub ignore: u8,
     /// From the ids in mask files to classes.
     pub labels: LabelMap,
@@ -51,10 +51,10 @@ pub struct SegmentationSet {
 }
 
 impl SegmentationSet {
-    /// The mask of a record, its ids turned to classes.
+    /// The mask of a record, its ids mapped to classes.
     ///
     /// # Errors
-    /// As for [`Mask::read`], and [`Error::MaskId`] with the first pixel whose id is no class.
+    /// As for [`Mask::read`], and [`Error::MaskId`] with the first pixel whose id is not a class.
     pub fn mask(&self, index: usize) -> Result<Mask, Error> {
         let file = &self.records[index].mask;
         Mask::mapped(Encoded::read(file)?.numbers()?, file, |id| self.labels.class(id))
@@ -64,14 +64,14 @@ impl SegmentationSet {
 /// An image with its mask.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SegmentationSample {
-    /// The image, at the size of training or as evaluation wants it.
+    /// The image, at the size of training or of [`EvaluationSize`].
     pub image: Image,
-    /// Classes and the set's ignore index: of the image's size in training, of the stored image's in evaluation, where
-    /// predictions are scaled up to it.
+    /// Classes and the set's ignore index: at the image's size in training, at the stored image's in evaluation, where
+    /// predictions are scaled to it.
     pub mask: Mask,
     /// Size of the stored image.
     pub original: Size,
-    /// Its place in [`SegmentationSet::records`].
+    /// Its index in [`SegmentationSet::records`].
     pub index: usize,
     /// Its name.
     pub id: String,
@@ -79,7 +79,7 @@ pub struct SegmentationSample {
     pub path: PathBuf,
 }
 
-/// The size at which evaluation shows an image to the network.
+/// The size at which the network gets an image in evaluation.
 ///
 /// Written as `full`, `{ short_side: 512 }` or `{ height: 512, width: 1024 }`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -88,9 +88,9 @@ pub enum EvaluationSize {
     /// As stored.
     #[default]
     Full,
-    /// The shorter side of this many pixels, the proportions kept (torchvision's `Resize(int)`).
+    /// The shorter side has this many pixels, the proportions stay (torchvision's `Resize(int)`).
     ShortSide(usize),
-    /// This size, the proportions not kept.
+    /// Exactly this size, whatever the proportions.
     Exact {
         /// Rows.
         height: usize,
@@ -138,7 +138,7 @@ impl From<EvaluationSize> for Written {
 }
 
 impl EvaluationSize {
-    /// The image as the network is to see it, averaged where it shrinks.
+    /// The image as the network gets it, averaged where it shrinks.
     ///
     /// # Errors
     /// [`Error::Pixels`] where the image's buffer does not fit its size.
@@ -226,22 +226,12 @@ impl Dataset for SegmentationDataset {
         let record = &self.set.records[index];
         let stored = self.set.mask(index)?;
         let original = stored.size();
-        let fits = |found: Size| match found == original {
-            true => Ok(()),
-            false => {
-                let (mask, image) = (record.mask.clone(), record.image.clone());
-                Err(Error::MaskSize { mask, found: original, image, expected: found })
-            }
-        };
         let encoded = Encoded::read(&record.image)?;
-        fits(encoded.size())?;
-        let decode = |reduction: Reduction| {
-            let image = encoded.decode(Orientation::AsStored, reduction)?;
-            if reduction == Reduction::None {
-                fits(image.size())?;
-            }
-            Ok(image)
-        };
+        if encoded.size() != original {
+            let (mask, image) = (record.mask.clone(), record.image.clone());
+            return Err(Error::MaskSize { mask, found: original, image, expected: encoded.size() });
+        }
+        let decode = |reduction| encoded.decode(Orientation::AsStored, reduction);
         let (image, mask) = match &self.purpose {
             Purpose::Training { size, augmentation } => {
                 let plan = augmentation.plan(&stored, *size, self.set.ignore, rng);

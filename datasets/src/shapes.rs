@@ -1,4 +1,4 @@
-//! A synthetic set: coloured shapes on noisy grey, written as real files in the layouts that the readers know.
+//! A synthetic set: coloured shapes on noisy grey, written as files in the layouts of the readers.
 //!
 //! ```text
 //! <root>/JPEGImages/<id>.jpg                      images of both splits
@@ -6,12 +6,12 @@
 //! <root>/ImageSets/{Main,Segmentation}/<split>.txt
 //! <root>/SegmentationClass/<id>.png               label images: classes from 1, outlines 255
 //! <root>/coco/instances_{train,val}.json          COCO objects over JPEGImages, with masks
-//! <root>/classify/{train,val}/<class>/<n>.jpg     one large shape an image, a folder a class
+//! <root>/classify/{train,val}/<class>/<n>.jpg     one large shape per image, one folder per class
 //! <root>/shapes.json                              the options
 //! ```
 //!
-//! Class decides the form and the family of colours; place, size, turn, shade and background are random. Objects may cover
-//! each other a little; boxes, areas and masks are those of the visible pixels. A small detector learns the set in minutes.
+//! The class decides the shape and the hue; place, size, rotation, shade and background are random. Objects may overlap a
+//! little; boxes, areas and masks are those of the visible pixels. A small detector learns the set in minutes.
 
 mod figure;
 mod files;
@@ -27,31 +27,32 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::image::Size;
 use crate::random::SampleRng;
+use crate::settings::{check, check_range};
 use figure::Figure;
-use files::{Annotated, Folder};
+use files::{Annotated, Folder, create_folder};
 use scene::Scene;
 
 /// What to draw. The same options give the same bytes under one version of OpenCV.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ShapesOptions {
-    /// Decides everything random.
+    /// The seed of everything random.
     pub seed: u64,
     /// Images of the split `train`.
     pub train: usize,
     /// Images of the split `val`.
     pub val: usize,
-    /// Images a class in `classify/train`; 0 leaves the folder out.
+    /// Images per class in `classify/train`; 0 leaves the folder out.
     pub classify_train: usize,
-    /// Images a class in `classify/val`.
+    /// Images per class in `classify/val`.
     pub classify_val: usize,
     /// Mean width of an image; each differs from it by up to an eighth.
     pub width: usize,
     /// Mean height of an image; each differs from it by up to an eighth.
     pub height: usize,
-    /// Fewest and most objects an image; fewer where they do not fit.
+    /// Least and greatest number of objects per image; fewer where they do not fit.
     pub objects: [usize; 2],
-    /// Least and greatest diameter of an object, in shorter sides of the image.
+    /// Least and greatest diameter of an object, as a share of the image's shorter side.
     pub diameter: [f64; 2],
 }
 
@@ -71,12 +72,12 @@ impl Default for ShapesOptions {
     }
 }
 
-/// Whether [`write()`] had anything to do.
+/// What [`write()`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The set was written.
     Written,
-    /// The folder held this very set already.
+    /// Nothing: the folder has the same set already.
     Present,
 }
 
@@ -95,12 +96,12 @@ pub fn classes() -> Vec<String> {
     Figure::ALL.iter().map(|figure| figure.name().to_owned()).collect()
 }
 
-/// Writes the set into the folder `root`, which must be absent or empty, or hold the set of the same options already.
+/// Writes the set into the folder `root`, which must be absent or empty, or contain the set of the same options already.
 ///
-/// Everything is written beside `root` first and renamed in one step, so that a folder of this name is whole.
+/// Everything is written beside `root` first and renamed in one step, so that a folder with this name is complete.
 ///
 /// # Errors
-/// [`Error::Setting`] for options out of range, [`Error::Occupied`] where the folder holds something else, [`Error::Io`].
+/// [`Error::Setting`] for options out of range, [`Error::Occupied`] where the folder has other content, [`Error::Io`].
 pub fn write(root: &Path, options: &ShapesOptions) -> Result<Outcome, Error> {
     options.validate()?;
     if is_present(root, options)? {
@@ -137,21 +138,16 @@ fn splits_total(splits: &[(&str, Vec<Annotated>)]) -> usize {
 
 impl ShapesOptions {
     fn validate(&self) -> Result<(), Error> {
-        let wrong = |key, value: String, expected| Err(Error::Setting { key, value, expected });
-        let [least, most] = self.diameter;
-        match self {
-            _ if self.train == 0 => wrong("train", "0".to_owned(), "1 image or more"),
-            _ if self.val == 0 => wrong("val", "0".to_owned(), "1 image or more"),
-            _ if !(32..=4096).contains(&self.width) => wrong("width", self.width.to_string(), "32 to 4096 pixels"),
-            _ if !(32..=4096).contains(&self.height) => wrong("height", self.height.to_string(), "32 to 4096 pixels"),
-            _ if self.objects[0] == 0 || self.objects[0] > self.objects[1] || self.objects[1] > 100 => {
-                wrong("objects", format!("{:?}", self.objects), "two counts from 1 to 100, the lesser first")
-            }
-            _ if !(0.12..=0.9).contains(&least) || !(least..=0.9).contains(&most) => {
-                wrong("diameter", format!("{:?}", self.diameter), "two fractions from 0.12 to 0.9, the lesser first")
-            }
-            _ => Ok(()),
-        }
+        let (sides, [fewest, most]) = (32..=4096, self.objects);
+        check(self.train > 0, "train", self.train, "1 image or more")?;
+        check(self.val > 0, "val", self.val, "1 image or more")?;
+        check(sides.contains(&self.width), "width", self.width, "32 to 4096 pixels")?;
+        check(sides.contains(&self.height), "height", self.height, "32 to 4096 pixels")?;
+        let is_valid = 1 <= fewest && fewest <= most && most <= 100;
+        let expected = "two counts from 1 to 100, the smaller first";
+        check(is_valid, "objects", format!("[{fewest}, {most}]"), expected)?;
+        let expected = "two fractions from 0.12 to 0.9, the smaller first";
+        check_range("diameter", self.diameter, [0.12, 0.9], expected)
     }
 
     fn size(&self, rng: &mut SampleRng) -> Size {
@@ -167,21 +163,21 @@ impl ShapesOptions {
     }
 }
 
-/// Whether the folder holds the set of these options; an error where it holds anything else.
+/// Whether the folder has the set of these options; an error where it has other content.
 fn is_present(root: &Path, options: &ShapesOptions) -> Result<bool, Error> {
     let occupied = |reason: &str| Err(Error::Occupied { path: root.to_path_buf(), reason: reason.to_owned() });
     if !root.exists() {
         return Ok(false);
     }
     if !root.is_dir() {
-        return occupied("is no folder");
+        return occupied("is not a folder");
     }
     let manifest = root.join(MANIFEST);
     if manifest.exists() {
         let text = fs::read(&manifest).map_err(Error::io("read", &manifest))?;
         return match serde_json::from_slice::<ShapesOptions>(&text) {
             Ok(found) if found == *options => Ok(true),
-            _ => occupied("holds a set of other options"),
+            _ => occupied("contains a set with other options"),
         };
     }
     match fs::read_dir(root).map_err(Error::io("read", root))?.next() {
@@ -190,7 +186,7 @@ fn is_present(root: &Path, options: &ShapesOptions) -> Result<bool, Error> {
     }
 }
 
-/// A folder beside the final one, removed again unless it is renamed.
+/// A folder beside the final one, removed unless it is renamed.
 struct Aside {
     path: PathBuf,
 }
@@ -200,7 +196,7 @@ impl Aside {
         let mut name = root.file_name().unwrap_or_default().to_owned();
         name.push(format!(".partial-{}", process::id()));
         let path = root.with_file_name(name);
-        fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
+        create_folder(&path)?;
         Ok(Aside { path })
     }
 
@@ -211,7 +207,7 @@ impl Aside {
 
 impl Drop for Aside {
     fn drop(&mut self) {
-        // After the rename there is nothing left under this name; after a failure, that failure is the one to tell.
+        // After the rename nothing has this name; after a failure, that failure is the one to report.
         drop(fs::remove_dir_all(&self.path));
     }
 }

@@ -1,14 +1,14 @@
 //! Augmentation for detection: photometric distortion, zoom-out, IoU crop, scale jitter, flips, and the resize to a fixed
 //! size, with the meaning and the defaults of torchvision's `transforms.v2` (SSD, <https://arxiv.org/abs/1512.02325>).
 //!
-//! The geometry is settled first, as one window of the source image and a mirroring, from numbers alone; then the pixels
-//! are touched once, at the final size. Differences to torchvision's sequence of images that follow:
+//! The geometry is decided first, from numbers alone, as one window of the source image and a mirroring; then the pixels are
+//! resampled once, to the final size. The differences from torchvision's sequence of images are:
 //!
-//! - photometric distortion works on the resized image, and only on the part that shows the source: `zoom_out`'s border
-//!   keeps its colour, as in torchvision. The mean that contrast refers to is that of the visible part, not of the whole.
+//! - photometric distortion works on the resized image, and only on the part that shows the source: the border of `zoom_out`
+//!   keeps its colour, as in torchvision. The mean that contrast refers to is that of the visible part.
 //! - resizing interpolates linearly without averaging (`cv2.resize`); torchvision averages while shrinking. Where the
 //!   window shrinks twofold or more, a JPEG is decoded at half, quarter or eighth size, which averages.
-//! - at the border of a crop that is not resized by whole pixels, the neighbouring source pixels take part.
+//! - at the border of a crop with fractional edges, the neighbouring source pixels contribute.
 
 mod framing;
 mod iou_crop;
@@ -22,11 +22,12 @@ use crate::Error;
 use crate::annotations::Target;
 use crate::image::{Flip, Image, Size, Window};
 use crate::random::SampleRng;
+use crate::settings::{check, check_probability};
 
 pub(crate) use framing::Framing;
 pub use iou_crop::IouCrop;
+pub(crate) use photometric::Distortion;
 pub use photometric::PhotometricDistort;
-pub(crate) use photometric::{Distortion, Region};
 pub use scale_jitter::ScaleJitter;
 pub use zoom_out::ZoomOut;
 
@@ -37,7 +38,7 @@ pub use zoom_out::ZoomOut;
 pub struct Augmentation {
     /// Brightness, contrast, saturation, hue, channel order.
     pub photometric: Option<PhotometricDistort>,
-    /// The image on a larger canvas.
+    /// Placing the image on a larger canvas.
     pub zoom_out: Option<ZoomOut>,
     /// A crop that overlaps an object by a chosen amount.
     pub iou_crop: Option<IouCrop>,
@@ -45,7 +46,7 @@ pub struct Augmentation {
     pub scale_jitter: Option<ScaleJitter>,
     /// Probability of mirroring left and right.
     pub horizontal_flip: f64,
-    /// Probability of mirroring top and bottom: for images without an up, such as microscopy.
+    /// Probability of mirroring top and bottom: for images without an upright position, as in microscopy.
     pub vertical_flip: f64,
     /// Colour where the view reaches beyond the image, red, green, blue: the data's mean.
     pub fill: [u8; 3],
@@ -68,7 +69,7 @@ impl Default for Augmentation {
     }
 }
 
-/// A target that is seen in an augmented image.
+/// A target in an augmented image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Placed {
     /// Index into the targets given.
@@ -104,10 +105,8 @@ impl Augmentation {
     pub fn validate(&self) -> Result<(), Error> {
         check_probability("horizontal_flip", self.horizontal_flip)?;
         check_probability("vertical_flip", self.vertical_flip)?;
-        if !(self.min_box_side.is_finite() && self.min_box_side >= 0.0) {
-            let value = self.min_box_side.to_string();
-            return Err(Error::Setting { key: "min_box_side", value, expected: "a length in pixels, 0 or more" });
-        }
+        let side = self.min_box_side;
+        check(side.is_finite() && side >= 0.0, "min_box_side", side, "a length in pixels, 0 or more")?;
         self.photometric.iter().try_for_each(PhotometricDistort::validate)?;
         self.zoom_out.iter().try_for_each(ZoomOut::validate)?;
         self.iou_crop.iter().try_for_each(IouCrop::validate)?;
@@ -148,9 +147,8 @@ impl Augmentation {
         let framing = Framing { window: scene.window, flip };
         let long_enough =
             |corners: &[f64; 4]| (corners[2] - corners[0]).min(corners[3] - corners[1]) >= self.min_box_side;
-        let placed = scene.boxes.iter().filter(|seen| long_enough(&seen.corners));
-        let placed =
-            placed.map(|seen| Placed { target: seen.target, corners: framing.place(seen.corners, size) }).collect();
+        let placed = scene.boxes.iter().filter(|placed| long_enough(&placed.corners));
+        let placed = placed.map(|placed| Placed { corners: framing.place(placed.corners, size), ..*placed }).collect();
         Plan { framing, placed, distortion, fill: self.fill }
     }
 }
@@ -164,16 +162,17 @@ impl Plan {
         Plan { framing, placed, distortion: Distortion::default(), fill: [0; 3] }
     }
 
-    /// Draws the planned image from one that was decoded at a `reduction`-th of its size.
+    /// Draws the planned image from one that was decoded at `1 / reduction` of its size.
     pub(crate) fn render(&self, image: &Image, reduction: usize, size: Size) -> Result<Image, Error> {
-        let window = self.framing.window.divided(reduction as f64);
+        let share = 1.0 / reduction as f64;
+        let window = self.framing.window.scaled(share, share);
         let mut out = image.render(&window, self.framing.flip, size, self.fill)?;
         self.distortion.apply(&mut out, self.framing.visible(image.size(), reduction, size));
         Ok(out)
     }
 }
 
-/// What the geometric steps pass on: the window seen so far and the boxes left in it, in the source image's pixels.
+/// What the geometric steps pass on: the current window and the boxes left in it, in the source image's pixels.
 pub(crate) struct Scene {
     window: Window,
     boxes: Vec<Placed>,
@@ -188,50 +187,15 @@ impl Scene {
     /// Narrows the view; a box stays if its centre does, and is clipped.
     fn crop(&mut self, window: Window) {
         self.window = window;
-        self.boxes.retain(|seen| window.holds_centre(&seen.corners));
-        for seen in &mut self.boxes {
-            seen.corners = window.clip(seen.corners);
-        }
-    }
-}
-
-impl Window {
-    /// Whether the box's centre lies strictly inside.
-    fn holds_centre(&self, corners: &[f64; 4]) -> bool {
-        let (x, y) = (0.5 * (corners[0] + corners[2]), 0.5 * (corners[1] + corners[3]));
-        self.left < x && x < self.right() && self.top < y && y < self.bottom()
+        self.boxes.retain(|placed| window.holds_centre(&placed.corners));
+        self.boxes.iter_mut().for_each(|placed| placed.corners = window.clip(placed.corners));
     }
 
-    fn clip(&self, corners: [f64; 4]) -> [f64; 4] {
-        let (right, bottom) = (self.right(), self.bottom());
-        [
-            corners[0].clamp(self.left, right),
-            corners[1].clamp(self.top, bottom),
-            corners[2].clamp(self.left, right),
-            corners[3].clamp(self.top, bottom),
-        ]
-    }
-}
-
-pub(crate) fn check_probability(key: &'static str, value: f64) -> Result<(), Error> {
-    if (0.0..=1.0).contains(&value) {
-        Ok(())
-    } else {
-        Err(Error::Setting { key, value: value.to_string(), expected: "a probability from 0 to 1" })
-    }
-}
-
-pub(crate) fn check_range(
-    key: &'static str,
-    range: [f64; 2],
-    within: [f64; 2],
-    expected: &'static str,
-) -> Result<(), Error> {
-    let [low, high] = range;
-    if within[0] <= low && low <= high && high <= within[1] {
-        Ok(())
-    } else {
-        Err(Error::Setting { key, value: format!("[{low}, {high}]"), expected })
+    /// A window of this size at a random place in the view, or around it where it is larger.
+    fn random_window(&self, width: f64, height: f64, rng: &mut SampleRng) -> Window {
+        let left = self.window.left + ((self.window.width - width) * rng.unit()).floor();
+        let top = self.window.top + ((self.window.height - height) * rng.unit()).floor();
+        Window { left, top, width, height }
     }
 }
 

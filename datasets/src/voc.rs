@@ -1,22 +1,23 @@
 //! A PASCAL VOC devkit folder (`JPEGImages`, `Annotations`, `ImageSets/Main`) as a [`DetectionSet`].
 //!
-//! VOC counts pixels from one and includes the last: a box `xmin, ymin, xmax, ymax` covers, from zero and with the end
-//! excluded, `xmin - 1 .. xmax` by `ymin - 1 .. ymax`. That is detectron2's reading; torchvision's reference takes the
-//! four numbers as they are, one pixel smaller at the upper left. A box whose corners coincide on an axis, or are swapped,
-//! has no extent on it, although the rule would give the former one pixel: it marks a slip of the annotator.
+//! VOC counts pixels from one and includes the last: counted from zero with the end excluded, a box `xmin, ymin, xmax, ymax`
+//! covers `xmin - 1 .. xmax` by `ymin - 1 .. ymax`, as in detectron2. (torchvision's reference takes the four numbers as they
+//! are, one pixel less at the upper left.) A box whose corners coincide on an axis, or are swapped, has no extent there: the
+//! rule would give it one pixel, but it is an annotator's mistake.
 //!
-//! Image ids are the places in the split, from one. Coordinates may have fractions. A document type declaration, and with
-//! it every entity of its own, is refused.
+//! Image ids are the indices in the split, from one. Coordinates may have fractions. A document type declaration, and so every
+//! entity that it would define, is refused.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use roxmltree::{Document, Node};
 
-use crate::annotations::{Class, DetectionSet, Object, Record, examine, stated_or_measured, stays_inside};
+use crate::annotations::{Class, DetectionSet, Object, Record, examine, stated_or_measured};
 use crate::findings::Findings;
+use crate::lists::image_ids;
 use crate::{Error, ErrorHandler};
 
 pub use crate::annotations::Classes;
@@ -27,17 +28,16 @@ const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "JPG", "JPEG", "PNG"];
 ///
 /// # Errors
 /// [`Error::Io`] where a file cannot be read, [`Error::Xml`] with its line where an annotation is malformed, lacks a field
-/// or names a class that was not given, [`Error::ImageList`] for a name that is listed twice or leaves the folder,
+/// or has a class that was not given, [`Error::ImageList`] for a name that is listed twice or leaves the folder,
 /// [`Error::ImageMissing`] for an image that does not exist, [`Error::Empty`] for a split without images or objects.
 pub fn read(root: &Path, split: &str, classes: Classes<'_>) -> Result<DetectionSet, Error> {
     read_with(root, split, classes, &mut Err)
 }
 
-/// As [`read`], but `on_error` decides about each line of the list and each annotation that cannot be used; the image is left
-/// out where it says so.
+/// As [`read`], but `on_error` decides about each line of the list and each annotation that cannot be used.
 ///
 /// # Errors
-/// As [`read`]'s for the split as a whole; for an image, what `on_error` makes of it.
+/// As [`read`] for the split; for an image, what `on_error` returns.
 pub fn read_with(
     root: &Path,
     split: &str,
@@ -47,7 +47,7 @@ pub fn read_with(
     let list = root.join("ImageSets/Main").join(format!("{split}.txt"));
     let mut findings = Findings::default();
     let mut annotations = Vec::new();
-    for (image_id, id) in (1..).zip(ids(&list, on_error)?) {
+    for (image_id, id) in (1..).zip(image_ids(&list, on_error)?) {
         match annotation(root, &id, image_id, &mut findings) {
             Ok(annotation) => annotations.push(annotation),
             Err(error) => on_error(error)?,
@@ -71,8 +71,7 @@ pub fn read_with(
             Err(error) => on_error(error)?,
         }
     }
-    let classes = (1..).zip(&names).map(|(id, name)| Class { id, name: name.clone() }).collect();
-    Ok(DetectionSet { classes, records, findings })
+    Ok(DetectionSet { classes: Class::numbered(1, names), records, findings })
 }
 
 struct Annotation {
@@ -99,28 +98,6 @@ fn collected(annotations: &[Annotation]) -> Vec<String> {
     names.into_iter().cloned().collect()
 }
 
-/// The names in an image list, one a line, without those that `on_error` leaves out.
-pub(crate) fn ids(list: &Path, on_error: ErrorHandler<'_>) -> Result<Vec<String>, Error> {
-    let text = fs::read_to_string(list).map_err(Error::io("read", list))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let mut ids: Vec<String> = Vec::new();
-    let mut seen = HashSet::new();
-    for (line, id) in (1..).zip(text.lines().map(str::trim)) {
-        let broken = |reason: String| Error::ImageList { path: list.to_path_buf(), line, reason };
-        if id.is_empty() {
-            continue;
-        }
-        if !stays_inside(id) {
-            on_error(broken(format!("image {id:?} leaves the image folder")))?;
-        } else if !seen.insert(id) {
-            on_error(broken(format!("image {id:?} is listed twice")))?;
-        } else {
-            ids.push(id.to_owned());
-        }
-    }
-    if ids.is_empty() { Err(Error::Empty { path: list.to_path_buf(), what: "images" }) } else { Ok(ids) }
-}
-
 fn annotation(root: &Path, id: &str, image_id: u64, findings: &mut Findings) -> Result<Annotation, Error> {
     let xml = root.join("Annotations").join(format!("{id}.xml"));
     let text = fs::read_to_string(&xml).map_err(Error::io("read", &xml))?;
@@ -129,28 +106,28 @@ fn annotation(root: &Path, id: &str, image_id: u64, findings: &mut Findings) -> 
         line: error.pos().row,
         reason: error.to_string(),
     })?;
-    let place = Place { document: &document, xml: &xml };
+    let source = Source { document: &document, xml: &xml };
     let annotation = document.root_element();
     let file = image_file(root, id)?;
     let size = match child(annotation, "size") {
-        Some(size) => (place.optional(size, "width")?, place.optional(size, "height")?),
+        Some(size) => (source.optional(size, "width")?, source.optional(size, "height")?),
         None => (None, None),
     };
     let size = stated_or_measured(size.0, size.1, &file, findings)?;
     let mut names = Vec::new();
     let mut objects = Vec::new();
     for node in annotation.children().filter(|node| node.has_tag_name("object")) {
-        names.push((place.required::<String>(node, "name")?, place.line(node)));
-        objects.push(object(&place, node)?);
+        names.push((source.required::<String>(node, "name")?, source.line(node)));
+        objects.push(object(&source, node)?);
     }
     let record = Record { image_id, file, width: size.width, height: size.height, objects };
     Ok(Annotation { xml, record, names })
 }
 
-fn object(place: &Place<'_, '_>, node: Node<'_, '_>) -> Result<Object, Error> {
-    let bndbox = child(node, "bndbox").ok_or_else(|| place.error(node, "the object has no <bndbox>".to_owned()))?;
-    let corner = |name| match place.required::<f64>(bndbox, name) {
-        Ok(value) if !value.is_finite() => Err(place.error(bndbox, format!("<{name}> is not finite"))),
+fn object(source: &Source<'_, '_>, node: Node<'_, '_>) -> Result<Object, Error> {
+    let bndbox = child(node, "bndbox").ok_or_else(|| source.error(node, "the object has no <bndbox>".to_owned()))?;
+    let corner = |name| match source.required::<f64>(bndbox, name) {
+        Ok(value) if !value.is_finite() => Err(source.error(bndbox, format!("<{name}> is not finite"))),
         corner => corner,
     };
     let (left, top, right, bottom) = (corner("xmin")?, corner("ymin")?, corner("xmax")?, corner("ymax")?);
@@ -158,12 +135,12 @@ fn object(place: &Place<'_, '_>, node: Node<'_, '_>) -> Result<Object, Error> {
     let bbox = [left - 1.0, top - 1.0, extent(left, right), extent(top, bottom)];
     let area = bbox[2] * bbox[3];
     if !area.is_finite() {
-        return Err(place.error(bndbox, "the area of the box is not finite".to_owned()));
+        return Err(source.error(bndbox, "the area of the box is not finite".to_owned()));
     }
-    let difficult = match place.optional::<u8>(node, "difficult")? {
+    let difficult = match source.optional::<u8>(node, "difficult")? {
         None | Some(0) => false,
         Some(1) => true,
-        Some(other) => return Err(place.error(node, format!("<difficult> is {other} instead of 0 or 1"))),
+        Some(other) => return Err(source.error(node, format!("<difficult> is {other} instead of 0 or 1"))),
     };
     Ok(Object { class: 0, bbox, area, crowd: false, difficult })
 }
@@ -182,13 +159,13 @@ fn child<'a, 'input>(node: Node<'a, 'input>, name: &str) -> Option<Node<'a, 'inp
     node.children().find(|child| child.has_tag_name(name))
 }
 
-/// The document that is read, so that errors can say where.
-struct Place<'a, 'input> {
+/// The document and its file, for the place in errors.
+struct Source<'a, 'input> {
     document: &'a Document<'input>,
     xml: &'a Path,
 }
 
-impl Place<'_, '_> {
+impl Source<'_, '_> {
     fn line(&self, node: Node<'_, '_>) -> u32 {
         self.document.text_pos_at(node.range().start).row
     }
@@ -203,7 +180,7 @@ impl Place<'_, '_> {
         if text.is_empty() {
             return Err(self.error(node, format!("<{name}> is empty")));
         }
-        text.parse().map(Some).map_err(|_| self.error(node, format!("<{name}> is {text:?}, which is no number")))
+        text.parse().map(Some).map_err(|_| self.error(node, format!("<{name}> is {text:?}, which is not a number")))
     }
 
     fn required<T: FromStr>(&self, parent: Node<'_, '_>, name: &str) -> Result<T, Error> {

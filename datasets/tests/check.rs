@@ -150,7 +150,7 @@ fn every_fault_of_a_detection_set_is_found_and_the_other_split_is_checked_too() 
             "train".to_owned(),
             "whole.jpg".to_owned(),
             Some("object 2 (cat)".to_owned()),
-            "the box lies outside of the image and is left out of training: left 70, top 30, 20 wide, 5 high, in 60x40"
+            "the box is outside the image and is left out of training: left 70, top 30, 20 wide, 5 high, in 60x40"
                 .to_owned()
         )]
     );

@@ -111,10 +111,10 @@ fn a_names_file_names_imagenet_s_classes_in_the_order_of_their_ids() {
         error.rsplit_once("wrong.txt").expect("the file is named").1.to_owned()
     };
     assert!(refused("one\ntwo\nthree\n").starts_with(":3: 3 names, but "));
-    assert_eq!(refused("n01440764 tench\nspringer\n"), ":2: \"springer\" begins with no WordNet id");
+    assert_eq!(refused("n01440764 tench\nspringer\n"), ":2: \"springer\" does not begin with a WordNet id");
     assert_eq!(refused("n01440764 tench\nn01440764 tench\n"), ":2: n01440764 is given twice");
     assert_eq!(refused("n01440764 \n"), ":1: n01440764 has no name");
-    assert_eq!(refused(""), " names no classes");
+    assert_eq!(refused(""), " contains no classes");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_flat_validation_folder_is_read_by_its_labels_and_wrong_lines_are_named() {
     assert_eq!(refused("\n../a.JPEG 0", &synsets), ":2: image \"../a.JPEG\" leaves the image folder");
     assert_eq!(refused("a.JPEG", &synsets), ":1: \"a.JPEG\" is not an image and its label");
     let nameless = Synsets { ids: Vec::new(), ..synsets };
-    assert!(refused("a n01440764", &nameless).contains("the classes are known by name alone"));
+    assert!(refused("a n01440764", &nameless).contains("the classes have names only"));
     assert_eq!(read("a 1", &nameless).expect("an index").records[0].class, 1);
     assert!(imagenet::read_folders(root, &nameless).is_err());
 }
@@ -209,7 +209,7 @@ fn a_damaged_picture_is_an_error_that_names_it() {
     let dataset = ClassificationDataset::for_evaluation(set, view).expect("a valid view");
     let loader = Loader::new(Arc::new(dataset), LoaderOptions::default()).expect("valid options");
     let error = loader.epoch(0, 0).expect("an epoch").next().expect("an item").expect_err("cut short").to_string();
-    assert!(error.starts_with(&format!("cannot decode image {}: ", file.display())), "{error}");
+    assert!(error.starts_with(&format!("cannot read {}: ", file.display())), "{error}");
 }
 
 /// A bitmap of 2x2 pixels of one colour.

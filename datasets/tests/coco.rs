@@ -62,7 +62,7 @@ fn findings_are_reported_once_per_kind_and_change_nothing() {
         "1 box without area, left out of training (b.jpg)\n\
          1 box beyond the frame, clipped for training (b.jpg)\n\
          1 box outside the frame, left out of training (b.jpg)\n\
-         1 image without objects, left out of training unless asked for (a.jpg)"
+         1 image without objects, left out of training by default (a.jpg)"
     );
 }
 
@@ -118,9 +118,9 @@ fn file_names_that_leave_the_image_folder_are_refused() {
 fn a_file_without_images_or_categories_and_a_missing_file_are_errors() {
     assert_eq!(
         problem(r#"{"images": [], "annotations": [], "categories": [{"id": 1, "name": "a"}]}"#),
-        " names no images"
+        " contains no images"
     );
-    assert_eq!(problem(&file("[]").replace(CATEGORIES, "[]")), " names no categories");
+    assert_eq!(problem(&file("[]").replace(CATEGORIES, "[]")), " contains no categories");
     let error = coco::read(Path::new("."), Path::new("no/such.json")).expect_err("no file");
     assert!(error.to_string().starts_with("cannot read no/such.json: "));
 }

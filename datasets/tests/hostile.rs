@@ -228,6 +228,6 @@ fn formats_that_are_not_understood_are_refused_whatever_opencv_was_built_with() 
     let vrt = b"<VRTDataset rasterXSize=\"2\" rasterYSize=\"2\"><VRTRasterBand/></VRTDataset>";
     for bytes in [&b"\x76\x2F\x31\x01exr"[..], b"\x00\x00\x00\x0CjP  \r\n\x87\n", b"#?RADIANCE\n", b"GIF89a", vrt] {
         let error = Image::decode(bytes.to_vec(), Path::new("a"), Orientation::AsStored).expect_err("refused");
-        assert_eq!(error.to_string(), "cannot decode image a: it is in no image format that is read");
+        assert_eq!(error.to_string(), "cannot read a: it is not an image in a supported format");
     }
 }

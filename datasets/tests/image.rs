@@ -45,7 +45,7 @@ fn a_file_cut_anywhere_is_an_error_that_names_it() {
         assert!(decode(&bytes).is_ok());
         for length in 0..bytes.len() {
             let Err(error) = decode(&bytes[..length]) else { panic!("{length} of {} bytes pass", bytes.len()) };
-            assert!(error.to_string().starts_with("cannot decode image somewhere/a.jpg: "), "{length}: {error}");
+            assert!(error.to_string().starts_with("cannot read somewhere/a.jpg: "), "{length}: {error}");
         }
     }
 }

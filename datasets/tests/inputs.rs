@@ -70,10 +70,7 @@ fn patterns_are_expanded_unless_a_file_has_that_name() {
     assert_eq!(read(root.path(), &["*"], false), ["x1 1", "x2 2", "x[1] 9"]);
     assert_eq!(read(root.path(), &["**/x[23].png"], false), ["x3 3", "x2 2"]);
     assert_eq!(read(root.path(), &["x[1].png"], false), ["x[1] 9"]);
-    assert_eq!(
-        read(root.path(), &["*.txt"], false)[0],
-        "cannot decode image y.txt: it is in no image format that is read"
-    );
+    assert_eq!(read(root.path(), &["*.txt"], false)[0], "cannot read y.txt: it is not an image in a supported format");
 }
 
 #[test]
@@ -82,10 +79,10 @@ fn what_cannot_be_read_is_an_item_that_names_it_and_the_rest_follows() {
     let inputs = ["none.png", "bad.png", "e", "no*.png", "[", "a.png"];
     let told = read(root.path(), &inputs, false);
     assert!(told[0].starts_with("cannot read none.png: "), "{told:?}");
-    assert_eq!(told[1], "cannot decode image bad.png: it is in no image format that is read");
-    assert!(told[2].contains("e\" is a folder that holds no image (jpg, "), "{told:?}");
+    assert_eq!(told[1], "cannot read bad.png: it is not an image in a supported format");
+    assert!(told[2].contains("e\" is a folder without images (jpg, "), "{told:?}");
     assert!(told[3].contains("no*.png\" matches no image and no video"), "{told:?}");
-    assert!(told[4].contains("\" is no pattern: "), "{told:?}");
+    assert!(told[4].contains("\" is not a valid pattern: "), "{told:?}");
     assert_eq!(told[5], "a 1");
 }
 
@@ -126,7 +123,7 @@ fn an_empty_command_a_second_list_and_a_step_of_zero_are_refused() {
         let options = InputOptions { every, ..InputOptions::default() };
         Inputs::new(&patterns, options, Cursor::new(Vec::new())).err().expect("refused").to_string()
     };
-    assert_eq!(new(&[], 1), "input \"\" names nothing to read");
+    assert_eq!(new(&[], 1), "input \"\" is empty: name a file, a folder or a pattern");
     assert_eq!(new(&["-", "-"], 1), "input \"-\" is given twice, but there is one list on standard input");
     assert_eq!(new(&["a.png"], 0), "every is 0 instead of 1 or more");
 }
@@ -179,9 +176,9 @@ fn a_damaged_video_is_an_error_that_names_it_and_the_rest_follows() {
         assert_eq!(told.last().expect("an item"), "a 1");
         told[told.len() - 2].clone()
     };
-    assert!(told_of("words.mp4").starts_with("cannot read video words.mp4: it is damaged"), "{}", told_of("words.mp4"));
+    assert!(told_of("words.mp4").starts_with("cannot read words.mp4: it is damaged"), "{}", told_of("words.mp4"));
     let Some(()) = video(&root.path().join("cut.avi"), 40) else { return };
     let bytes = fs::read(root.path().join("cut.avi")).expect("read");
     fs::write(root.path().join("cut.avi"), &bytes[..bytes.len() / 2]).expect("written");
-    assert!(told_of("cut.avi").starts_with("cannot read video cut.avi: "), "{}", told_of("cut.avi"));
+    assert!(told_of("cut.avi").starts_with("cannot read cut.avi: "), "{}", told_of("cut.avi"));
 }

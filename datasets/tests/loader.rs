@@ -159,7 +159,7 @@ fn stopping_gives_the_error_in_its_batch_s_place_and_then_nothing() {
             assert_eq!(batches.next().expect("a batch").expect("whole").index, index);
         }
         let error = batches.next().expect("an item").expect_err("number 9");
-        assert_eq!(error.to_string(), "cannot decode image 9.jpg: it is damaged");
+        assert_eq!(error.to_string(), "cannot read 9.jpg: it is damaged");
         assert!(batches.next().is_none());
     }
 }
@@ -190,7 +190,7 @@ fn samples_skipped_after_the_last_batch_are_not_forgotten() {
     let skipped = batches.skipped_at_end();
     assert_eq!(skipped.iter().map(|skipped| skipped.index).collect::<Vec<_>>(), [4, 5]);
     assert_eq!(skipped[0].path, Path::new("4.jpg"));
-    assert_eq!(skipped[0].reason, "cannot decode image 4.jpg: it is damaged");
+    assert_eq!(skipped[0].reason, "cannot read 4.jpg: it is damaged");
 }
 
 #[test]
@@ -222,7 +222,11 @@ fn a_panic_becomes_an_error_and_is_never_skipped() {
         let mut batches = loader.epoch(0, 0).expect("an epoch");
         assert!(batches.next().expect("a batch").is_ok());
         let error = batches.next().expect("an item").expect_err("number 5").to_string();
-        assert!(error.starts_with("reading 5.jpg panicked: ") && error.contains("number 5 is cursed"), "{error}");
+        assert!(
+            error.starts_with("internal error (please report it): reading 5.jpg panicked: ")
+                && error.contains("number 5 is cursed"),
+            "{error}"
+        );
         assert!(batches.next().is_none());
     }
 }

@@ -60,7 +60,7 @@ fn masks_that_hold_no_ids_are_errors_that_name_the_file_and_the_pixel() {
     assert_eq!(error, "mask somewhere/m.png has id 256 at pixel (1, 1), which is more than 255");
     let colours = png(1, 1, ColorType::Rgb, BitDepth::Eight, &[1, 2, 3]);
     let error = decode(colours).expect_err("colours").to_string();
-    assert!(error.starts_with("cannot decode image somewhere/m.png: its pixels are Rgb, but a mask has"), "{error}");
+    assert!(error.starts_with("cannot read somewhere/m.png: its pixels are Rgb, but a mask has"), "{error}");
     let jpeg = Image::filled(Size { height: 4, width: 4 }, [0; 3]).encode(Encoding::Jpeg(90)).expect("a valid image");
     assert!(decode(jpeg).expect_err("a JPEG").to_string().ends_with("a mask must be a PNG"));
     let whole = png(2, 1, ColorType::Indexed, BitDepth::Eight, &[1, 2]);
@@ -134,7 +134,7 @@ fn voc_lists_that_leave_the_folder_or_name_what_is_not_there_are_errors() {
     assert!(refused("a\n../b\n").ends_with("train.txt:2: image \"../b\" leaves the image folder"));
     assert!(refused("a\na\n").ends_with("train.txt:2: image \"a\" is listed twice"));
     assert!(refused("c\n").starts_with("no image file for \"c\""));
-    assert!(refused("").ends_with("train.txt names no images"));
+    assert!(refused("").ends_with("train.txt contains no images"));
     fs::remove_file(folder.path().join("SegmentationClass/b.png")).expect("removed");
     write(folder.path(), "ImageSets/Segmentation/train.txt", b"b");
     let error = voc::read(folder.path(), "train", None).expect_err("no mask").to_string();

@@ -153,7 +153,7 @@ fn a_whole_set_is_left_alone_and_anything_else_is_never_overwritten() {
     assert_eq!(shapes::write(&root, &small(0)).expect("written"), Outcome::Written);
     assert_eq!(shapes::write(&root, &small(0)).expect("present"), Outcome::Present);
     let told = shapes::write(&root, &small(9)).expect_err("other options").to_string();
-    assert!(told.ends_with("set exists already and holds a set of other options"), "{told}");
+    assert!(told.ends_with("set: it already exists and contains a set with other options"), "{told}");
     let other = folder.path().join("other");
     fs::create_dir(&other).expect("a folder");
     fs::write(other.join("thesis.tex"), "years of work").expect("written");

@@ -96,7 +96,7 @@ fn a_size_that_is_missing_or_zero_is_measured() {
 #[test]
 fn wrong_fields_are_refused_with_file_and_line() {
     let with = |object: &str| problem("a", &annotation(object));
-    assert_eq!(with(&object("dog", ["1", "x", "9", "9"], "")), "a.xml:3: <ymin> is \"x\", which is no number");
+    assert_eq!(with(&object("dog", ["1", "x", "9", "9"], "")), "a.xml:3: <ymin> is \"x\", which is not a number");
     assert_eq!(with(&object("dog", ["1", "NaN", "9", "9"], "")), "a.xml:3: <ymin> is not finite");
     assert_eq!(with(&object("dog", ["1", "", "9", "9"], "")), "a.xml:3: <ymin> is empty");
     assert_eq!(with("<object><name>dog</name></object>"), "a.xml:3: the object has no <bndbox>");
@@ -118,8 +118,8 @@ fn malformed_xml_and_declared_entities_are_refused() {
 fn lists_that_are_empty_repeat_or_leave_the_folder_are_refused() {
     let xml = annotation(&object("dog", ["1", "1", "9", "9"], ""));
     assert_eq!(problem("a\nb\na\n", &xml), "train.txt:3: image \"a\" is listed twice");
-    assert_eq!(problem("\n \n", &xml), "train.txt names no images");
-    assert_eq!(problem("a", &annotation("")), "train.txt names no classes");
+    assert_eq!(problem("\n \n", &xml), "train.txt contains no images");
+    assert_eq!(problem("a", &annotation("")), "train.txt contains no classes");
     let error = read("a\n../a\n", &xml).expect_err("outside").to_string();
     assert!(error.ends_with("train.txt:2: image \"../a\" leaves the image folder"), "{error}");
 }

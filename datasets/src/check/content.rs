@@ -1,4 +1,4 @@
-//! One image file: opened, told from others by its content, decoded.
+//! One image file: read, hashed, decoded.
 
 use std::fs;
 use std::io;
@@ -11,16 +11,16 @@ use crate::Error;
 use crate::image::{Content, Encoded, Orientation, Reduction, Size, Traits};
 use crate::loader::panic_message;
 
-/// The first half of SHA-256: 128 bits, which no two files of a set share by chance, nor by intent at any bearable cost.
+/// The first half of SHA-256: 128 bits, which two different files do not share by chance, nor at a bearable cost by intent.
 pub(super) type Hash = [u8; 16];
 
-/// What a file is, as far as it could be read.
+/// What is known of a file, as far as it can be read.
 pub(super) struct ImageFile {
     pub(super) hash: Option<Hash>,
     pub(super) bytes: u64,
-    /// Known where the file's structure is whole.
+    /// Known where the file is complete.
     pub(super) structure: Option<Structure>,
-    /// What kept it from being decoded.
+    /// Why it cannot be decoded.
     pub(super) failure: Option<Error>,
 }
 
@@ -45,8 +45,8 @@ impl ImageFile {
     fn read(&mut self, path: &Path) -> Result<(), Error> {
         let about = fs::metadata(path).map_err(Error::io("read", path))?;
         if !about.is_file() {
-            // A pipe would be waited for.
-            return Err(Error::io("read", path)(io::Error::new(io::ErrorKind::InvalidInput, "it is no file")));
+            // Reading a pipe may never end.
+            return Err(Error::io("read", path)(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file")));
         }
         let bytes = fs::read(path).map_err(Error::io("read", path))?;
         self.bytes = bytes.len() as u64;

@@ -1,4 +1,4 @@
-//! How large images and boxes are.
+//! The sizes of images and boxes.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::annotations::Object;
 use crate::image::Size;
 
-/// COCO's borders between small, medium and large, in pixels of area.
+/// COCO's limits of small and medium objects, in pixels of area.
 const SMALL: f64 = 32.0 * 32.0;
 const MEDIUM: f64 = 96.0 * 96.0;
 
@@ -15,13 +15,13 @@ const MEDIUM: f64 = 96.0 * 96.0;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BoxSizes {
-    /// Of an area below 32² pixels, by COCO's rule the annotated one: where there are masks, theirs.
+    /// With an area below 32² pixels; as in COCO the annotated area, which is the mask's where there are masks.
     pub small: usize,
-    /// Of an area below 96² pixels.
+    /// With an area below 96² pixels.
     pub medium: usize,
-    /// Of a greater area.
+    /// With a greater area.
     pub large: usize,
-    /// Width times height of the box as a share of the image's: least, nine deciles, greatest.
+    /// The box's area as a share of the image's: least, nine deciles, greatest.
     pub relative_area: [f64; 11],
 }
 
@@ -29,11 +29,11 @@ pub struct BoxSizes {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageSizes {
-    /// The image of the fewest pixels.
+    /// The image with the fewest pixels.
     pub smallest: Size,
-    /// The image of the most.
+    /// The image with the most pixels.
     pub largest: Size,
-    /// Images by their longer side, in steps of two, without empty steps.
+    /// Images by their longer side, in ranges from one power of two to the next, without empty ranges.
     pub longer_side: Vec<SideBin>,
 }
 
@@ -41,9 +41,9 @@ pub struct ImageSizes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SideBin {
-    /// The least of the range, in pixels.
+    /// The start of the range, in pixels.
     pub from: usize,
-    /// The first beyond it.
+    /// The end of the range, excluded.
     pub below: usize,
     /// How many there are.
     pub images: usize,
@@ -81,7 +81,7 @@ impl Boxes {
 #[derive(Debug, Default)]
 pub(super) struct Images {
     extremes: Option<(Size, Size)>,
-    /// By the longer side's number of bits.
+    /// By the number of bits of the longer side.
     bins: BTreeMap<u32, usize>,
 }
 
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn images_fall_into_steps_of_two_by_their_longer_side() {
+    fn images_are_counted_by_powers_of_two_of_their_longer_side() {
         let mut images = Images::default();
         for (height, width) in [(64, 10), (127, 127), (5, 128), (300, 200)] {
             images.add(Size { height, width });

@@ -1,10 +1,10 @@
-//! One split: what could be read of it, and its records examined one by one.
+//! One split: what can be read of it, and the examination of each record.
 
 use std::path::Path;
 
 use super::content::{Hash, ImageFile, Structure};
-use super::report::Kind;
-use super::tally::{MOST_LISTED, Tally};
+use super::finding::Kind;
+use super::tally::{MAX_LISTED, Tally};
 use crate::annotations::{Class, DetectionSet, Object, Record};
 use crate::classification::{ClassificationRecord, ClassificationSet};
 use crate::findings::{FindingKind, Findings};
@@ -16,22 +16,22 @@ use crate::{Error, ErrorHandler};
 pub enum Checked {
     /// Images with boxes.
     Detection(DetectionSet),
-    /// Pictures of one class each.
+    /// Images with one class each.
     Classification(ClassificationSet),
     /// Images with masks.
     Segmentation(SegmentationSet),
 }
 
-/// A split to check: what could be read of it, and what could not.
+/// A split to check: what can be read of it, and what cannot.
 #[derive(Debug, Clone)]
 pub struct Split {
     pub(super) name: String,
     pub(super) set: Option<Checked>,
-    pub(super) faults: Tally,
+    pub(super) unusable: Tally,
 }
 
 impl Split {
-    /// Reads a split by a reader that goes on behind every record that cannot be used:
+    /// Reads a split with a reader that continues after every record that cannot be used:
     ///
     /// ```no_run
     /// # use datasets::{Checked, Split, coco};
@@ -39,23 +39,23 @@ impl Split {
     /// Split::read("val", |on_error| coco::read_with(images, annotations, on_error).map(Checked::Detection));
     /// ```
     ///
-    /// What the reader fails with is a finding, and the other splits are still checked.
+    /// The reader's error is a finding, and the other splits are still checked.
     pub fn read(name: &str, reader: impl FnOnce(ErrorHandler<'_>) -> Result<Checked, Error>) -> Split {
-        let mut faults = Tally::new(MOST_LISTED);
+        let mut unusable = Tally::new(MAX_LISTED);
         let read = reader(&mut |error| {
-            note_error(&mut faults, Kind::Annotation, name, Path::new(""), &error);
+            note_error(&mut unusable, Kind::Annotation, name, Path::new(""), &error);
             Ok(())
         });
-        let set = read.inspect_err(|error| note_error(&mut faults, Kind::Split, name, Path::new(""), error)).ok();
-        Split { name: name.to_owned(), set, faults }
+        let set = read.inspect_err(|error| note_error(&mut unusable, Kind::Split, name, Path::new(""), error)).ok();
+        Split { name: name.to_owned(), set, unusable }
     }
 
-    /// The classes of what could be read.
+    /// The classes, where the split can be read.
     pub fn classes(&self) -> Option<&[Class]> {
         self.set.as_ref().map(Checked::classes)
     }
 
-    /// How many images there are to examine.
+    /// The number of images to examine.
     pub fn images(&self) -> usize {
         match &self.set {
             None => 0,
@@ -65,7 +65,7 @@ impl Split {
         }
     }
 
-    /// A record's image file, and its class where it has one as a whole.
+    /// A record's image file, and its class where an image has one class.
     pub(super) fn file(&self, index: usize) -> Option<(&Path, Option<usize>)> {
         match self.set.as_ref()? {
             Checked::Detection(set) => set.records.get(index).map(|record| (record.file.as_path(), None)),
@@ -84,17 +84,17 @@ impl Split {
         }
     }
 
-    /// What the reader noted and the check does not look for again.
-    pub(super) fn note_of_reading(&self, set: &Checked, tally: &mut Tally) {
+    /// Adds what the reader found and the check does not examine again.
+    pub(super) fn add_findings_of_reader(&self, set: &Checked, tally: &mut Tally) {
         let kinds = [
             (FindingKind::Crowd, Kind::Crowd, "a region of many objects, left out of training"),
-            (FindingKind::Difficult, Kind::Difficult, "a difficult object, left out of training unless asked for"),
+            (FindingKind::Difficult, Kind::Difficult, "a difficult object, left out of training by default"),
             (
                 FindingKind::SizeNotStated,
                 Kind::SizeNotStated,
-                "the annotation states no size, and the image was measured",
+                "the annotation states no size; it is read from the image",
             ),
-            (FindingKind::NotAnImage, Kind::NotAnImage, "the file does not end as an image does, and is passed over"),
+            (FindingKind::NotAnImage, Kind::NotAnImage, "the file has no extension of an image and is ignored"),
         ];
         for (found, kind, words) in kinds {
             let Some((_, finding)) = set.findings().iter().find(|(other, _)| *other == found) else { continue };
@@ -109,7 +109,7 @@ impl Split {
         let mut examined = Examined::default();
         match set {
             Checked::Detection(set) => self.examine_objects(&set.records[index], &set.classes, &mut examined),
-            Checked::Classification(set) => self.examine_picture(&set.records[index], &set.classes, &mut examined),
+            Checked::Classification(set) => self.examine_classified(&set.records[index], &set.classes, &mut examined),
             Checked::Segmentation(set) => self.examine_mask(&set.records[index], index, set, &mut examined),
         }
         examined
@@ -126,17 +126,17 @@ impl Split {
         }
         let Structure { content, traits, .. } = file.structure?;
         let mut note = |kind, sentence: String| tally.note(kind, &self.name, path, None, || sentence);
-        let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-        if !content.extensions().contains(&ending.as_str()) {
-            note(Kind::WrongExtension, format!("the file ends as .{ending} but is a {} file", content.name()));
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        if !content.extensions().contains(&extension.as_str()) {
+            note(Kind::WrongExtension, format!("the extension is .{extension}, but it is a {} file", content.name()));
         }
-        let odd = [
-            (traits.turned, Kind::Turned, "its EXIF orientation turns or mirrors the picture, and is not followed"),
-            (traits.cmyk, Kind::Cmyk, "its pixels are CMYK, and converted to RGB without a colour profile"),
-            (traits.animated, Kind::Animated, "it is animated, and only one picture of it is read"),
-            (traits.deep, Kind::Deep, "it has more than 8 bits a channel, of which 8 are read"),
+        let unusual = [
+            (traits.turned, Kind::Turned, "its EXIF orientation rotates or mirrors the image, and is not applied"),
+            (traits.cmyk, Kind::Cmyk, "its pixels are CMYK and are converted to RGB without a colour profile"),
+            (traits.animated, Kind::Animated, "it is animated, and only the first image is read"),
+            (traits.deep, Kind::Deep, "it has more than 8 bits per channel, of which 8 are read"),
         ];
-        for (_, kind, words) in odd.into_iter().filter(|(is_so, ..)| *is_so) {
+        for (_, kind, words) in unusual.into_iter().filter(|(is_so, ..)| *is_so) {
             note(kind, words.to_owned());
         }
         file.structure
@@ -148,7 +148,7 @@ impl Split {
             && size != frame
         {
             let upright = traits.turned && (size.height, size.width) == (frame.width, frame.height);
-            let why = if upright { ", its size once turned as its EXIF orientation says" } else { "" };
+            let why = if upright { ", its size after applying the EXIF orientation" } else { "" };
             let sentence = || format!("the image is {size} pixels, but its annotation says {frame}{why}");
             examined.findings.note(Kind::SizeMismatch, &self.name, &record.file, None, sentence);
         }
@@ -170,7 +170,7 @@ impl Split {
     ) {
         let frame = record.size();
         let [left, top, width, height] = object.bbox;
-        let class = classes.get(object.class).map_or("of no class", |class| class.name.as_str());
+        let class = classes.get(object.class).map_or("unknown class", |class| class.name.as_str());
         let mut note = |kind, words: &str| {
             let place = Some(format!("object {number} ({class})"));
             let sentence =
@@ -178,7 +178,7 @@ impl Split {
             examined.findings.note(kind, &self.name, &record.file, place, sentence);
         };
         if object.class >= classes.len() {
-            note(Kind::ClassOutOfRange, "is of a class that the set does not have");
+            note(Kind::ClassOutOfRange, "has a class that the set does not have");
         }
         if !object.bbox.iter().all(|number| number.is_finite()) {
             return note(Kind::BoxNotFinite, "has a number that is not finite");
@@ -186,14 +186,14 @@ impl Split {
         match object.misplaced(frame) {
             Some(FindingKind::BoxWithoutArea) => note(Kind::BoxWithoutArea, "has no area and is left out of training"),
             Some(FindingKind::BoxOutsideFrame) => {
-                note(Kind::BoxOutsideFrame, "lies outside of the image and is left out of training");
+                note(Kind::BoxOutsideFrame, "is outside the image and is left out of training");
             }
             Some(_) => note(Kind::BoxBeyondFrame, "reaches beyond the image and is clipped for training"),
             None => {}
         }
     }
 
-    fn examine_picture(&self, record: &ClassificationRecord, classes: &[Class], examined: &mut Examined) {
+    fn examine_classified(&self, record: &ClassificationRecord, classes: &[Class], examined: &mut Examined) {
         self.examine_image(&record.file, examined);
         if record.class < classes.len() {
             examined.pixels.push((record.class, 1));
@@ -223,7 +223,7 @@ impl Split {
         let labelled = counts.iter().enumerate().filter(|&(class, &pixels)| class < set.classes.len() && pixels > 0);
         examined.pixels.extend(labelled.map(|(class, &pixels)| (class, pixels)));
         if examined.pixels.is_empty() {
-            let words = || "every pixel of the mask is to be ignored".to_owned();
+            let words = || "every pixel of the mask is ignored".to_owned();
             examined.findings.note(Kind::MaskWithoutLabels, &self.name, &record.mask, None, words);
         }
     }
@@ -248,26 +248,26 @@ impl Checked {
     }
 }
 
-/// Notes an error; `kind` is what it is where the error itself does not tell, `file` where it names none.
+/// Adds an error as a finding; `kind` and `file` apply where the error itself does not give them.
 fn note_error(tally: &mut Tally, kind: Kind, split: &str, file: &Path, error: &Error) {
-    let told = match error {
+    let kind = match error {
         _ if kind == Kind::Split => kind,
         Error::Io { .. } | Error::ImageMissing { .. } => Kind::Missing,
         Error::Decode { .. } | Error::Panicked { .. } => Kind::Unreadable,
         Error::MaskId { .. } => Kind::MaskId,
         _ => kind,
     };
-    tally.note(told, split, error.path().unwrap_or(file), None, || error.to_string());
+    tally.note(kind, split, error.path().unwrap_or(file), None, || error.to_string());
 }
 
-/// What one record gave.
+/// What is known of one record.
 pub(super) struct Examined {
     pub(super) hash: Option<Hash>,
     pub(super) findings: Tally,
     pub(super) bytes: u64,
     pub(super) decoded: bool,
     pub(super) structure: Option<Structure>,
-    /// Pixels of each class that occurs, or one for a picture's class.
+    /// Pixels of each class that occurs; one where an image has one class.
     pub(super) pixels: Vec<(usize, u64)>,
 }
 
@@ -275,7 +275,7 @@ impl Default for Examined {
     fn default() -> Examined {
         Examined {
             hash: None,
-            findings: Tally::new(MOST_LISTED),
+            findings: Tally::new(MAX_LISTED),
             bytes: 0,
             decoded: false,
             structure: None,

@@ -1,19 +1,20 @@
-//! The examined records of a split, summed up.
+//! The examined records of a split in numbers.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::content::Structure;
+use super::finding::Kind;
 use super::histogram::{Boxes, Images};
-use super::report::{ClassCount, Facts, Kind, SplitReport};
+use super::report::{ClassCount, Facts, SplitReport};
 use super::split::{Checked, Examined, Split};
 use super::tally::Tally;
 use crate::annotations::{Class, Record};
 
-/// How many class names a sentence holds.
-const NAMES: usize = 5;
+/// How many class names a sentence lists.
+const MAX_LISTED_NAMES: usize = 5;
 
-/// A split in numbers, as far as it is examined.
+/// A split in numbers, as far as it has been examined.
 #[derive(Default)]
 pub(super) struct Summary {
     decoded: usize,
@@ -26,7 +27,7 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    /// `record` holds the objects, where the split has objects.
+    /// Adds a record, with its objects where the split has objects.
     pub(super) fn add(&mut self, examined: &Examined, record: Option<&Record>) {
         self.decoded += usize::from(examined.decoded);
         self.bytes += examined.bytes;
@@ -43,31 +44,31 @@ impl Summary {
             ];
             counts.into_iter().for_each(|(count, is_so)| *count += usize::from(is_so));
         }
-        let mut shown: Vec<(usize, u64)> = examined.pixels.clone();
+        let mut occurring: Vec<(usize, u64)> = examined.pixels.clone();
         if let Some(record) = record {
             record.objects.iter().for_each(|object| self.boxes.add(object, record.size()));
-            shown.extend(record.objects.iter().map(|object| (object.class, 1)));
-            shown.sort_unstable();
+            occurring.extend(record.objects.iter().map(|object| (object.class, 1)));
+            occurring.sort_unstable();
         }
         let mut last = None;
-        for (class, instances) in shown {
-            let (images, all) = self.classes.entry(class).or_default();
+        for (class, instances) in occurring {
+            let (images, total) = self.classes.entry(class).or_default();
             *images += usize::from(last != Some(class));
-            *all += instances;
+            *total += instances;
             last = Some(class);
         }
     }
 
-    /// Notes what only the whole split can tell.
+    /// Adds the findings about the complete split.
     pub(super) fn note(&self, split: &Split, tally: &mut Tally) {
         let classes = split.set.as_ref().map_or(&[][..], Checked::classes);
         let absent = (0..classes.len()).filter(|&class| self.count(class).0 == 0);
         let names: Vec<&str> = absent.map(|class| classes[class].name.as_str()).collect();
         if !names.is_empty() {
-            let more = if names.len() > NAMES { ", ..." } else { "" };
-            let named = names.iter().take(NAMES).copied().collect::<Vec<_>>().join(", ");
-            let (absent, all) = (names.len(), classes.len());
-            let sentence = || format!("{absent} of {all} classes occur in no image: {named}{more}");
+            let more = if names.len() > MAX_LISTED_NAMES { ", ..." } else { "" };
+            let named = names.iter().take(MAX_LISTED_NAMES).copied().collect::<Vec<_>>().join(", ");
+            let (absent, total) = (names.len(), classes.len());
+            let sentence = || format!("{absent} of {total} classes occur in no image: {named}{more}");
             tally.note(Kind::ClassWithoutObjects, &split.name, Path::new(""), None, sentence);
         }
     }

@@ -1,32 +1,32 @@
-//! Findings of which a kind lists only the first and counts the others.
+//! Findings by kind: the first are listed, the others only counted.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::report::{CheckFinding, Kind};
+use super::finding::{CheckFinding, Kind};
 
-/// The greatest cap, which holds where the check's own is not known yet.
-pub(super) const MOST_LISTED: usize = 1000;
+/// The greatest limit of listed findings per kind, used until the check's own is known.
+pub(super) const MAX_LISTED: usize = 1000;
 
 #[derive(Debug, Clone)]
 pub(super) struct Tally {
-    cap: usize,
-    kinds: BTreeMap<Kind, Met>,
+    limit: usize,
+    kinds: BTreeMap<Kind, Found>,
 }
 
-/// How often a kind was met, and the first findings.
+/// How often a kind was found, and the first findings.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Met {
+pub(super) struct Found {
     pub(super) count: usize,
     pub(super) listed: Vec<CheckFinding>,
 }
 
 impl Tally {
-    pub(super) fn new(cap: usize) -> Tally {
-        Tally { cap, kinds: BTreeMap::new() }
+    pub(super) fn new(limit: usize) -> Tally {
+        Tally { limit, kinds: BTreeMap::new() }
     }
 
-    /// Notes a finding; its sentence is made only where it is listed.
+    /// Adds a finding; its sentence is written only where it is listed.
     pub(super) fn note(
         &mut self,
         kind: Kind,
@@ -37,7 +37,7 @@ impl Tally {
     ) {
         let met = self.kinds.entry(kind).or_default();
         met.count += 1;
-        if met.listed.len() < self.cap {
+        if met.listed.len() < self.limit {
             met.listed.push(CheckFinding {
                 severity: kind.severity(),
                 kind,
@@ -49,7 +49,7 @@ impl Tally {
         }
     }
 
-    /// Counts what is known only by its number.
+    /// Adds findings of which only the number is known.
     pub(super) fn add(&mut self, kind: Kind, count: usize) {
         self.kinds.entry(kind).or_default().count += count;
     }
@@ -58,13 +58,13 @@ impl Tally {
         for (kind, found) in other.kinds {
             let met = self.kinds.entry(kind).or_default();
             met.count += found.count;
-            let room = self.cap.saturating_sub(met.listed.len());
+            let room = self.limit.saturating_sub(met.listed.len());
             met.listed.extend(found.listed.into_iter().take(room));
         }
     }
 
-    /// Every kind that was met, the gravest first.
-    pub(super) fn into_kinds(self) -> impl Iterator<Item = (Kind, Met)> {
+    /// Every kind that was found, the most serious first.
+    pub(super) fn into_kinds(self) -> impl Iterator<Item = (Kind, Found)> {
         self.kinds.into_iter()
     }
 }
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kind_lists_as_many_as_its_cap_and_counts_the_rest() {
+    fn a_kind_lists_up_to_its_limit_and_counts_the_rest() {
         let mut tally = Tally::new(3);
         for number in 0..2 {
             let mut part = Tally::new(3);

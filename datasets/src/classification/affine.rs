@@ -1,25 +1,13 @@
-//! Shears, shifts and turns that keep the picture's size: Pillow's `Image.transform(size, AFFINE, matrix, fillcolor=...)`.
+//! Shears, shifts and rotations at the same size: Pillow's `Image.transform(size, AFFINE, matrix, fillcolor=...)`.
 
-use crate::image::{Image, Interpolation, Size};
+use crate::image::{Affine, Image, Interpolation, source_of};
 
-/// From a pixel of the result to one of the source: `x' = a x + b y + c`, `y' = d x + e y + f`.
-pub(super) type Matrix = [f64; 6];
-
-/// Counter-clockwise around the middle.
-pub(super) fn rotation(degrees: f64, size: Size) -> Matrix {
-    let (sine, cosine) = (-degrees.to_radians()).sin_cos();
-    let (x, y) = (size.width as f64 / 2.0, size.height as f64 / 2.0);
-    [cosine, sine, x - cosine * x - sine * y, -sine, cosine, y + sine * x - cosine * y]
-}
-
-/// The transformed picture, with `fill` where it shows nothing of the source.
-pub(super) fn transform(image: &Image, matrix: &Matrix, interpolation: Interpolation, fill: [u8; 3]) -> Image {
+/// The transformed image, with `fill` beyond the source.
+pub(super) fn transform(image: &Image, map: &Affine, interpolation: Interpolation, fill: [u8; 3]) -> Image {
     let mut out = Image::filled(image.size(), fill);
-    let [a, b, c, d, e, f] = *matrix;
     let (width, height) = (image.width as f64, image.height as f64);
-    for (place, pixel) in out.data.chunks_exact_mut(3).enumerate() {
-        let (x, y) = ((place % image.width) as f64 + 0.5, (place / image.width) as f64 + 0.5);
-        let (x, y) = (a * x + b * y + c, d * x + e * y + f);
+    for (index, pixel) in out.data.chunks_exact_mut(3).enumerate() {
+        let (x, y) = source_of(map, index % image.width, index / image.width);
         if x >= 0.0 && x < width && y >= 0.0 && y < height {
             match interpolation {
                 Interpolation::Bilinear => bilinear(image, x - 0.5, y - 0.5, pixel),
@@ -30,11 +18,11 @@ pub(super) fn transform(image: &Image, matrix: &Matrix, interpolation: Interpola
     out
 }
 
-/// Whole part as neighbours' places clamped to the side, and the fraction.
+/// The coordinates of the neighbours, clamped to the image, and the fraction between them.
 fn neighbours<const COUNT: usize>(at: f64, before: f64, side: usize) -> ([usize; COUNT], f64) {
     let whole = at.floor();
-    let place = |step: usize| (whole - before + step as f64).clamp(0.0, (side - 1) as f64) as usize;
-    (std::array::from_fn(place), at - whole)
+    let neighbour = |step: usize| (whole - before + step as f64).clamp(0.0, (side - 1) as f64) as usize;
+    (std::array::from_fn(neighbour), at - whole)
 }
 
 fn bilinear(image: &Image, x: f64, y: f64, pixel: &mut [u8]) {

@@ -1,30 +1,30 @@
-//! A training picture's augmentation: numbers first, then the pixels.
+//! Augmentation of training images: random numbers first, then the pixels.
 
 use serde::{Deserialize, Serialize};
 
 use super::color_jitter::ColorJitter;
 use super::erasing::{EraseMode, RandomErasing};
-use super::mixing::{Mixing, PixelWindow};
+use super::mixing::Mixing;
 use super::operation::Operation;
 use super::phase::{Phase, check_phases};
 use super::policy::{AutoAugment, RandAugment};
 use super::resized_crop::ResizedCrop;
 use crate::Error;
-use crate::image::{Image, Interpolation, Size, Window};
+use crate::image::{Flip, Image, Interpolation, PixelWindow, Size, Window};
 use crate::random::SampleRng;
-use crate::transforms::check_probability;
+use crate::settings::{check, check_probability};
 
-/// The steps of a training picture's augmentation, in the order in which they apply, which is timm's; `None` or probability
+/// The steps of a training image's augmentation, in the order in which they apply, which is timm's; `None` or probability
 /// 0 leaves one out. The default is MobileOne's for S0 and S1: crop and mirroring.
 ///
-/// A `strength` from 0 to 1, which the phase of training gives, multiplies the levels of a policy's operations and the
-/// greatest changes of colour jitter. Crop, mirroring and erasing do not depend on it. (MobileOne, section 3.4, strengthens
-/// AutoAugment in the course of training; its supplement, which would say how, is not public. mmpretrain's recipe multiplies
-/// RandAugment's magnitude, as here.)
+/// A `strength` from 0 to 1, given by the phase of training, multiplies the levels of a policy's operations and the greatest
+/// changes of colour jitter. Crop, mirroring and erasing do not depend on it. (MobileOne, section 3.4, strengthens AutoAugment
+/// during training; its supplement with the details is not public. mmpretrain's recipe multiplies RandAugment's magnitude, as
+/// here.)
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClassifyAugmentation {
-    /// A part of the picture, resized.
+    /// A random part of the image, resized.
     pub resized_crop: ResizedCrop,
     /// Probability of mirroring left and right.
     pub horizontal_flip: f64,
@@ -34,13 +34,13 @@ pub struct ClassifyAugmentation {
     pub rand_augment: Option<RandAugment>,
     /// Brightness, contrast, saturation, hue.
     pub color_jitter: Option<ColorJitter>,
-    /// A rectangle that shows nothing.
+    /// A rectangle that is erased.
     pub erasing: Option<RandomErasing>,
-    /// Colour where a shear, shift or turn shows nothing, and of constant erasing: red, green, blue.
+    /// Colour beyond the image after a shear, shift or rotation, and of constant erasing: red, green, blue.
     pub fill: [u8; 3],
-    /// Mixing of the pictures of a batch. It is applied after everything else, by whoever has the batch.
+    /// Mixing of the images of a batch, which the caller applies after everything else.
     pub mixing: Mixing,
-    /// Sizes and strengths by epoch; without any, the pictures have the dataset's size and full strength.
+    /// Sizes and strengths by epoch; without any, the images have the dataset's size and full strength.
     pub phases: Vec<Phase>,
 }
 
@@ -60,7 +60,7 @@ impl Default for ClassifyAugmentation {
     }
 }
 
-/// What one picture's augmentation will do, decided before any pixel is read.
+/// What one image's augmentation will do, decided before any pixel is read.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Plan {
     pub(super) window: Window,
@@ -80,10 +80,8 @@ impl ClassifyAugmentation {
     pub fn validate(&self) -> Result<(), Error> {
         self.resized_crop.validate()?;
         check_probability("horizontal_flip", self.horizontal_flip)?;
-        if self.auto_augment.is_some() && self.rand_augment.is_some() {
-            let expected = "null beside auto_augment: a picture has one policy";
-            return Err(Error::Setting { key: "rand_augment", value: "given".to_owned(), expected });
-        }
+        let has_one_policy = self.auto_augment.is_none() || self.rand_augment.is_none();
+        check(has_one_policy, "rand_augment", "given", "null beside auto_augment: an image has one policy")?;
         self.rand_augment.iter().try_for_each(RandAugment::validate)?;
         self.color_jitter.iter().try_for_each(ColorJitter::validate)?;
         self.erasing.iter().try_for_each(RandomErasing::validate)?;
@@ -91,7 +89,7 @@ impl ClassifyAugmentation {
         check_phases(&self.phases)
     }
 
-    /// Augments one picture to `size`; everything random comes from `rng`.
+    /// Augments one image to `size`; everything random comes from `rng`.
     ///
     /// # Errors
     /// [`Error::Pixels`] where the image's buffer does not fit its size, or a size has no pixels.
@@ -119,18 +117,12 @@ impl ClassifyAugmentation {
 }
 
 impl Plan {
-    /// Source pixels for one of the result, on the axis where they are fewer.
-    pub(super) fn scale(&self) -> f64 {
-        (self.window.width / self.size.width as f64).min(self.window.height / self.size.height as f64)
-    }
-
-    /// Draws the planned picture from one that was decoded at a `reduction`-th of its size.
+    /// Draws the planned image from one that was decoded at `1 / reduction` of its size.
     pub(super) fn render(&self, image: &Image, reduction: usize, rng: &mut SampleRng) -> Result<Image, Error> {
-        let window = self.window.divided(reduction as f64);
+        let share = 1.0 / reduction as f64;
+        let window = self.window.scaled(share, share);
         let mut out = image.resample(&window, self.size, self.interpolation)?;
-        if self.mirrored {
-            out.mirror();
-        }
+        out.flip(Flip { horizontal: self.mirrored, vertical: false });
         for operation in &self.operations {
             operation.apply(&mut out, self.interpolation, self.fill);
         }

@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 use super::operation::Operation;
 use crate::Error;
 use crate::random::SampleRng;
+use crate::settings::check;
 
 /// Greatest changes; 0 leaves a step out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ColorJitter {
-    /// The factor is uniform between 1 less this, not below 0, and 1 more.
+    /// The factor is uniform from `1 - brightness`, at least 0, to `1 + brightness`.
     pub brightness: f64,
     /// As for brightness, around the mean grey.
     pub contrast: f64,
@@ -35,27 +36,21 @@ impl ColorJitter {
             ("color_jitter.saturation", self.saturation),
         ];
         for (key, value) in steps {
-            if !(0.0..=10.0).contains(&value) {
-                return Err(Error::Setting { key, value: value.to_string(), expected: "a change from 0 to 10" });
-            }
+            check((0.0..=10.0).contains(&value), key, value, "a change from 0 to 10")?;
         }
-        if !(0.0..=0.5).contains(&self.hue) {
-            let value = self.hue.to_string();
-            return Err(Error::Setting { key: "color_jitter.hue", value, expected: "turns from 0 to 0.5" });
-        }
-        Ok(())
+        check((0.0..=0.5).contains(&self.hue), "color_jitter.hue", self.hue, "turns from 0 to 0.5")
     }
 
     pub(super) fn sample(&self, strength: f64, rng: &mut SampleRng) -> Vec<Operation> {
-        let mut factor = |most: f64| {
-            let most = most * strength;
-            (most > 0.0).then(|| rng.uniform((1.0 - most).max(0.0)..=1.0 + most))
+        let mut factor = |change: f64| {
+            let change = change * strength;
+            (change > 0.0).then(|| rng.uniform((1.0 - change).max(0.0)..=1.0 + change))
         };
         let brightness = factor(self.brightness).map(Operation::Brightness);
         let contrast = factor(self.contrast).map(Operation::Contrast);
         let saturation = factor(self.saturation).map(Operation::Color);
-        let most = self.hue * strength;
-        let hue = (most > 0.0).then(|| Operation::Hue(rng.uniform(-most..=most)));
+        let change = self.hue * strength;
+        let hue = (change > 0.0).then(|| Operation::Hue(rng.uniform(-change..=change)));
         let mut steps: Vec<Operation> = [brightness, contrast, saturation, hue].into_iter().flatten().collect();
         rng.shuffle(&mut steps);
         steps

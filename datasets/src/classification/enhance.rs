@@ -41,7 +41,7 @@ pub(super) fn color(image: &mut Image, factor: f64) {
     }
 }
 
-/// Away from the picture smoothed by a 3x3 kernel whose centre weighs five; the outermost pixels are never smoothed.
+/// Away from the image smoothed by a 3x3 kernel whose centre weighs five; the outermost pixels are never smoothed.
 pub(super) fn sharpness(image: &mut Image, factor: f64) {
     let source = image.data.clone();
     let stride = image.width * 3;
@@ -83,7 +83,7 @@ pub(super) fn equalize(image: &mut Image) {
     });
 }
 
-/// A table for each channel, made from its histogram; `None` leaves the channel.
+/// A table for each channel, made from its histogram; `None` leaves the channel unchanged.
 fn per_channel(image: &mut Image, mut table: impl FnMut(&[u64; 256]) -> Option<Table>) {
     for channel in 0..3 {
         let mut histogram = [0u64; 256];
@@ -107,7 +107,7 @@ pub(super) fn hue(image: &mut Image, turn: f64) {
     }
 }
 
-/// Every step is of the width that Pillow gives it: hues lie on the edges between two bytes.
+/// Every step has the precision that Pillow gives it: hues lie on the edges between two bytes.
 fn to_hsv([red, green, blue]: [u8; 3]) -> [u8; 3] {
     let (most, least) = (red.max(green).max(blue), red.min(green).min(blue));
     if most == least {

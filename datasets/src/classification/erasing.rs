@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::mixing::PixelWindow;
 use crate::Error;
-use crate::image::{Image, Size};
+use crate::image::{Image, PixelWindow, Size};
 use crate::random::SampleRng;
-use crate::transforms::{check_probability, check_range};
+use crate::settings::{check_probability, check_range};
 
-const TRIALS: usize = 10;
+/// Rectangles to try before nothing is erased.
+const MAX_TRIALS: usize = 10;
 /// Mean and deviation of ImageNet's channels, in grey levels.
 const MEAN: [f64; 3] = [123.675, 116.28, 103.53];
 const DEVIATION: [f64; 3] = [58.395, 57.12, 57.375];
@@ -30,9 +30,9 @@ pub enum EraseMode {
 pub struct RandomErasing {
     /// Probability of erasing.
     pub p: f64,
-    /// Least and greatest area, in areas of the picture.
+    /// Least and greatest area, as a share of the image's.
     pub area: [f64; 2],
-    /// Least and greatest height by width.
+    /// Least and greatest height divided by width.
     pub ratio: [f64; 2],
     /// What the rectangle shows.
     pub mode: EraseMode,
@@ -47,17 +47,17 @@ impl Default for RandomErasing {
 impl RandomErasing {
     pub(super) fn validate(&self) -> Result<(), Error> {
         check_probability("erasing.p", self.p)?;
-        check_range("erasing.area", self.area, [0.0, 1.0], "two areas from 0 to 1, the lesser first")?;
-        check_range("erasing.ratio", self.ratio, [0.01, 100.0], "two ratios from 0.01 to 100, the lesser first")
+        check_range("erasing.area", self.area, [0.0, 1.0], "two areas from 0 to 1, the smaller first")?;
+        check_range("erasing.ratio", self.ratio, [0.01, 100.0], "two ratios from 0.01 to 100, the smaller first")
     }
 
-    /// The rectangle to erase, if any; none where ten do not fit.
+    /// The rectangle to erase, if any; `None` also where ten do not fit.
     pub(super) fn sample(&self, size: Size, rng: &mut SampleRng) -> Option<PixelWindow> {
         if !rng.chance(self.p) {
             return None;
         }
         let [low, high] = self.ratio;
-        (0..TRIALS).find_map(|_| {
+        (0..MAX_TRIALS).find_map(|_| {
             let area = rng.uniform(self.area[0]..=self.area[1]) * size.pixels() as f64;
             let ratio = rng.uniform(low.ln()..=high.ln()).exp();
             let height = (area * ratio).sqrt().round_ties_even() as usize;
@@ -73,15 +73,12 @@ impl RandomErasing {
 
 impl EraseMode {
     pub(super) fn erase(self, image: &mut Image, window: PixelWindow, fill: [u8; 3], rng: &mut SampleRng) {
-        for row in window.top..window.top + window.height {
-            let start = (row * image.width + window.left) * 3;
-            for pixel in image.data[start..start + window.width * 3].chunks_exact_mut(3) {
-                match self {
-                    EraseMode::Const => pixel.copy_from_slice(&fill),
-                    EraseMode::Pixel => {
-                        for ((level, mean), deviation) in pixel.iter_mut().zip(MEAN).zip(DEVIATION) {
-                            *level = (mean + deviation * rng.normal()).round().clamp(0.0, 255.0) as u8;
-                        }
+        for pixel in image.rows_mut(window).flat_map(|row| row.chunks_exact_mut(3)) {
+            match self {
+                EraseMode::Const => pixel.copy_from_slice(&fill),
+                EraseMode::Pixel => {
+                    for ((level, mean), deviation) in pixel.iter_mut().zip(MEAN).zip(DEVIATION) {
+                        *level = (mean + deviation * rng.normal()).round().clamp(0.0, 255.0) as u8;
                     }
                 }
             }

@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::affine::rotation;
 use super::operation::Operation;
 use super::policy::{Kind, POLICIES};
 use super::*;
-use crate::image::{Interpolation, Window};
+use crate::image::{Interpolation, PixelWindow, Window, rotation};
 
 fn golden(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests/golden/classify", name].iter().collect()
@@ -233,7 +232,7 @@ fn crops_and_erased_rectangles_are_distributed_as_timm_s() {
         let size = Size { height: height.parse().expect("a side"), width: width.parse().expect("a side") };
         let crops = (0..golden.draws).map(|_| ResizedCrop::default().sample(size, &mut rng));
         let rows: Vec<_> = crops.map(|crop| [crop.left, crop.top, crop.width, crop.height]).collect();
-        // The long picture is mostly cut in the middle; its rare crops spread widely.
+        // The long image is mostly cut in the centre; its rare crops spread widely.
         let draws = if name == "240x320" { golden.draws } else { golden.draws / 4 };
         expected.hold(&rows, draws, name);
     }

@@ -1,12 +1,12 @@
 //! Mixup (<https://arxiv.org/abs/1710.09412>) and CutMix (<https://arxiv.org/abs/1905.04899>) of a batch, as numbers: timm's
-//! `Mixup(mode="batch")`. Applying them is the caller's, on tensors.
+//! `Mixup(mode="batch")`. The caller applies them, to tensors.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::image::Size;
+use crate::image::{PixelWindow, Size};
 use crate::random::SampleRng;
-use crate::transforms::check_probability;
+use crate::settings::{check, check_probability};
 
 /// Settings of the mixing. With both alphas 0, the default, batches stay as they are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,31 +28,18 @@ impl Default for Mixing {
     }
 }
 
-/// A rectangle of whole pixels inside an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PixelWindow {
-    /// First column.
-    pub left: usize,
-    /// First row.
-    pub top: usize,
-    /// Columns.
-    pub width: usize,
-    /// Rows.
-    pub height: usize,
-}
-
 /// How a batch of `n` is mixed; the partner of sample `i` is sample `n - 1 - i`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mix {
-    /// The sample's own share of its target, `0..=1`; the partner has the rest.
+    /// The sample's own share of its target, from 0 to 1; the partner has the rest.
     pub lambda: f64,
-    /// CutMix: the pixels that show the partner, the others staying. Mixup: `None`, and every pixel is
+    /// CutMix: the pixels that show the partner; the others stay. Mixup: `None`, and every pixel is
     /// `lambda * own + (1 - lambda) * partner`.
     pub window: Option<PixelWindow>,
 }
 
 impl Mixing {
-    /// Whether anything is ever mixed.
+    /// Whether batches can be mixed.
     pub fn is_on(&self) -> bool {
         (self.mixup > 0.0 || self.cutmix > 0.0) && self.probability > 0.0
     }
@@ -63,9 +50,7 @@ impl Mixing {
     /// [`Error::Setting`] with the key and what was expected.
     pub fn validate(&self) -> Result<(), Error> {
         for (key, alpha) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
-            if !(0.0..=1000.0).contains(&alpha) {
-                return Err(Error::Setting { key, value: alpha.to_string(), expected: "0 (off) or up to 1000" });
-            }
+            check((0.0..=1000.0).contains(&alpha), key, alpha, "0 (off) or up to 1000")?;
         }
         check_probability("probability", self.probability)?;
         check_probability("switch_probability", self.switch_probability)
@@ -84,7 +69,7 @@ impl Mixing {
             return Some(Mix { lambda: rng.beta(self.mixup), window: None });
         }
         let window = cut_window(size, rng.beta(self.cutmix), rng);
-        // The window was clipped at the border, so its share is what it covers, not what was drawn.
+        // The window is clipped at the border, so its share is its area, not what was drawn.
         let lambda = 1.0 - (window.width * window.height) as f64 / size.pixels().max(1) as f64;
         Some(Mix { lambda, window: Some(window) })
     }

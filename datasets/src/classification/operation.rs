@@ -1,18 +1,17 @@
-//! The operations that policies are made of, each with its drawn argument.
+//! The operations of policies, each with its drawn argument.
 
-use super::affine::{self, Matrix};
-use super::enhance;
-use crate::image::{Image, Interpolation};
+use super::{affine, enhance};
+use crate::image::{Affine, Image, Interpolation};
 
-/// A change of a picture, with the meaning of timm's functions of the same name.
+/// A change of an image, with the meaning of timm's functions of the same name.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Operation {
     AutoContrast,
     Equalize,
     Invert,
-    /// Keeps this many of a level's bits; Pillow knows no 0, which counts as 1.
+    /// Keeps this many bits of a level; 0 counts as 1, as Pillow has no 0.
     Posterize(u8),
-    /// Inverts levels from this one up.
+    /// Inverts this level and those above.
     Solarize(f64),
     /// Adds to levels below 128.
     SolarizeAdd(u8),
@@ -23,8 +22,8 @@ pub(super) enum Operation {
     Sharpness(f64),
     /// Turn of hue.
     Hue(f64),
-    /// Shears, shifts and turns.
-    Affine(Matrix),
+    /// Shears, shifts and rotations.
+    Affine(Affine),
 }
 
 impl Operation {
@@ -48,7 +47,7 @@ impl Operation {
             Operation::Brightness(factor) => enhance::brightness(image, factor),
             Operation::Sharpness(factor) => enhance::sharpness(image, factor),
             Operation::Hue(turn) => enhance::hue(image, turn),
-            Operation::Affine(matrix) => *image = affine::transform(image, &matrix, interpolation, fill),
+            Operation::Affine(map) => *image = affine::transform(image, &map, interpolation, fill),
         }
     }
 }

@@ -1,19 +1,18 @@
 //! AutoAugment's ImageNet policy (<https://arxiv.org/abs/1805.09501>) as torchvision has it, and RandAugment
 //! (<https://arxiv.org/abs/1909.13719>) as timm has it.
 //!
-//! `strength` multiplies the level of every operation that has one, after it was drawn; what has none (auto-contrast,
-//! equalise, invert) and the probabilities stay. At strength 1 both are their peers'.
+//! `strength` multiplies the drawn level of every operation that has one; operations without a level (auto-contrast,
+//! equalise, invert) and the probabilities do not change. At strength 1 both policies equal the originals.
 
 mod table;
 
 use serde::{Deserialize, Serialize};
 
-use super::affine::rotation;
 use super::operation::Operation;
 use crate::Error;
-use crate::image::Size;
+use crate::image::{Size, rotation};
 use crate::random::SampleRng;
-use crate::transforms::check_probability;
+use crate::settings::{check, check_probability};
 pub(super) use table::{Kind, POLICIES};
 
 /// One of 25 pairs of operations, each operation with its own probability and level: torchvision's
@@ -36,21 +35,21 @@ impl AutoAugment {
     }
 }
 
-/// `count` operations, each chosen from fifteen and done with probability `p`: timm's `rand-m9-n2-mstd0.5-inc1`.
+/// `count` operations, each chosen from fifteen and applied with probability `p`: timm's `rand-m9-n2-mstd0.5-inc1`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RandAugment {
-    /// Operations a picture; timm's `n`.
+    /// Operations per image; timm's `n`.
     pub count: usize,
     /// Their level, 0 to 10; timm's `m`.
     pub magnitude: f64,
-    /// Deviation of the level, which is cut to 0..=10; timm's `mstd`.
+    /// Deviation of the level, which is clipped to 0 to 10; timm's `mstd`.
     pub std: f64,
     /// Probability of each operation; timm's `p`.
     pub p: f64,
-    /// Whether a greater level changes a picture more, for every operation; timm's `inc1`. Without it, as in timm's plain
+    /// Whether a higher level changes an image more, for every operation; timm's `inc1`. Without it, as in timm's plain
     /// `rand-m9-n2-mstd0.5`, colour, contrast, brightness and sharpness change nothing at level 5, and posterise and
-    /// solarise weaken with the level, so that `strength` is not what its name says.
+    /// solarise become weaker with the level, so that a lower `strength` can change an image more.
     pub increasing: bool,
 }
 
@@ -62,18 +61,11 @@ impl Default for RandAugment {
 
 impl RandAugment {
     pub(super) fn validate(&self) -> Result<(), Error> {
-        let wrong = |key, value: String, expected| Err(Error::Setting { key, value, expected });
-        check_probability("rand_augment.p", self.p)?;
-        if !(1..=16).contains(&self.count) {
-            return wrong("rand_augment.count", self.count.to_string(), "1 to 16 operations");
-        }
-        if !(0.0..=10.0).contains(&self.magnitude) {
-            return wrong("rand_augment.magnitude", self.magnitude.to_string(), "a level from 0 to 10");
-        }
-        if !(0.0..=100.0).contains(&self.std) {
-            return wrong("rand_augment.std", self.std.to_string(), "a deviation from 0 to 100");
-        }
-        Ok(())
+        let RandAugment { count, magnitude, std, p, .. } = *self;
+        check_probability("rand_augment.p", p)?;
+        check((1..=16).contains(&count), "rand_augment.count", count, "1 to 16 operations")?;
+        check((0.0..=10.0).contains(&magnitude), "rand_augment.magnitude", magnitude, "a level from 0 to 10")?;
+        check((0.0..=100.0).contains(&std), "rand_augment.std", std, "a deviation from 0 to 100")
     }
 
     pub(super) fn sample(&self, size: Size, strength: f64, rng: &mut SampleRng) -> Vec<Operation> {
@@ -91,7 +83,7 @@ impl RandAugment {
 }
 
 impl Kind {
-    /// torchvision's magnitude at a level from 0 to 9, between its bins where the level is broken.
+    /// torchvision's magnitude at a level from 0 to 9, between its bins where the level has a fraction.
     pub(super) fn by_torchvision(self, level: f64, sign: f64, size: Size) -> Operation {
         let part = level / 9.0;
         let (enhanced, slope) = (1.0 + sign * 0.9 * part, sign * 0.3 * part);

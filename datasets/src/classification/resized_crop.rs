@@ -1,23 +1,24 @@
-//! `RandomResizedCrop` of torchvision and timm: a part of the picture of random area and proportions.
+//! `RandomResizedCrop` of torchvision and timm: a part of the image of random area and proportions.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::image::{Interpolation, Size, Window};
 use crate::random::SampleRng;
-use crate::transforms::check_range;
+use crate::settings::check_range;
 
-const TRIALS: usize = 10;
+/// Crops to try before the central one.
+const MAX_TRIALS: usize = 10;
 
 /// Settings of the crop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ResizedCrop {
-    /// Least and greatest area, in areas of the picture.
+    /// Least and greatest area, as a share of the image's.
     pub scale: [f64; 2],
-    /// Least and greatest width by height.
+    /// Least and greatest width divided by height.
     pub ratio: [f64; 2],
-    /// How the crop is resized, and how the policies' shears, shifts and turns make pixels.
+    /// How the crop is resized, and how the policies' shears, shifts and rotations interpolate.
     pub interpolation: Interpolation,
 }
 
@@ -29,15 +30,15 @@ impl Default for ResizedCrop {
 
 impl ResizedCrop {
     pub(super) fn validate(&self) -> Result<(), Error> {
-        check_range("resized_crop.scale", self.scale, [1e-4, 1.0], "two areas from 0.0001 to 1, the lesser first")?;
-        check_range("resized_crop.ratio", self.ratio, [0.01, 100.0], "two ratios from 0.01 to 100, the lesser first")
+        check_range("resized_crop.scale", self.scale, [1e-4, 1.0], "two areas from 0.0001 to 1, the smaller first")?;
+        check_range("resized_crop.ratio", self.ratio, [0.01, 100.0], "two ratios from 0.01 to 100, the smaller first")
     }
 
-    /// A crop of whole pixels inside the picture; after ten that do not fit, the largest in the middle within the ratios.
+    /// A crop of whole pixels inside the image; after ten that do not fit, the largest central one within the ratios.
     pub(super) fn sample(&self, source: Size, rng: &mut SampleRng) -> Window {
         let (width, height) = (source.width as f64, source.height as f64);
         let [low, high] = self.ratio;
-        for _ in 0..TRIALS {
+        for _ in 0..MAX_TRIALS {
             let area = rng.uniform(self.scale[0]..=self.scale[1]) * width * height;
             let ratio = rng.uniform(low.ln()..=high.ln()).exp();
             let crop_width = (area * ratio).sqrt().round_ties_even().max(1.0);
@@ -56,10 +57,10 @@ impl ResizedCrop {
         } else {
             (width, height)
         };
-        let middle = |side: f64, crop: f64| ((side - crop) / 2.0).floor();
+        let centred = |side: f64, crop: f64| ((side - crop) / 2.0).floor();
         Window {
-            left: middle(width, crop_width),
-            top: middle(height, crop_height),
+            left: centred(width, crop_width),
+            top: centred(height, crop_height),
             width: crop_width,
             height: crop_height,
         }

@@ -1,25 +1,25 @@
-//! What evaluation sees of a picture: timm's `create_transform(..., is_training=False)` with `crop_mode="center"`.
+//! The part of an image that evaluation uses: timm's `create_transform(..., is_training=False)` with `crop_mode="center"`.
 
 use serde::{Deserialize, Serialize};
 
-use super::check_size;
 use crate::Error;
 use crate::image::{Image, Interpolation, Size, Window};
+use crate::settings::{check, check_size};
 
-/// The shorter side is resized to `floor(size / crop_ratio)`, and the middle cut out. Decoding is never reduced, so that
-/// figures compare with timm's.
+/// The shorter side is resized to `floor(size / crop_ratio)`, and the centre cut out. Decoding is never reduced, so that
+/// results are comparable with timm's.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EvaluationView {
     /// The size of the result.
     pub size: Size,
-    /// The side of the crop in shorter sides of the resized picture; timm's `crop_pct`. Above 1 the picture is surrounded
-    /// with black.
+    /// The side of the crop as a share of the resized image's shorter side; timm's `crop_pct`. Above 1 the image has a black
+    /// border.
     pub crop_ratio: f64,
-    /// How the picture is resized.
+    /// How the image is resized.
     pub interpolation: Interpolation,
 }
 
-/// The part of a configuration that decides on an [`EvaluationView`], beside the size.
+/// The settings of an [`EvaluationView`] other than the size.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ViewOptions {
@@ -52,15 +52,10 @@ impl EvaluationView {
     /// [`Error::Setting`] with the key and what was expected.
     pub fn validate(&self) -> Result<(), Error> {
         check_size("size", self.size)?;
-        if (0.1..=4.0).contains(&self.crop_ratio) {
-            Ok(())
-        } else {
-            let value = self.crop_ratio.to_string();
-            Err(Error::Setting { key: "crop_ratio", value, expected: "a ratio from 0.1 to 4" })
-        }
+        check((0.1..=4.0).contains(&self.crop_ratio), "crop_ratio", self.crop_ratio, "a ratio from 0.1 to 4")
     }
 
-    /// The view of one picture, `[H, W]` as [`EvaluationView::size`].
+    /// The view of one image, `[H, W]` as [`EvaluationView::size`].
     ///
     /// # Errors
     /// [`Error::Pixels`] where the image's buffer does not fit its size.
@@ -74,25 +69,13 @@ impl EvaluationView {
         let (step_x, step_y) =
             (source.width as f64 / resized.width as f64, source.height as f64 / resized.height as f64);
         // Resizing only what the crop keeps gives the same pixels: each depends on its own neighbourhood alone.
-        let window = Window {
-            left: x.start as f64 * step_x,
-            top: y.start as f64 * step_y,
-            width: x.length as f64 * step_x,
-            height: y.length as f64 * step_y,
-        };
-        let seen = image.resample(&window, Size { height: y.length, width: x.length }, self.interpolation)?;
-        if seen.size() == self.size {
-            return Ok(seen);
-        }
-        let mut out = Image::filled(self.size, [0; 3]);
-        for (row, pixels) in seen.data.chunks_exact(x.length * 3).enumerate() {
-            let at = ((y.before + row) * self.size.width + x.before) * 3;
-            out.data[at..at + pixels.len()].copy_from_slice(pixels);
-        }
-        Ok(out)
+        let kept = Size { height: y.length, width: x.length };
+        let window = Window { left: x.start as f64, top: y.start as f64, ..Window::whole(kept) }.scaled(step_x, step_y);
+        let resized = image.resample(&window, kept, self.interpolation)?;
+        Ok(resized.on_canvas(self.size, x.before, y.before, [0; 3]))
     }
 
-    /// The whole picture's size before the crop: torchvision's `Resize(int)` for a square, timm's `ResizeKeepRatio`
+    /// The image's size before the crop: torchvision's `Resize(int)` for a square, timm's `ResizeKeepRatio`
     /// otherwise.
     fn resized(&self, source: Size) -> Size {
         let scaled = |side: usize| (side as f64 / self.crop_ratio).floor().max(1.0);
@@ -112,7 +95,7 @@ impl EvaluationView {
     }
 }
 
-/// One axis of torchvision's `CenterCrop`: what is taken of the resized picture, and the black before it.
+/// One axis of torchvision's `CenterCrop`: the part of the resized image, and the black pixels before it.
 struct Cut {
     start: usize,
     length: usize,

@@ -1,4 +1,4 @@
-//! An image file in memory, checked but not yet decoded: its size is known before the costly step.
+//! An image file in memory, checked but not yet decoded: its size is known before memory for the pixels is taken.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use opencv::core::{Mat, MatTraitConst};
 use opencv::imgcodecs;
 
-use super::{Content, Image, Orientation, Size, Traits, jpeg, one_line, png_file, set_up};
+use super::{Content, Image, Orientation, Size, Traits, one_line, png_file, set_up};
 use crate::Error;
 
-/// Pillow's limit against files that claim gigantic sizes.
-pub(crate) const MOST_PIXELS: usize = 178_956_970;
+/// Pillow's limit against files that state huge sizes.
+pub(crate) const MAX_PIXELS: usize = 178_956_970;
 
 /// Decoding at a fraction of the stored size. A JPEG holds 8x8 blocks of frequencies, of which libjpeg then reads only
 /// the low ones: cheaper, and averaged where shrinking afterwards would alias.
@@ -42,7 +42,7 @@ impl Reduction {
         }
     }
 
-    /// Stored pixels for one decoded, on each axis.
+    /// Stored pixels per decoded pixel, on each axis.
     pub(crate) fn factor(self) -> usize {
         match self {
             Reduction::None => 1,
@@ -53,7 +53,7 @@ impl Reduction {
     }
 }
 
-/// The bytes of an image file, with what its structure tells.
+/// The bytes of an image file, with its format and size.
 pub(crate) struct Encoded {
     path: PathBuf,
     bytes: Vec<u8>,
@@ -71,15 +71,11 @@ impl Encoded {
         if bytes.is_empty() {
             return Err(damaged("the file is empty".to_owned()));
         }
-        let content = Content::of(&bytes).ok_or_else(|| damaged("it is in no image format that is read".to_owned()))?;
-        let size = match content {
-            Content::Jpeg => jpeg::inspect(&bytes),
-            Content::Png => png_file::inspect(&bytes),
-            other => other.stated_size(&bytes),
-        };
-        let size = size.map_err(damaged)?;
-        if size.pixels() > MOST_PIXELS {
-            return Err(damaged(format!("{size} pixels are more than the limit of {MOST_PIXELS}")));
+        let content =
+            Content::of(&bytes).ok_or_else(|| damaged("it is not an image in a supported format".to_owned()))?;
+        let size = content.size(&bytes).map_err(damaged)?;
+        if size.pixels() > MAX_PIXELS {
+            return Err(damaged(format!("{size} pixels are more than the limit of {MAX_PIXELS}")));
         }
         Ok(Encoded { path: path.to_path_buf(), bytes, content, size })
     }
@@ -98,7 +94,7 @@ impl Encoded {
         Traits::of(self.content, &self.bytes)
     }
 
-    /// The reduction that [`Encoded::decode`] will follow when shrinking by `scale`: none but for JPEG.
+    /// The reduction with which to [`Encoded::decode`] an image that is then shrunk by `scale`: none but for JPEG.
     pub(crate) fn reduction(&self, scale: f64) -> Reduction {
         match self.content {
             Content::Jpeg => Reduction::for_scale(scale),
@@ -106,14 +102,21 @@ impl Encoded {
         }
     }
 
+    /// The image; without a reduction it has the stored size, or with [`Orientation::Upright`] the rotated size.
     pub(crate) fn decode(&self, orientation: Orientation, reduction: Reduction) -> Result<Image, Error> {
-        match self.content {
-            Content::Png => png_file::decode(&self.bytes).map_err(|error| self.damaged(error.to_string())),
-            _ => self.decode_by_opencv(orientation, reduction),
+        let image = match self.content {
+            Content::Png => png_file::decode(&self.bytes).map_err(|error| self.damaged(error.to_string()))?,
+            _ => self.decode_by_opencv(orientation, reduction)?,
+        };
+        let rotated = Size { height: self.size.width, width: self.size.height };
+        let fits = image.size() == self.size || (orientation == Orientation::Upright && image.size() == rotated);
+        if reduction == Reduction::None && !fits {
+            return Err(self.damaged(format!("its header says {} pixels, but {} are in it", self.size, image.size())));
         }
+        Ok(image)
     }
 
-    /// The numbers that a mask's pixels hold: PNG alone, with a palette or grey.
+    /// The numbers in a mask's pixels: PNG only, with a palette or grey.
     pub(crate) fn numbers(&self) -> Result<(Size, Vec<u16>), Error> {
         match self.content {
             Content::Png => png_file::decode_numbers(&self.bytes).map_err(|reason| self.damaged(reason)),
@@ -131,18 +134,9 @@ impl Encoded {
         let file = Mat::from_slice(&self.bytes).map_err(failed)?;
         let bgr = imgcodecs::imdecode(&file, flags).map_err(failed)?;
         if bgr.empty() {
-            return Err(self.damaged("it is damaged, or of a kind that OpenCV does not read".to_owned()));
+            return Err(self.damaged("it is damaged, or of a kind that OpenCV does not decode".to_owned()));
         }
-        let image = Image::from_bgr(&bgr).map_err(failed)?;
-        let turned = Size { height: self.size.width, width: self.size.height };
-        let fits = match orientation {
-            Orientation::AsStored => image.size() == self.size,
-            Orientation::Upright => [self.size, turned].contains(&image.size()),
-        };
-        if reduction == Reduction::None && !fits {
-            return Err(self.damaged(format!("its header says {} pixels, but {} are in it", self.size, image.size())));
-        }
-        Ok(image)
+        Image::from_bgr(&bgr).map_err(failed)
     }
 
     fn damaged(&self, reason: String) -> Error {

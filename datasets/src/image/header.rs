@@ -1,9 +1,9 @@
-//! What a file is by its first bytes, the size that its header states, and what it says of its pixels.
+//! The format of a file by its first bytes, the size in its header, and what it says of its pixels.
 
 use super::tiff::Directory;
-use super::{Size, jpeg, png_file};
+use super::{Size, Traits, jpeg, png_file};
 
-/// A file format, by content; the name plays no part.
+/// A file format, detected from the content, not from the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Content {
     Jpeg,
@@ -13,19 +13,6 @@ pub(crate) enum Content {
     Tiff,
     /// Netpbm's P1 to P6.
     Pnm,
-}
-
-/// What a decoder has to turn into eight-bit RGB, and what it leaves out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Traits {
-    pub(crate) grey: bool,
-    pub(crate) cmyk: bool,
-    /// More than eight bits a channel.
-    pub(crate) deep: bool,
-    pub(crate) alpha: bool,
-    /// The camera's note (EXIF) says that the pixels are to be turned or mirrored.
-    pub(crate) turned: bool,
-    pub(crate) animated: bool,
 }
 
 impl Content {
@@ -52,7 +39,7 @@ impl Content {
         }
     }
 
-    /// The endings, in lower case, that such a file may have.
+    /// The extensions of the format, in lower case.
     pub(crate) fn extensions(self) -> &'static [&'static str] {
         match self {
             Content::Jpeg => &["jpg", "jpeg", "jpe", "jfif"],
@@ -64,15 +51,16 @@ impl Content {
         }
     }
 
-    /// The size in the header of what is neither JPEG nor PNG, whose structure says more.
-    pub(super) fn stated_size(self, bytes: &[u8]) -> Result<Size, String> {
+    /// The size in the header. A JPEG or PNG is also followed to its end.
+    ///
+    /// # Errors
+    /// What is missing or out of place.
+    pub(super) fn size(self, bytes: &[u8]) -> Result<Size, String> {
         let size = match self {
             Content::WebP => webp(bytes)?,
             Content::Bmp => bmp(bytes)?,
-            Content::Tiff => {
-                Directory::first(bytes).ok_or_else(|| "the TIFF has no whole directory".to_owned())?.size()?
-            }
-            Content::Pnm => pnm(bytes).ok_or_else(|| "the PNM header states no size".to_owned())?,
+            Content::Tiff => Directory::first(bytes).ok_or("the TIFF has no complete directory")?.size()?,
+            Content::Pnm => pnm(bytes).ok_or("the PNM header states no size")?,
             Content::Jpeg => jpeg::inspect(bytes)?,
             Content::Png => png_file::inspect(bytes)?,
         };
@@ -95,7 +83,7 @@ impl Traits {
                 cmyk: directory.photometric() == Some(5),
                 deep: directory.bits() > 8,
                 alpha: directory.has_alpha(),
-                turned: directory.orientation().is_some_and(|turn| turn != 1),
+                turned: directory.is_turned(),
                 animated: false,
             }),
             Content::Pnm => {
@@ -105,11 +93,6 @@ impl Traits {
             Content::Bmp => Traits::default(),
         }
     }
-}
-
-/// Whether an EXIF block (without its name) asks for the pixels to be turned.
-pub(super) fn exif_turns(block: &[u8]) -> bool {
-    Directory::first(block).and_then(|directory| directory.orientation()).is_some_and(|turn| turn != 1)
 }
 
 fn chunk(bytes: &[u8]) -> Option<&[u8]> {
@@ -135,7 +118,7 @@ fn webp(bytes: &[u8]) -> Result<Size, String> {
     }
 }
 
-/// A header of 12 bytes has sides of 16 bits, every later one of 32 with a sign, which turns the rows around.
+/// A header of 12 bytes has sides of 16 bits, every later one of 32 with a sign, which reverses the rows.
 fn bmp(bytes: &[u8]) -> Result<Size, String> {
     let cut_short = || "the BMP file is cut short".to_owned();
     let number = |at, count| little(bytes, at, count).ok_or_else(cut_short);
@@ -152,7 +135,7 @@ fn bmp(bytes: &[u8]) -> Result<Size, String> {
     Ok(size)
 }
 
-/// Two numbers after the kind, apart by white space and comments.
+/// Two numbers after the kind, separated by white space and comments.
 fn pnm(bytes: &[u8]) -> Option<Size> {
     let mut rest = bytes.get(2..)?;
     let mut number = || {
@@ -171,7 +154,7 @@ fn pnm(bytes: &[u8]) -> Option<Size> {
     Some(Size { width: number()?, height: number()? })
 }
 
-/// An unsigned number of up to four bytes, the lowest first.
+/// An unsigned little-endian number of up to four bytes.
 fn little(bytes: &[u8], at: usize, count: usize) -> Option<usize> {
     let number = bytes.get(at..at + count)?;
     Some(number.iter().rev().fold(0, |sum, &byte| sum << 8 | usize::from(byte)))
@@ -212,14 +195,14 @@ mod tests {
         assert_eq!(golden.files.len(), 19);
         for (name, Facts { width, height, grey, cmyk, deep, alpha, turned, animated }) in golden.files {
             let path = folder.join(&name);
-            let encoded = Encoded::read(&path).expect("a whole file");
+            let encoded = Encoded::read(&path).expect("a complete file");
             assert_eq!(encoded.size(), Size { height, width }, "{name}");
             assert_eq!(encoded.traits(), Traits { grey, cmyk, deep, alpha, turned, animated }, "{name}");
-            let ending = path.extension().and_then(|ending| ending.to_str()).expect("an ending");
-            assert!(encoded.content().extensions().contains(&ending), "{name}");
+            let extension = path.extension().and_then(|extension| extension.to_str()).expect("an extension");
+            assert!(encoded.content().extensions().contains(&extension), "{name}");
             let image = encoded.decode(Orientation::AsStored, Reduction::None);
             match animated && encoded.content() == Content::WebP {
-                // OpenCV 4.6 reads no moving picture; later versions read its first.
+                // OpenCV 4.6 does not read animations; later versions read the first image.
                 true => assert!(image.is_err() || image.is_ok_and(|image| image.size() == encoded.size())),
                 false => assert_eq!(image.expect("pixels").size(), encoded.size(), "{name}"),
             }

@@ -1,7 +1,7 @@
-//! The marker structure of a JPEG stream (ITU-T T.81, annex B): its size, and whether it reaches its end.
+//! The marker structure of a JPEG stream (ITU-T T.81, annex B): its size, and whether it is complete.
 
-use super::Size;
-use super::header::{Traits, exif_turns};
+use super::tiff::exif_turns;
+use super::{Size, Traits};
 
 const START_OF_SCAN: u8 = 0xDA;
 const END_OF_IMAGE: u8 = 0xD9;
@@ -12,7 +12,7 @@ pub(super) fn is_jpeg(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0xFF, 0xD8, 0xFF])
 }
 
-/// Follows the markers from the start of the image to its end, and gives the stored frame size.
+/// Follows the markers from the start of the image to its end; the stored frame size.
 ///
 /// # Errors
 /// What is missing or out of place. Bytes after the end of the image are allowed, as every decoder allows them.
@@ -45,7 +45,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Size, String> {
     }
 }
 
-/// What the segments before the first scan say of the pixels; of a stream that [`inspect`] found whole.
+/// What the segments before the first scan say of the pixels; for a stream that [`inspect`] accepts.
 pub(super) fn traits(bytes: &[u8]) -> Traits {
     let mut traits = Traits::default();
     let mut at = 2;
@@ -73,8 +73,7 @@ pub(super) fn traits(bytes: &[u8]) -> Traits {
     traits
 }
 
-/// The marker at or after `at`, and where its content begins. Fill bytes and stray bytes before it are passed over, as
-/// libjpeg does.
+/// The marker at or after `at`, and where its content begins. Fill bytes and stray bytes before it are ignored, as in libjpeg.
 fn next_marker(bytes: &[u8], at: usize) -> Result<(u8, usize), String> {
     let mut at = at;
     loop {
@@ -89,7 +88,7 @@ fn next_marker(bytes: &[u8], at: usize) -> Result<(u8, usize), String> {
     }
 }
 
-/// Entropy-coded data ends at the first marker that is no restart marker; a byte 0xFF inside it is followed by 0.
+/// Entropy-coded data ends at the first marker other than a restart marker; a byte 0xFF inside it is followed by 0.
 fn end_of_scan(bytes: &[u8], start: usize) -> Result<usize, String> {
     let mut at = start;
     loop {
@@ -101,14 +100,13 @@ fn end_of_scan(bytes: &[u8], start: usize) -> Result<usize, String> {
     }
 }
 
-/// SOF0 to SOF15 without the three codes in their range that mean tables (DHT, JPG, DAC).
+/// SOF0 to SOF15, without the three codes between them with another meaning (DHT, JPG, DAC).
 fn is_frame_header(marker: u8) -> bool {
     matches!(marker, 0xC0..=0xCF) && !matches!(marker, 0xC4 | 0xC8 | 0xCC)
 }
 
 fn frame_size(bytes: &[u8], segment: usize) -> Result<Size, String> {
-    let size = Size { height: read_u16(bytes, segment + 3)?, width: read_u16(bytes, segment + 5)? };
-    if size.pixels() == 0 { Err(format!("the JPEG's frame header says {size} pixels")) } else { Ok(size) }
+    Ok(Size { height: read_u16(bytes, segment + 3)?, width: read_u16(bytes, segment + 5)? })
 }
 
 fn read_u16(bytes: &[u8], at: usize) -> Result<usize, String> {

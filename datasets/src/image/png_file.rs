@@ -1,21 +1,21 @@
-//! PNG: decoding to RGB, and label images with a palette, which OpenCV cannot read or write as such.
+//! PNG: decoding to RGB, and label images with a palette, whose indices OpenCV neither reads nor writes.
 
 use std::io::Cursor;
 
 use png::{BitDepth, ColorType, Decoder, DecodingError, Encoder, Transformations};
 
-use super::header::{Traits, exif_turns};
-use super::{Image, Size};
+use super::tiff::exif_turns;
+use super::{Image, Size, Traits};
 
 /// Whether the bytes begin as a PNG does.
 pub(super) fn is_png(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x89, b'P', b'N', b'G', 0x0D, 0x0A, 0x1A, 0x0A])
 }
 
-/// Follows the chunks from the header to the end, and gives the stored size.
+/// Follows the chunks from the header to the end; the stored size.
 ///
 /// # Errors
-/// What is missing: the decoder alone is content without the last chunk.
+/// What is missing: the decoder itself accepts a file without its last chunk.
 pub(super) fn inspect(bytes: &[u8]) -> Result<Size, String> {
     let cut_short = || "the PNG is cut short: its end chunk is missing".to_owned();
     let word = |at: usize| match bytes.get(at..at + 4) {
@@ -37,7 +37,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Size, String> {
     }
 }
 
-/// What the chunks say of the pixels; of a file that [`inspect`] found whole.
+/// What the chunks say of the pixels; for a file that [`inspect`] accepts.
 pub(super) fn traits(bytes: &[u8]) -> Traits {
     let (depth, colour) = (bytes.get(24).copied().unwrap_or(8), bytes.get(25).copied().unwrap_or(2));
     let mut traits =
@@ -75,7 +75,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Image, DecodingError> {
     Ok(Image { height: frame.height as usize, width: frame.width as usize, data })
 }
 
-/// The numbers that the pixels hold, unscaled: places in the palette, or grey levels of 1 to 16 bits.
+/// The numbers in the pixels, unscaled: indices into the palette, or grey levels of 1 to 16 bits.
 ///
 /// # Errors
 /// What is wrong: damage, or pixels of more than one channel.
@@ -85,7 +85,9 @@ pub(super) fn decode_numbers(bytes: &[u8]) -> Result<(Size, Vec<u16>), String> {
     let mut reader = decoder.read_info().map_err(|error| error.to_string())?;
     let (colour, depth) = reader.output_color_type();
     if !matches!(colour, ColorType::Indexed | ColorType::Grayscale) {
-        return Err(format!("its pixels are {colour:?}, but a mask has one number a pixel: a palette, or grey levels"));
+        return Err(format!(
+            "its pixels are {colour:?}, but a mask has one number per pixel: a palette, or grey levels"
+        ));
     }
     let length = reader.output_buffer_size().ok_or_else(|| DecodingError::LimitsExceeded.to_string())?;
     let mut data = vec![0; length];
@@ -111,10 +113,10 @@ pub(super) fn decode_numbers(bytes: &[u8]) -> Result<(Size, Vec<u16>), String> {
     Ok((Size { height, width }, numbers))
 }
 
-/// A PNG of one byte a pixel, each an index into `palette` (red, green, blue triples): the form of VOC's label images.
+/// A PNG of one byte per pixel, each an index into `palette` (red, green, blue triples): the format of VOC's label images.
 ///
 /// # Errors
-/// The encoder's words where `labels` does not hold `height * width` bytes, or the size is beyond PNG's.
+/// The encoder's message where `labels` does not hold `height * width` bytes, or the size is beyond PNG's.
 pub(crate) fn write_palette(size: Size, labels: &[u8], palette: &[u8]) -> Result<Vec<u8>, png::EncodingError> {
     let side = |pixels: usize| u32::try_from(pixels).map_err(|_| png::EncodingError::LimitsExceeded);
     let mut file = Vec::new();

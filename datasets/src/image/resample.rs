@@ -1,4 +1,4 @@
-//! Resizing as Pillow does it: a filter that widens while shrinking, so that every source pixel has its share.
+//! Resizing as Pillow does it: the filter widens while shrinking, so that every source pixel contributes.
 
 use fast_image_resize::images::{Image as View, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Image, Size, Window};
 use crate::Error;
 
-/// How pixels between pixels are made.
+/// How pixels are interpolated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Interpolation {
@@ -19,7 +19,7 @@ pub enum Interpolation {
 }
 
 impl Interpolation {
-    /// Pixels to either side that take part where nothing shrinks.
+    /// How far the filter reaches to either side, in pixels, where nothing shrinks.
     fn reach(self) -> f64 {
         match self {
             Interpolation::Bilinear => 1.0,
@@ -37,7 +37,7 @@ impl Interpolation {
 
 impl Image {
     /// The image at another size, not keeping its proportions, averaged while shrinking: equals Pillow's
-    /// `Image.resize(size, resample)` to a grey level.
+    /// `Image.resize(size, resample)` to one grey level.
     ///
     /// # Errors
     /// [`Error::Pixels`] where a size has no pixels, or the buffer does not fit.
@@ -45,13 +45,13 @@ impl Image {
         self.resample(&Window::whole(self.size()), size, interpolation)
     }
 
-    /// A window of the image at another size: Pillow's `Image.resize(size, resample, box)`. The window lies inside the image
-    /// and need not keep to whole pixels; the filter also sees the pixels around it.
+    /// A window of the image at another size: Pillow's `Image.resize(size, resample, box)`. The window lies inside the image,
+    /// its edges may have fractions, and the filter also reads the pixels around it.
     pub(crate) fn resample(&self, window: &Window, size: Size, interpolation: Interpolation) -> Result<Image, Error> {
         let x = Span::inside(window.left, window.width, self.width as f64);
         let y = Span::inside(window.top, window.height, self.height as f64);
-        // Pillow rounds to bytes between a horizontal and a vertical pass; the crate would take them the other way round.
-        let rows = y.seen(size.height, interpolation, self.height);
+        // Pillow rounds to bytes between a horizontal and a vertical pass; the crate does it in the other order.
+        let rows = y.read_for(size.height, interpolation, self.height);
         let wide = Size { height: rows.length as usize, width: size.width };
         let across = self.convolve(x, rows, wide, interpolation)?;
         let down = Span::inside(y.start - rows.start, y.length, rows.length);
@@ -64,7 +64,7 @@ impl Image {
             return Err(failed(format!("its buffer holds {} bytes", self.data.len())));
         }
         if self.size().pixels() == 0 || size.pixels() == 0 {
-            return Err(failed(format!("{size} pixels are asked for")));
+            return Err(failed(format!("{size} pixels were requested")));
         }
         let side = |side: usize| u32::try_from(side).map_err(|_| failed(format!("a side of {side} pixels")));
         let source = ImageRef::new(side(self.width)?, side(self.height)?, &self.data, PixelType::U8x3)
@@ -78,15 +78,6 @@ impl Image {
             .use_alpha(false);
         Resizer::new().resize(&source, &mut target, &options).map_err(|error| failed(error.to_string()))?;
         Ok(out)
-    }
-
-    /// Left becomes right, in place.
-    pub(crate) fn mirror(&mut self) {
-        let width = self.width;
-        for row in self.data.chunks_exact_mut((width * 3).max(1)) {
-            row.reverse();
-            row.chunks_exact_mut(3).for_each(<[u8]>::reverse);
-        }
     }
 }
 
@@ -102,7 +93,7 @@ impl Span {
         Span { start: 0.0, length: side as f64 }
     }
 
-    /// The span, which arithmetic may have moved out of the image by a rounding error, moved in again.
+    /// The span, moved back into the image where a rounding error moved it out.
     fn inside(start: f64, length: f64, side: f64) -> Span {
         let start = start.max(0.0);
         let length = length.min(side - start);
@@ -110,8 +101,8 @@ impl Span {
         Span { start, length: if over { length - 1e-12 * side } else { length } }
     }
 
-    /// The whole pixels that the filter sees when this span becomes `target` pixels.
-    fn seen(&self, target: usize, interpolation: Interpolation, side: usize) -> Span {
+    /// The whole pixels that the filter reads to make `target` pixels of this span.
+    fn read_for(&self, target: usize, interpolation: Interpolation, side: usize) -> Span {
         let reach = interpolation.reach() * (self.length / target.max(1) as f64).max(1.0) + 1.0;
         let start = (self.start - reach).floor().max(0.0);
         let end = (self.start + self.length + reach).ceil().min(side as f64);

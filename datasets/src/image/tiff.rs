@@ -12,6 +12,11 @@ const TILE_WIDTH: u16 = 322;
 const TILE_HEIGHT: u16 = 323;
 const EXTRA_SAMPLES: u16 = 338;
 
+/// Whether an EXIF block (without its name) says that the pixels are rotated or mirrored.
+pub(super) fn exif_turns(block: &[u8]) -> bool {
+    Directory::first(block).is_some_and(|directory| directory.is_turned())
+}
+
 /// TIFF 6.0, section 2: a directory of twelve-byte entries.
 pub(super) struct Directory<'a> {
     bytes: &'a [u8],
@@ -21,7 +26,7 @@ pub(super) struct Directory<'a> {
 }
 
 impl<'a> Directory<'a> {
-    /// The first directory; nothing where the bytes are no TIFF (of 32-bit offsets).
+    /// The first directory; `None` where the bytes are not a TIFF with 32-bit offsets.
     pub(super) fn first(bytes: &'a [u8]) -> Option<Directory<'a>> {
         let little = match bytes.get(..4)? {
             b"II*\0" => true,
@@ -38,13 +43,13 @@ impl<'a> Directory<'a> {
     /// The stored size.
     ///
     /// # Errors
-    /// What is missing, or a tile that is larger than the image may be.
+    /// What is missing, or a tile beyond the limit of an image's size.
     pub(super) fn size(&self) -> Result<Size, String> {
         let side = |tag| self.value(tag).map(|pixels| pixels as usize);
         match (side(WIDTH), side(HEIGHT)) {
             (Some(width @ 1..), Some(height @ 1..)) => {
                 let tile = Size { height: side(TILE_HEIGHT).unwrap_or(0), width: side(TILE_WIDTH).unwrap_or(0) };
-                if tile.pixels() > super::MOST_PIXELS {
+                if tile.pixels() > super::MAX_PIXELS {
                     return Err(format!("the TIFF has tiles of {tile} pixels"));
                 }
                 Ok(Size { height, width })
@@ -53,9 +58,9 @@ impl<'a> Directory<'a> {
         }
     }
 
-    /// How the pixels are to be turned, from 1 (not at all) to 8.
-    pub(super) fn orientation(&self) -> Option<u32> {
-        self.value(ORIENTATION).filter(|turn| (1..=8).contains(turn))
+    /// Whether the pixels have to be rotated or mirrored to be upright.
+    pub(super) fn is_turned(&self) -> bool {
+        matches!(self.value(ORIENTATION), Some(2..=8))
     }
 
     /// Bits of the first channel.

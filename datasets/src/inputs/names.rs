@@ -1,23 +1,21 @@
-//! Names for what is made of inputs, no two alike.
+//! Different names for the results of inputs.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-/// The names that were given, and those that files known in advance will ask for.
-///
-/// Compared in lower case, because some file systems do.
+/// The names in use, and those of files that are known in advance. Both are compared in lower case, as some file systems do.
 pub(super) struct Names {
-    given: HashSet<String>,
+    used: HashSet<String>,
     reserved: HashSet<String>,
-    /// The last number tried for a name, so that a thousand files of one name do not try a million.
+    /// The last number tried for a name: otherwise a thousand files with one name would need a million tries.
     numbers: HashMap<String, usize>,
 }
 
 impl Names {
-    /// No numbered name takes the name that one of these files has by itself.
+    /// No numbered name is that of one of these files.
     pub(super) fn reserving<'a>(files: impl Iterator<Item = &'a Path>) -> Names {
         let reserved = files.map(|file| stem(file).to_lowercase()).collect();
-        Names { given: HashSet::new(), reserved, numbers: HashMap::new() }
+        Names { used: HashSet::new(), reserved, numbers: HashMap::new() }
     }
 
     pub(super) fn of_file(&mut self, file: &Path) -> String {
@@ -30,7 +28,7 @@ impl Names {
     }
 
     fn free(&mut self, name: String) -> String {
-        if self.given.insert(name.to_lowercase()) { name } else { self.numbered(&name) }
+        if self.used.insert(name.to_lowercase()) { name } else { self.numbered(&name) }
     }
 
     fn numbered(&mut self, name: &str) -> String {
@@ -39,7 +37,7 @@ impl Names {
             *number += 1;
             let numbered = format!("{name}-{number}");
             let key = numbered.to_lowercase();
-            if !self.reserved.contains(&key) && self.given.insert(key) {
+            if !self.reserved.contains(&key) && self.used.insert(key) {
                 return numbered;
             }
         }
@@ -62,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_one_name_are_numbered_around_every_name_that_is_known() {
+    fn files_with_one_name_are_numbered_around_every_known_name() {
         let files = ["a/x.jpg", "b/x.jpg", "c/x.png", "x-2.jpg", "a/X.jpg", "y.tar.jpg"];
         assert_eq!(given(&files, true), ["x", "x-3", "x-4", "x-2", "X-5", "y.tar"]);
         assert_eq!(given(&files, false), ["x", "x-2", "x-3", "x-2-2", "X-4", "y.tar"]);

@@ -10,10 +10,10 @@ use opencv::videoio::{
 
 use super::Frame;
 use crate::Error;
-use crate::image::{Image, MOST_PIXELS, Size, one_line, set_up};
+use crate::image::{Image, MAX_PIXELS, Size, one_line, set_up};
 
-/// The share of the frames that a file states below which it counts as damaged: many containers only estimate them.
-const LEAST_SHARE: f64 = 0.9;
+/// The least share of the stated frames in a complete file: many containers only estimate their number.
+const MIN_FRAME_SHARE: f64 = 0.9;
 
 pub(super) struct Video {
     path: PathBuf,
@@ -23,22 +23,22 @@ pub(super) struct Video {
 }
 
 impl Video {
-    /// `name` is what its frames are named after.
+    /// `name` is the start of the names of its frames.
     pub(super) fn open(path: PathBuf, name: String) -> Result<Video, Error> {
         set_up();
-        let failed = |reason: String| Error::Video { path: path.clone(), reason };
+        let failed = |reason: String| Error::Decode { path: path.clone(), reason };
         let by_opencv = |error: opencv::Error| failed(one_line(&error));
-        // Left to itself OpenCV also tries the file's name as a pattern of numbered images.
+        // By default OpenCV also tries the file's name as a pattern of numbered images.
         let ffmpeg = videoio::has_backend(VideoCaptureAPIs::CAP_FFMPEG).map_err(by_opencv)?;
         let backend = if ffmpeg { CAP_FFMPEG } else { CAP_ANY };
         let capture = VideoCapture::from_file(path.as_os_str(), backend).map_err(by_opencv)?;
         if !capture.is_opened().map_err(by_opencv)? {
-            return Err(failed("it is damaged, or in a format that cannot be decoded here".to_owned()));
+            return Err(failed("it is damaged, or in a video format that is not supported".to_owned()));
         }
         let side = |property| capture.get(property).map(|pixels| pixels.max(0.0) as usize).map_err(by_opencv);
         let size = Size { height: side(CAP_PROP_FRAME_HEIGHT)?, width: side(CAP_PROP_FRAME_WIDTH)? };
-        if size.pixels() > MOST_PIXELS {
-            return Err(failed(format!("frames of {size} pixels are more than the limit of {MOST_PIXELS}")));
+        if size.pixels() > MAX_PIXELS {
+            return Err(failed(format!("frames of {size} pixels are more than the limit of {MAX_PIXELS}")));
         }
         Ok(Video { path, name, capture, next: 0 })
     }
@@ -51,7 +51,7 @@ impl Video {
         &self.name
     }
 
-    /// The next frame whose number `every` divides; nothing after the last.
+    /// The next frame whose number is a multiple of `every`; `None` after the last.
     pub(super) fn next(&mut self, every: usize) -> Result<Option<(Frame, Image)>, Error> {
         loop {
             if !self.capture.grab().map_err(|error| self.failure(&error))? {
@@ -70,7 +70,7 @@ impl Video {
         }
     }
 
-    /// The frame's own time stamp, or its place at the file's frame rate where it has none.
+    /// The frame's time stamp; without one, its index divided by the file's frame rate.
     fn seconds(&self, index: usize) -> Result<f64, Error> {
         let get = |property| self.capture.get(property).map_err(|error| self.failure(&error));
         let stamp = get(CAP_PROP_POS_MSEC)? / 1000.0;
@@ -81,14 +81,14 @@ impl Video {
         Ok(if rate.is_finite() && rate > 0.0 { index as f64 / rate } else { 0.0 })
     }
 
-    /// OpenCV tells the end of a file and damage in it alike.
+    /// OpenCV reports the end of a file and damage in it in the same way.
     fn ended(&self) -> Result<(), Error> {
         let stated = self.capture.get(CAP_PROP_FRAME_COUNT).map_err(|error| self.failure(&error))?;
         if self.next == 0 {
-            return Err(self.damaged("no frame of it can be decoded".to_owned()));
+            return Err(self.damaged("it has no frame that can be decoded".to_owned()));
         }
-        if stated.is_finite() && (self.next as f64) < LEAST_SHARE * stated {
-            return Err(self.damaged(format!("it ends after {} of the {stated} frames that it states", self.next)));
+        if stated.is_finite() && (self.next as f64) < MIN_FRAME_SHARE * stated {
+            return Err(self.damaged(format!("it ends after {} of {stated} frames", self.next)));
         }
         Ok(())
     }
@@ -98,6 +98,6 @@ impl Video {
     }
 
     fn damaged(&self, reason: String) -> Error {
-        Error::Video { path: self.path.clone(), reason }
+        Error::Decode { path: self.path.clone(), reason }
     }
 }

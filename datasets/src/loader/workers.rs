@@ -1,4 +1,4 @@
-//! The threads behind a [`Loader`](super::Loader), and what they share.
+//! The threads of a [`Loader`](super::Loader), and what they share.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use super::{Dataset, LoaderOptions};
 use crate::Error;
 use crate::random::SampleRng;
 
-/// What every thread needs to read any sample of the epoch.
+/// Reads any sample of an epoch, from any thread.
 pub(super) struct Reader<D> {
     dataset: Arc<D>,
     order: Vec<usize>,
@@ -59,13 +59,14 @@ pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
 
 type Read<S> = (usize, Result<S, Error>);
 
-/// Threads that read the positions they are told, and what they have read out of turn.
+/// Threads that read the positions in their queue, and the samples that were read before their turn.
 ///
-/// A position is told only when one before it was taken, so queue and early samples together stay bounded.
+/// Taking a sample adds one position to the queue, so queue and early samples together stay bounded.
 pub(super) struct Workers<D: Dataset> {
     reader: Arc<Reader<D>>,
     positions: Option<Sender<usize>>,
-    told: usize,
+    /// The next position for the queue.
+    next: usize,
     results: Receiver<Read<D::Sample>>,
     early: HashMap<usize, Result<D::Sample, Error>>,
     stop: Arc<AtomicBool>,
@@ -79,13 +80,13 @@ impl<D: Dataset + 'static> Workers<D> {
     pub(super) fn start(reader: &Arc<Reader<D>>, first: usize, options: &LoaderOptions) -> Result<Workers<D>, Error> {
         let wanted = options.prefetch.saturating_mul(options.batch_size).max(options.workers);
         let ahead = wanted.min(reader.len());
-        let (positions, told) = unbounded();
+        let (positions, queue) = unbounded();
         let (read, results) = bounded(ahead);
         let stop = Arc::new(AtomicBool::new(false));
         let mut workers = Workers {
             reader: Arc::clone(reader),
             positions: Some(positions),
-            told: first,
+            next: first,
             results,
             early: HashMap::new(),
             stop,
@@ -93,28 +94,28 @@ impl<D: Dataset + 'static> Workers<D> {
             threads: Vec::with_capacity(options.workers),
             working: never(),
         };
-        // Declared after the workers, so that it is gone when they are dropped.
+        // Declared after `workers`, so that it is dropped before them.
         let (alive, working) = bounded(0);
         workers.working = working;
         for number in 0..options.workers {
-            let (reader, told, read) = (Arc::clone(&workers.reader), told.clone(), read.clone());
+            let (reader, queue, read) = (Arc::clone(&workers.reader), queue.clone(), read.clone());
             let (stop, alive) = (Arc::clone(&workers.stop), alive.clone());
             let work = move || {
-                work(&reader, &told, &read, &stop);
+                work(&reader, &queue, &read, &stop);
                 drop(alive);
             };
             let thread = Builder::new().name(format!("loader-{number}")).spawn(work).map_err(Error::Thread)?;
             workers.threads.push(thread);
         }
         for _ in 0..ahead {
-            workers.tell_next();
+            workers.queue_next();
         }
         Ok(workers)
     }
 }
 
-fn work<D: Dataset>(reader: &Reader<D>, told: &Receiver<usize>, read: &Sender<Read<D::Sample>>, stop: &AtomicBool) {
-    for position in told {
+fn work<D: Dataset>(reader: &Reader<D>, queue: &Receiver<usize>, read: &Sender<Read<D::Sample>>, stop: &AtomicBool) {
+    for position in queue {
         if stop.load(Ordering::Relaxed) || read.send((position, reader.read(position))).is_err() {
             return;
         }
@@ -122,29 +123,29 @@ fn work<D: Dataset>(reader: &Reader<D>, told: &Receiver<usize>, read: &Sender<Re
 }
 
 impl<D: Dataset> Workers<D> {
-    fn tell_next(&mut self) {
-        if self.told < self.reader.len()
-            && self.positions.as_ref().is_some_and(|positions| positions.send(self.told).is_ok())
+    fn queue_next(&mut self) {
+        if self.next < self.reader.len()
+            && self.positions.as_ref().is_some_and(|positions| positions.send(self.next).is_ok())
         {
-            self.told += 1;
+            self.next += 1;
         }
     }
 
-    /// The sample at a position; positions are asked for in ascending order, each once. The outer error is the loader's.
+    /// The sample at a position; positions are requested in ascending order, each once. The outer error is the loader's.
     pub(super) fn take(&mut self, position: usize) -> Result<Result<D::Sample, Error>, Error> {
-        self.tell_next();
-        // Workers take positions in order and every earlier one is done, so this one is being read from now on at the latest.
-        let begun = Instant::now();
+        self.queue_next();
+        // Workers take positions in order and every earlier one is finished, so this one is being read by now.
+        let start = Instant::now();
         loop {
             if let Some(sample) = self.early.remove(&position) {
                 return Ok(sample);
             }
-            let (other, sample) = match receive(&self.results, self.timeout.map(|timeout| (begun, timeout))) {
+            let (other, sample) = match receive(&self.results, self.timeout.map(|timeout| (start, timeout))) {
                 Ok(read) => read,
                 Err(RecvTimeoutError::Disconnected) => return Err(Error::WorkersGone),
                 Err(RecvTimeoutError::Timeout) => {
                     self.timeout = Some(Duration::ZERO);
-                    let seconds = begun.elapsed().as_secs_f64().round();
+                    let seconds = start.elapsed().as_secs_f64().round();
                     return Err(Error::Stuck { path: self.reader.path(position), seconds });
                 }
             };
@@ -157,23 +158,23 @@ impl<D: Dataset> Drop for Workers<D> {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         self.positions = None;
-        // A worker that waits for room in the queue is told that nobody listens.
+        // Disconnects the workers that wait for room in the channel.
         self.results = never();
-        let patience = self.timeout.map(|timeout| (Instant::now(), timeout));
-        if receive(&self.working, patience) == Err(RecvTimeoutError::Timeout) {
+        let limit = self.timeout.map(|timeout| (Instant::now(), timeout));
+        if receive(&self.working, limit) == Err(RecvTimeoutError::Timeout) {
             return;
         }
         for thread in self.threads.drain(..) {
-            // A worker catches its samples' panics; what else could end it early has nothing left to spoil here.
+            // A worker catches the panics of its samples; any other is of no consequence any more.
             drop(thread.join());
         }
     }
 }
 
-/// The next message, waited for until so long after that moment; without a moment, for ever.
-fn receive<T>(channel: &Receiver<T>, until: Option<(Instant, Duration)>) -> Result<T, RecvTimeoutError> {
-    match until {
-        Some((begun, timeout)) => channel.recv_timeout(timeout.saturating_sub(begun.elapsed())),
+/// The next message; waits until the time limit after the given start, or without a limit.
+fn receive<T>(channel: &Receiver<T>, limit: Option<(Instant, Duration)>) -> Result<T, RecvTimeoutError> {
+    match limit {
+        Some((start, timeout)) => channel.recv_timeout(timeout.saturating_sub(start.elapsed())),
         None => channel.recv().map_err(RecvTimeoutError::from),
     }
 }

@@ -25,7 +25,7 @@ pub fn read(root: &Path, split: &str, names: Option<&[String]>) -> Result<Segmen
     read_with(root, split, names, &mut Err)
 }
 
-/// As [`read`], but `on_error` decides as for [`pairs::read_with`].
+/// As [`read`], with `on_error` as in [`pairs::read_with`].
 ///
 /// # Errors
 /// As for [`pairs::read_with`].

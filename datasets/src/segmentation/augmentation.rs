@@ -1,17 +1,21 @@
-//! A training image's augmentation for segmentation, after CVNets' recipe: random short side, crop, turn, mirroring,
+//! Augmentation of training images for segmentation, after CVNets' recipe: random short side, crop, rotation, mirroring,
 //! photometric distortion.
 
 use serde::{Deserialize, Serialize};
 
 use super::framing::Framing;
 use crate::Error;
-use crate::image::{Image, Size};
+use crate::image::{Image, Size, Window};
 use crate::mask::Mask;
 use crate::random::SampleRng;
-use crate::transforms::{Distortion, PhotometricDistort, check_probability};
+use crate::settings::{check, check_probability};
+use crate::transforms::{Distortion, PhotometricDistort};
 
-/// How often a crop is tried for one that no class fills; mmseg's number.
-const TRIALS: usize = 10;
+/// Crops to try for one with enough of several classes, as in mmseg.
+const MAX_CROPS: usize = 10;
+
+/// The longest side of a scaled image.
+const MAX_SIDE: usize = 16_384;
 
 /// The scaled image's size.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +23,7 @@ const TRIALS: usize = 10;
 pub struct RandomScale {
     /// Least and greatest shorter side, in pixels.
     pub short_side: [usize; 2],
-    /// The longer side's limit, in pixels, to which a long image is scaled down.
+    /// The limit of the longer side, in pixels.
     pub max_long_side: usize,
 }
 
@@ -29,11 +33,11 @@ impl Default for RandomScale {
     }
 }
 
-/// A turn of the image.
+/// A random rotation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rotation {
-    /// Probability of turning.
+    /// Probability of rotating.
     pub p: f64,
     /// Greatest angle either way, in degrees.
     pub degrees: f64,
@@ -45,24 +49,24 @@ impl Default for Rotation {
     }
 }
 
-/// The steps of a training sample's augmentation; `None` or probability 0 leaves one out. Image and mask go the same way:
-/// the image averaged where it shrinks, the mask by the nearest pixel.
+/// The steps of a training sample's augmentation; `None` or probability 0 leaves one out. Image and mask get the same geometry:
+/// the image is averaged where it shrinks, the mask takes the nearest pixel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SegmentAugmentation {
     /// A change of scale, before the crop; without it the image keeps its stored size.
     pub scale: Option<RandomScale>,
-    /// A crop is drawn again, ten times at most, while one class has this share of its pixels or more (mmseg's
+    /// A crop is drawn again, at most ten times, while one class has this share of its pixels or more (mmseg's
     /// `cat_max_ratio`); 1 takes the first.
     pub max_class_share: f64,
-    /// A turn around the middle of what the crop shows.
+    /// A rotation around the centre of what the crop shows.
     pub rotation: Option<Rotation>,
     /// Probability of mirroring left and right.
     pub horizontal_flip: f64,
     /// Brightness, contrast, saturation, hue, channel order.
     pub photometric: Option<PhotometricDistort>,
     /// Colour where the crop reaches beyond the image, red, green, blue; the mask has the ignore index there. A crop larger
-    /// than the image has it at the right and the bottom.
+    /// than the image is filled at the right and the bottom.
     pub fill: [u8; 3],
 }
 
@@ -79,7 +83,7 @@ impl Default for SegmentAugmentation {
     }
 }
 
-/// What one sample's augmentation will do to the image, and the mask that it made.
+/// What one sample's augmentation will do to the image, and the finished mask.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Plan {
     pub(super) framing: Framing,
@@ -99,26 +103,19 @@ impl SegmentAugmentation {
     /// # Errors
     /// [`Error::Setting`] with the key and what was expected.
     pub fn validate(&self) -> Result<(), Error> {
-        let wrong = |key, value: String, expected| Err(Error::Setting { key, value, expected });
         check_probability("horizontal_flip", self.horizontal_flip)?;
-        if !(0.0..=1.0).contains(&self.max_class_share) {
-            return wrong("max_class_share", self.max_class_share.to_string(), "a share from 0 to 1");
+        let share = self.max_class_share;
+        check((0.0..=1.0).contains(&share), "max_class_share", share, "a share from 0 to 1")?;
+        if let Some(RandomScale { short_side: [least, most], max_long_side }) = self.scale {
+            let is_valid = 1 <= least && least <= most && most <= MAX_SIDE;
+            let expected = "two sides from 1 to 16384 pixels, the smaller first";
+            check(is_valid, "scale.short_side", format!("[{least}, {most}]"), expected)?;
+            check((1..=MAX_SIDE).contains(&max_long_side), "scale.max_long_side", max_long_side, "1 to 16384 pixels")?;
         }
-        if let Some(scale) = &self.scale {
-            let [least, most] = scale.short_side;
-            if least == 0 || least > most || most > 16_384 {
-                let expected = "two sides from 1 to 16384 pixels, the lesser first";
-                return wrong("scale.short_side", format!("[{least}, {most}]"), expected);
-            }
-            if !(1..=16_384).contains(&scale.max_long_side) {
-                return wrong("scale.max_long_side", scale.max_long_side.to_string(), "1 to 16384 pixels");
-            }
-        }
-        if let Some(rotation) = &self.rotation {
-            check_probability("rotation.p", rotation.p)?;
-            if !(0.0..=180.0).contains(&rotation.degrees) {
-                return wrong("rotation.degrees", rotation.degrees.to_string(), "an angle from 0 to 180 degrees");
-            }
+        if let Some(Rotation { p, degrees }) = self.rotation {
+            check_probability("rotation.p", p)?;
+            let expected = "an angle from 0 to 180 degrees";
+            check((0.0..=180.0).contains(&degrees), "rotation.degrees", degrees, expected)?;
         }
         self.photometric.iter().try_for_each(PhotometricDistort::validate)
     }
@@ -137,7 +134,7 @@ impl SegmentAugmentation {
     ) -> Result<(Image, Mask), Error> {
         let source = image.size();
         if mask.size() != source || mask.data.len() != source.pixels() || source.pixels() == 0 || size.pixels() == 0 {
-            let reason = format!("its mask is {}, and {size} pixels are asked for", mask.size());
+            let reason = format!("its mask is {}, and {size} pixels were requested", mask.size());
             return Err(Error::Pixels { operation: "augment", size: source, reason });
         }
         let plan = self.plan(mask, size, ignore, rng);
@@ -147,7 +144,7 @@ impl SegmentAugmentation {
     pub(super) fn plan(&self, stored: &Mask, size: Size, ignore: u8, rng: &mut SampleRng) -> Plan {
         let source = stored.size();
         let scaled = self.scale.as_ref().map_or(source, |scale| scale.sample(source, rng));
-        let turn = self.rotation.as_ref().map_or(0.0, |rotation| match rng.chance(rotation.p) {
+        let degrees = self.rotation.as_ref().map_or(0.0, |rotation| match rng.chance(rotation.p) {
             true => rng.uniform(-rotation.degrees..=rotation.degrees),
             false => 0.0,
         });
@@ -156,14 +153,14 @@ impl SegmentAugmentation {
         let mut crop = || {
             let left = rng.below(scaled.width.saturating_sub(size.width) + 1);
             let top = rng.below(scaled.height.saturating_sub(size.height) + 1);
-            let framing = Framing { source, scaled, left, top, size, turn, mirrored };
+            let framing = Framing { source, scaled, left, top, size, degrees, mirrored };
             (framing, framing.mask(stored, ignore))
         };
         let (mut framing, mut mask) = crop();
-        // A crop that shows the whole image is the only one.
-        let choice = scaled.width > size.width || scaled.height > size.height;
-        for _ in 1..TRIALS {
-            if !choice || self.max_class_share >= 1.0 || is_varied(&mask, ignore, self.max_class_share) {
+        // Otherwise every crop is the same.
+        let has_choice = scaled.width > size.width || scaled.height > size.height;
+        for _ in 1..MAX_CROPS {
+            if !has_choice || self.max_class_share >= 1.0 || is_varied(&mask, ignore, self.max_class_share) {
                 break;
             }
             (framing, mask) = crop();
@@ -172,7 +169,7 @@ impl SegmentAugmentation {
     }
 }
 
-/// Whether there are two classes at least, and each has less than `share` of the pixels that count.
+/// Whether there are at least two classes, and each has less than `share` of the pixels that are not ignored.
 fn is_varied(mask: &Mask, ignore: u8, share: f64) -> bool {
     let mut counts = [0usize; 256];
     mask.data.iter().for_each(|&class| counts[usize::from(class)] += 1);
@@ -193,12 +190,12 @@ impl RandomScale {
 }
 
 impl Plan {
-    /// Stored pixels for one of the sample.
+    /// Stored pixels per pixel of the sample, on the axis with fewer.
     pub(super) fn scale(&self) -> f64 {
-        self.framing.scale()
+        Window::whole(self.framing.source).scale(self.framing.scaled)
     }
 
-    /// Draws the planned image from one that was decoded at a `reduction`-th of its size.
+    /// Draws the planned image from one that was decoded at `1 / reduction` of its size.
     pub(super) fn render(&self, image: &Image, reduction: usize) -> Result<Image, Error> {
         let mut out = self.framing.image(image, reduction, self.fill)?;
         self.distortion.apply(&mut out, self.framing.visible());

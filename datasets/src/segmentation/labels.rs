@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::settings::check;
 
-/// What an id means that no map names.
+/// What happens with an id without a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unmapped {
-    /// The mask cannot be used.
+    /// The mask is an error.
     #[default]
     Error,
-    /// The pixel counts for nothing.
+    /// The pixel is ignored.
     Ignore,
 }
 
@@ -27,7 +28,7 @@ pub struct LabelMap {
 }
 
 impl LabelMap {
-    /// Ids that are the class indices themselves; `ignore` means itself.
+    /// Ids that are the class indices themselves, and `ignore`.
     ///
     /// # Errors
     /// [`Error::Setting`] where there are more than 255 classes or `ignore` is one of them.
@@ -36,33 +37,29 @@ impl LabelMap {
         LabelMap::new(classes, ignore, &ids, Unmapped::Error)
     }
 
-    /// The classes that `ids` gives, by id in the file; `ignore` means itself, unless it is given.
+    /// The classes of the ids in the files; `ignore` stands for itself unless `ids` has it.
     ///
     /// # Errors
-    /// [`Error::Setting`] where there are more than 255 classes, `ignore` is one of them, or an id is given what is neither
-    /// a class nor `ignore`.
+    /// [`Error::Setting`] where there are more than 255 classes, `ignore` is one of them, or an id is mapped to neither a
+    /// class nor `ignore`.
     pub fn new(classes: usize, ignore: u8, ids: &BTreeMap<u16, u8>, unmapped: Unmapped) -> Result<LabelMap, Error> {
-        if !(1..=usize::from(u8::MAX)).contains(&classes) {
-            return Err(Error::Setting { key: "classes", value: classes.to_string(), expected: "1 to 255 classes" });
-        }
-        if usize::from(ignore) < classes {
-            let expected = "an index from 0 to 255 that is no class";
-            return Err(Error::Setting { key: "ignore", value: ignore.to_string(), expected });
-        }
+        check((1..=usize::from(u8::MAX)).contains(&classes), "classes", classes, "1 to 255 classes")?;
+        check(usize::from(ignore) >= classes, "ignore", ignore, "an index from 0 to 255 that is not a class")?;
         let most = ids.keys().copied().max().unwrap_or_default().max(u16::from(ignore));
         let mut table = vec![None; usize::from(most) + 1];
         table[usize::from(ignore)] = Some(ignore);
         for (&id, &class) in ids {
-            if usize::from(class) >= classes && class != ignore {
-                let expected = "classes of the set, or its ignore index";
-                return Err(Error::Setting { key: "ids", value: format!("{{{id}: {class}}}"), expected });
-            }
+            let is_valid = usize::from(class) < classes || class == ignore;
+            check(is_valid, "ids", format!("{{{id}: {class}}}"), "classes of the set, or its ignore index")?;
             table[usize::from(id)] = Some(class);
         }
         Ok(LabelMap { table, unmapped, ignore, classes })
     }
 
-    /// The class of an id; the error is the second half of a sentence about it.
+    /// The class of an id.
+    ///
+    /// # Errors
+    /// The end of the sentence "id ... is".
     pub(crate) fn class(&self, id: u16) -> Result<u8, String> {
         match (self.table.get(usize::from(id)).copied().flatten(), self.unmapped) {
             (Some(class), _) => Ok(class),

@@ -1,7 +1,7 @@
-//! Two folders, one of images and one of masks, whose files pair by name: `CamVid`, Cityscapes, one's own.
+//! A folder of images and a folder of masks, paired by file name: `CamVid`, Cityscapes, your own.
 //!
-//! Both folders are walked. A file's name is its path below the folder without the extension and the suffix, so that with
-//! `image_suffix: _leftImg8bit` and `mask_suffix: _gtFine_labelIds` Cityscapes' files pair as they are.
+//! Both folders are searched with their sub-folders. A file's name is its path below the folder without the extension and the
+//! suffix: with `image_suffix: _leftImg8bit` and `mask_suffix: _gtFine_labelIds`, Cityscapes' files pair as they are.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -15,21 +15,21 @@ use crate::findings::Findings;
 use crate::folder::images_below;
 use crate::{Error, ErrorHandler};
 
-/// What the masks mean, and how files pair.
+/// The meaning of the ids in masks, and how files pair.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PairOptions {
-    /// The classes' names, in the order of their indices; at least one.
+    /// Class names in the order of their indices; at least one.
     pub classes: Vec<String>,
-    /// The index of pixels that count for nothing.
+    /// The index of ignored pixels.
     pub ignore: u8,
     /// The class index of each id in the files; empty where ids are indices.
     pub ids: BTreeMap<u16, u8>,
-    /// What an id means that `ids` does not name.
+    /// What happens with an id that is not in `ids`.
     pub unmapped: Unmapped,
-    /// The end of an image's name, before its extension; other files in the folder are passed over.
+    /// The end of an image's name, before its extension; other files in the folder are ignored.
     pub image_suffix: String,
-    /// The end of a mask's name, before its extension; other files in the folder are passed over.
+    /// The end of a mask's name, before its extension; other files in the folder are ignored.
     pub mask_suffix: String,
 }
 
@@ -50,17 +50,16 @@ impl Default for PairOptions {
 ///
 /// # Errors
 /// [`Error::Io`] where a folder cannot be read, [`Error::Empty`] where there is no image, [`Error::Layout`] for an image
-/// without a mask, a mask without an image, and two files of one name; [`Error::Setting`] as for [`LabelMap::new`]. The
+/// without a mask, a mask without an image, and two files with one name; [`Error::Setting`] as for [`LabelMap::new`]. The
 /// masks themselves are read later, with their samples.
 pub fn read(images: &Path, masks: &Path, options: &PairOptions) -> Result<SegmentationSet, Error> {
     read_with(images, masks, options, &mut Err)
 }
 
-/// As [`read`], but `on_error` decides about each file without a partner, or with the name of another; it is left out where
-/// that says so.
+/// As [`read`], but `on_error` decides about each file without a partner or with the name of another.
 ///
 /// # Errors
-/// As [`read`]'s for the folders as a whole; for a file, what `on_error` makes of it.
+/// As [`read`] for the folders; for a file, what `on_error` returns.
 pub fn read_with(
     images: &Path,
     masks: &Path,
@@ -95,11 +94,11 @@ pub fn read_with(
     if records.is_empty() {
         return Err(Error::Empty { path: images.to_path_buf(), what: "images" });
     }
-    let classes = (0..).zip(&options.classes).map(|(id, name)| Class { id, name: name.clone() }).collect();
+    let classes = Class::numbered(0, options.classes.clone());
     Ok(SegmentationSet { classes, records, ignore: options.ignore, labels, findings })
 }
 
-/// The files below a folder whose names end so, by name.
+/// The files below a folder whose names end in `suffix`, by name.
 fn named(
     root: &Path,
     suffix: &str,
@@ -107,13 +106,13 @@ fn named(
     on_error: ErrorHandler<'_>,
 ) -> Result<BTreeMap<String, PathBuf>, Error> {
     let mut names = BTreeMap::new();
-    let mut others = Findings::default();
-    // With a suffix, a folder may hold much that is not meant.
-    for file in images_below(root, if suffix.is_empty() { findings } else { &mut others })? {
+    let mut unused = Findings::default();
+    // With a suffix, other files in the folder are expected.
+    for file in images_below(root, if suffix.is_empty() { findings } else { &mut unused })? {
         let below = file.strip_prefix(root).unwrap_or(&file).with_extension("");
         let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
-        let whole = parts.join("/");
-        let Some(name) = whole.strip_suffix(suffix) else { continue };
+        let name = parts.join("/");
+        let Some(name) = name.strip_suffix(suffix) else { continue };
         match names.entry(name.to_owned()) {
             Entry::Vacant(place) => {
                 place.insert(file);

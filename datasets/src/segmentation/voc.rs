@@ -6,10 +6,11 @@ use std::path::Path;
 use super::{LabelMap, SegmentationRecord, SegmentationSet};
 use crate::annotations::Class;
 use crate::findings::Findings;
-use crate::voc::{ids, image_file};
+use crate::lists::image_ids;
+use crate::voc::image_file;
 use crate::{Error, ErrorHandler};
 
-/// The class of pixels without an object.
+/// The class of pixels outside all objects.
 pub const BACKGROUND: &str = "background";
 /// The void label.
 pub const IGNORE: u8 = 255;
@@ -39,7 +40,7 @@ pub const CLASSES: [&str; 20] = [
 
 /// Reads the images that `ImageSets/Segmentation/<split>.txt` under `root` lists.
 ///
-/// The classes are VOC's 20, or those given; background comes first and need not be named.
+/// The classes are VOC's 20, or those given; background comes first and does not have to be named.
 ///
 /// # Errors
 /// [`Error::Io`] where the list cannot be read, [`Error::ImageList`] for a name that is listed twice or leaves the folder,
@@ -49,11 +50,10 @@ pub fn read(root: &Path, split: &str, classes: Option<&[String]>) -> Result<Segm
     read_with(root, split, classes, &mut Err)
 }
 
-/// As [`read`], but `on_error` decides about each line of the list whose files cannot be used; it is left out where that says
-/// so.
+/// As [`read`], but `on_error` decides about each line of the list that cannot be used.
 ///
 /// # Errors
-/// As [`read`]'s for the split as a whole; for a line, what `on_error` makes of it.
+/// As [`read`] for the split; for a line, what `on_error` returns.
 pub fn read_with(
     root: &Path,
     split: &str,
@@ -61,15 +61,12 @@ pub fn read_with(
     on_error: ErrorHandler<'_>,
 ) -> Result<SegmentationSet, Error> {
     let list = root.join("ImageSets/Segmentation").join(format!("{split}.txt"));
-    let given = match classes {
-        Some(names) => names.to_vec(),
-        None => CLASSES.map(str::to_owned).to_vec(),
-    };
+    let given = classes.map_or_else(|| CLASSES.map(str::to_owned).to_vec(), <[String]>::to_vec);
     let names = std::iter::once(BACKGROUND.to_owned()).chain(given.into_iter().filter(|name| name != BACKGROUND));
-    let classes: Vec<Class> = (0..).zip(names).map(|(id, name)| Class { id, name }).collect();
+    let classes = Class::numbered(0, names.collect());
     let labels = LabelMap::identity(classes.len(), IGNORE)?;
     let mut records = Vec::new();
-    for id in ids(&list, on_error)? {
+    for id in image_ids(&list, on_error)? {
         match record(root, id) {
             Ok(record) => records.push(record),
             Err(error) => on_error(error)?,

@@ -1,4 +1,4 @@
-//! The forms, as signed distances to their outline.
+//! The shapes, as signed distances to their outline.
 
 /// A class of the synthetic set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl Figure {
         }
     }
 
-    /// Place in [`Figure::ALL`].
+    /// Index in [`Figure::ALL`].
     pub(super) fn index(self) -> usize {
         self as usize
     }
@@ -61,7 +61,7 @@ fn quarter_turns([x, y]: [f64; 2], turns: usize) -> [f64; 2] {
     }
 }
 
-/// A figure of a size and turn at a place.
+/// A figure with its place, size and rotation.
 pub(super) struct Outline {
     pub(super) figure: Figure,
     pub(super) centre: [f64; 2],

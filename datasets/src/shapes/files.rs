@@ -16,12 +16,12 @@ const QUALITY: u8 = 92;
 const FOLDERS: [&str; 6] =
     ["JPEGImages", "Annotations", "ImageSets/Main", "ImageSets/Segmentation", "SegmentationClass", "coco"];
 
-/// The folder that is being filled.
+/// The folder to fill.
 pub(super) struct Folder {
     root: PathBuf,
 }
 
-/// An image that was written, as the lists and COCO's JSON need it.
+/// A written image, as the lists and COCO's JSON need it.
 pub(super) struct Annotated {
     id: u64,
     height: usize,
@@ -37,7 +37,7 @@ struct Visible {
     width: usize,
     height: usize,
     area: usize,
-    /// Lengths of the alternating runs outside and inside, column by column from the left.
+    /// Lengths of the alternating runs outside and inside the object, column by column from the left.
     runs: Vec<usize>,
 }
 
@@ -49,10 +49,7 @@ impl Annotated {
 
 impl Folder {
     pub(super) fn create(root: &Path) -> Result<Folder, Error> {
-        for folder in FOLDERS {
-            let path = root.join(folder);
-            fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
-        }
+        FOLDERS.iter().try_for_each(|folder| create_folder(&root.join(folder)))?;
         Ok(Folder { root: root.to_path_buf() })
     }
 
@@ -68,11 +65,10 @@ impl Folder {
         Ok(image)
     }
 
-    pub(super) fn write_portrait(&self, split: &str, figure: Figure, place: usize, scene: &Scene) -> Result<(), Error> {
+    pub(super) fn write_portrait(&self, split: &str, figure: Figure, index: usize, scene: &Scene) -> Result<(), Error> {
         let folder = format!("classify/{split}/{}", figure.name());
-        let path = self.root.join(&folder);
-        fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
-        self.write(&format!("{folder}/{place:04}.jpg"), &scene.image.encode(Encoding::Jpeg(QUALITY))?)
+        create_folder(&self.root.join(&folder))?;
+        self.write(&format!("{folder}/{index:04}.jpg"), &scene.image.encode(Encoding::Jpeg(QUALITY))?)
     }
 
     /// The image lists of VOC, and COCO's JSON, of every split.
@@ -102,6 +98,10 @@ impl Folder {
         let path = self.root.join(name);
         fs::write(&path, content).map_err(Error::io("write", &path))
     }
+}
+
+pub(super) fn create_folder(path: &Path) -> Result<(), Error> {
+    fs::create_dir_all(path).map_err(Error::io("create", path))
 }
 
 impl Visible {

@@ -1,8 +1,9 @@
-//! One picture: a noisy grey background and figures on it, with what each pixel shows.
+//! One image: a noisy grey background with figures, and what each pixel shows.
 
 use std::f64::consts::TAU;
 
 use super::figure::{Figure, Outline};
+use crate::draw::colour;
 use crate::image::{Image, Size};
 use crate::random::SampleRng;
 
@@ -10,21 +11,22 @@ use crate::random::SampleRng;
 const VOID: u8 = 255;
 /// Half the width of the outline, in pixels.
 const HALF_OUTLINE: f64 = 1.5;
-const PLACING_TRIALS: usize = 50;
+/// Places to try for a figure before it is left out.
+const MAX_PLACES: usize = 50;
 
-/// A drawn picture.
+/// A drawn image.
 pub(super) struct Scene {
     pub(super) image: Image,
-    /// For each pixel 0, or the place of the object that it shows plus one.
+    /// For each pixel 0, or the index of the object that it shows plus one.
     pub(super) owners: Vec<u8>,
     /// For each pixel 0, the class plus one, or [`VOID`].
     pub(super) labels: Vec<u8>,
-    /// The objects, those further back first.
+    /// The objects, from back to front.
     pub(super) figures: Vec<Figure>,
 }
 
 impl Scene {
-    /// Up to `count` figures of these diameters, given in shorter sides; a smaller one may cover the edge of a larger.
+    /// Up to `count` figures with diameters in this range of the shorter side; a smaller one may cover the edge of a larger.
     pub(super) fn crowded(size: Size, count: usize, diameter: [f64; 2], rng: &mut SampleRng) -> Scene {
         let short = size.height.min(size.width) as f64;
         let mut radii: Vec<f64> = (0..count).map(|_| 0.5 * short * rng.uniform(diameter[0]..=diameter[1])).collect();
@@ -33,7 +35,7 @@ impl Scene {
         for radius in radii {
             let figure = Figure::ALL[rng.below(Figure::ALL.len())];
             let turn = rng.uniform(0.0..=TAU);
-            let free = (0..PLACING_TRIALS).find_map(|_| {
+            let free = (0..MAX_PLACES).find_map(|_| {
                 let x = rng.uniform(radius..=size.width as f64 - radius);
                 let y = rng.uniform(radius..=size.height as f64 - radius);
                 let clear =
@@ -45,14 +47,14 @@ impl Scene {
         Scene::draw(size, &outlines, rng)
     }
 
-    /// One large figure near the middle.
+    /// One large figure near the centre.
     pub(super) fn portrait(size: Size, figure: Figure, rng: &mut SampleRng) -> Scene {
         let radius = 0.5 * size.height.min(size.width) as f64 * rng.uniform(0.5..=0.85);
-        let mut near_middle = |side: usize| {
+        let mut near_centre = |side: usize| {
             let room = side as f64 / 2.0 - radius;
             side as f64 / 2.0 + rng.uniform(-0.7 * room..=0.7 * room)
         };
-        let centre = [near_middle(size.width), near_middle(size.height)];
+        let centre = [near_centre(size.width), near_centre(size.height)];
         Scene::draw(size, &[Outline::new(figure, centre, radius, rng.uniform(0.0..=TAU))], rng)
     }
 
@@ -64,7 +66,7 @@ impl Scene {
             figures: outlines.iter().map(|outline| outline.figure).collect(),
         };
         for (owner, outline) in (1..).zip(outlines) {
-            scene.paint(outline, owner, colour(outline.figure, rng));
+            scene.paint(outline, owner, figure_colour(outline.figure, rng));
         }
         scene
     }
@@ -95,17 +97,14 @@ impl Scene {
     }
 }
 
-/// A strong colour of the figure's family.
-fn colour(figure: Figure, rng: &mut SampleRng) -> [f64; 3] {
+/// A random strong colour near the figure's hue.
+fn figure_colour(figure: Figure, rng: &mut SampleRng) -> [f64; 3] {
     let hue = figure.index() as f64 / Figure::ALL.len() as f64 + rng.uniform(-0.04..=0.04);
     let (saturation, value) = (rng.uniform(0.7..=1.0), rng.uniform(0.75..=1.0));
-    [5.0, 3.0, 1.0].map(|channel| {
-        let k = (channel + 6.0 * hue).rem_euclid(6.0);
-        255.0 * value * (1.0 - saturation * k.min(4.0 - k).clamp(0.0, 1.0))
-    })
+    colour(hue, saturation, value)
 }
 
-/// Grey with a slight tint: blotches of a random coarseness, and grain.
+/// Grey with a slight tint, blotches of random size, and grain.
 fn background(size: Size, rng: &mut SampleRng) -> Image {
     let cell = rng.uniform(12.0..=60.0);
     let base: [f64; 3] = {

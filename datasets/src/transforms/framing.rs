@@ -1,7 +1,6 @@
 //! From source pixels to the augmented image's: one window, one mirroring, one resize.
 
-use crate::image::{Flip, Size, Window};
-use crate::transforms::photometric::Region;
+use crate::image::{Flip, PixelWindow, Size, Window};
 
 /// Which part of the source is shown, and how it is mirrored.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -11,12 +10,7 @@ pub(crate) struct Framing {
 }
 
 impl Framing {
-    /// Source pixels for one target pixel, on the axis where they are fewer.
-    pub(crate) fn scale(&self, size: Size) -> f64 {
-        (self.window.width / size.width as f64).min(self.window.height / size.height as f64)
-    }
-
-    /// A box of the source in the augmented image of `size`.
+    /// The corners of a box of the source in the augmented image of `size`.
     pub(crate) fn place(&self, corners: [f64; 4], size: Size) -> [f64; 4] {
         let [left, top, right, bottom] = corners;
         let (width, height) = (size.width as f64, size.height as f64);
@@ -30,11 +24,12 @@ impl Framing {
         [left, top, right, bottom]
     }
 
-    /// The pixels of the augmented image that show the source, of which `decoded` is a `reduction`-th.
-    pub(super) fn visible(&self, decoded: Size, reduction: usize, size: Size) -> Region {
+    /// The pixels of the augmented image that show the source, which was decoded to the size `decoded`, `1 / reduction` of its
+    /// own.
+    pub(super) fn visible(&self, decoded: Size, reduction: usize, size: Size) -> PixelWindow {
         let (width, height) = ((decoded.width * reduction) as f64, (decoded.height * reduction) as f64);
-        let [left, top, right, bottom] = self.place([0.0, 0.0, width, height], size).map(f64::round);
-        Region { left: left as usize, top: top as usize, right: right as usize, bottom: bottom as usize }
+        let [left, top, right, bottom] = self.place([0.0, 0.0, width, height], size).map(|side| side.round() as usize);
+        PixelWindow { left, top, width: right - left, height: bottom - top }
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::*;
-use crate::image::Orientation;
+use crate::image::{Orientation, PixelWindow};
 
 fn golden(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests/golden", name].iter().collect()
@@ -42,7 +42,7 @@ fn photometric_distortion_equals_torchvision() {
         let &Case { brightness, contrast, saturation, hue, contrast_last, channels } = case;
         let distortion = Distortion { brightness, contrast, saturation, hue, contrast_last, channels };
         let mut found = source.clone();
-        distortion.apply(&mut found, Region { left: 0, top: 0, right: source.width, bottom: height });
+        distortion.apply(&mut found, PixelWindow::whole(source.size()));
         let apart: Vec<u8> = found.data.iter().zip(expected).map(|(a, b)| a.abs_diff(*b)).collect();
         let unequal = apart.iter().filter(|&&levels| levels > 0).count();
         // A level lost on a rounding edge is stretched by the steps after it.
@@ -55,9 +55,9 @@ fn photometric_distortion_equals_torchvision() {
 }
 
 #[test]
-fn distortion_leaves_pixels_outside_its_region_alone() {
+fn distortion_leaves_pixels_outside_its_window_unchanged() {
     let size = Size { height: 6, width: 8 };
-    let region = Region { left: 2, top: 1, right: 5, bottom: 4 };
+    let window = PixelWindow { left: 2, top: 1, width: 3, height: 3 };
     let everything = Distortion {
         brightness: Some(1.1),
         saturation: Some(1.4),
@@ -68,13 +68,13 @@ fn distortion_leaves_pixels_outside_its_region_alone() {
     };
     let source = Image::filled(size, [200, 90, 30]);
     let mut image = source.clone();
-    everything.apply(&mut image, region);
+    everything.apply(&mut image, window);
     for place in 0..size.pixels() {
         let (x, y) = (place % size.width, place / size.width);
         let inside = (2..5).contains(&x) && (1..4).contains(&y);
         assert_eq!(image.data[place * 3..place * 3 + 3] != source.data[place * 3..place * 3 + 3], inside, "{x}, {y}");
     }
-    everything.apply(&mut image, Region { left: 7, top: 5, right: 100, bottom: 100 });
+    everything.apply(&mut image, PixelWindow { left: 7, top: 5, width: 93, height: 95 });
 }
 
 #[derive(Deserialize)]
@@ -128,7 +128,7 @@ fn crops_and_zooms_are_distributed_as_torchvision_s() {
         if let Some(window) = crop.sample(&scene, &mut rng) {
             crops.rows.push([window.left, window.top, window.width, window.height]);
             scene.crop(window);
-            scene.boxes.iter().for_each(|seen| kept[seen.target] += 1.0);
+            scene.boxes.iter().for_each(|placed| kept[placed.target] += 1.0);
         }
         let canvas = zoom_out.sample(Window::whole(size), &mut rng);
         zooms.rows.push([-canvas.left, -canvas.top, canvas.width, canvas.height]);

@@ -2,22 +2,23 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Scene, check_range};
+use super::Scene;
 use crate::Error;
 use crate::image::Window;
 use crate::random::SampleRng;
+use crate::settings::{check, check_range};
 
-/// How many overlaps are drawn before the view is left as it is. torchvision draws for ever where no crop can succeed and
-/// `overlaps` names no 1.
-const MOST_DRAWS: usize = 50;
+/// How many overlaps are drawn before the view is left as it is. torchvision never ends where no crop can succeed and
+/// `overlaps` has no 1.
+const MAX_DRAWS: usize = 50;
 
 /// Settings of the crop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IouCrop {
-    /// Least side of the crop, in sides of the view.
+    /// Least side of the crop, as a share of the view's.
     pub min_scale: f64,
-    /// Greatest side of the crop, in sides of the view.
+    /// Greatest side of the crop, as a share of the view's.
     pub max_scale: f64,
     /// Least and greatest width divided by height.
     pub aspect_ratio: [f64; 2],
@@ -41,31 +42,20 @@ impl Default for IouCrop {
 
 impl IouCrop {
     pub(super) fn validate(&self) -> Result<(), Error> {
-        let scales = [self.min_scale, self.max_scale];
-        check_range(
-            "iou_crop.min_scale, max_scale",
-            scales,
-            [0.01, 1.0],
-            "two factors from 0.01 to 1, the lesser first",
-        )?;
-        check_range("iou_crop.aspect_ratio", self.aspect_ratio, [0.01, 100.0], "two ratios, the lesser first")?;
-        if self.overlaps.is_empty() || !self.overlaps.iter().all(|overlap| *overlap >= 0.0) {
-            let value = format!("{:?}", self.overlaps);
-            return Err(Error::Setting {
-                key: "iou_crop.overlaps",
-                value,
-                expected: "overlaps of 0 or more, at least one",
-            });
-        }
-        Ok(())
+        let (scales, expected) = ([self.min_scale, self.max_scale], "two factors from 0.01 to 1, the smaller first");
+        check_range("iou_crop.min_scale, max_scale", scales, [0.01, 1.0], expected)?;
+        check_range("iou_crop.aspect_ratio", self.aspect_ratio, [0.01, 100.0], "two ratios, the smaller first")?;
+        let is_valid = !self.overlaps.is_empty() && self.overlaps.iter().all(|overlap| *overlap >= 0.0);
+        let value = format!("{:?}", self.overlaps);
+        check(is_valid, "iou_crop.overlaps", value, "overlaps of 0 or more, at least one")
     }
 
-    /// The crop, or nothing where the view stays as it is. Without boxes no crop can succeed, so nothing is drawn.
+    /// The crop; `None` leaves the view as it is. Without boxes no crop can succeed, so nothing is drawn.
     pub(super) fn sample(&self, scene: &Scene, rng: &mut SampleRng) -> Option<Window> {
         if scene.boxes.is_empty() {
             return None;
         }
-        for _ in 0..MOST_DRAWS {
+        for _ in 0..MAX_DRAWS {
             let overlap = self.overlaps[rng.below(self.overlaps.len())];
             if overlap >= 1.0 {
                 return None;
@@ -86,21 +76,9 @@ impl IouCrop {
         if width < 1.0 || height < 1.0 || ratio < self.aspect_ratio[0] || ratio > self.aspect_ratio[1] {
             return None;
         }
-        let left = view.left + ((view.width - width) * rng.unit()).floor();
-        let top = view.top + ((view.height - height) * rng.unit()).floor();
-        let crop = Window { left, top, width, height };
-        let mut held = scene.boxes.iter().filter(|seen| crop.holds_centre(&seen.corners));
-        held.any(|seen| crop.iou(&seen.corners) >= overlap).then_some(crop)
-    }
-}
-
-impl Window {
-    fn iou(&self, corners: &[f64; 4]) -> f64 {
-        let width = corners[2].min(self.right()) - corners[0].max(self.left);
-        let height = corners[3].min(self.bottom()) - corners[1].max(self.top);
-        let intersection = width.max(0.0) * height.max(0.0);
-        let area = (corners[2] - corners[0]) * (corners[3] - corners[1]);
-        intersection / (self.width * self.height + area - intersection)
+        let crop = scene.random_window(width, height, rng);
+        let mut held = scene.boxes.iter().filter(|placed| crop.holds_centre(&placed.corners));
+        held.any(|placed| crop.iou(&placed.corners) >= overlap).then_some(crop)
     }
 }
 

@@ -1,33 +1,33 @@
 //! `RandomPhotometricDistort` of torchvision on bytes: brightness, contrast, saturation, hue and channel order.
 //!
-//! Every step rounds to bytes as torchvision's does on a `uint8` tensor, so the result is the same but for rare pixels
-//! whose value falls on a rounding edge. Brightness and contrast are tables of 256 entries.
+//! Every step rounds to bytes as torchvision's does on a `uint8` tensor, so the result is the same except for rare pixels
+//! on a rounding edge. Brightness and contrast are tables of 256 entries.
 
 mod block;
 
 use serde::{Deserialize, Serialize};
 
-use super::{check_probability, check_range};
 use crate::Error;
-use crate::image::Image;
+use crate::image::{Image, PixelWindow};
 use crate::random::SampleRng;
+use crate::settings::{check_probability, check_range};
 use block::{Block, grey};
 
-/// Settings of the distortion; each step happens with probability `p`, by a factor uniform in its range.
+/// Settings of the distortion; each step is applied with probability `p`, with a factor uniform in its range.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PhotometricDistort {
     /// Probability of each of the five steps.
     pub p: f64,
-    /// Factors of brightness, 1 changing nothing.
+    /// Factors of brightness; 1 changes nothing.
     pub brightness: [f64; 2],
-    /// Factors of contrast around the mean grey, 1 changing nothing.
+    /// Factors of contrast around the mean grey; 1 changes nothing.
     pub contrast: [f64; 2],
-    /// Factors of saturation, 0 giving grey and 1 changing nothing.
+    /// Factors of saturation; 0 gives grey, 1 changes nothing.
     pub saturation: [f64; 2],
-    /// Turns of hue, 0 changing nothing and 1 a full turn; from -0.5 to 0.5.
+    /// Turns of hue, from -0.5 to 0.5; 0 changes nothing, 1 would be a full turn.
     pub hue: [f64; 2],
-    /// Whether channels are put into a random order, with probability `p`.
+    /// Whether channels are shuffled, with probability `p`.
     pub permute_channels: bool,
 }
 
@@ -46,15 +46,15 @@ impl Default for PhotometricDistort {
 
 impl PhotometricDistort {
     pub(crate) fn validate(&self) -> Result<(), Error> {
-        let factors = "two factors of 0 or more, the lesser first";
+        let factors = "two factors of 0 or more, the smaller first";
         check_probability("photometric.p", self.p)?;
         check_range("photometric.brightness", self.brightness, [0.0, f64::MAX], factors)?;
         check_range("photometric.contrast", self.contrast, [0.0, f64::MAX], factors)?;
         check_range("photometric.saturation", self.saturation, [0.0, f64::MAX], factors)?;
-        check_range("photometric.hue", self.hue, [-0.5, 0.5], "two turns from -0.5 to 0.5, the lesser first")
+        check_range("photometric.hue", self.hue, [-0.5, 0.5], "two turns from -0.5 to 0.5, the smaller first")
     }
 
-    /// Draws which steps happen, and how strongly.
+    /// Draws which steps are applied, and how strongly.
     pub(crate) fn sample(&self, rng: &mut SampleRng) -> Distortion {
         let mut factor = |[low, high]: [f64; 2]| rng.chance(self.p).then(|| rng.uniform(low..=high));
         let brightness = factor(self.brightness);
@@ -108,50 +108,37 @@ impl Default for Distortion {
     }
 }
 
-/// A rectangle of pixels, its right and bottom edges excluded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Region {
-    /// First column.
-    pub(crate) left: usize,
-    /// First row.
-    pub(crate) top: usize,
-    /// Column after the last.
-    pub(crate) right: usize,
-    /// Row after the last.
-    pub(crate) bottom: usize,
-}
-
 type Table = [u8; 256];
 
 impl Distortion {
-    /// Distorts the pixels of a region in place; what of it lies beyond the image is passed over.
-    pub(crate) fn apply(&self, image: &mut Image, region: Region) {
+    /// Distorts the pixels of a window in place.
+    pub(crate) fn apply(&self, image: &mut Image, window: PixelWindow) {
         let mut table = identity();
         if let Some(factor) = self.brightness {
             table = table.map(|level| truncated(f32::from(level) * factor as f32));
         }
         if let Some(factor) = self.contrast {
-            table = contrasted(table, mean_grey(image, region, &table), factor);
+            table = contrasted(table, mean_grey(image, window, &table), factor);
         }
         if self.saturation.is_some() || self.hue.is_some() {
-            self.colour(image, region, &table);
+            self.colour(image, window, &table);
             table = identity();
         }
         if let Some(factor) = self.contrast_last {
-            table = contrasted(table, mean_grey(image, region, &table), factor);
+            table = contrasted(table, mean_grey(image, window, &table), factor);
         }
         if table != identity() || self.channels != [0, 1, 2] {
             let [red, green, blue] = self.channels;
-            for pixel in rows(image, region).flat_map(|row| row.chunks_exact_mut(3)) {
+            for pixel in image.rows_mut(window).flat_map(|row| row.chunks_exact_mut(3)) {
                 let old = [pixel[0], pixel[1], pixel[2]].map(|level| table[usize::from(level)]);
                 pixel.copy_from_slice(&[old[red], old[green], old[blue]]);
             }
         }
     }
 
-    fn colour(&self, image: &mut Image, region: Region, table: &Table) {
+    fn colour(&self, image: &mut Image, window: PixelWindow, table: &Table) {
         let table = table.map(f32::from);
-        for row in rows(image, region) {
+        for row in image.rows_mut(window) {
             for pixels in row.chunks_mut(3 * Block::PIXELS) {
                 let mut block = Block::read(pixels, &table);
                 if let Some(factor) = self.saturation {
@@ -164,18 +151,6 @@ impl Distortion {
             }
         }
     }
-}
-
-fn rows(image: &mut Image, region: Region) -> impl Iterator<Item = &mut [u8]> {
-    let (width, right) = (image.width, region.right.min(image.width));
-    let columns = region.left.min(right) * 3..right * 3;
-    let height = region.bottom.saturating_sub(region.top);
-    image
-        .data
-        .chunks_exact_mut((width * 3).max(1))
-        .skip(region.top)
-        .take(height)
-        .map(move |row| &mut row[columns.clone()])
 }
 
 fn identity() -> Table {
@@ -191,10 +166,10 @@ fn contrasted(table: Table, mean: f32, factor: f64) -> Table {
     table.map(|level| truncated(f32::from(level) * own + shift))
 }
 
-fn mean_grey(image: &mut Image, region: Region, table: &Table) -> f32 {
+fn mean_grey(image: &mut Image, window: PixelWindow, table: &Table) -> f32 {
     let floats = table.map(f32::from);
     let (mut sum, mut count) = (0u64, 0u64);
-    for row in rows(image, region) {
+    for row in image.rows_mut(window) {
         let greys = row.chunks_exact(3).map(|pixel| {
             let [red, green, blue] = [pixel[0], pixel[1], pixel[2]].map(|level| floats[usize::from(level)]);
             grey(red, green, blue) as u32

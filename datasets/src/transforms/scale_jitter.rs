@@ -3,20 +3,21 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Scene, check_probability, check_range};
+use super::Scene;
 use crate::Error;
 use crate::image::Window;
 use crate::random::SampleRng;
+use crate::settings::{check_probability, check_range};
 
-/// How many places are tried for a window that holds an object's centre.
+/// How many places are tried for a window with the centre of an object.
 const TRIALS: usize = 40;
 
 /// Settings of the jitter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ScaleJitter {
-    /// Probability of changing the scale; such a sample is neither zoomed out nor cropped otherwise, since a view that grew
-    /// after a crop would show again what the crop took away.
+    /// Probability of changing the scale. Such a sample is neither zoomed out nor cropped: a view that grows after a crop
+    /// would show again what the crop removed.
     pub p: f64,
     /// Least and greatest factor; above 1 objects grow.
     pub scale: [f64; 2],
@@ -31,10 +32,10 @@ impl Default for ScaleJitter {
 impl ScaleJitter {
     pub(super) fn validate(&self) -> Result<(), Error> {
         check_probability("scale_jitter.p", self.p)?;
-        check_range("scale_jitter.scale", self.scale, [0.01, 100.0], "two factors from 0.01 to 100, the lesser first")
+        check_range("scale_jitter.scale", self.scale, [0.01, 100.0], "two factors from 0.01 to 100, the smaller first")
     }
 
-    /// The new view, or nothing where it stays: a view with objects is not changed to one without.
+    /// The new view; `None` leaves it as it is. A view with objects is never replaced by one without.
     pub(super) fn sample(&self, scene: &Scene, rng: &mut SampleRng) -> Option<Window> {
         if !rng.chance(self.p) {
             return None;
@@ -43,10 +44,8 @@ impl ScaleJitter {
         let scale = rng.uniform(self.scale[0]..=self.scale[1]);
         let (width, height) = ((view.width / scale).round().max(1.0), (view.height / scale).round().max(1.0));
         (0..TRIALS).find_map(|_| {
-            let left = view.left + ((view.width - width) * rng.unit()).floor();
-            let top = view.top + ((view.height - height) * rng.unit()).floor();
-            let window = Window { left, top, width, height };
-            let holds_one = scene.boxes.iter().any(|seen| window.holds_centre(&seen.corners));
+            let window = scene.random_window(width, height, rng);
+            let holds_one = scene.boxes.iter().any(|placed| window.holds_centre(&placed.corners));
             (holds_one || scene.boxes.is_empty()).then_some(window)
         })
     }

@@ -161,7 +161,7 @@ fn settings_out_of_range_are_refused_with_their_key() {
     );
     assert_eq!(
         refused(Augmentation { zoom_out: Some(ZoomOut { p: 0.5, sides: [4.0, 1.0] }), ..base() }),
-        "zoom_out.sides is [4, 1] instead of two factors from 1 to 100, the lesser first"
+        "zoom_out.sides is [4, 1] instead of two factors from 1 to 100, the smaller first"
     );
     let crop = IouCrop { overlaps: Vec::new(), ..IouCrop::default() };
     assert!(refused(Augmentation { iou_crop: Some(crop), ..base() }).starts_with("iou_crop.overlaps is []"));

@@ -1,19 +1,19 @@
-//! `RandomZoomOut` of torchvision: the image at a random place on a larger canvas, so that objects become small.
+//! `RandomZoomOut` of torchvision: the image at a random place on a larger canvas, so that objects become smaller.
 
 use serde::{Deserialize, Serialize};
 
-use super::{check_probability, check_range};
 use crate::Error;
 use crate::image::Window;
 use crate::random::SampleRng;
+use crate::settings::{check_probability, check_range};
 
 /// Settings of the zoom-out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ZoomOut {
-    /// Probability of zooming out at all.
+    /// Probability of zooming out.
     pub p: f64,
-    /// Least and greatest side of the canvas, in sides of the image.
+    /// Least and greatest side of the canvas, as a multiple of the image's.
     pub sides: [f64; 2],
 }
 
@@ -26,7 +26,7 @@ impl Default for ZoomOut {
 impl ZoomOut {
     pub(super) fn validate(&self) -> Result<(), Error> {
         check_probability("zoom_out.p", self.p)?;
-        check_range("zoom_out.sides", self.sides, [1.0, 100.0], "two factors from 1 to 100, the lesser first")
+        check_range("zoom_out.sides", self.sides, [1.0, 100.0], "two factors from 1 to 100, the smaller first")
     }
 
     pub(super) fn sample(&self, image: Window, rng: &mut SampleRng) -> Window {

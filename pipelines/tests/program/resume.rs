@@ -219,7 +219,7 @@ fn a_file_that_never_answers_is_named() {
     let stuck = output(&mut train(&workshop, "stuck", &["data.timeout=1.5", "data.workers=1"]));
     let errors = String::from_utf8_lossy(&stuck.stderr);
     assert_eq!(stuck.status.code(), Some(1), "{errors}");
-    let sentence = format!("error: reading {} has not ended after", pipe.display());
+    let sentence = format!("error: cannot read {}: not finished after", pipe.display());
     assert!(errors.contains(&sentence) && errors.contains("data.timeout"), "{errors}");
 }
 

@@ -1,4 +1,4 @@
-//! Which operations there are, and AutoAugment's choice of them.
+//! The operations, and AutoAugment's pairs of them.
 
 /// An operation without its argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Kind {
     ];
 }
 
-/// An operation, its probability, and its level from 0 to 9 (0 for what has none).
+/// An operation, its probability, and its level from 0 to 9 (0 for an operation without a level).
 pub(in crate::classification) type Step = (Kind, f64, u8);
 
 /// The 25 pairs of AutoAugment's ImageNet policy.

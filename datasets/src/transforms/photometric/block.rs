@@ -1,4 +1,4 @@
-//! Saturation and hue on a few pixels at a time, as planes of floats of fixed length: the compiler makes vector code of it.
+//! Saturation and hue on a few pixels at a time, as planes of floats of fixed length, which the compiler vectorises.
 //!
 //! Every value between two steps is a whole number from 0 to 255.
 
@@ -9,7 +9,7 @@ pub(super) struct Block {
     blue: [f32; Block::PIXELS],
 }
 
-/// Below 2^23 an `f32` that this is added to loses its fraction, rounding, and ends in its whole part's bits.
+/// 2^23: added to a smaller `f32`, it rounds the fraction away, and the lowest bits of the sum are the whole part.
 const WHOLE: f32 = 8_388_608.0;
 
 impl Block {
@@ -35,7 +35,7 @@ impl Block {
         }
     }
 
-    /// Away from grey by a factor, or towards it where the factor is below 1.
+    /// Away from grey, or towards it where the factor is below 1.
     pub(super) fn saturate(&mut self, factor: f64) {
         let (own, other) = (factor as f32, (1.0 - factor) as f32);
         for index in 0..Block::PIXELS {
@@ -46,7 +46,7 @@ impl Block {
         }
     }
 
-    /// Around the cylinder of hue, saturation and value, by way of the largest and the smallest channel: with
+    /// Turns the hue, computed from the largest and the smallest channel: with
     /// `k = (n + 6 hue) mod 6`, a channel is `value - chroma * clamp(min(k, 4 - k), 0, 1)`, n being 5, 3 and 1.
     pub(super) fn turn_hue(&mut self, turn: f64) {
         // torchvision goes through floats from 0 to 1 and back by 255.999, truncating.
@@ -56,7 +56,7 @@ impl Block {
             let (red, green, blue) = (self.red[index], self.green[index], self.blue[index]);
             let value = greater(greater(red, green), blue);
             let chroma = value - lesser(lesser(red, green), blue);
-            // Without chroma every hue is right.
+            // Without chroma the hue does not matter.
             let inverse = 1.0 / greater(chroma, 1.0);
             let mut sextant = 4.0 + (red - green) * inverse;
             sextant = if value == green { 2.0 + (blue - red) * inverse } else { sextant };
@@ -72,7 +72,7 @@ impl Block {
     }
 }
 
-/// Luma as torchvision weighs it, truncated.
+/// Luma with torchvision's weights, truncated.
 #[inline]
 pub(super) fn grey(red: f32, green: f32, blue: f32) -> f32 {
     truncated(red * 0.2989 + green * 0.587 + blue * 0.114)
