@@ -1,8 +1,8 @@
-//! The paired bootstrap: how far a difference between two sets of predictions hangs on the images at hand.
+//! The paired bootstrap: how much a difference between two sets of predictions depends on the choice of images.
 //!
-//! As many images as there are, are drawn with replacement, over and over (Efron and Tibshirani, An Introduction to the
-//! Bootstrap, 1993, chapter 13). Both sets are measured on the same draw, and an image drawn twice counts twice. The
-//! interval is that of the percentiles of the differences.
+//! A resample draws as many images as the set has, with replacement (Efron and Tibshirani, An Introduction to the Bootstrap,
+//! 1993, chapter 13). Both sets are measured on the same draw; an image drawn twice counts twice. The ends of the interval
+//! are percentiles of the differences.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -11,18 +11,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-/// More resamples than this would only measure the bootstrap's own noise.
-const MOST_RESAMPLES: usize = 1_000_000;
+/// More resamples only measure the bootstrap's own noise.
+const MAX_RESAMPLES: usize = 1_000_000;
 
 /// How two sets of predictions are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BootstrapOptions {
-    /// How many times images are drawn.
+    /// The number of resamples.
     pub resamples: usize,
-    /// What decides the draws, on every machine and with any number of threads.
+    /// Decides the draws, on every machine and with any number of threads.
     pub seed: u64,
-    /// The share of the resamples whose difference lies in the interval.
+    /// The share of the resamples with a difference inside the interval.
     pub confidence: f64,
 }
 
@@ -33,18 +33,16 @@ impl Default for BootstrapOptions {
 }
 
 impl BootstrapOptions {
-    /// Whether a comparison can be made of these.
+    /// Checks the options.
     ///
     /// # Errors
-    /// No resamples or more than a million, a confidence that is not between 0 and 1.
+    /// There are no resamples or more than a million; the confidence is not between 0 and 1.
     pub fn validate(&self) -> Result<(), Error> {
-        if !(1..=MOST_RESAMPLES).contains(&self.resamples) {
-            let value = self.resamples.to_string();
-            return Err(Error::Setting { key: "resamples", value, expected: "a number from 1 to 1000000" });
+        if !(1..=MAX_RESAMPLES).contains(&self.resamples) {
+            return Err(Error::value("resamples", self.resamples, "a number from 1 to 1000000"));
         }
         if !(self.confidence > 0.0 && self.confidence < 1.0) {
-            let value = self.confidence.to_string();
-            return Err(Error::Setting { key: "confidence", value, expected: "a number above 0 and below 1" });
+            return Err(Error::value("confidence", self.confidence, "a number above 0 and below 1"));
         }
         Ok(())
     }
@@ -53,17 +51,17 @@ impl BootstrapOptions {
 /// Two sets of predictions on the same images, A and B.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
-    /// By which rule the numbers came about.
+    /// The rule that defines the numbers.
     pub rule: String,
     /// Images compared.
     pub images: usize,
-    /// How the intervals came about.
+    /// The options of the intervals.
     pub bootstrap: BootstrapOptions,
     /// Each metric.
     pub metrics: Vec<MetricComparison>,
 }
 
-/// One metric of A and of B; none where it is not defined.
+/// One metric of A and of B; `None` if it is not defined.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MetricComparison {
     /// The metric.
@@ -72,7 +70,7 @@ pub struct MetricComparison {
     pub a: Option<f64>,
     /// Its value for B, on all images.
     pub b: Option<f64>,
-    /// B less A.
+    /// B minus A.
     pub difference: Option<f64>,
     /// Lower end of the interval of differences.
     pub low: Option<f64>,
@@ -80,15 +78,13 @@ pub struct MetricComparison {
     pub high: Option<f64>,
     /// Share of the resamples in which B is above A.
     pub b_above_a: Option<f64>,
-    /// Share of the resamples in which A is above B; in what is left the two are equal.
+    /// Share of the resamples in which A is above B; in the others the two are equal.
     pub a_above_b: Option<f64>,
-    /// Resamples in which the metric is defined: all of them but where drawn images may show nothing to find.
+    /// Resamples in which the metric is defined: fewer than all if the drawn images can be without objects.
     pub resamples: usize,
 }
 
-/// Compares `[A, B]` of each metric, as `measure` finds them where image `i` counts `weights[i]` times.
-///
-/// A difference of each metric is kept for each resample, and a weight of each image for each thread.
+/// Compares `[A, B]` of each metric, which `measure` returns for images that count `weights[i]` times each.
 pub(crate) fn compare(
     rule: String,
     images: usize,
@@ -97,7 +93,7 @@ pub(crate) fn compare(
     measure: impl Fn(&[u32]) -> Vec<[Option<f64>; 2]> + Sync,
 ) -> Result<Comparison, Error> {
     options.validate()?;
-    let whole = measure(&vec![1; images]);
+    let on_all_images = measure(&vec![1; images]);
     let resampled: Vec<Vec<Option<f64>>> = (0..options.resamples as u64)
         .into_par_iter()
         .map_init(
@@ -108,8 +104,8 @@ pub(crate) fn compare(
             },
         )
         .collect();
-    let metrics = names.iter().zip(whole).enumerate().map(|(place, (name, values))| {
-        let mut differences: Vec<f64> = resampled.iter().filter_map(|metrics| metrics[place]).collect();
+    let metrics = names.iter().zip(on_all_images).enumerate().map(|(index, (name, values))| {
+        let mut differences: Vec<f64> = resampled.iter().filter_map(|metrics| metrics[index]).collect();
         differences.sort_by(f64::total_cmp);
         let tail = (1.0 - options.confidence) / 2.0;
         let count = differences.len();
@@ -121,9 +117,9 @@ pub(crate) fn compare(
             a: values[0],
             b: values[1],
             difference: difference(values),
-            low: quantile(count, tail, |place| differences[place]),
-            // From the top, so that to exchange A and B is to exchange the ends, to the bit.
-            high: quantile(count, tail, |place| differences[count - 1 - place]),
+            low: quantile(count, tail, |rank| differences[rank]),
+            // From the top: exchanging A and B then exchanges the ends, to the bit.
+            high: quantile(count, tail, |rank| differences[count - 1 - rank]),
             b_above_a: share(|value| value > 0.0),
             a_above_b: share(|value| value < 0.0),
             resamples: count,
@@ -136,20 +132,20 @@ fn difference([a, b]: [Option<f64>; 2]) -> Option<f64> {
     Some(b? - a?)
 }
 
-/// Draws as many images as there are; a resample's draw depends on seed and resample alone.
+/// Draws as many images as there are; the draw depends on seed and resample only.
 fn draw(seed: u64, resample: u64, weights: &mut [u32]) {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(resample);
     weights.fill(0);
     let images = weights.len() as u128;
     for _ in 0..weights.len() {
-        // The upper half of the product is below `images`, and off from uniform by less than `images` in 2⁶⁴.
+        // The upper half of the product is below `images`, and uniform up to `images` in 2⁶⁴.
         let image = (u128::from(random.next_u64()) * images) >> 64;
         weights[image as usize] += 1;
     }
 }
 
-/// The quantile of ordered values by linear interpolation, numpy's default.
+/// The quantile of ordered values by linear interpolation, as numpy's default.
 fn quantile(count: usize, share: f64, value: impl Fn(usize) -> f64) -> Option<f64> {
     let last = count.checked_sub(1)?;
     let position = share * last as f64;
@@ -163,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_draw_is_of_as_many_images_as_there_are_and_each_is_as_likely() {
+    fn a_draw_has_as_many_images_as_the_set_and_each_is_equally_likely() {
         let mut sums = [0; 10];
         for resample in 0..1000 {
             let mut weights = [0; 10];
@@ -185,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_of_a_mean_is_that_of_the_normal_distribution() -> Result<(), Error> {
+    fn the_interval_of_a_mean_is_the_one_of_the_normal_distribution() -> Result<(), Error> {
         // The mean of 400 differences of deviation .5 has the deviation .025.
         let values: Vec<f64> = (0..400).map(|image| f64::from(image % 2)).collect();
         let mean = |weights: &[u32]| {
@@ -202,16 +198,16 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_are_numpys() {
+    fn quantiles_equal_numpys() {
         let values = [1.0, 2.0, 4.0, 8.0];
-        let of = |share| quantile(4, share, |place| values[place]);
+        let of = |share| quantile(4, share, |rank| values[rank]);
         assert_eq!([of(0.0), of(0.5), of(0.75), of(1.0)].map(Option::unwrap_or_default), [1.0, 3.0, 5.0, 8.0]);
         assert_eq!(quantile(0, 0.5, |_| 0.0), None);
         assert_eq!(quantile(1, 0.025, |_| 3.0), Some(3.0));
     }
 
     #[test]
-    fn what_is_never_defined_has_no_interval() -> Result<(), Error> {
+    fn a_metric_that_is_never_defined_has_no_interval() -> Result<(), Error> {
         let compared = compare(String::new(), 0, BootstrapOptions::default(), &["none"], |_| vec![[None, None]])?;
         let metric = &compared.metrics[0];
         assert_eq!((metric.difference, metric.low, metric.b_above_a, metric.resamples), (None, None, None, 0));

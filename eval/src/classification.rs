@@ -14,13 +14,11 @@
 //! # }
 //! ```
 //!
-//! Every number is made of integer counts, or of sums that no order changes: parts of a set that are evaluated apart and
-//! [merged](ClassificationEvaluator::merge) give the bits of the whole. Memory does not grow with the set.
+//! All numbers come from integer counts or exact sums: evaluating a set in parts and
+//! [merging](ClassificationEvaluator::merge) them gives the same bits. Memory does not grow with the set.
 //!
-//! Class scores can be kept as a CSV file ([`PredictionWriter`]) and scored from it ([`score_files`]); what is written reads
-//! back to the same bits.
-//!
-//! Which of two classifiers is better is the matter of a [`ClassificationComparison`].
+//! Class scores can be kept as a CSV file ([`PredictionWriter`]) and scored from it ([`score_files`]); written scores read
+//! back to the same bits. [`ClassificationComparison`] tests whether one of two classifiers is better.
 
 mod calibration;
 mod comparison;
@@ -31,6 +29,7 @@ mod real_labels;
 mod report;
 mod score_files;
 mod tables;
+mod tally;
 
 pub use calibration::CalibrationBin;
 pub use comparison::{ClassificationComparison, compare_files};

@@ -18,19 +18,18 @@
 //! # }
 //! ```
 //!
-//! Matching and accumulation are hotcoco's, a port of `cocoeval.py`. Each image is matched when it is added, and what is
-//! kept of a detection is some twenty bytes, of its mask nothing: the end of an epoch does not wait for the matching of the
-//! whole set.
+//! Matching and accumulation are hotcoco's, a port of `cocoeval.py`. Images are matched when they are added, and some twenty
+//! bytes are kept of a detection, nothing of its mask: the end of an epoch does not wait for the matching of the complete set.
 //!
-//! Predictions can be kept as a COCO results file ([`PredictionWriter`]) and scored from it ([`score_files`]). What is
-//! written reads back to the same bits, so the report from the file equals the report from memory.
+//! Predictions can be kept as a COCO results file ([`PredictionWriter`]) and scored from it ([`score_files`]). Written numbers
+//! read back to the same bits, so that the report from the file equals the report from memory.
 //!
-//! Which of two detectors is better, and whether other images might say otherwise, is the matter of a [`CocoComparison`].
-//!
-//! What a detector gets wrong, and at which score it is best cut off, is the matter of a [`CocoAnalysis`]: precision and
-//! recall of each class, its best threshold, which class is taken for which or for background, and TIDE's kinds of error.
+//! [`CocoComparison`] tests whether one of two detectors is better. [`CocoAnalysis`] reports what a detector gets wrong:
+//! precision and recall of each class, its best threshold, confusions with other classes and with background, and TIDE's
+//! kinds of error.
 
 mod analysis;
+mod annotation;
 mod annotation_file;
 mod background_confusion;
 mod comparison;
@@ -38,6 +37,7 @@ mod detected;
 mod evaluator;
 mod feed;
 mod figures;
+mod finding;
 mod ground_truth;
 mod mask;
 mod operating_point;
@@ -49,12 +49,13 @@ mod tables;
 pub use analysis::{
     AnalysisOptions, AnalysisReport, ClassAnalysis, CocoAnalysis, TideError, TideReport, analyze_files,
 };
-pub use annotation_file::Finding;
+pub use annotation::{Annotation, Category, Image};
 pub use background_confusion::ConfusionReport;
 pub use comparison::{CocoComparison, compare_files};
 pub use detected::{Detected, IouType};
 pub use evaluator::{CocoEvaluator, score_files};
-pub use ground_truth::{Annotation, Category, GroundTruth, Image};
+pub use finding::Finding;
+pub use ground_truth::GroundTruth;
 pub use mask::Mask;
 pub use operating_point::OperatingPoint;
 pub use predictions::{

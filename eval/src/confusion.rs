@@ -1,14 +1,14 @@
-//! What was taken for what: counts of (truth, predicted) pairs of classes.
+//! Counts of (true, predicted) pairs of classes.
 
 use std::collections::BTreeMap;
 
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
-/// Counts of (truth, predicted) class pairs, rows the truth.
+/// Counts of (true, predicted) class pairs; rows are the truth.
 ///
-/// Pairs that never occur take no room, so 1000 classes weigh what was confused and not a million cells. Serialises as the
-/// list of `[truth, predicted, count]` of the pairs that occur, in order.
+/// Only pairs that occur take memory: 1000 classes do not need a million cells. Serialises as the list of
+/// `[truth, predicted, count]` of the pairs that occur, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConfusionMatrix {
     counts: BTreeMap<(usize, usize), u64>,
@@ -19,16 +19,16 @@ pub struct ConfusionMatrix {
 pub struct ConfusedPair {
     /// The true class's name.
     pub truth: String,
-    /// The name of the class it was taken for.
+    /// The predicted class's name.
     pub predicted: String,
     /// How often, in images or pixels.
     pub count: u64,
-    /// How often of all that is truly of that class, from 0 to 1.
+    /// The share of everything that is truly of that class, from 0 to 1.
     pub share: f64,
 }
 
 impl ConfusionMatrix {
-    /// Counts `count` cases of `truth` taken for `predicted`.
+    /// Adds `count` cases of `truth` predicted as `predicted`.
     pub(crate) fn add(&mut self, truth: usize, predicted: usize, count: u64) {
         if count > 0 {
             *self.counts.entry((truth, predicted)).or_default() += count;
@@ -41,7 +41,7 @@ impl ConfusionMatrix {
         }
     }
 
-    /// How often `truth` was taken for `predicted`.
+    /// How often `truth` is predicted as `predicted`.
     pub fn get(&self, truth: usize, predicted: usize) -> u64 {
         self.counts.get(&(truth, predicted)).copied().unwrap_or(0)
     }
@@ -51,7 +51,7 @@ impl ConfusionMatrix {
         self.counts.iter().map(|(&(truth, predicted), &count)| (truth, predicted, count))
     }
 
-    /// Of each of the classes: how many are truly of it, were taken for it, and both.
+    /// The totals of each class.
     pub(crate) fn totals(&self, classes: usize) -> Vec<Totals> {
         let mut totals = vec![Totals::default(); classes];
         for (truth, predicted, count) in self.cells() {
@@ -64,7 +64,7 @@ impl ConfusionMatrix {
         totals
     }
 
-    /// The most frequent confusions; equal counts in the order of the classes.
+    /// The most frequent confusions; equal counts are in the order of the classes.
     pub(crate) fn most_confused(&self, names: &[String], limit: usize) -> Vec<ConfusedPair> {
         let totals = self.totals(names.len());
         let mut wrong: Vec<_> = self.cells().filter(|(truth, predicted, _)| truth != predicted).collect();
@@ -89,7 +89,7 @@ impl Serialize for ConfusionMatrix {
     }
 }
 
-/// A class's row, column and diagonal.
+/// Sums of a class's row, column and diagonal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     pub(crate) truth: u64,
@@ -98,14 +98,14 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    /// Counts another row, column and diagonal `times` times.
+    /// Adds other totals, multiplied by `times`.
     pub(crate) fn add(&mut self, other: Totals, times: u64) {
         self.truth += times * other.truth;
         self.predicted += times * other.predicted;
         self.correct += times * other.correct;
     }
 
-    /// Truly of the class, taken for it, or both.
+    /// How many are of the class in truth, prediction or both.
     pub(crate) fn union(self) -> u64 {
         self.truth + self.predicted - self.correct
     }

@@ -1,10 +1,10 @@
-//! A sum that no order of its terms can change.
+//! A sum that does not depend on the order of its terms.
 
-/// What one unit of the sum is worth.
+/// The value of one unit of the sum.
 const UNIT: f64 = 1.0 / (1u64 << 62) as f64;
 
-/// The sum of numbers from 0 upwards, kept as an integer count of 2⁻⁶²: adding in parts, in parallel or in another order
-/// gives the same bits, where floating point does not.
+/// The sum of numbers from 0 upwards, as an integer count of 2⁻⁶²: adding in parts, in parallel or in another order gives
+/// the same bits, unlike floating point.
 ///
 /// A term is rounded by at most 2⁻⁶³. A sum beyond 2⁶⁶ saturates, and its value is infinite.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,9 +23,14 @@ impl ExactSum {
     pub(crate) fn value(self) -> f64 {
         if self.0 == u128::MAX { f64::INFINITY } else { self.0 as f64 * UNIT }
     }
+
+    /// The mean of `count` terms, `None` for no terms.
+    pub(crate) fn mean(self, count: u64) -> Option<f64> {
+        (count > 0).then(|| self.value() / count as f64)
+    }
 }
 
-/// The mean of the terms, none where there are none.
+/// The mean of the terms, `None` for no terms.
 pub(crate) fn mean(terms: impl Iterator<Item = f64>) -> Option<f64> {
     let mut sum = ExactSum::default();
     let mut count = 0u64;
@@ -33,12 +38,12 @@ pub(crate) fn mean(terms: impl Iterator<Item = f64>) -> Option<f64> {
         sum.add(term);
         count += 1;
     }
-    (count > 0).then(|| sum.value() / count as f64)
+    sum.mean(count)
 }
 
-/// `part / whole`, none where there is no whole.
-pub(crate) fn ratio(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
+/// `part / total`, `None` for a total of 0.
+pub(crate) fn ratio(part: u64, total: u64) -> Option<f64> {
+    (total > 0).then(|| part as f64 / total as f64)
 }
 
 #[cfg(test)]
@@ -46,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn terms_of_far_sizes_add_up_in_any_order() {
+    fn terms_of_very_different_sizes_add_up_in_any_order() {
         let terms = [1e15, 1.0 / 3.0, 1e-9, 2e15, 0.1];
         let sum = |order: &mut dyn Iterator<Item = &f64>| {
             let mut sum = ExactSum::default();
@@ -59,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_beyond_its_range_is_infinite_and_stays_so() {
+    fn a_sum_beyond_its_range_is_and_stays_infinite() {
         let mut sum = ExactSum::default();
         sum.add(1e30);
         sum.add(1.0);

@@ -13,8 +13,8 @@
 //! # }
 //! ```
 //!
-//! One matrix of pixel counts over all images decides every number but the boundary F-score. Parts of a set that are
-//! evaluated apart and [merged](SegmentationEvaluator::merge) give the bits of the whole; memory does not grow with the set.
+//! All numbers except the boundary F-score come from one matrix of pixel counts over all images. Evaluating a set in parts and
+//! [merging](SegmentationEvaluator::merge) them gives the same bits; memory does not grow with the set.
 
 mod boundary;
 mod comparison;
@@ -24,6 +24,7 @@ mod label_image;
 mod options;
 mod report;
 mod tables;
+mod tally;
 
 pub use comparison::{SegmentationComparison, compare_folders};
 pub use evaluator::SegmentationEvaluator;

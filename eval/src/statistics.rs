@@ -1,9 +1,9 @@
 //! Statistics of paired numbers.
 
-/// Spearman's rank correlation: Pearson's correlation of the ranks, equal values sharing the mean of their ranks.
+/// Spearman's rank correlation: Pearson's correlation of the ranks; equal values share the mean of their ranks.
 ///
-/// From -1, where one falls as the other grows, to 1. None where it is not defined: for fewer than two pairs, another
-/// number of `xs` than of `ys`, a value that is not a number, or values that are all equal. As `scipy.stats.spearmanr`.
+/// From -1 to 1, as `scipy.stats.spearmanr`. `None` for fewer than two pairs, another number of `xs` than of `ys`, a value
+/// that is NaN, or values that are all equal.
 pub fn spearman(xs: &[f64], ys: &[f64]) -> Option<f64> {
     if xs.len() != ys.len() || xs.len() < 2 || xs.iter().chain(ys).any(|value| value.is_nan()) {
         return None;
@@ -23,7 +23,7 @@ pub fn spearman(xs: &[f64], ys: &[f64]) -> Option<f64> {
     Some((both as f64 / scale).clamp(-1.0, 1.0))
 }
 
-/// Twice the rank of each value, from 2; equal values share the mean.
+/// Twice the rank of each value, from 2; equal values share the mean of their ranks.
 fn doubled_ranks(values: &[f64]) -> Vec<i128> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].partial_cmp(&values[b]).unwrap_or(std::cmp::Ordering::Equal));

@@ -14,20 +14,22 @@
 //! # }
 //! ```
 //!
-//! The rules are those of the development kit (`VOCevaldet.m`): boxes are inclusive of their last pixel; a detection takes
-//! the object that it overlaps most, and is right where their IoU reaches 0.5 and no better detection has taken that object;
-//! `difficult` objects are not to be found, and what overlaps one most counts neither way.
+//! The rules are those of the development kit (`VOCevaldet.m`): boxes include their last pixel; a detection is matched with the
+//! object with which it overlaps most, and is correct if their IoU reaches 0.5 and no better detection is matched with that
+//! object; `difficult` objects need not be found, and detections matched with them are ignored.
 //!
-//! Predictions in COCO's results file are scored by [`score_files`].
+//! [`score_files`] scores predictions in COCO's results format.
 
 mod average_precision;
 mod evaluator;
 mod ground_truth;
+mod options;
 mod report;
 mod score_files;
 mod tables;
 
-pub use evaluator::{Detection, VocEvaluator, VocOptions};
+pub use evaluator::{Detection, VocEvaluator};
 pub use ground_truth::{GroundTruth, Object};
+pub use options::VocOptions;
 pub use report::{ClassReport, RuleReport, VocReport};
 pub use score_files::{FileIds, inclusive, score_files};

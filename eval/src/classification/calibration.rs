@@ -1,16 +1,16 @@
-//! Whether a confidence means what it says: Guo et al., On Calibration of Modern Neural Networks, ICML 2017
+//! Calibration of confidences: Guo et al., On Calibration of Modern Neural Networks, ICML 2017
 //! (<https://arxiv.org/abs/1706.04599>), section 2.
 
 use serde::Serialize;
 
-use crate::exact_sum::ExactSum;
+use crate::exact_sum::{ExactSum, ratio};
 
-/// Images whose confidence lies above `above` and up to `up_to`; the means are none where there are no images.
+/// Images with a confidence above `above` and up to `up_to`; the means are `None` for a bin without images.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CalibrationBin {
-    /// Lower end of the confidence, not part of the bin.
+    /// Lower end of the confidence, exclusive.
     pub above: f64,
-    /// Upper end of the confidence, part of the bin.
+    /// Upper end of the confidence, inclusive.
     pub up_to: f64,
     /// Images in the bin.
     pub images: u64,
@@ -21,12 +21,12 @@ pub struct CalibrationBin {
 }
 
 /// Confidences, sorted into bins of equal width.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Calibration {
     bins: Vec<Bin>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Bin {
     images: u64,
     correct: u64,
@@ -40,11 +40,11 @@ impl Calibration {
 
     pub(super) fn add(&mut self, confidence: f64, correct: bool) {
         let count = self.bins.len();
-        // Computed from the product, the bin may be off by one where the confidence lies on a boundary.
+        // The product is rounded, so that the bin may be off by one for a confidence on a boundary.
         let near = ((confidence * count as f64) as usize).min(count - 1);
         let first = near.saturating_sub(1);
-        let place = (first..count).find(|&bin| confidence <= upper(bin, count)).unwrap_or(count - 1);
-        let bin = &mut self.bins[place];
+        let index = (first..count).find(|&bin| confidence <= upper(bin, count)).unwrap_or(count - 1);
+        let bin = &mut self.bins[index];
         bin.images += 1;
         bin.correct += u64::from(correct);
         bin.confidence.add(confidence);
@@ -58,7 +58,7 @@ impl Calibration {
         }
     }
 
-    /// The expected calibration error: how far accuracy and confidence of the bins lie apart, weighted by their images.
+    /// The expected calibration error: the mean distance of accuracy and confidence, weighted by the bins' images.
     pub(super) fn expected_error(&self) -> Option<f64> {
         let images: u64 = self.bins.iter().map(|bin| bin.images).sum();
         let gaps: f64 = self.bins.iter().map(|bin| (bin.correct as f64 - bin.confidence.value()).abs()).sum();
@@ -67,12 +67,12 @@ impl Calibration {
 
     pub(super) fn report(&self) -> Vec<CalibrationBin> {
         let count = self.bins.len();
-        let bin = |(place, bin): (usize, &Bin)| CalibrationBin {
-            above: place as f64 / count as f64,
-            up_to: upper(place, count),
+        let bin = |(index, bin): (usize, &Bin)| CalibrationBin {
+            above: index as f64 / count as f64,
+            up_to: upper(index, count),
             images: bin.images,
-            accuracy: (bin.images > 0).then(|| bin.correct as f64 / bin.images as f64),
-            confidence: (bin.images > 0).then(|| bin.confidence.value() / bin.images as f64),
+            accuracy: ratio(bin.correct, bin.images),
+            confidence: bin.confidence.mean(bin.images),
         };
         self.bins.iter().enumerate().map(bin).collect()
     }

@@ -1,4 +1,4 @@
-//! What is measured, and what the scores are.
+//! Options of a classifier's evaluation.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ pub enum ScoreKind {
     /// Any finite numbers; their softmax, in fp64, is the probability.
     #[default]
     Logits,
-    /// Numbers from 0 to 1, taken as they stand: they need not add up to 1.
+    /// Numbers from 0 to 1, used as they are: they need not add up to 1.
     Probabilities,
 }
 
@@ -21,11 +21,11 @@ pub enum ScoreKind {
 pub struct ClassificationOptions {
     /// What the scores are.
     pub scores: ScoreKind,
-    /// Each k for which the truth is looked for among the k best classes. With no more than k classes all is right.
+    /// Each k of the top-k accuracies. With no more than k classes the accuracy is 1.
     pub top_k: Vec<usize>,
-    /// Bins of equal width on the confidence, of which the calibration error is made: 15 in Guo et al. 2017.
+    /// Bins of equal width for the calibration error: 15 in Guo et al. 2017.
     pub calibration_bins: usize,
-    /// How many of the most frequent confusions the report names.
+    /// How many of the most frequent confusions the report lists.
     pub confused_pairs: usize,
 }
 
@@ -36,19 +36,17 @@ impl Default for ClassificationOptions {
 }
 
 impl ClassificationOptions {
-    /// Whether an evaluation can be made of these.
+    /// Checks the options.
     ///
     /// # Errors
-    /// A k of 0 or one that stands twice, no bins or more than 1000.
+    /// A k is 0 or occurs twice; there are no bins or more than 1000.
     pub fn validate(&self) -> Result<(), Error> {
         let repeated = self.top_k.iter().enumerate().any(|(i, k)| self.top_k[..i].contains(k));
         if self.top_k.contains(&0) || repeated {
-            let value = format!("{:?}", self.top_k);
-            return Err(Error::Setting { key: "top_k", value, expected: "different numbers from 1" });
+            return Err(Error::value("top_k", format!("{:?}", self.top_k), "different numbers from 1"));
         }
         if !(1..=1000).contains(&self.calibration_bins) {
-            let value = self.calibration_bins.to_string();
-            return Err(Error::Setting { key: "calibration_bins", value, expected: "a number from 1 to 1000" });
+            return Err(Error::value("calibration_bins", self.calibration_bins, "a number from 1 to 1000"));
         }
         Ok(())
     }

@@ -1,22 +1,22 @@
-//! What an evaluation of a classifier found.
+//! The report on a classifier.
 
 use serde::Serialize;
 
 use super::calibration::CalibrationBin;
-use super::evaluator::{ClassificationEvaluator, Tally};
-use super::options::ScoreKind;
+use super::options::{ClassificationOptions, ScoreKind};
+use super::tally::Tally;
 use crate::confusion::{ConfusedPair, ConfusionMatrix};
 use crate::exact_sum::{mean, ratio};
 
 const RULE: &str = "top-k of one crop, equal scores ranked by class index";
 const REAL_RULE: &str = "ImageNet-ReaL: top-1 among the image's labels, images without labels not counted";
 
-/// The result of an evaluation; shares lie between 0 and 1 and are none where there is nothing to share.
+/// The result of an evaluation. Shares lie between 0 and 1, and are `None` without anything to count.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClassificationReport {
-    /// By which rule the numbers came about.
+    /// The rule that defines the numbers.
     pub rule: String,
-    /// Whether they may be compared with a leaderboard, and why not.
+    /// Whether they may be compared with a leaderboard, and if not, why.
     pub comparable: String,
     /// Images added.
     pub images: u64,
@@ -24,29 +24,29 @@ pub struct ClassificationReport {
     pub top_k: Vec<TopK>,
     /// Top-1 accuracy of each class, averaged over the classes with images.
     pub mean_class_accuracy: Option<f64>,
-    /// Mean negative log likelihood of the true class, in nats; infinite where the sum is beyond 2⁶⁶. A probability of 0 is
-    /// taken as the least normal number of fp32.
+    /// Mean negative log likelihood of the true class, in nats; infinite for a sum beyond 2⁶⁶. A probability of 0
+    /// counts as the smallest normal number of fp32.
     pub negative_log_likelihood: Option<f64>,
     /// Expected calibration error of the best class's probability (Guo et al. 2017).
     pub expected_calibration_error: Option<f64>,
-    /// The bins that the calibration error is made of, which are a reliability diagram.
+    /// The bins of the calibration error: the points of a reliability diagram.
     pub calibration: Vec<CalibrationBin>,
-    /// Accuracy by ReaL labels, where they were given.
+    /// Accuracy by ReaL labels, if they are given.
     pub real: Option<RealReport>,
     /// Each class, in the order of the scores.
     pub per_class: Vec<ClassReport>,
     /// The most frequent confusions.
     pub most_confused: Vec<ConfusedPair>,
-    /// Which class was taken for which, in images.
+    /// Counts of (true, predicted) classes, in images.
     pub confusion: ConfusionMatrix,
 }
 
-/// How often the truth is among the k best classes.
+/// How often the true class is among the k best.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct TopK {
-    /// How many classes are looked at.
+    /// The k.
     pub k: usize,
-    /// Images with the truth among them.
+    /// Images whose true class is among the k best.
     pub correct: u64,
     /// Their share.
     pub accuracy: Option<f64>,
@@ -55,9 +55,9 @@ pub struct TopK {
 /// Accuracy by ReaL labels.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RealReport {
-    /// By which rule the number came about.
+    /// The rule that defines the number.
     pub rule: String,
-    /// Images with at least one label, which are those that count.
+    /// Images with at least one label; the others are not counted.
     pub images: u64,
     /// Images whose best class is one of their labels.
     pub correct: u64,
@@ -72,9 +72,9 @@ pub struct ClassReport {
     pub name: String,
     /// Images of the class.
     pub images: u64,
-    /// Images whose best class this is, rightly or not.
+    /// Images predicted as this class, correct or not.
     pub predicted: u64,
-    /// Images of the class whose best class this is.
+    /// Images of the class predicted as it.
     pub correct: u64,
     /// `correct / images`, the class's recall.
     pub accuracy: Option<f64>,
@@ -83,8 +83,12 @@ pub struct ClassReport {
 }
 
 impl ClassificationReport {
-    pub(super) fn new(evaluator: &ClassificationEvaluator) -> ClassificationReport {
-        let ClassificationEvaluator { names, options, real, tally } = evaluator;
+    pub(super) fn new(
+        names: &[String],
+        options: &ClassificationOptions,
+        real_labels: bool,
+        tally: &Tally,
+    ) -> ClassificationReport {
         let images = tally.images;
         let per_class: Vec<ClassReport> = names
             .iter()
@@ -109,17 +113,17 @@ impl ClassificationReport {
             images,
             top_k: top_k.map(|(&k, &correct)| TopK { k, correct, accuracy: ratio(correct, images) }).collect(),
             mean_class_accuracy: mean(per_class.iter().filter_map(|class| class.accuracy)),
-            negative_log_likelihood: (images > 0).then(|| tally.log_loss.value() / images as f64),
+            negative_log_likelihood: tally.log_loss.mean(images),
             expected_calibration_error: tally.calibration.expected_error(),
             calibration: tally.calibration.report(),
-            real: real.as_ref().map(|_| RealReport::new(tally)),
+            real: real_labels.then(|| RealReport::new(tally)),
             per_class,
             most_confused: tally.confusion.most_confused(names, options.confused_pairs),
             confusion: tally.confusion.clone(),
         }
     }
 
-    /// Top-k accuracy; none without images, or for a k that the options do not name.
+    /// Top-k accuracy; `None` without images, or for a k that is not in the options.
     pub fn accuracy(&self, k: usize) -> Option<f64> {
         self.top_k.iter().find(|top| top.k == k)?.accuracy
     }
@@ -132,7 +136,7 @@ impl RealReport {
     }
 }
 
-/// ImageNet's validation set, which accuracies are published on.
+/// ImageNet's validation set, on which accuracies are published.
 const IMAGENET_IMAGES: u64 = 50_000;
 const IMAGENET_CLASSES: usize = 1000;
 

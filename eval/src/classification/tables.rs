@@ -1,8 +1,8 @@
 //! The report on a classifier as tables and as a figure.
 
 use super::report::ClassificationReport;
-use crate::csv::{Cell, CsvReport, CsvTable};
 use crate::plot::HeatMap;
+use crate::table::{Cell, CsvReport, CsvTable};
 
 impl CsvReport for ClassificationReport {
     fn summary(&self) -> CsvTable {

@@ -1,4 +1,4 @@
-//! The analysis of a detector: where to cut its scores off, and what kinds of error it makes.
+//! The analysis of a detector: the best threshold of its scores, and the kinds of error it makes.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,28 +11,29 @@ use serde::{Deserialize, Serialize};
 use super::background_confusion::{BackgroundConfusion, ConfusionReport};
 use super::detected::Shape;
 use super::evaluator::{each_image, read_for};
-use super::feed::{admit, object};
+use super::feed::{check_image, object};
 use super::ground_truth::GroundTruth;
 use super::operating_point::OperatingPoint;
 use super::predictions::Detection;
-use crate::{Entry, Error};
+use crate::Error;
+use crate::checks::finite;
 
-/// The overlap from which a detection is right, in everything but the confusion matrix.
+/// The overlap from which a detection is correct, in everything but the confusion matrix.
 const IOU: f64 = 0.5;
-/// The overlap up to which TIDE takes a detection for one of background.
+/// The overlap up to which TIDE counts a detection as one of background.
 const BACKGROUND_IOU: f64 = 0.1;
 const COMPARABLE: &str = "no: no leaderboard ranks thresholds, confusions or kinds of error; they are for comparing \
                           detectors on these same files";
-/// The engine's only overlap and its largest number of detections an image and class.
-const FIRST: usize = 0;
+/// The engine is set to a single overlap, area range and limit of detections.
+const ONLY: usize = 0;
 
-/// What is counted in the confusion matrix.
+/// Options of the confusion matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AnalysisOptions {
-    /// Detections of this score or less are left out of the confusion matrix; ultralytics' 0.25.
+    /// Detections of this score or less are left out; ultralytics' 0.25.
     pub confidence: f64,
-    /// Overlaps of this IoU or less are none in the confusion matrix; ultralytics' 0.45.
+    /// Overlaps of this IoU or less do not count; ultralytics' 0.45.
     pub iou: f64,
 }
 
@@ -43,28 +44,23 @@ impl Default for AnalysisOptions {
 }
 
 impl AnalysisOptions {
-    /// Whether an analysis can be made of these.
+    /// Checks the options.
     ///
     /// # Errors
-    /// A confidence that is not finite, an overlap that is not from 0 to below 1.
+    /// The confidence is not finite; the overlap is not from 0 to below 1.
     pub fn validate(&self) -> Result<(), Error> {
-        if !self.confidence.is_finite() {
-            let value = self.confidence.to_string();
-            return Err(Error::Setting { key: "confidence", value, expected: "a finite number" });
+        finite("confidence", &[self.confidence])?;
+        match (0.0..1.0).contains(&self.iou) {
+            true => Ok(()),
+            false => Err(Error::value("iou", self.iou, "a number from 0 and below 1")),
         }
-        if !(0.0..1.0).contains(&self.iou) {
-            let value = self.iou.to_string();
-            return Err(Error::Setting { key: "iou", value, expected: "a number from 0 and below 1" });
-        }
-        Ok(())
     }
 }
 
 /// Analyses detections against ground truth: new, add for each image, finish.
 ///
-/// Beside the metrics of a [`CocoEvaluator`](super::CocoEvaluator), which match an image when it is added, this keeps every
-/// detection to the end: TIDE's errors are a matter of the whole set. An image that is never added counts as one without
-/// detections.
+/// Unlike a [`CocoEvaluator`](super::CocoEvaluator), which matches an image when it is added, this keeps every detection to the
+/// end: TIDE's errors depend on the complete set. An image that is never added counts as one without detections.
 pub struct CocoAnalysis {
     ground_truth: Arc<GroundTruth>,
     confusion: BackgroundConfusion,
@@ -75,15 +71,15 @@ pub struct CocoAnalysis {
 /// The result of an analysis.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AnalysisReport {
-    /// By which rule right and wrong were told apart for curves, thresholds and errors.
+    /// The rule by which detections are correct, for curves, thresholds and errors.
     pub rule: String,
-    /// Whether the numbers may be compared with a leaderboard, and why not.
+    /// Whether the numbers may be compared with a leaderboard, and if not, why.
     pub comparable: String,
-    /// The threshold of the best F1 when it is one for all classes and their detections are pooled.
+    /// The threshold of the best F1, if all classes share one and their detections are pooled.
     pub best: Option<OperatingPoint>,
     /// Each class, in the ground truth's order.
     pub per_class: Vec<ClassAnalysis>,
-    /// Which class was taken for which, or for background.
+    /// Confusions between classes and with background.
     pub confusion: ConfusionReport,
     /// The kinds of error.
     pub tide: TideReport,
@@ -98,27 +94,27 @@ pub struct ClassAnalysis {
     pub name: String,
     /// Objects to find: annotations that are not crowds.
     pub objects: u64,
-    /// The threshold of the best F1; none without objects or detections.
+    /// The threshold of the best F1; `None` without objects or detections.
     pub best: Option<OperatingPoint>,
-    /// The curve: at recall .00, .01, ... 1, the best precision at that recall or more, 0 where it is not reached. Its mean
-    /// is AP50. Empty where the class has no object to find.
+    /// The curve: at recall .00, .01, ... 1, the best precision at that recall or more, 0 for a recall that is not reached.
+    /// Its mean is AP50. Empty for a class without objects.
     pub precision: Vec<f64>,
-    /// The score that reaches each recall of the curve, 0 where it is not reached.
+    /// The score that reaches each recall of the curve, 0 for a recall that is not reached.
     pub score: Vec<f64>,
 }
 
-/// What AP50 loses to each kind of error (Bolya et al., TIDE, ECCV 2020, <https://arxiv.org/abs/2008.08115>).
+/// How much AP50 loses to each kind of error (Bolya et al., TIDE, ECCV 2020, <https://arxiv.org/abs/2008.08115>).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TideReport {
-    /// By which rule.
+    /// The rule that defines the kinds.
     pub rule: String,
     /// AP at IoU .50, from 0 to 1.
     pub ap50: f64,
     /// Each kind of error.
     pub errors: Vec<TideError>,
-    /// AP50 gained if there were no false positive.
+    /// AP50 gained without false positives.
     pub false_positives: f64,
-    /// AP50 gained if there were no missed object.
+    /// AP50 gained without missed objects.
     pub false_negatives: f64,
 }
 
@@ -127,29 +123,29 @@ pub struct TideReport {
 pub struct TideError {
     /// TIDE's short name: "Cls", "Loc", "Both", "Dupe", "Bkg", "Miss".
     pub name: String,
-    /// What it is.
+    /// An explanation.
     pub meaning: String,
     /// How many there are.
     pub count: u64,
-    /// AP50 gained if these alone were put right.
+    /// AP50 gained if only these are corrected.
     pub delta_ap: f64,
 }
 
-/// TIDE's kinds, in its order.
-const KINDS: [(&str, &str); 6] = [
+/// TIDE's kinds of error, in its order.
+const TIDE_KINDS: [(&str, &str); 6] = [
     ("Cls", "well placed, of the wrong class"),
     ("Loc", "of the right class, badly placed"),
     ("Both", "of the wrong class and badly placed"),
     ("Dupe", "a second detection of an object"),
     ("Bkg", "where there is no object"),
-    ("Miss", "an object that no detection meets"),
+    ("Miss", "an object without a detection"),
 ];
 
 impl CocoAnalysis {
-    /// An analysis that has seen nothing; ground truth in an [`Arc`] serves one after another.
+    /// An empty analysis; ground truth in an [`Arc`] can be used again.
     ///
     /// # Errors
-    /// Options outside their range.
+    /// An option is outside its range.
     pub fn new(ground_truth: impl Into<Arc<GroundTruth>>, options: AnalysisOptions) -> Result<CocoAnalysis, Error> {
         options.validate()?;
         let ground_truth = ground_truth.into();
@@ -161,15 +157,10 @@ impl CocoAnalysis {
     /// Adds all detections of one image.
     ///
     /// # Errors
-    /// As [`CocoEvaluator::add`](super::CocoEvaluator::add). The analysis is then as it was.
+    /// As [`CocoEvaluator::add`](super::CocoEvaluator::add).
     pub fn add(&mut self, image_id: u64, detections: &[Detection]) -> Result<(), Error> {
-        let position = self.ground_truth.image_position(image_id).ok_or(Error::UnlistedImage { image_id })?;
-        for (index, detection) in detections.iter().enumerate() {
-            admit(&self.ground_truth, Entry::Detection { image_id, index }, position, detection)?;
-        }
-        if std::mem::replace(&mut self.added[position], true) {
-            return Err(Error::AddedTwice { image_id });
-        }
+        let position = check_image(&self.ground_truth, &self.added, image_id, detections)?;
+        self.added[position] = true;
         self.confusion.add(&self.ground_truth, position, detections);
         self.detections.extend(detections.iter().map(|&detection| (image_id, detection)));
         Ok(())
@@ -178,7 +169,7 @@ impl CocoAnalysis {
     /// The report on everything added.
     ///
     /// # Errors
-    /// None that detections admitted by [`add`](Self::add) can cause.
+    /// None that detections accepted by [`add`](Self::add) can cause.
     pub fn finish(mut self) -> Result<AnalysisReport, Error> {
         for position in 0..self.added.len() {
             if !self.added[position] {
@@ -202,7 +193,7 @@ impl CocoAnalysis {
 /// Analyses a COCO results file against a COCO annotation file.
 ///
 /// # Errors
-/// As [`score_files`](super::score_files); options outside their range.
+/// As [`score_files`](super::score_files); an option outside its range.
 pub fn analyze_files(
     annotations: impl AsRef<Path>,
     predictions: impl AsRef<Path>,
@@ -215,14 +206,12 @@ pub fn analyze_files(
     analysis.finish()
 }
 
-/// The engine, with everything matched at one overlap and over all areas.
+/// The engine after matching everything at one overlap, over all areas.
 fn match_all(ground_truth: &GroundTruth, detections: &[(u64, Detection)]) -> Result<COCOeval, Error> {
     let image = |id| ::coco::Image { id, ..Default::default() };
-    // The engine prints a warning about empty names, so it gets the ids.
-    let category = |id: u64| ::coco::Category { id, name: id.to_string(), ..Default::default() };
     let dataset = COCO::from_dataset(Dataset {
         images: ground_truth.images().iter().map(|listed| image(listed.id)).collect(),
-        categories: ground_truth.categories().iter().map(|listed| category(listed.id)).collect(),
+        categories: ground_truth.engine_categories(),
         annotations: (1..)
             .zip(ground_truth.annotations())
             .map(|(id, annotation)| ::coco::Annotation { id, ..object(annotation, None) })
@@ -240,7 +229,7 @@ fn match_all(ground_truth: &GroundTruth, detections: &[(u64, Detection)]) -> Res
     Ok(evaluation)
 }
 
-/// The pooled operating point, and each class.
+/// The pooled operating point, and the analysis of each class.
 fn classes(
     ground_truth: &GroundTruth,
     evaluated: &COCOeval,
@@ -254,9 +243,9 @@ fn classes(
     for cell in evaluated.eval_imgs().iter().flatten() {
         let Some(class) = ground_truth.category_position(cell.category_id) else { continue };
         objects[class] += cell.num_gt_in_denominator() as u64;
-        let outcomes = cell.dt_matched.row(FIRST).iter().zip(cell.dt_ignore.row(FIRST));
+        let outcomes = cell.dt_matched.row(ONLY).iter().zip(cell.dt_ignore.row(ONLY));
         let counted = cell.dt_scores.iter().zip(outcomes).filter(|(_, (_, ignored))| !**ignored);
-        detections[class].extend(counted.map(|(&score, (&right, _))| (score, right)));
+        detections[class].extend(counted.map(|(&score, (&correct, _))| (score, correct)));
     }
     let mut pooled: Vec<(f64, bool)> = detections.iter().flatten().copied().collect();
     let best = OperatingPoint::best(&mut pooled, objects.iter().sum());
@@ -265,9 +254,9 @@ fn classes(
         let slot = slots.get(&category.id).filter(|_| objects > 0);
         let curve = |values: &[f64]| -> Vec<f64> {
             let at = |&slot: &usize| {
-                (0..curves.shape.r).map(move |recall| curves.precision_idx(FIRST, recall, slot, FIRST, FIRST))
+                (0..curves.shape.r).map(move |recall| curves.precision_idx(ONLY, recall, slot, ONLY, ONLY))
             };
-            slot.into_iter().flat_map(at).map(|place| values[place]).collect()
+            slot.into_iter().flat_map(at).map(|index| values[index]).collect()
         };
         ClassAnalysis {
             id: category.id,
@@ -282,7 +271,7 @@ fn classes(
 }
 
 impl ClassAnalysis {
-    /// AP at IoU .50, the mean of the curve; none where the class has no object to find.
+    /// AP at IoU .50, the mean of the curve; `None` for a class without objects.
     pub fn ap50(&self) -> Option<f64> {
         let points = self.precision.len();
         (points > 0).then(|| self.precision.iter().sum::<f64>() / points as f64)
@@ -299,9 +288,9 @@ impl TideReport {
             delta_ap: delta(name),
         };
         TideReport {
-            rule: format!("TIDE, right from IoU {IOU}, background to IoU {BACKGROUND_IOU}, as hotcoco 1.3.1"),
+            rule: format!("TIDE, correct from IoU {IOU}, background to IoU {BACKGROUND_IOU}, as hotcoco 1.3.1"),
             ap50: tide.ap_base,
-            errors: KINDS.map(error).to_vec(),
+            errors: TIDE_KINDS.map(error).to_vec(),
             false_positives: delta("FP"),
             false_negatives: delta("FN"),
         }

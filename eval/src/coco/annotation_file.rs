@@ -1,97 +1,42 @@
 //! COCO's annotation file, read and written.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::io::Write;
 use std::path::Path;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
-use super::ground_truth::{Annotation, Category, GroundTruth, Image};
+use super::annotation::{Annotation, Category, Image};
+use super::finding::Finding;
+use super::ground_truth::GroundTruth;
 use super::mask::Mask;
 use crate::file::{PendingFile, read_json};
-use crate::{Entry, Error};
+use crate::{Error, Place};
 
-const LAYOUT: &str = "a COCO annotation file, an object with images, categories and annotations";
-
-/// Something about an annotation file that a user comparing numbers wants to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
-    /// Annotations of images that are not listed are left out, as pycocotools leaves them out.
-    UnlistedImage {
-        /// How many.
-        annotations: usize,
-    },
-    /// Annotations of categories that are not listed are left out, as pycocotools leaves them out.
-    UnlistedCategory {
-        /// How many.
-        annotations: usize,
-    },
-    /// The area of these annotations is their box's; pycocotools cannot evaluate such a file.
-    NoArea {
-        /// How many.
-        annotations: usize,
-    },
-    /// Annotations share an id; each counts here, where pycocotools counts the last one several times.
-    RepeatedId {
-        /// How many have the id of another.
-        annotations: usize,
-    },
-    /// An annotation has the id 0, which pycocotools takes for "unmatched" and so scores lower than is right.
-    ZeroId,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Finding::UnlistedImage { annotations } => {
-                write!(f, "left out {annotations} annotation(s) of images that are not listed")
-            }
-            Finding::UnlistedCategory { annotations } => {
-                write!(f, "left out {annotations} annotation(s) of categories that are not listed")
-            }
-            Finding::NoArea { annotations } => {
-                write!(f, "{annotations} annotation(s) without an area, taken as width x height of the box")
-            }
-            Finding::RepeatedId { annotations } => write!(
-                f,
-                "{annotations} annotation(s) with the id of another: each counts here, pycocotools counts the last one for all"
-            ),
-            Finding::ZeroId => f.write_str(
-                "an annotation has the id 0, which pycocotools counts as never found: its numbers are lower",
-            ),
-        }
-    }
-}
-
-impl Serialize for Finding {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
+const EXPECTED: &str = "a COCO annotation file, an object with images, categories and annotations";
 
 impl GroundTruth {
     /// Ground truth from a COCO annotation file (`instances_val2017.json`).
     ///
-    /// As pycocotools does, annotations of images or categories that the file does not list are left out;
-    /// [`findings`](Self::findings) says so, and what else there is to know.
+    /// As in pycocotools, annotations of images or categories that the file does not list are left out;
+    /// [`findings`](Self::findings) reports them, and other differences from pycocotools.
     ///
     /// # Errors
-    /// A file that cannot be read, is cut short, or is no COCO annotation file with boxes, with the place; repeated image
-    /// or category ids.
+    /// The file cannot be read, is cut short, or is not a COCO annotation file with boxes, with the place; image or category
+    /// ids repeat.
     pub fn from_file(path: impl AsRef<Path>) -> Result<GroundTruth, Error> {
-        GroundTruth::read::<IgnoredAny>(path.as_ref(), |_, _, _| Ok(()), |_| None)
+        GroundTruth::read::<IgnoredAny>(path.as_ref(), |_, _| Ok(()), |_| None)
     }
 
     /// Ground truth with masks from a COCO annotation file, as [`from_file`](Self::from_file).
     ///
     /// # Errors
-    /// Also annotations without a mask or with one that is none of their image, by their place in the file.
+    /// Also an annotation without a mask, or with one that does not fit its image, by its place in the file.
     pub fn from_file_with_masks(path: impl AsRef<Path>) -> Result<GroundTruth, Error> {
-        let check = |entry, mask: &Option<Mask>, image: &Image| match mask {
-            Some(mask) => mask.check(entry, image),
-            None => Err(Error::NoMask { entry }),
+        let check = |mask: &Option<Mask>, image: &Image| match mask {
+            Some(mask) => mask.check(image),
+            None => Err(Error::Mask { problem: "there is none".to_owned() }),
         };
         GroundTruth::read(path.as_ref(), check, |masks| Some(masks.into_iter().flatten().collect()))
     }
@@ -99,10 +44,11 @@ impl GroundTruth {
     /// Reads a file whose masks are kept as `M`: checked, then collected in the order of the annotations.
     fn read<M: DeserializeOwned + Default>(
         path: &Path,
-        check: impl Fn(Entry, &M, &Image) -> Result<(), Error>,
+        check: impl Fn(&M, &Image) -> Result<(), Error>,
         collect: impl FnOnce(Vec<M>) -> Option<Vec<Mask>>,
     ) -> Result<GroundTruth, Error> {
-        let AnnotationFile::<M> { images, categories, annotations } = read_json(path, b'{', LAYOUT)?;
+        let AnnotationFile::<M> { images, categories, annotations } = read_json(path, b'{', EXPECTED)?;
+        let in_file = |error: Error| error.within(Place::file(path));
         let listed_images: HashMap<u64, &Image> = images.iter().map(|image| (image.id, image)).collect();
         let listed_categories: HashSet<u64> = categories.iter().map(|category| category.id).collect();
 
@@ -124,12 +70,11 @@ impl GroundTruth {
             ids.extend(annotation.id);
             without_area += usize::from(annotation.area.is_none());
             let (annotation, mask) = annotation.split();
-            check(Entry::Annotation { index }, &mask, image).map_err(|error| error.in_file(path))?;
+            check(&mask, image).map_err(|error| in_file(error.within(Place::element("annotations", index))))?;
             kept.push(annotation);
             masks.push(mask);
         }
-        let mut ground_truth =
-            GroundTruth::new(images, categories, kept, collect(masks)).map_err(|error| error.in_file(path))?;
+        let mut ground_truth = GroundTruth::new(images, categories, kept, collect(masks)).map_err(in_file)?;
 
         ids.sort_unstable();
         let repeated = ids.windows(2).filter(|pair| pair[0] == pair[1]).count();
@@ -147,10 +92,10 @@ impl GroundTruth {
 
     /// Writes a COCO annotation file that pycocotools reads; annotation ids count from 1.
     ///
-    /// The file is written aside, synced and renamed.
+    /// A reader sees the old file or the complete new one.
     ///
     /// # Errors
-    /// A file that cannot be written.
+    /// The file cannot be written.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let annotations = self.annotations().iter().zip(1..).map(|(annotation, id)| WrittenAnnotation {
             id,
@@ -215,7 +160,7 @@ impl<M> ReadAnnotation<M> {
     }
 }
 
-/// COCO spells `iscrowd` 0 or 1; other writers spell it as a boolean.
+/// COCO writes `iscrowd` as 0 or 1; other writers use a boolean.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "expected 0, 1, false or true")]
 enum Flag {

@@ -1,15 +1,16 @@
-//! What a detector may say of where an object is: a box or a mask.
+//! The two kinds of detections: with boxes and with masks.
 
 use std::fmt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::ground_truth::Image;
+use super::annotation::Image;
 use super::predictions::{Detection, MaskDetection, read_mask_predictions, read_predictions};
-use crate::{Entry, Error};
+use crate::Error;
+use crate::checks::finite;
 
-/// What overlaps are taken of; pycocotools' `iouType`.
+/// Whether overlaps are those of boxes or of masks; pycocotools' `iouType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IouType {
@@ -43,14 +44,14 @@ pub trait Detected: Shape {}
 impl Detected for Detection {}
 impl Detected for MaskDetection {}
 
-/// What the evaluation needs to know of either; the module is private, which leaves no third.
+/// What the evaluation needs of either kind; the module is private, so that there is no third.
 pub trait Shape: Clone {
     const IOU_TYPE: IouType;
 
     fn category_id(&self) -> u64;
 
-    /// Whether it can be evaluated on its image.
-    fn check(&self, entry: Entry, image: &Image) -> Result<(), Error>;
+    /// Checks that it can be evaluated on its image.
+    fn check(&self, image: &Image) -> Result<(), Error>;
 
     /// The detection as the engine takes it.
     fn engine(&self, image_id: u64) -> ::coco::Annotation;
@@ -66,18 +67,13 @@ impl Shape for Detection {
         self.category_id
     }
 
-    fn check(&self, entry: Entry, _: &Image) -> Result<(), Error> {
-        self.finite(entry)
+    fn check(&self, _: &Image) -> Result<(), Error> {
+        self.check_finite()
     }
 
     fn engine(&self, image_id: u64) -> ::coco::Annotation {
-        ::coco::Annotation {
-            image_id,
-            category_id: self.category_id,
-            bbox: Some(self.bbox),
-            score: Some(self.score),
-            ..Default::default()
-        }
+        let &Detection { category_id, bbox, score } = self;
+        ::coco::Annotation { image_id, category_id, bbox: Some(bbox), score: Some(score), ..Default::default() }
     }
 
     fn read(path: &Path) -> Result<Vec<(u64, Detection)>, Error> {
@@ -93,11 +89,9 @@ impl Shape for MaskDetection {
         self.category_id
     }
 
-    fn check(&self, entry: Entry, image: &Image) -> Result<(), Error> {
-        if !self.score.is_finite() {
-            return Err(Error::NotFinite { entry, field: "score", value: self.score });
-        }
-        self.mask.check(entry, image)
+    fn check(&self, image: &Image) -> Result<(), Error> {
+        finite("score", &[self.score])?;
+        self.mask.check(image)
     }
 
     fn engine(&self, image_id: u64) -> ::coco::Annotation {

@@ -1,23 +1,23 @@
-//! Images on their way to be matched: checked one by one, handed on together.
+//! Images are checked one by one and matched in batches.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use ::coco::StreamingEval;
 
+use super::annotation::Annotation;
 use super::detected::{Detected, IouType};
-use super::ground_truth::{Annotation, GroundTruth};
-use super::mask::{Mask, canvas};
-use crate::{Entry, Error};
+use super::ground_truth::GroundTruth;
+use super::mask::{Mask, size_for_masks};
+use crate::{Error, Place};
 
-/// How many boxes are matched in one go: enough to pay for the engine's set-up and to keep every core at work, few enough
-/// to weigh two megabytes.
-const BATCH: usize = 8192;
+/// How many boxes are matched at a time: enough to pay for the engine's set-up and to use every core, in two megabytes.
+const BOXES_PER_BATCH: usize = 8192;
 
-/// How many boxes a mask weighs.
-const MASK: usize = 16;
+/// A mask counts as this many boxes.
+const BOXES_PER_MASK: usize = 16;
 
-/// Images to be matched together, with all their annotations and detections.
+/// Images that are matched together, with all their annotations and detections.
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) images: Vec<::coco::Image>,
@@ -25,7 +25,7 @@ pub(super) struct Batch {
     pub(super) detections: Vec<::coco::Annotation>,
 }
 
-/// What matches images.
+/// Matches images.
 pub(super) trait Matcher {
     fn match_images(&mut self, batch: Batch) -> Result<(), Error>;
 }
@@ -36,7 +36,7 @@ impl Matcher for StreamingEval {
     }
 }
 
-/// Feeds a matcher each image of the ground truth once.
+/// Feeds each image of the ground truth to a matcher once.
 pub(super) struct Feed<D, M> {
     pub(super) ground_truth: Arc<GroundTruth>,
     matcher: M,
@@ -55,21 +55,17 @@ impl<D: Detected, M: Matcher> Feed<D, M> {
         Ok(Feed { ground_truth, matcher, added, batch: Batch::default(), detections: 0, shape: PhantomData })
     }
 
-    /// Adds all detections of one image; after an error the feed is as it was.
+    /// Adds all detections of one image.
     pub(super) fn add(&mut self, image_id: u64, detections: &[D]) -> Result<(), Error> {
-        let position = self.admit(image_id, detections)?;
+        let position = self.check(image_id, detections)?;
         self.added[position] = true;
         self.detections += detections.len();
         self.enqueue(position, detections)
     }
 
-    /// The place of an image that can be added with these detections.
-    pub(super) fn admit(&self, image_id: u64, detections: &[D]) -> Result<usize, Error> {
-        let position = self.ground_truth.image_position(image_id).ok_or(Error::UnlistedImage { image_id })?;
-        for (index, detection) in detections.iter().enumerate() {
-            admit(&self.ground_truth, Entry::Detection { image_id, index }, position, detection)?;
-        }
-        if self.added[position] { Err(Error::AddedTwice { image_id }) } else { Ok(position) }
+    /// The position of an image that can be added with these detections.
+    pub(super) fn check(&self, image_id: u64, detections: &[D]) -> Result<usize, Error> {
+        check_image(&self.ground_truth, &self.added, image_id, detections)
     }
 
     /// The matcher, with every image matched, and the number of detections.
@@ -87,8 +83,8 @@ impl<D: Detected, M: Matcher> Feed<D, M> {
         let listed = &self.ground_truth.images()[position];
         let mut image = ::coco::Image { id: listed.id, ..Default::default() };
         let masks = D::IOU_TYPE == IouType::Segm;
-        // An image without any mask may well be without a size.
-        if let (true, Ok([height, width])) = (masks, canvas(listed)) {
+        // An image without masks may have no size.
+        if let (true, Some([height, width])) = (masks, size_for_masks(listed)) {
             (image.height, image.width) = (height, width);
         }
         let annotations = self.ground_truth.annotations_of(position).iter();
@@ -101,8 +97,8 @@ impl<D: Detected, M: Matcher> Feed<D, M> {
         }
         batch.detections.extend(detections.iter().map(|detection| detection.engine(image.id)));
         batch.images.push(image);
-        let weight = (batch.annotations.len() + batch.detections.len()) * if masks { MASK } else { 1 };
-        if weight < BATCH { Ok(()) } else { self.flush() }
+        let boxes = (batch.annotations.len() + batch.detections.len()) * if masks { BOXES_PER_MASK } else { 1 };
+        if boxes < BOXES_PER_BATCH { Ok(()) } else { self.flush() }
     }
 
     fn flush(&mut self) -> Result<(), Error> {
@@ -110,16 +106,30 @@ impl<D: Detected, M: Matcher> Feed<D, M> {
     }
 }
 
-/// Whether a detection can be evaluated on the image at a position of the ground truth.
-pub(super) fn admit<D: Detected>(
+/// The position of an image that is not `added` yet and can be evaluated with these detections.
+pub(super) fn check_image<D: Detected>(
     ground_truth: &GroundTruth,
-    entry: Entry,
+    added: &[bool],
+    image_id: u64,
+    detections: &[D],
+) -> Result<usize, Error> {
+    let position = ground_truth.image_position(image_id)?;
+    for (index, detection) in detections.iter().enumerate() {
+        let place = |error: Error| error.within(Place::element("detections", index)).within(Place::image_id(image_id));
+        check_detection(ground_truth, position, detection).map_err(place)?;
+    }
+    if added[position] { Err(Error::repeated_image(image_id)) } else { Ok(position) }
+}
+
+/// Checks that a detection can be evaluated on the image at a position of the ground truth.
+pub(super) fn check_detection<D: Detected>(
+    ground_truth: &GroundTruth,
     position: usize,
     detection: &D,
 ) -> Result<(), Error> {
     let category_id = detection.category_id();
-    ground_truth.category_position(category_id).ok_or(Error::UnknownCategory { entry, category_id })?;
-    detection.check(entry, &ground_truth.images()[position])
+    ground_truth.category_position(category_id).ok_or_else(|| Error::unlisted_category(category_id))?;
+    detection.check(&ground_truth.images()[position])
 }
 
 /// An annotation as the engine takes it.

@@ -1,13 +1,13 @@
-//! Where to cut a detector's scores off.
+//! The best threshold of a detector's scores.
 
 use serde::Serialize;
 
-/// What detections with a score from `threshold` upwards are worth.
+/// Precision and recall of the detections with a score from `threshold` upwards.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct OperatingPoint {
-    /// The least score that is kept.
+    /// The lowest score that is kept.
     pub threshold: f64,
-    /// Share of the kept detections that is right.
+    /// Share of the kept detections that is correct.
     pub precision: f64,
     /// Share of the objects that is found.
     pub recall: f64,
@@ -16,24 +16,24 @@ pub struct OperatingPoint {
 }
 
 impl OperatingPoint {
-    /// The point of the best F1, the highest threshold of equal ones; none without objects or detections.
+    /// The point of the best F1, of equal ones the highest threshold; `None` without objects or detections.
     ///
-    /// `detections` are scores, and whether the detection is right; they are left in descending order.
+    /// `detections` are (score, whether it is correct); they are sorted in descending order.
     pub(super) fn best(detections: &mut [(f64, bool)], objects: u64) -> Option<OperatingPoint> {
         if objects == 0 {
             return None;
         }
         detections.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-        let (mut kept, mut right) = (0u64, 0u64);
+        let (mut kept, mut correct) = (0u64, 0u64);
         let mut best: Option<OperatingPoint> = None;
         for of_score in detections.chunk_by(|(a, _), (b, _)| a == b) {
             kept += of_score.len() as u64;
-            right += of_score.iter().filter(|(_, right)| *right).count() as u64;
+            correct += of_score.iter().filter(|(_, correct)| *correct).count() as u64;
             let point = OperatingPoint {
                 threshold: of_score[0].0,
-                precision: right as f64 / kept as f64,
-                recall: right as f64 / objects as f64,
-                f1: 2.0 * right as f64 / (kept + objects) as f64,
+                precision: correct as f64 / kept as f64,
+                recall: correct as f64 / objects as f64,
+                f1: 2.0 * correct as f64 / (kept + objects) as f64,
             };
             if best.is_none_or(|best| point.f1 > best.f1) {
                 best = Some(point);
@@ -52,7 +52,7 @@ mod tests {
         let mut detections =
             [(0.5, false), (0.9, true), (0.5, true), (0.4, true), (0.5, false), (0.4, false), (0.4, false)];
         let best = OperatingPoint::best(&mut detections, 3);
-        let f1 = |right: f64, kept: f64| 2.0 * right / (kept + 3.0);
+        let f1 = |correct: f64, kept: f64| 2.0 * correct / (kept + 3.0);
         assert_eq!((f1(2.0, 4.0), f1(3.0, 7.0), f1(1.0, 1.0)), (4.0 / 7.0, 0.6, 0.5));
         assert_eq!(best, Some(OperatingPoint { threshold: 0.4, precision: 3.0 / 7.0, recall: 1.0, f1: 0.6 }));
 

@@ -1,4 +1,4 @@
-//! What became of each detection at each overlap, kept so that AP can be measured on any draw of the images.
+//! The outcome of each detection at each overlap, from which AP can be measured on any draw of the images.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -12,21 +12,18 @@ use super::feed::{Batch, Matcher};
 use super::ground_truth::GroundTruth;
 use crate::Error;
 
-/// The engine's area "all", which stands first, and the only one that is matched.
-const AREAS: usize = 1;
-
-/// Matches images and keeps what became of their detections: 16 bytes of each.
+/// Matches images and keeps the outcomes of their detections: 16 bytes for each.
 pub(super) struct Outcomes {
     ground_truth: Arc<GroundTruth>,
     params: Params,
-    /// The place of each image in the order of the ids, in which pycocotools ranks equal scores.
-    places: HashMap<u64, u32>,
+    /// The rank of each image in the order of the ids, which orders equal scores in pycocotools.
+    image_ranks: HashMap<u64, u32>,
     classes: Vec<Class>,
 }
 
 #[derive(Default)]
 struct Class {
-    /// Image and number of objects to find there.
+    /// Images with their numbers of objects.
     objects: Vec<(u32, u32)>,
     ranked: Vec<Ranked>,
 }
@@ -35,9 +32,9 @@ struct Class {
 struct Ranked {
     score: f64,
     image: u32,
-    /// Bit `t` says whether an object was matched at overlap `t`.
-    right: u16,
-    /// Bit `t` says whether the detection counts neither way at overlap `t`.
+    /// Bit `t`: whether it is correct at overlap `t`.
+    correct: u16,
+    /// Bit `t`: whether it is ignored at overlap `t`.
     ignored: u16,
 }
 
@@ -50,16 +47,17 @@ pub(super) struct Precision {
 impl Outcomes {
     pub(super) fn new(ground_truth: Arc<GroundTruth>, iou_type: IouType) -> Outcomes {
         let mut params = Params::new(iou_type.engine());
-        params.area_ranges.truncate(AREAS);
+        // The first area range is "all".
+        params.area_ranges.truncate(1);
         params.max_dets = vec![params.max_det()];
         let mut ids: Vec<u64> = ground_truth.images().iter().map(|image| image.id).collect();
         ids.sort_unstable();
-        let places = ids.into_iter().zip(0..).collect();
+        let image_ranks = ids.into_iter().zip(0..).collect();
         let classes = ground_truth.categories().iter().map(|_| Class::default()).collect();
-        Outcomes { ground_truth, params, places, classes }
+        Outcomes { ground_truth, params, image_ranks, classes }
     }
 
-    /// Brings detections in the order in which they count. After this, [`measure`](Self::measure) tells.
+    /// Sorts the detections by score; [`measure`](Self::measure) needs this.
     pub(super) fn rank(&mut self) {
         for class in &mut self.classes {
             class
@@ -68,7 +66,7 @@ impl Outcomes {
         }
     }
 
-    /// The means over the classes, where an image counts as often as its weight says, as if there were copies of it.
+    /// The means over the classes; an image of weight `n` counts as `n` copies of it.
     pub(super) fn measure(&self, weights: &[u32]) -> Precision {
         let mut sums = [0.0, 0.0];
         let mut classes = 0;
@@ -82,7 +80,8 @@ impl Outcomes {
             }
             classes += 1;
             counted.clear();
-            let drawn = class.ranked.iter().map(|ranked| (weight(weights, ranked.image), ranked.right, ranked.ignored));
+            let drawn =
+                class.ranked.iter().map(|ranked| (weight(weights, ranked.image), ranked.correct, ranked.ignored));
             counted.extend(drawn.filter(|&(weight, _, _)| weight > 0));
             let mut at = |overlap| average_precision(&counted, overlap, objects, &self.params.rec_thrs, &mut curve);
             let ap50 = at(0);
@@ -96,12 +95,11 @@ impl Outcomes {
 
 impl Matcher for Outcomes {
     fn match_images(&mut self, Batch { images, annotations, detections }: Batch) -> Result<(), Error> {
-        let category = |id: u64| ::coco::Category { id, name: id.to_string(), ..Default::default() };
         let numbered = annotations.into_iter().zip(1..).map(|(annotation, id)| ::coco::Annotation { id, ..annotation });
         let dataset = COCO::from_dataset(Dataset {
             images,
             annotations: numbered.collect(),
-            categories: self.ground_truth.categories().iter().map(|listed| category(listed.id)).collect(),
+            categories: self.ground_truth.engine_categories(),
             ..Default::default()
         });
         let results = dataset.load_res_anns(detections)?;
@@ -110,7 +108,7 @@ impl Matcher for Outcomes {
         evaluation.evaluate()?;
         for cell in evaluation.eval_imgs().iter().flatten() {
             let Some(class) = self.ground_truth.category_position(cell.category_id) else { continue };
-            let Some(&image) = self.places.get(&cell.image_id) else { continue };
+            let Some(&image) = self.image_ranks.get(&cell.image_id) else { continue };
             let class = &mut self.classes[class];
             let objects = cell.num_gt_in_denominator() as u32;
             if objects > 0 {
@@ -123,7 +121,7 @@ impl Matcher for Outcomes {
             class.ranked.extend(cell.dt_scores.iter().enumerate().map(|(detection, &score)| Ranked {
                 score,
                 image,
-                right: bits(&cell.dt_matched, detection),
+                correct: bits(&cell.dt_matched, detection),
                 ignored: bits(&cell.dt_ignore, detection),
             }));
         }
@@ -135,10 +133,10 @@ fn weight(weights: &[u32], image: u32) -> u64 {
     u64::from(weights[image as usize])
 }
 
-/// pycocotools' AP at one overlap, over (weight, right, ignored) of ranked detections.
+/// pycocotools' AP at one overlap, over (weight, correct, ignored) of ranked detections.
 ///
-/// Of the copies of a right detection the last has the most recall and precision, and copies of a wrong one add no recall,
-/// so that to count them at once changes nothing.
+/// Of the copies of a correct detection the last has the highest recall and precision, and copies of a wrong one add no
+/// recall: counting them at once changes nothing.
 fn average_precision(
     counted: &[(u64, u16, u16)],
     overlap: usize,
@@ -147,16 +145,16 @@ fn average_precision(
     curve: &mut Vec<(f64, f64)>,
 ) -> f64 {
     curve.clear();
-    let (mut right, mut wrong) = (0, 0);
+    let (mut correct, mut wrong) = (0, 0);
     for &(weight, matched, ignored) in counted {
         if ignored >> overlap & 1 == 1 {
             continue;
         }
         if matched >> overlap & 1 == 1 {
-            right += weight;
-            // pycocotools adds numpy's spacing of 1 to the sum, which no sum from 2 upwards shows.
-            let precision = right as f64 / ((right + wrong) as f64 + f64::EPSILON);
-            curve.push((right as f64 / objects as f64, precision));
+            correct += weight;
+            // pycocotools adds numpy's spacing of 1 to the sum, which changes no sum from 2 upwards.
+            let precision = correct as f64 / ((correct + wrong) as f64 + f64::EPSILON);
+            curve.push((correct as f64 / objects as f64, precision));
         } else {
             wrong += weight;
         }
@@ -184,14 +182,15 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::annotation::{Annotation, Image};
     use super::super::detected::Shape;
     use super::super::evaluator::read_for;
     use super::super::feed::Feed;
-    use super::super::ground_truth::{Annotation, Image};
     use super::super::{CocoEvaluator, Detection};
     use super::*;
 
-    const FAR: u64 = 100_000;
+    /// Between the ids of an image's copies.
+    const ID_STEP: u64 = 100_000;
 
     fn detections_of(predictions: &[(u64, Detection)], image_id: u64) -> Vec<Detection> {
         predictions.iter().filter(|(id, _)| *id == image_id).map(|&(_, detection)| detection).collect()
@@ -201,7 +200,7 @@ mod tests {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
         let ground_truth = GroundTruth::from_file(folder.join("coco_annotations.json"))?;
         let mut predictions = read_for::<Detection>(&ground_truth, &folder.join("coco_predictions.json"))?;
-        // Between equal scores of different images the order of copies would decide.
+        // The order of copies would decide between equal scores of different images.
         for (rank, (_, detection)) in predictions.iter_mut().enumerate() {
             detection.score += rank as f64 * 1e-9;
         }
@@ -228,19 +227,19 @@ mod tests {
             let copies: Vec<(u64, u64)> = order
                 .iter()
                 .zip(&weights)
-                .flat_map(|(&id, &weight)| (0..u64::from(weight)).map(move |copy| (id, id + copy * FAR)))
+                .flat_map(|(&id, &weight)| (0..u64::from(weight)).map(move |copy| (id, id + copy * ID_STEP)))
                 .collect();
             let image = |&(_, id): &(u64, u64)| Image { id, width: 0, height: 0, file_name: String::new() };
             let annotations = copies.iter().flat_map(|&(of, image_id)| {
                 let copied = small.annotations().iter().filter(move |annotation| annotation.image_id == of);
                 copied.map(move |annotation| Annotation { image_id, ..*annotation })
             });
-            let whole = GroundTruth::from_parts(
+            let with_copies = GroundTruth::from_parts(
                 copies.iter().map(image).collect(),
                 small.categories().to_vec(),
                 annotations.collect(),
             )?;
-            let mut evaluator = CocoEvaluator::new(whole)?;
+            let mut evaluator = CocoEvaluator::new(with_copies)?;
             for &(of, id) in &copies {
                 evaluator.add(id, &detections_of(&predictions, of))?;
             }

@@ -1,31 +1,33 @@
-//! What a detector says, and COCO's results file: a JSON array of `{image_id, category_id, bbox, score}`, or of the same with
-//! a `segmentation` in place of the box.
+//! Detections, and COCO's results file: a JSON array of `{image_id, category_id, bbox, score}`, or with a `segmentation` in
+//! place of the box.
 
 use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::ground_truth::finite;
 use super::mask::Mask;
+use crate::checks::finite;
 use crate::file::{PendingFile, read_json};
-use crate::{Entry, Error};
+use crate::{Error, Place};
 
-/// A detection on an image that is known from where it stands.
+const EXPECTED: &str = "a COCO results file, an array of predictions";
+
+/// A detection on a known image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Detection {
     /// The category's id in the ground truth.
     pub category_id: u64,
-    /// x, y, width, height in pixels of the image as annotated, not of the network's input.
+    /// x, y, width, height in pixels of the annotated image, not of the network's input.
     pub bbox: [f64; 4],
-    /// How sure the detector is; only the order counts.
+    /// The detector's confidence; only the order counts.
     pub score: f64,
 }
 
 impl Detection {
-    pub(super) fn finite(&self, entry: Entry) -> Result<(), Error> {
-        finite(entry, "bbox", &self.bbox)?;
-        finite(entry, "score", &[self.score])
+    pub(super) fn check_finite(&self) -> Result<(), Error> {
+        finite("bbox", &self.bbox)?;
+        finite("score", &[self.score])
     }
 }
 
@@ -36,9 +38,9 @@ pub struct Prediction {
     pub image_id: u64,
     /// The category's id in the ground truth.
     pub category_id: u64,
-    /// x, y, width, height in pixels of the image as annotated.
+    /// x, y, width, height in pixels of the annotated image.
     pub bbox: [f64; 4],
-    /// How sure the detector is; only the order counts.
+    /// The detector's confidence; only the order counts.
     pub score: f64,
 }
 
@@ -49,14 +51,14 @@ impl Prediction {
     }
 }
 
-/// A detection with a mask, on an image that is known from where it stands.
+/// A detection with a mask, on a known image.
 #[derive(Debug, Clone)]
 pub struct MaskDetection {
     /// The category's id in the ground truth.
     pub category_id: u64,
-    /// The object's pixels, on an image as annotated.
+    /// The object's pixels on the annotated image.
     pub mask: Mask,
-    /// How sure the detector is; only the order counts.
+    /// The detector's confidence; only the order counts.
     pub score: f64,
 }
 
@@ -67,10 +69,10 @@ pub struct MaskPrediction {
     pub image_id: u64,
     /// The category's id in the ground truth.
     pub category_id: u64,
-    /// The object's pixels, on an image as annotated.
+    /// The object's pixels on the annotated image.
     #[serde(rename = "segmentation")]
     pub mask: Mask,
-    /// How sure the detector is; only the order counts.
+    /// The detector's confidence; only the order counts.
     pub score: f64,
 }
 
@@ -83,18 +85,18 @@ impl MaskPrediction {
 
 /// Writes a COCO results file while predictions are made.
 ///
-/// Numbers are written in the shortest form that reads back to the same bits. The file takes its place, synced, only at
-/// [`finish`](Self::finish); until then, and when the writer is dropped, the place keeps what it had.
+/// Written numbers read back to the same bits. The file gets its name, synced, only at [`finish`](Self::finish); a file that
+/// was there before stays until then, and stays when the writer is dropped.
 pub struct PredictionWriter {
     file: PendingFile,
     written: usize,
 }
 
 impl PredictionWriter {
-    /// Opens the file that is to stand at `path`.
+    /// Creates the file.
     ///
     /// # Errors
-    /// A folder that is absent or cannot be written to.
+    /// The folder does not exist or cannot be written to.
     pub fn create(path: impl AsRef<Path>) -> Result<PredictionWriter, Error> {
         let mut file = PendingFile::create(path.as_ref())?;
         file.write(|out| out.write_all(b"["))?;
@@ -104,27 +106,29 @@ impl PredictionWriter {
     /// Writes the detections of an image.
     ///
     /// # Errors
-    /// A box or score that is not finite, which JSON cannot hold; a file that cannot be written.
+    /// A box or score is not finite, which JSON cannot represent; the file cannot be written.
     pub fn add(&mut self, image_id: u64, detections: &[Detection]) -> Result<(), Error> {
         for (index, detection) in detections.iter().enumerate() {
-            detection.finite(Entry::Detection { image_id, index })?;
+            let place =
+                |error: Error| error.within(Place::element("detections", index)).within(Place::image_id(image_id));
+            detection.check_finite().map_err(place)?;
             let &Detection { category_id, bbox, score } = detection;
-            self.element(&Prediction { image_id, category_id, bbox, score })?;
+            self.write(&Prediction { image_id, category_id, bbox, score })?;
         }
         Ok(())
     }
 
-    /// Ends the file, syncs it and puts it in its place; returns the number of predictions in it.
+    /// Ends the file, syncs it and gives it its name; returns the number of predictions in it.
     ///
     /// # Errors
-    /// A file that cannot be written.
+    /// The file cannot be written.
     pub fn finish(mut self) -> Result<usize, Error> {
         self.file.write(|out| out.write_all(b"]\n"))?;
         self.file.commit()?;
         Ok(self.written)
     }
 
-    fn element(&mut self, prediction: &Prediction) -> Result<(), Error> {
+    fn write(&mut self, prediction: &Prediction) -> Result<(), Error> {
         let separator: &[u8] = if self.written == 0 { b"" } else { b",\n" };
         self.file.write(|out| {
             out.write_all(separator)?;
@@ -135,7 +139,7 @@ impl PredictionWriter {
     }
 }
 
-/// Writes a COCO results file from predictions at hand; returns how many.
+/// Writes a COCO results file; returns the number of predictions.
 ///
 /// # Errors
 /// As [`PredictionWriter`].
@@ -145,24 +149,24 @@ pub fn write_predictions(
 ) -> Result<usize, Error> {
     let mut writer = PredictionWriter::create(path)?;
     for (index, prediction) in predictions.into_iter().enumerate() {
-        prediction.detection().finite(Entry::Prediction { index })?;
-        writer.element(&prediction)?;
+        prediction.detection().check_finite().map_err(|error| error.within(Place::element("predictions", index)))?;
+        writer.write(&prediction)?;
     }
     writer.finish()
 }
 
-/// Reads a COCO results file, this crate's or another's; keys beside the four are passed over.
+/// Reads a COCO results file of this or another program; other keys than the four are ignored.
 ///
 /// # Errors
-/// A file that cannot be read, is cut short, or is no array of predictions with boxes and scores, with the place.
+/// The file cannot be read, is cut short, or is not an array of predictions with boxes and scores, with the place.
 pub fn read_predictions(path: impl AsRef<Path>) -> Result<Vec<Prediction>, Error> {
-    read_json(path.as_ref(), b'[', "a COCO results file, an array of predictions")
+    read_json(path.as_ref(), b'[', EXPECTED)
 }
 
-/// Reads a COCO results file with masks: run lengths, compressed or not, or polygons; keys beside the four are passed over.
+/// Reads a COCO results file with masks: run lengths, compressed or not, or polygons; other keys than the four are ignored.
 ///
 /// # Errors
-/// A file that cannot be read, is cut short, or is no array of predictions with masks and scores, with the place.
+/// The file cannot be read, is cut short, or is not an array of predictions with masks and scores, with the place.
 pub fn read_mask_predictions(path: impl AsRef<Path>) -> Result<Vec<MaskPrediction>, Error> {
-    read_json(path.as_ref(), b'[', "a COCO results file, an array of predictions")
+    read_json(path.as_ref(), b'[', EXPECTED)
 }

@@ -1,11 +1,11 @@
-//! What an evaluation found: COCO's twelve statistics, and AP and AR of each class.
+//! The report on a detector: COCO's twelve statistics, and AP and AR of each class.
 
 use ::coco::{AccumulatedEval, COCOeval};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::annotation_file::Finding;
 use super::detected::IouType;
+use super::finding::Finding;
 use super::ground_truth::GroundTruth;
 use crate::Error;
 
@@ -25,19 +25,19 @@ const STATISTICS: [(&str, &str); 12] = [
     ("ARl", "Average Recall     (AR) @[ IoU=0.50:0.95 | area= large | maxDets=100 ]"),
 ];
 
-/// pycocotools' mark for a mean over nothing.
+/// pycocotools' value of a mean over nothing.
 const UNDEFINED: f64 = -1.0;
 
-/// The result of an evaluation, in the numbers of pycocotools: from 0 to 1, and -1 where no object is there to find.
+/// The result of an evaluation, in the numbers of pycocotools: from 0 to 1, and -1 without objects.
 ///
 /// Serialises with the statistics by name (`{"stats": {"AP": 0.25, "AP50": ...}, ...}`).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CocoReport {
-    /// Whether overlaps are of boxes or of masks.
+    /// Whether overlaps are those of boxes or of masks.
     pub iou_type: IouType,
-    /// By which rule the numbers came about.
+    /// The rule that defines the numbers.
     pub rule: String,
-    /// Whether they may be compared with a leaderboard, and why not.
+    /// Whether they may be compared with a leaderboard, and if not, why.
     pub comparable: String,
     /// The twelve statistics in pycocotools' order: AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl.
     #[serde(serialize_with = "by_name")]
@@ -46,13 +46,13 @@ pub struct CocoReport {
     pub per_class: Vec<ClassReport>,
     /// Images evaluated: all of the ground truth.
     pub images: usize,
-    /// Detections added, those beyond the best 100 of a class and image included.
+    /// Detections added, including those beyond the best 100 of a class and image.
     pub detections: usize,
-    /// What is to be known about the annotation file before these numbers are compared with others.
+    /// Oddities of the annotation file that matter when these numbers are compared with others.
     pub findings: Vec<Finding>,
 }
 
-/// The result for one class; `None` where the class has no object to find.
+/// The result for one class; values are `None` for a class without objects.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClassReport {
     /// The category's id.
@@ -80,7 +80,7 @@ pub struct ClassReport {
 pub struct Row {
     /// Short name: "AP", "AP50", "ARl".
     pub name: &'static str,
-    /// pycocotools' words for it.
+    /// pycocotools' text for it.
     pub label: &'static str,
     /// The value, -1 where undefined.
     pub value: f64,
@@ -95,7 +95,7 @@ impl CocoReport {
     ) -> Result<CocoReport, Error> {
         let missing = || ::coco::Error::InvalidState("it gave no statistics".to_owned());
         evaluated.accumulate();
-        // Unlike `summarize`, this computes them without printing.
+        // Unlike `summarize`, this does not print.
         evaluated.summarize_lines();
         let stats = evaluated.stats().and_then(|stats| stats.try_into().ok()).ok_or_else(missing)?;
         let curves = evaluated.accumulated().ok_or_else(missing)?;
@@ -111,73 +111,50 @@ impl CocoReport {
         })
     }
 
-    /// The twelve statistics with pycocotools' words for them, in its order.
+    /// The twelve statistics with pycocotools' text for them, in its order.
     pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
         STATISTICS.iter().zip(self.stats).map(|(&(name, label), value)| Row { name, label, value })
     }
-
-    /// AP over IoU .50:.05:.95, the number called mAP.
-    pub fn ap(&self) -> f64 {
-        self.stats[0]
-    }
-
-    /// AP at IoU .50.
-    pub fn ap50(&self) -> f64 {
-        self.stats[1]
-    }
-
-    /// AP at IoU .75.
-    pub fn ap75(&self) -> f64 {
-        self.stats[2]
-    }
-
-    /// AP of objects to 32² pixels.
-    pub fn ap_small(&self) -> f64 {
-        self.stats[3]
-    }
-
-    /// AP of objects between 32² and 96² pixels.
-    pub fn ap_medium(&self) -> f64 {
-        self.stats[4]
-    }
-
-    /// AP of objects from 96² pixels.
-    pub fn ap_large(&self) -> f64 {
-        self.stats[5]
-    }
-
-    /// AR with one detection an image and class.
-    pub fn ar_1(&self) -> f64 {
-        self.stats[6]
-    }
-
-    /// AR with 10 detections an image and class.
-    pub fn ar_10(&self) -> f64 {
-        self.stats[7]
-    }
-
-    /// AR with 100 detections an image and class.
-    pub fn ar_100(&self) -> f64 {
-        self.stats[8]
-    }
-
-    /// AR of objects to 32² pixels.
-    pub fn ar_small(&self) -> f64 {
-        self.stats[9]
-    }
-
-    /// AR of objects between 32² and 96² pixels.
-    pub fn ar_medium(&self) -> f64 {
-        self.stats[10]
-    }
-
-    /// AR of objects from 96² pixels.
-    pub fn ar_large(&self) -> f64 {
-        self.stats[11]
-    }
 }
 
-/// What COCO's leaderboard and papers are about.
+macro_rules! statistics {
+    ($($(#[$doc:meta])* $name:ident = $index:literal;)*) => {
+        impl CocoReport {
+            $($(#[$doc])* pub fn $name(&self) -> f64 {
+                self.stats[$index]
+            })*
+        }
+    };
+}
+
+statistics! {
+    /// AP over IoU .50:.05:.95, also called mAP.
+    ap = 0;
+    /// AP at IoU .50.
+    ap50 = 1;
+    /// AP at IoU .75.
+    ap75 = 2;
+    /// AP of objects up to 32² pixels.
+    ap_small = 3;
+    /// AP of objects between 32² and 96² pixels.
+    ap_medium = 4;
+    /// AP of objects from 96² pixels.
+    ap_large = 5;
+    /// AR with one detection for an image and class.
+    ar_1 = 6;
+    /// AR with 10 detections for an image and class.
+    ar_10 = 7;
+    /// AR with 100 detections for an image and class.
+    ar_100 = 8;
+    /// AR of objects up to 32² pixels.
+    ar_small = 9;
+    /// AR of objects between 32² and 96² pixels.
+    ar_medium = 10;
+    /// AR of objects from 96² pixels.
+    ar_large = 11;
+}
+
+/// The set of COCO's leaderboard and papers.
 const VAL2017_IMAGES: usize = 5000;
 const COCO_CLASSES: usize = 80;
 
@@ -185,7 +162,8 @@ const COCO_CLASSES: usize = 80;
 pub(super) fn comparable(ground_truth: &GroundTruth) -> String {
     let (images, classes) = (ground_truth.images().len(), ground_truth.categories().len());
     if !ground_truth.findings().is_empty() {
-        "no: the annotation file has oddities (see findings) that pycocotools counts otherwise or not at all".to_owned()
+        "no: the annotation file has oddities (see findings) that pycocotools counts differently or not at all"
+            .to_owned()
     } else if (images, classes) == (VAL2017_IMAGES, COCO_CLASSES) {
         "with published numbers on val2017, if these are its images and annotations; COCO's server alone scores test-dev"
             .to_owned()
@@ -243,7 +221,7 @@ fn per_class(ground_truth: &GroundTruth, curves: &AccumulatedEval) -> Vec<ClassR
     classes
 }
 
-/// Places on the engine's axes: IoU .50:.05:.95, areas all, small, medium, large, and 1, 10, 100 detections.
+/// Indices on the engine's axes: IoU .50:.05:.95, areas all, small, medium, large, and 1, 10, 100 detections.
 const IOU_50: usize = 0;
 const IOU_75: usize = 5;
 const ALL_AREAS: usize = 0;
@@ -256,7 +234,7 @@ fn precisions(curves: &AccumulatedEval, t: usize, k: usize) -> impl Iterator<Ite
     (0..curves.shape.r).map(move |r| curves.precision[curves.precision_idx(t, r, k, ALL_AREAS, MAX_DETS_100)])
 }
 
-/// The mean of what is defined.
+/// The mean of the values that are defined.
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     let (sum, count) = values.filter(|&value| value > UNDEFINED).fold((0.0, 0usize), |(sum, n), v| (sum + v, n + 1));
     (count > 0).then(|| sum / count as f64)

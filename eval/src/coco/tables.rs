@@ -2,11 +2,11 @@
 
 use super::analysis::AnalysisReport;
 use super::report::CocoReport;
-use crate::csv::{Cell, CsvReport, CsvTable};
+use crate::table::{Cell, CsvReport, CsvTable};
 
 impl CsvReport for CocoReport {
     fn summary(&self) -> CsvTable {
-        // pycocotools says -1 where a mean is over nothing.
+        // pycocotools uses -1 for a mean over nothing.
         let rows = self.rows().map(|row| (row.name, Some(row.value).filter(|&value| value >= 0.0).into()));
         CsvTable::of_metrics(rows.chain([("images", self.images.into()), ("detections", self.detections.into())]))
     }

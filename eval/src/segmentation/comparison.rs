@@ -7,32 +7,32 @@ use rayon::prelude::*;
 use super::evaluator::SegmentationEvaluator;
 use super::folders::{pairs, read_pair};
 use super::options::SegmentationOptions;
-use crate::Error;
 use crate::bootstrap::{BootstrapOptions, Comparison, compare};
 use crate::confusion::Totals;
 use crate::exact_sum::{mean, ratio};
+use crate::{Error, Place};
 
 const RULE: &str =
     "mIoU from pixels of all images in one matrix, paired bootstrap over images, intervals of percentiles";
 
 /// Compares two sets of label images in mIoU: new, add for each image, finish.
 ///
-/// What is kept of an image is 32 bytes for each class that it shows in truth or prediction, for either set; a resample
-/// costs a pass over them.
+/// Memory: 32 bytes for each class in truth or prediction of an image, for either set. Time: a resample is a pass over
+/// them.
 pub struct SegmentationComparison {
     empty: SegmentationEvaluator,
     options: BootstrapOptions,
-    images: Vec<[Shown; 2]>,
+    images: Vec<[ClassTotals; 2]>,
 }
 
-/// The classes that an image shows, each with its pixels.
-type Shown = Vec<(u8, Totals)>;
+/// The classes in truth or prediction of an image, each with its pixels.
+type ClassTotals = Vec<(u8, Totals)>;
 
 impl SegmentationComparison {
-    /// A comparison that has seen nothing; the classes in the order of their labels, from 0.
+    /// An empty comparison; the classes in the order of their labels, from 0.
     ///
     /// # Errors
-    /// No class or more than 256, two of one name, options outside their range.
+    /// There are no classes or more than 256, two classes have one name, an option is outside its range.
     pub fn new(
         class_names: impl IntoIterator<Item = impl Into<String>>,
         ignore: Option<u8>,
@@ -43,17 +43,17 @@ impl SegmentationComparison {
         Ok(SegmentationComparison { empty, options, images: Vec::new() })
     }
 
-    /// Adds an image: labels predicted by A, by B and true ones, all [H, W], and `[H, W]` itself.
+    /// Adds an image of size `[H, W]`: labels predicted by A, by B and true ones, all [H, W].
     ///
     /// # Errors
-    /// As [`SegmentationEvaluator::add`], with the set. The comparison is then as it was.
+    /// As [`SegmentationEvaluator::add`], with the set.
     pub fn add(&mut self, image: &str, a: &[u8], b: &[u8], truth: &[u8], size: [usize; 2]) -> Result<(), Error> {
-        let shown = |set, predicted: &[u8]| {
+        let totals = |set, predicted: &[u8]| {
             let mut evaluator = self.empty.clone();
-            evaluator.add(image, predicted, truth, size).map_err(|error| error.in_set(set))?;
-            Ok::<_, Error>(shown(&evaluator))
+            let added = evaluator.add(image, predicted, truth, size);
+            added.map_err(|error| error.within(Place::PredictionSet(set))).map(|()| class_totals(&evaluator))
         };
-        let image = [shown('A', a)?, shown('B', b)?];
+        let image = [totals('A', a)?, totals('B', b)?];
         self.images.push(image);
         Ok(())
     }
@@ -63,13 +63,13 @@ impl SegmentationComparison {
     /// # Errors
     /// None.
     pub fn finish(self) -> Result<Comparison, Error> {
-        let classes = self.empty.names.len();
+        let classes = self.empty.names().len();
         compare(RULE.to_owned(), self.images.len(), self.options, &["mIoU"], |weights| {
             vec![[0, 1].map(|set| {
                 let mut totals = vec![Totals::default(); classes];
                 for (&weight, image) in weights.iter().zip(&self.images) {
-                    for &(class, shown) in &image[set] {
-                        totals[usize::from(class)].add(shown, u64::from(weight));
+                    for &(class, pixels) in &image[set] {
+                        totals[usize::from(class)].add(pixels, u64::from(weight));
                     }
                 }
                 mean(totals.iter().filter_map(|totals| ratio(totals.correct, totals.union())))
@@ -78,8 +78,8 @@ impl SegmentationComparison {
     }
 }
 
-fn shown(evaluator: &SegmentationEvaluator) -> Shown {
-    let totals = evaluator.confusion().totals(evaluator.names.len());
+fn class_totals(evaluator: &SegmentationEvaluator) -> ClassTotals {
+    let totals = evaluator.confusion().totals(evaluator.names().len());
     (0..=u8::MAX).zip(totals).filter(|(_, totals)| totals.union() > 0).collect()
 }
 
@@ -87,7 +87,7 @@ fn shown(evaluator: &SegmentationEvaluator) -> Shown {
 /// [`score_folders`](super::score_folders) reads them, on all of rayon's threads.
 ///
 /// # Errors
-/// As [`score_folders`](super::score_folders) for either folder; options outside their range.
+/// As [`score_folders`](super::score_folders) for either folder; an option outside its range.
 pub fn compare_folders(
     truth: impl AsRef<Path>,
     a: impl AsRef<Path>,
@@ -101,7 +101,7 @@ pub fn compare_folders(
     let pairs: Vec<_> = a?.into_iter().zip(b?).collect();
     let read = |(truth, prediction): &(PathBuf, PathBuf)| {
         let mut evaluator = comparison.empty.clone();
-        read_pair(&mut evaluator, truth, prediction).map(|()| shown(&evaluator))
+        read_pair(&mut evaluator, truth, prediction).map(|()| class_totals(&evaluator))
     };
     let images = pairs.par_iter().map(|(a, b)| Ok([read(a)?, read(b)?])).collect::<Result<_, Error>>()?;
     comparison.images = images;

@@ -1,90 +1,60 @@
 //! The evaluator: label images in, a [`SegmentationReport`] out.
 
-use super::boundary;
 use super::options::SegmentationOptions;
 use super::report::SegmentationReport;
+use super::tally::{MAX_CLASSES, Tally};
+use crate::checks::{Names, unique_names};
 use crate::confusion::ConfusionMatrix;
-use crate::exact_sum::ExactSum;
-use crate::names::{Names, distinct};
-use crate::{Error, Side};
-
-/// How many classes a byte can tell apart.
-const MOST_CLASSES: usize = 256;
+use crate::{Error, Place};
 
 /// Evaluates label images: new, add for each image, finish.
 ///
-/// Pixels whose truth has the ignored label are not looked at, whatever was predicted there.
+/// Pixels whose true label is the ignored one are not counted, whatever is predicted there.
 #[derive(Debug, Clone)]
 pub struct SegmentationEvaluator {
-    pub(super) names: Names,
-    pub(super) ignore: Option<u8>,
-    pub(super) options: SegmentationOptions,
-    pub(super) tally: Tally,
-}
-
-/// What has been counted.
-#[derive(Debug, Clone)]
-pub(super) struct Tally {
-    pub(super) images: u64,
-    pub(super) ignored: u64,
-    /// [classes, classes] pixels, rows the truth.
-    pixels: Vec<u64>,
-    /// For each class, over the images that show it in truth or prediction.
-    pub(super) boundaries: Vec<BoundaryTally>,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct BoundaryTally {
-    pub(super) images: u64,
-    pub(super) f_scores: ExactSum,
+    names: Names,
+    ignore: Option<u8>,
+    options: SegmentationOptions,
+    tally: Tally,
 }
 
 impl SegmentationEvaluator {
-    /// An evaluator that has seen nothing; the classes in the order of their labels, from 0.
+    /// An empty evaluator; the classes in the order of their labels, from 0.
     ///
     /// # Errors
-    /// No class or more than 256, two of one name, options outside their range.
+    /// There are no classes or more than 256, two classes have one name, an option is outside its range.
     pub fn new(
         class_names: impl IntoIterator<Item = impl Into<String>>,
         ignore: Option<u8>,
         options: SegmentationOptions,
     ) -> Result<SegmentationEvaluator, Error> {
         options.validate()?;
-        let names = distinct(class_names, MOST_CLASSES)?;
-        let classes = names.len();
-        let boundaries = vec![BoundaryTally::default(); classes];
-        let tally = Tally { images: 0, ignored: 0, pixels: vec![0; classes * classes], boundaries };
+        let names = unique_names(class_names)?;
+        if names.len() > MAX_CLASSES {
+            return Err(Error::value("the number of classes", names.len(), "at most 256 (a label is a byte)"));
+        }
+        let tally = Tally::new(names.len());
         Ok(SegmentationEvaluator { names, ignore, options, tally })
     }
 
-    /// Adds an image: predicted and true labels, both [H, W], and `[H, W]` itself.
+    /// Adds an image of size `[H, W]`: predicted and true labels, both [H, W].
     ///
     /// # Errors
-    /// All name the image: another number of pixels than H x W, a label that is neither a class nor, in the truth, ignored,
-    /// with its pixel. The evaluator is then as it was.
+    /// All name the image, which is then not added: another number of pixels than H x W; with its pixel, a label that is
+    /// neither a class nor, in the truth, the ignored one.
     pub fn add(&mut self, image: &str, predicted: &[u8], truth: &[u8], size: [usize; 2]) -> Result<(), Error> {
-        self.admit(predicted, truth, size).map_err(|error| error.of_image(image))?;
-        let classes = self.names.len();
-        let mut ignored = 0;
-        for (&predicted, &truth) in predicted.iter().zip(truth) {
-            if Some(truth) == self.ignore {
-                ignored += 1;
-            } else {
-                self.tally.pixels[usize::from(truth) * classes + usize::from(predicted)] += 1;
-            }
-        }
-        self.tally.images += 1;
-        self.tally.ignored += ignored;
+        self.check(predicted, truth, size).map_err(|error| error.within(Place::image_name(image)))?;
+        self.tally.add(predicted, truth, self.ignore);
         if let Some(tolerance) = self.options.boundary_tolerance {
-            self.add_boundaries(predicted, truth, size, tolerance);
+            self.tally.add_boundaries(predicted, truth, self.ignore, size, tolerance);
         }
         Ok(())
     }
 
-    /// Adds all that another evaluator has seen, which is then as if it had been added here.
+    /// Adds everything that another evaluator has counted.
     ///
     /// # Errors
-    /// Other classes, ignored labels or options. The evaluator is then as it was.
+    /// The other has other classes, ignored labels or options; nothing is added then.
     pub fn merge(&mut self, other: &SegmentationEvaluator) -> Result<(), Error> {
         let same = [
             ("classes", self.names == other.names),
@@ -94,66 +64,40 @@ impl SegmentationEvaluator {
         if let Some(&(what, _)) = same.iter().find(|(_, same)| !same) {
             return Err(Error::Unlike { what });
         }
-        let (tally, other) = (&mut self.tally, &other.tally);
-        tally.images += other.images;
-        tally.ignored += other.ignored;
-        for (pixels, other) in tally.pixels.iter_mut().zip(&other.pixels) {
-            *pixels += other;
-        }
-        for (class, other) in tally.boundaries.iter_mut().zip(&other.boundaries) {
-            class.images += other.images;
-            class.f_scores.merge(other.f_scores);
-        }
+        self.tally.merge(&other.tally);
         Ok(())
     }
 
     /// The report on everything added.
     pub fn finish(self) -> SegmentationReport {
-        SegmentationReport::new(&self)
+        SegmentationReport::new(&self.names, &self.options, &self.tally)
+    }
+
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
     }
 
     pub(super) fn confusion(&self) -> ConfusionMatrix {
-        let classes = self.names.len();
-        let mut matrix = ConfusionMatrix::default();
-        for (place, &pixels) in self.tally.pixels.iter().enumerate() {
-            matrix.add(place / classes, place % classes, pixels);
-        }
-        matrix
+        self.tally.confusion()
     }
 
-    fn admit(&self, predicted: &[u8], truth: &[u8], [height, width]: [usize; 2]) -> Result<(), Error> {
-        for (side, labels) in [(Side::Prediction, predicted), (Side::Truth, truth)] {
-            if height.checked_mul(width) != Some(labels.len()) {
-                return Err(Error::PixelCount { side, found: labels.len(), height, width });
+    fn check(&self, predicted: &[u8], truth: &[u8], [height, width]: [usize; 2]) -> Result<(), Error> {
+        let expected = height.saturating_mul(width);
+        for (what, labels) in [("predicted pixels", predicted), ("true pixels", truth)] {
+            if labels.len() != expected {
+                return Err(Error::Count { what, found: labels.len(), expected });
             }
         }
         let classes = self.names.len();
         let outside = |label: u8| usize::from(label) >= classes;
-        let wrong =
-            |(&predicted, &truth): (&u8, &u8)| Some(truth) != self.ignore && (outside(predicted) || outside(truth));
-        let Some(place) = predicted.iter().zip(truth).position(wrong) else { return Ok(()) };
-        let (side, label) =
-            if outside(truth[place]) { (Side::Truth, truth[place]) } else { (Side::Prediction, predicted[place]) };
-        Err(Error::Label { side, label, row: place / width, column: place % width, classes })
-    }
-
-    fn add_boundaries(&mut self, predicted: &[u8], truth: &[u8], size: [usize; 2], tolerance: f64) {
-        let counted: Vec<bool> = truth.iter().map(|&truth| Some(truth) != self.ignore).collect();
-        let mut shown = [false; MOST_CLASSES];
-        for ((&predicted, &truth), _) in predicted.iter().zip(truth).zip(&counted).filter(|(_, counted)| **counted) {
-            shown[usize::from(predicted)] = true;
-            shown[usize::from(truth)] = true;
-        }
-        let radius = boundary::radius(tolerance, size);
-        for (class, tally) in (0..=u8::MAX).zip(&mut self.tally.boundaries) {
-            if !shown[usize::from(class)] {
+        for (pixel, (&predicted, &truth)) in predicted.iter().zip(truth).enumerate() {
+            if Some(truth) == self.ignore || !(outside(predicted) || outside(truth)) {
                 continue;
             }
-            let mask = |labels: &[u8]| -> Vec<bool> {
-                labels.iter().zip(&counted).map(|(&label, &counted)| counted && label == class).collect()
-            };
-            tally.images += 1;
-            tally.f_scores.add(boundary::f_score(&mask(predicted), &mask(truth), size[1], radius));
+            let (side, label) = if outside(truth) { ("true", truth) } else { ("predicted", predicted) };
+            let name = format!("the {side} label at row {}, column {}", pixel / width, pixel % width);
+            return Err(Error::value(name, label, format!("a class below {classes}")));
         }
+        Ok(())
     }
 }

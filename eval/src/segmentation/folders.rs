@@ -11,20 +11,19 @@ use super::evaluator::SegmentationEvaluator;
 use super::label_image::LabelImage;
 use super::options::SegmentationOptions;
 use super::report::SegmentationReport;
-use crate::Error;
+use crate::{Error, Place};
 
-/// How many images a thread has to itself at a time: each evaluates into a matrix of its own.
-const IMAGES_A_THREAD: usize = 8;
+/// How many images a thread evaluates at a time, into a matrix of its own.
+const IMAGES_PER_THREAD: usize = 8;
 
 /// Scores a folder of predicted label images against a folder of true ones, matched by file name.
 ///
-/// Label images are PNG of palette indices or grey levels (VOC's and ADE20K's own form). Files of other kinds, and folders,
-/// are passed over. Images are read one after another, on all of rayon's threads; the sums are exact, so that the number of
-/// threads changes nothing.
+/// Label images are PNG of palette indices or grey levels (the format of VOC and ADE20K). Other files, and folders, are
+/// ignored. Images are read on all of rayon's threads; the number of threads changes no bit of the report.
 ///
 /// # Errors
-/// Folders that cannot be read; a true image without prediction or the reverse, files that are no label images, a prediction
-/// of another size than its truth, and labels that are no class, all with the file.
+/// A folder cannot be read; with the file, a true image without prediction or the reverse, a file that is not a label image,
+/// a prediction of another size than its truth, a label that is not a class.
 pub fn score_folders(
     truth: impl AsRef<Path>,
     predictions: impl AsRef<Path>,
@@ -41,7 +40,9 @@ pub(super) fn pairs(truth: &Path, predictions: &Path) -> Result<Vec<(PathBuf, Pa
     let true_names = label_images(truth)?;
     let predicted_names = label_images(predictions)?;
     if let Some(name) = predicted_names.difference(&true_names).next() {
-        return Err(Error::NoTruth { path: predictions.join(name), truth: truth.join(name) });
+        let key = format!("{:?}", name.to_string_lossy());
+        let list = truth.display().to_string();
+        return Err(Error::Unlisted { what: "image", key, list }.within(Place::file(predictions)));
     }
     let mut missing = true_names.difference(&predicted_names);
     if let Some(name) = missing.next() {
@@ -51,8 +52,7 @@ pub(super) fn pairs(truth: &Path, predictions: &Path) -> Result<Vec<(PathBuf, Pa
     Ok(true_names.iter().map(|name| (truth.join(name), predictions.join(name))).collect())
 }
 
-/// Scores predicted label images against true ones, given as (truth, prediction): a folder's [`score_folders`] for images
-/// that are listed elsewhere.
+/// Scores predicted label images against true ones, given as pairs (truth, prediction) of files.
 ///
 /// # Errors
 /// As [`score_folders`].
@@ -65,19 +65,19 @@ pub fn score_pairs(
     evaluate(SegmentationEvaluator::new(class_names, ignore, options)?, pairs)
 }
 
-fn evaluate(mut whole: SegmentationEvaluator, pairs: &[(PathBuf, PathBuf)]) -> Result<SegmentationReport, Error> {
-    let empty = whole.clone();
-    for window in pairs.chunks(IMAGES_A_THREAD * rayon::current_num_threads()) {
+fn evaluate(mut evaluator: SegmentationEvaluator, pairs: &[(PathBuf, PathBuf)]) -> Result<SegmentationReport, Error> {
+    let empty = evaluator.clone();
+    for window in pairs.chunks(IMAGES_PER_THREAD * rayon::current_num_threads()) {
         let part = |pairs: &[(PathBuf, PathBuf)]| {
             let mut part = empty.clone();
             pairs.iter().try_for_each(|(truth, prediction)| read_pair(&mut part, truth, prediction)).map(|()| part)
         };
-        let parts: Vec<Result<_, Error>> = window.par_chunks(IMAGES_A_THREAD).map(part).collect();
+        let parts: Vec<Result<_, Error>> = window.par_chunks(IMAGES_PER_THREAD).map(part).collect();
         for part in parts {
-            whole.merge(&part?)?;
+            evaluator.merge(&part?)?;
         }
     }
-    Ok(whole.finish())
+    Ok(evaluator.finish())
 }
 
 /// Reads a true and a predicted label image and adds them.
@@ -85,14 +85,15 @@ pub(super) fn read_pair(evaluator: &mut SegmentationEvaluator, truth: &Path, pre
     let true_image = LabelImage::read(truth)?;
     let predicted = LabelImage::read(prediction)?;
     if predicted.size != true_image.size {
-        return Err(Error::SizesDiffer { found: predicted.size, truth: true_image.size }.in_file(prediction));
+        let error = Error::SizesDiffer { found: predicted.size, truth: true_image.size };
+        return Err(error.within(Place::file(prediction)));
     }
     evaluator.add(&prediction.to_string_lossy(), &predicted.labels, &true_image.labels, true_image.size)
 }
 
 /// The names of the PNG files of a folder.
 fn label_images(folder: &Path) -> Result<BTreeSet<OsString>, Error> {
-    let refused = |source| Error::Io { action: "read", path: folder.to_owned(), source };
+    let refused = |error| Error::read(Place::file(folder), error);
     let mut names = BTreeSet::new();
     for entry in fs::read_dir(folder).map_err(refused)? {
         let name = entry.map_err(refused)?.file_name();
@@ -102,7 +103,7 @@ fn label_images(folder: &Path) -> Result<BTreeSet<OsString>, Error> {
         }
     }
     if names.is_empty() {
-        return Err(Error::Layout { path: folder.to_owned(), expected: "a folder with label images (PNG)" });
+        return Err(Error::read(Place::file(folder), "it is not a folder with label images (PNG)"));
     }
     Ok(names)
 }

@@ -1,4 +1,4 @@
-//! Label images: PNG of one channel, where a pixel's value or palette index is its class.
+//! Label images: PNG of one channel; a pixel's value or palette index is its class.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -6,10 +6,10 @@ use std::path::Path;
 
 use png::{BitDepth, ColorType, Decoder, Transformations};
 
-use crate::Error;
+use crate::{Error, Place};
 
-/// Room for 16384 x 16384 pixels: a damaged header cannot ask for more.
-const MOST_PIXELS: usize = 1 << 28;
+/// 16384 x 16384 pixels: a damaged header cannot ask for more memory.
+const MAX_PIXELS: usize = 1 << 28;
 
 pub(super) struct LabelImage {
     /// Height and width in pixels.
@@ -22,10 +22,10 @@ impl LabelImage {
     /// Reads a PNG of palette indices or of grey levels, of 1, 2, 4 or 8 bits.
     ///
     /// # Errors
-    /// A file that cannot be read, is damaged or cut short, or has another kind of pixels.
+    /// The file cannot be read, is damaged or cut short, or has another kind of pixels.
     pub(super) fn read(path: &Path) -> Result<LabelImage, Error> {
-        let file = File::open(path).map_err(|source| Error::Io { action: "read", path: path.to_owned(), source })?;
-        let refused = |problem: String| Error::LabelFile { path: path.to_owned(), problem };
+        let file = File::open(path).map_err(|error| Error::read(Place::file(path), error))?;
+        let refused = |problem: String| Error::read(Place::file(path), problem);
         let mut decoder = Decoder::new(BufReader::new(file));
         decoder.set_transformations(Transformations::IDENTITY);
         let mut reader = decoder.read_info().map_err(|error| refused(error.to_string()))?;
@@ -38,12 +38,12 @@ impl LabelImage {
                 "its pixels are {color:?} of {bits} bits instead of palette or grey of up to 8"
             )));
         }
-        let pixels = height.checked_mul(width).filter(|&pixels| pixels <= MOST_PIXELS);
-        let pixels = pixels.ok_or_else(|| refused(format!("{height} x {width} pixels are more than {MOST_PIXELS}")))?;
+        let pixels = height.checked_mul(width).filter(|&pixels| pixels <= MAX_PIXELS);
+        let pixels = pixels.ok_or_else(|| refused(format!("{height} x {width} pixels are more than {MAX_PIXELS}")))?;
         let length = reader.output_buffer_size().ok_or_else(|| refused("it does not fit into memory".to_owned()))?;
         let mut packed = vec![0; length];
         let frame = reader.next_frame(&mut packed).map_err(|error| refused(error.to_string()))?;
-        // The decoder alone is content with a file whose last chunk is missing.
+        // Without this the decoder accepts a file whose last chunk is missing.
         reader.finish().map_err(|error| refused(error.to_string()))?;
         packed.truncate(frame.buffer_size());
         let labels =
@@ -55,7 +55,7 @@ impl LabelImage {
     }
 }
 
-/// Pixels of less than a byte, the leftmost in the highest bits; lines begin at a byte.
+/// Pixels of less than a byte, the leftmost in the highest bits; lines start at a byte.
 fn unpack(packed: &[u8], line: usize, width: usize, bits: u8) -> Vec<u8> {
     let mask = (1u8 << bits) - 1;
     let in_byte = usize::from(8 / bits);

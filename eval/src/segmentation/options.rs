@@ -1,4 +1,4 @@
-//! What is measured beside the regions.
+//! Options of a segmenter's evaluation.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,10 +8,10 @@ use crate::Error;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SegmentationOptions {
-    /// Measures boundaries too, with this tolerance as a share of the image's diagonal: 0.0075 in Csurka et al. 2013,
-    /// 0.008 in DAVIS. None leaves boundaries out, which cost several times the decoding of the images.
+    /// Also measures boundaries, with this tolerance as a share of the image's diagonal: 0.0075 in Csurka et al. 2013,
+    /// 0.008 in DAVIS. This takes several times as long as decoding the images.
     pub boundary_tolerance: Option<f64>,
-    /// How many of the most frequent confusions the report names.
+    /// How many of the most frequent confusions the report lists.
     pub confused_pairs: usize,
 }
 
@@ -22,17 +22,15 @@ impl Default for SegmentationOptions {
 }
 
 impl SegmentationOptions {
-    /// Whether an evaluation can be made of these.
+    /// Checks the options.
     ///
     /// # Errors
-    /// A tolerance that is not between 0 and 0.1.
+    /// The tolerance is not between 0 and 0.1.
     pub fn validate(&self) -> Result<(), Error> {
         match self.boundary_tolerance {
-            Some(tolerance) if !(0.0..=0.1).contains(&tolerance) => Err(Error::Setting {
-                key: "boundary_tolerance",
-                value: tolerance.to_string(),
-                expected: "a share of the diagonal from 0 to 0.1",
-            }),
+            Some(tolerance) if !(0.0..=0.1).contains(&tolerance) => {
+                Err(Error::value("boundary_tolerance", tolerance, "a share of the diagonal from 0 to 0.1"))
+            }
             _ => Ok(()),
         }
     }

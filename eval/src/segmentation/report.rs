@@ -1,23 +1,24 @@
-//! What an evaluation of a segmenter found.
+//! The report on a segmenter.
 
 use serde::Serialize;
 
-use super::evaluator::SegmentationEvaluator;
+use super::options::SegmentationOptions;
+use super::tally::Tally;
 use crate::confusion::{ConfusedPair, ConfusionMatrix};
 use crate::exact_sum::{ExactSum, mean, ratio};
 
 const RULE: &str = "pixels of all images in one matrix; means over the classes in truth or prediction";
 
-/// The result of an evaluation; shares lie between 0 and 1 and are none where there is nothing to share.
+/// The result of an evaluation. Shares lie between 0 and 1, and are `None` without anything to count.
 ///
 /// With a class's pixels in truth *t*, in prediction *p* and in both *b*: IoU is `b / (t + p - b)`, accuracy `b / t`, Dice
-/// `2b / (t + p)`. A class in neither has no IoU and no Dice, and does not enter their means, as in mmsegmentation;
-/// torchvision's references, which leave NaN there, agree wherever every class occurs.
+/// `2b / (t + p)`. A class in neither has no IoU and no Dice, and is left out of their means, as in mmsegmentation;
+/// torchvision's references, where it is NaN, agree if every class occurs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SegmentationReport {
-    /// By which rule the numbers came about.
+    /// The rule that defines the numbers.
     pub rule: String,
-    /// Whether they may be compared with a leaderboard, and why not.
+    /// Whether they may be compared with a leaderboard, and if not, why.
     pub comparable: String,
     /// Images added.
     pub images: u64,
@@ -25,9 +26,9 @@ pub struct SegmentationReport {
     pub pixels: u64,
     /// Pixels left out because their truth is ignored.
     pub ignored: u64,
-    /// IoU of each class, averaged over the classes in truth or prediction: the number called mIoU.
+    /// IoU of each class, averaged over the classes in truth or prediction: mIoU.
     pub mean_iou: Option<f64>,
-    /// Share of the pixels that is right.
+    /// Share of the pixels that is correct.
     pub pixel_accuracy: Option<f64>,
     /// Accuracy of each class, averaged over the classes in truth.
     pub mean_accuracy: Option<f64>,
@@ -35,25 +36,25 @@ pub struct SegmentationReport {
     pub frequency_weighted_iou: Option<f64>,
     /// Dice of each class, averaged over the classes in truth or prediction.
     pub mean_dice: Option<f64>,
-    /// The boundary F-score, where it was asked for.
+    /// The boundary F-score, if it is measured.
     pub boundary: Option<BoundaryReport>,
     /// Each class, in the order of the labels.
     pub per_class: Vec<ClassReport>,
     /// The most frequent confusions.
     pub most_confused: Vec<ConfusedPair>,
-    /// Which class was taken for which, in pixels.
+    /// Counts of (true, predicted) classes, in pixels.
     pub confusion: ConfusionMatrix,
 }
 
-/// How well boundaries are met.
+/// How well boundaries match.
 ///
-/// Each class is taken on each image that shows it, in truth or prediction, on pixels that are not ignored. Its F-score
-/// there (DAVIS's rule) is averaged over those images, then over the classes, in the manner of Csurka et al., BMVC 2013.
+/// The F-score (DAVIS's rule) of a class is measured on each image with the class in truth or prediction, on pixels that are
+/// not ignored, and averaged over those images, then over the classes, as in Csurka et al., BMVC 2013.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BoundaryReport {
-    /// By which rule the number came about.
+    /// The rule that defines the number.
     pub rule: String,
-    /// How far boundaries may lie apart, as a share of the image's diagonal.
+    /// The largest distance of matching boundaries, as a share of the image's diagonal.
     pub tolerance: f64,
     /// The mean over the classes.
     pub f_score: Option<f64>,
@@ -66,7 +67,7 @@ pub struct ClassReport {
     pub name: String,
     /// Pixels that are truly of the class.
     pub pixels: u64,
-    /// Pixels that were taken for it, rightly or not.
+    /// Pixels predicted as the class, correct or not.
     pub predicted: u64,
     /// Pixels that are both.
     pub correct: u64,
@@ -78,14 +79,13 @@ pub struct ClassReport {
     pub precision: Option<f64>,
     /// Twice the intersection over the sum of both.
     pub dice: Option<f64>,
-    /// Mean boundary F-score over the images with the class, where boundaries are measured.
+    /// Mean boundary F-score over the images with the class, if it is measured.
     pub boundary_f_score: Option<f64>,
 }
 
 impl SegmentationReport {
-    pub(super) fn new(evaluator: &SegmentationEvaluator) -> SegmentationReport {
-        let SegmentationEvaluator { names, ignore: _, options, tally } = evaluator;
-        let confusion = evaluator.confusion();
+    pub(super) fn new(names: &[String], options: &SegmentationOptions, tally: &Tally) -> SegmentationReport {
+        let confusion = tally.confusion();
         let totals = confusion.totals(names.len());
         let per_class: Vec<ClassReport> = names
             .iter()
@@ -100,7 +100,7 @@ impl SegmentationReport {
                 accuracy: ratio(totals.correct, totals.truth),
                 precision: ratio(totals.correct, totals.predicted),
                 dice: ratio(2 * totals.correct, totals.truth + totals.predicted),
-                boundary_f_score: (boundary.images > 0).then(|| boundary.f_scores.value() / boundary.images as f64),
+                boundary_f_score: boundary.f_scores.mean(boundary.images),
             })
             .collect();
         let pixels: u64 = totals.iter().map(|totals| totals.truth).sum();
@@ -133,7 +133,7 @@ impl SegmentationReport {
     }
 }
 
-/// Sets that mIoU is published on, with their images and classes.
+/// Sets on which mIoU is published, with their images and classes.
 const PUBLISHED: [(&str, u64, usize); 3] =
     [("VOC2012 val", 1449, 21), ("ADE20K val", 2000, 150), ("Cityscapes val", 500, 19)];
 
@@ -151,7 +151,7 @@ fn comparable(images: u64, classes: &[ClassReport]) -> String {
             "with published numbers on {set} at a single scale, if these are its images and annotations in their own size"
         ),
         None => format!(
-            "no: published numbers are on whole sets ({}), and this is another one ({images} images, {of} classes)",
+            "no: published numbers are on complete sets ({}), and this is another one ({images} images, {of} classes)",
             PUBLISHED.map(|(set, images, classes)| format!("{set}: {images} images, {classes} classes")).join("; ")
         ),
     }

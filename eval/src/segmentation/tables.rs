@@ -1,8 +1,8 @@
 //! The report on a segmenter as tables and as a figure.
 
 use super::report::SegmentationReport;
-use crate::csv::{Cell, CsvReport, CsvTable};
 use crate::plot::HeatMap;
+use crate::table::{Cell, CsvReport, CsvTable};
 
 impl CsvReport for SegmentationReport {
     fn summary(&self) -> CsvTable {

@@ -3,79 +3,51 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use super::ground_truth::{GroundTruth, Target, check};
+use super::ground_truth::{GroundTruth, Target};
+use super::options::VocOptions;
 use super::report::VocReport;
-use crate::{Entry, Error};
+use crate::checks::{class_index, finite};
+use crate::{Error, Place};
 
-/// A detection on an image that is known from where it stands.
+/// A detection on a known image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Detection {
-    /// The class, by its place among the class names.
+    /// The index of the class among the class names.
     pub class: usize,
-    /// xmin, ymin, xmax, ymax in pixels of the image as annotated, the last ones part of the box.
+    /// xmin, ymin, xmax, ymax in pixels of the annotated image; the box includes the last ones.
     pub bbox: [f64; 4],
-    /// How sure the detector is; only the order counts.
+    /// The detector's confidence; only the order counts.
     pub score: f64,
-}
-
-/// How VOC detection is evaluated.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct VocOptions {
-    /// The overlap from which a detection is right; VOC's own is 0.5.
-    pub iou: f64,
-}
-
-impl Default for VocOptions {
-    fn default() -> VocOptions {
-        VocOptions { iou: 0.5 }
-    }
-}
-
-impl VocOptions {
-    /// Whether an evaluation can be made of these.
-    ///
-    /// # Errors
-    /// An overlap that is not above 0 and up to 1.
-    pub fn validate(&self) -> Result<(), Error> {
-        if self.iou > 0.0 && self.iou <= 1.0 {
-            return Ok(());
-        }
-        Err(Error::Setting { key: "iou", value: self.iou.to_string(), expected: "a number above 0 and up to 1" })
-    }
 }
 
 /// Evaluates detections against ground truth: new, add for each image, finish.
 ///
-/// An image that is never added counts as one without detections. Equal scores rank by the image's place in the ground
-/// truth, then in the order in which the image's detections were given, so that the order of adding changes nothing. What
-/// is kept of a detection is 32 bytes.
+/// An image that is never added counts as one without detections. Equal scores rank by the image's position in the ground
+/// truth, then by the order of the image's detections: the order of adding changes nothing. Memory: 32 bytes a detection.
 #[derive(Debug, Clone)]
 pub struct VocEvaluator {
-    pub(super) ground_truth: Arc<GroundTruth>,
-    pub(super) options: VocOptions,
+    ground_truth: Arc<GroundTruth>,
+    options: VocOptions,
     added: Vec<bool>,
-    /// For each class, detections that are right or wrong.
+    /// For each class, its detections that count.
     ranked: Vec<Vec<Ranked>>,
-    pub(super) detections: u64,
+    detections: u64,
 }
 
-/// A detection that was matched and counts.
+/// A detection that counts.
 #[derive(Debug, Clone, Copy)]
 struct Ranked {
     score: f64,
     image: usize,
     index: u32,
-    right: bool,
+    correct: bool,
 }
 
 impl VocEvaluator {
-    /// An evaluator that has seen nothing; ground truth in an [`Arc`] serves one evaluation after another.
+    /// An empty evaluator; ground truth in an [`Arc`] can be used again.
     ///
     /// # Errors
-    /// Options outside their range.
+    /// An option is outside its range.
     pub fn new(ground_truth: impl Into<Arc<GroundTruth>>, options: VocOptions) -> Result<VocEvaluator, Error> {
         options.validate()?;
         let ground_truth = ground_truth.into();
@@ -87,36 +59,35 @@ impl VocEvaluator {
     /// Adds all detections of one image.
     ///
     /// # Errors
-    /// All name the image: one that the ground truth does not list or that was added before, a class that is not listed, a
-    /// box or score that is not finite. The evaluator is then as it was.
+    /// All name the image, which is then not added: it is not in the ground truth or was added before; a class is not
+    /// listed; a box or score is not finite.
     pub fn add(&mut self, image: &str, detections: &[Detection]) -> Result<(), Error> {
-        let position = self.admit(image, detections).map_err(|error| error.of_image(image))?;
+        let position = self.check(image, detections)?;
         self.added[position] = true;
         self.detections += detections.len() as u64;
         let targets = self.ground_truth.targets(position);
-        let mut taken = vec![false; targets.len()];
+        let mut matched = vec![false; targets.len()];
         let mut order: Vec<(u32, &Detection)> = (0..).zip(detections).collect();
         order.sort_by(|(_, a), (_, b)| descending(a.score, b.score));
         for (index, detection) in order {
-            let right = match most_overlapped(detection, targets) {
+            let correct = match most_overlapped(detection, targets) {
                 Some((target, iou)) if iou >= self.options.iou => {
                     if targets[target].difficult {
                         continue;
                     }
-                    !std::mem::replace(&mut taken[target], true)
+                    !std::mem::replace(&mut matched[target], true)
                 }
                 _ => false,
             };
-            self.ranked[detection.class].push(Ranked { score: detection.score, image: position, index, right });
+            self.ranked[detection.class].push(Ranked { score: detection.score, image: position, index, correct });
         }
         Ok(())
     }
 
-    /// Adds all that another evaluator of the same ground truth has seen, which is then as if it had been added here.
+    /// Adds everything that another evaluator of the same ground truth has counted.
     ///
     /// # Errors
-    /// Ground truth that is not the same [`Arc`], other options, an image that both have seen. The evaluator is then as it
-    /// was.
+    /// The ground truth is not the same [`Arc`], the options differ, an image was added to both. Nothing is added then.
     pub fn merge(&mut self, other: &VocEvaluator) -> Result<(), Error> {
         if !Arc::ptr_eq(&self.ground_truth, &other.ground_truth) {
             return Err(Error::Unlike { what: "ground truth" });
@@ -125,7 +96,7 @@ impl VocEvaluator {
             return Err(Error::Unlike { what: "options" });
         }
         if let Some(both) = (0..self.added.len()).find(|&position| self.added[position] && other.added[position]) {
-            return Err(Error::Again.of_image(&self.ground_truth.images()[both]));
+            return Err(Error::repeated_image(format!("{:?}", self.ground_truth.images()[both])));
         }
         for (added, other) in self.added.iter_mut().zip(&other.added) {
             *added |= other;
@@ -142,43 +113,40 @@ impl VocEvaluator {
         for ranked in &mut self.ranked {
             ranked.sort_by(|a, b| descending(a.score, b.score).then((a.image, a.index).cmp(&(b.image, b.index))));
         }
-        VocReport::new(&self)
+        let outcomes = |ranked: &Vec<Ranked>| ranked.iter().map(|ranked| ranked.correct).collect();
+        let outcomes: Vec<Vec<bool>> = self.ranked.iter().map(outcomes).collect();
+        VocReport::new(&self.ground_truth, self.options, &outcomes, self.detections)
     }
 
-    /// Whether each detection of a class that counts is right, once they are in order.
-    pub(super) fn outcomes(&self, class: usize) -> impl ExactSizeIterator<Item = bool> + '_ {
-        self.ranked[class].iter().map(|ranked| ranked.right)
-    }
-
-    fn admit(&self, image: &str, detections: &[Detection]) -> Result<usize, Error> {
-        let position = self.ground_truth.position(image).ok_or(Error::NotListed)?;
+    fn check(&self, image: &str, detections: &[Detection]) -> Result<usize, Error> {
+        let position = self.ground_truth.position(image)?;
         if self.added[position] {
-            return Err(Error::Again);
+            return Err(Error::repeated_image(format!("{image:?}")));
         }
         for (index, detection) in detections.iter().enumerate() {
-            let entry = Entry::DetectedBox { index };
-            check(entry, detection.class, self.ground_truth.names.len(), &detection.bbox)?;
-            if !detection.score.is_finite() {
-                return Err(Error::NotFinite { entry, field: "score", value: detection.score });
-            }
+            let checked = class_index(detection.class, self.ground_truth.names.len())
+                .and_then(|()| finite("bbox", &detection.bbox))
+                .and_then(|()| finite("score", &[detection.score]));
+            let place = |error: Error| error.within(Place::element("detections", index));
+            checked.map_err(|error| place(error).within(Place::image_name(image)))?;
         }
         Ok(position)
     }
 }
 
-/// The order of finite scores, the higher first.
+/// The order of finite scores, the highest first.
 fn descending(a: f64, b: f64) -> Ordering {
     b.partial_cmp(&a).unwrap_or(Ordering::Equal)
 }
 
-/// The object of the detection's class that it overlaps most, the first of equal ones, with their IoU.
+/// The object of the detection's class with the largest overlap, the first of equal ones, and their IoU.
 fn most_overlapped(detection: &Detection, targets: &[Target]) -> Option<(usize, f64)> {
     let of_class = targets.iter().enumerate().filter(|(_, target)| target.class == detection.class);
     let overlaps = of_class.map(|(place, target)| (place, inclusive_iou(detection.bbox, target.bbox)));
     overlaps.reduce(|best, next| if next.1 > best.1 { next } else { best })
 }
 
-/// Intersection over union of boxes whose last pixels are part of them.
+/// Intersection over union of boxes that include their last pixels.
 fn inclusive_iou(a: [f64; 4], b: [f64; 4]) -> f64 {
     let side = |low: f64, high: f64| high - low + 1.0;
     let area = |[left, top, right, bottom]: [f64; 4]| side(left, right) * side(top, bottom);

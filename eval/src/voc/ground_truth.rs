@@ -1,24 +1,24 @@
-//! What there is to find: images and objects, checked and grouped by image.
+//! The objects to find, checked and grouped by image.
 
 use std::collections::HashMap;
 
-use crate::names::{Names, distinct};
-use crate::{Entry, Error};
+use crate::checks::{Names, class_index, finite, unique_names};
+use crate::{Error, Place};
 
 /// An object on an image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Object {
     /// The image's name.
     pub image: String,
-    /// The class, by its place among the class names.
+    /// The index of the class among the class names.
     pub class: usize,
-    /// xmin, ymin, xmax, ymax in pixels, the last ones part of the box.
+    /// xmin, ymin, xmax, ymax in pixels; the box includes the last ones.
     pub bbox: [f64; 4],
-    /// Not to be found, and not wrong to find.
+    /// Need not be found, and finding it is not wrong.
     pub difficult: bool,
 }
 
-/// An object, where its image is known.
+/// An object on a known image.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target {
     pub(super) class: usize,
@@ -32,7 +32,7 @@ pub struct GroundTruth {
     pub(super) names: Names,
     images: Vec<String>,
     positions: HashMap<String, usize>,
-    /// By image, and in the given order within an image, which decides between equal overlaps.
+    /// By image, and in the given order within an image, which decides ties of overlaps.
     targets: Vec<Vec<Target>>,
 }
 
@@ -40,25 +40,25 @@ impl GroundTruth {
     /// Ground truth from parts; images without objects are listed like any other.
     ///
     /// # Errors
-    /// An image listed twice, no class, two of one name; an object on an image or of a class that is not listed, or whose
-    /// box is not finite.
+    /// An image is listed twice; there is no class, two classes have one name; an object is on an image or of a class that
+    /// is not listed, or its box is not finite.
     pub fn from_parts(
         images: Vec<String>,
         class_names: impl IntoIterator<Item = impl Into<String>>,
         objects: Vec<Object>,
     ) -> Result<GroundTruth, Error> {
-        let names = distinct(class_names, usize::MAX)?;
+        let names = unique_names(class_names)?;
         let mut positions = HashMap::with_capacity(images.len());
         for (position, image) in images.iter().enumerate() {
             if positions.insert(image.clone(), position).is_some() {
-                return Err(Error::ListedTwice.of_image(image));
+                return Err(Error::repeated_image(format!("{image:?}")));
             }
         }
         let mut targets = vec![Vec::new(); images.len()];
         for (index, Object { image, class, bbox, difficult }) in objects.into_iter().enumerate() {
-            let entry = Entry::Object { index };
-            let position = *positions.get(&image).ok_or_else(|| Error::NotListed.of_image(&image))?;
-            check(entry, class, names.len(), &bbox)?;
+            let checked = class_index(class, names.len()).and_then(|()| finite("bbox", &bbox));
+            let position = checked.and_then(|()| position_in(&positions, &image));
+            let position = position.map_err(|error| error.within(Place::element("objects", index)))?;
             targets[position].push(Target { class, bbox, difficult });
         }
         Ok(GroundTruth { names, images, positions, targets })
@@ -74,16 +74,17 @@ impl GroundTruth {
         &self.names
     }
 
-    pub(super) fn position(&self, image: &str) -> Option<usize> {
-        self.positions.get(image).copied()
+    /// The position of an image in [`images`](Self::images).
+    pub(super) fn position(&self, image: &str) -> Result<usize, Error> {
+        position_in(&self.positions, image)
     }
 
-    /// The objects of the image at a position in [`images`](Self::images).
+    /// The objects of the image at a position.
     pub(super) fn targets(&self, position: usize) -> &[Target] {
         &self.targets[position]
     }
 
-    /// For each class, how many objects are to be found, and how many are difficult.
+    /// For each class, the numbers of objects to find and of difficult ones.
     pub(super) fn counts(&self) -> Vec<(u64, u64)> {
         let mut counts = vec![(0, 0); self.names.len()];
         for target in self.targets.iter().flatten() {
@@ -94,13 +95,6 @@ impl GroundTruth {
     }
 }
 
-/// Whether a box can be evaluated.
-pub(super) fn check(entry: Entry, class: usize, classes: usize, bbox: &[f64; 4]) -> Result<(), Error> {
-    if class >= classes {
-        return Err(Error::ClassOutside { entry, class, classes });
-    }
-    match bbox.iter().find(|value| !value.is_finite()) {
-        Some(&value) => Err(Error::NotFinite { entry, field: "bbox", value }),
-        None => Ok(()),
-    }
+fn position_in(positions: &HashMap<String, usize>, image: &str) -> Result<usize, Error> {
+    positions.get(image).copied().ok_or_else(|| Error::unlisted_image(format!("{image:?}")))
 }

@@ -1,4 +1,4 @@
-//! Scoring without a model: predictions in COCO's results file against VOC's objects.
+//! Scoring without a model: a results file in COCO's format against VOC's objects.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::evaluator::{Detection, VocEvaluator, VocOptions};
-use super::ground_truth::{GroundTruth, check};
+use super::evaluator::{Detection, VocEvaluator};
+use super::ground_truth::GroundTruth;
+use super::options::VocOptions;
 use super::report::VocReport;
+use crate::checks::{finite, positions};
 use crate::file::read_json;
-use crate::ids::positions;
-use crate::{Entry, Error};
+use crate::{Error, Place};
 
-/// The numbers by which a results file names images and classes.
+/// The ids of images and classes in a results file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileIds {
     /// The id of each image, in the ground truth's order.
@@ -30,22 +31,21 @@ impl FileIds {
     }
 }
 
-/// VOC's `xmin, ymin, xmax, ymax`, which counts pixels from 1 and includes the last, of COCO's `x, y, width, height`, which
-/// counts from 0; as detectron2 turns one into the other.
+/// VOC's `xmin, ymin, xmax, ymax`, which counts pixels from 1 and includes the last, from COCO's `x, y, width, height`, which
+/// counts from 0; as in detectron2.
 pub fn inclusive([x, y, width, height]: [f64; 4]) -> [f64; 4] {
     [x + 1.0, y + 1.0, x + width, y + height]
 }
 
-/// Scores a file in COCO's results layout, an array of `{image_id, category_id, bbox, score}`, by VOC's rules.
+/// Scores a file in COCO's results format, an array of `{image_id, category_id, bbox, score}`, by VOC's rules.
 ///
-/// An `image_id` that is a number is one of `ids`; one that is a text is an image's name, such as `"2007_000027"`. A
-/// `category_id` is one of `ids`. Boxes are COCO's `x, y, width, height` and are scored as [`inclusive`] makes them. Keys
-/// beside the four are passed over; an image without predictions has none.
+/// An `image_id` is a number in `ids` or an image's name, for example `"2007_000027"`; a `category_id` is a number in `ids`.
+/// Boxes are COCO's `x, y, width, height`, and are converted with [`inclusive`]. Other keys than the four are ignored.
 ///
 /// # Errors
-/// Ids that are not one for each image and class, or that repeat; a file that cannot be read, is cut short, or is no array
-/// of predictions, with the place; predictions that name an unknown image or class or whose numbers overflow, by their place in
-/// the file; options outside their range.
+/// There is not one id for each image and class, or ids repeat; the file cannot be read, is cut short, or is not an array of
+/// predictions, with the place; with its place in the file, a prediction for an unknown image or class, or with numbers that
+/// overflow; an option is outside its range.
 pub fn score_files(
     truth: impl Into<Arc<GroundTruth>>,
     ids: &FileIds,
@@ -55,46 +55,48 @@ pub fn score_files(
     let (ground_truth, path) = (truth.into(), predictions.as_ref());
     let mut evaluator = VocEvaluator::new(ground_truth.clone(), options)?;
     let (image_count, class_count) = (ground_truth.images().len(), ground_truth.class_names().len());
-    let images = places("images", &ids.images, image_count, |id| Error::RepeatedImage { id })?;
-    let classes = places("classes", &ids.classes, class_count, |id| Error::RepeatedCategory { id })?;
-    let read: Vec<Read> = read_json(path, b'[', "a COCO results file, an array of predictions")?;
+    let images = id_positions("image", "image ids", &ids.images, image_count)?;
+    let classes = id_positions("category", "category ids", &ids.classes, class_count)?;
+    let predictions: Vec<Prediction> = read_json(path, b'[', "a COCO results file, an array of predictions")?;
     let mut detections = vec![Vec::new(); image_count];
-    for (index, Read { image_id, category_id, bbox, score }) in read.into_iter().enumerate() {
-        let entry = Entry::Prediction { index };
-        let image = match image_id {
-            ImageId::Number(image_id) => images.get(&image_id).copied().ok_or(Error::UnknownImage { entry, image_id }),
-            ImageId::Name(image) => ground_truth.position(&image).ok_or(Error::UnknownImageName { entry, image }),
-        };
-        let image = image.map_err(|error| error.in_file(path))?;
-        let class = classes.get(&category_id).copied();
-        let class = class.ok_or_else(|| Error::UnknownCategory { entry, category_id }.in_file(path))?;
+    for (index, Prediction { image_id, category_id, bbox, score }) in predictions.into_iter().enumerate() {
         let bbox = inclusive(bbox);
-        // JSON has no number that is not finite, but a sum of two of its numbers may be one.
-        check(entry, class, class_count, &bbox).map_err(|error| error.in_file(path))?;
+        let checked = || {
+            let image = match &image_id {
+                ImageId::Number(id) => images.get(id).copied().ok_or_else(|| Error::unlisted_image(id))?,
+                ImageId::Name(image) => ground_truth.position(image)?,
+            };
+            let class = *classes.get(&category_id).ok_or_else(|| Error::unlisted_category(category_id))?;
+            // JSON has finite numbers only, but the sum of two of them can be infinite.
+            finite("bbox", &bbox)?;
+            Ok((image, class))
+        };
+        let place = |error: Error| error.within(Place::element("predictions", index)).within(Place::file(path));
+        let (image, class) = checked().map_err(place)?;
         detections[image].push(Detection { class, bbox, score });
     }
     for (image, detections) in ground_truth.images().iter().zip(&detections) {
-        evaluator.add(image, detections).map_err(|error| error.in_file(path))?;
+        evaluator.add(image, detections)?;
     }
     Ok(evaluator.finish())
 }
 
-/// Where each of `expected` ids stands.
-fn places(
+/// The position of each of `expected` ids; `what` they are the ids of.
+fn id_positions(
     what: &'static str,
+    ids_of_what: &'static str,
     ids: &[u64],
     expected: usize,
-    repeated: fn(u64) -> Error,
 ) -> Result<HashMap<u64, usize>, Error> {
     if ids.len() != expected {
-        return Err(Error::IdCount { what, found: ids.len(), expected });
+        return Err(Error::Count { what: ids_of_what, found: ids.len(), expected });
     }
-    positions(ids.iter().copied(), repeated)
+    positions(what, ids.iter().copied())
 }
 
-/// A prediction as it stands in the file.
+/// An element of the file.
 #[derive(Deserialize)]
-struct Read {
+struct Prediction {
     image_id: ImageId,
     category_id: u64,
     bbox: [f64; 4],

@@ -1,7 +1,7 @@
 //! The report on a detector as tables.
 
 use super::report::VocReport;
-use crate::csv::{Cell, CsvReport, CsvTable};
+use crate::table::{Cell, CsvReport, CsvTable};
 
 impl CsvReport for VocReport {
     fn summary(&self) -> CsvTable {

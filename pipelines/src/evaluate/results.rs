@@ -1,6 +1,6 @@
 //! Results as CSV: a row for each network, accuracy beside cost.
 
-use eval::csv_field;
+use eval::csv_line;
 use std::path::Path;
 
 use crate::failure::Failure;
@@ -20,14 +20,14 @@ pub fn csv_row(name: &str, task: &str, metric: &str, value: Option<f64>, footpri
     let machine = latency.as_ref().map(|timing| timing.machine.to_string()).unwrap_or_default();
     format!(
         "{},{task},{metric},{},{height},{width},{},{},{},{},{file_bytes},{},{}",
-        csv_field(name),
+        csv_line([name]),
         number(value),
         train.parameters,
         deploy.parameters,
         train.macs,
         deploy.macs,
         times.join(","),
-        csv_field(&machine)
+        csv_line([machine])
     )
 }
 

@@ -3,7 +3,7 @@
 use atomic_write_file::AtomicWriteFile;
 use clap::ValueEnum;
 use datasets::inputs::Input;
-use eval::csv_field;
+use eval::csv_line;
 use serde_json::{Value, json};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -105,11 +105,11 @@ impl PredictionFile {
             PredictionFormat::Csv => predictions.rows.into_iter().try_for_each(|row| {
                 let frame = input.frame.as_ref().map(|frame| frame.index.to_string()).unwrap_or_default();
                 let cells = row.iter().map(|cell| match cell {
-                    Value::String(text) => csv_field(text).into_owned(),
+                    Value::String(text) => text.clone(),
                     other => other.to_string(),
                 });
-                let cells: Vec<String> = cells.collect();
-                self.line(&format!("{},{frame},{}", csv_field(&input.path.to_string_lossy()), cells.join(",")))
+                let file = input.path.to_string_lossy().into_owned();
+                self.line(&csv_line([file, frame].into_iter().chain(cells)))
             }),
         }
     }

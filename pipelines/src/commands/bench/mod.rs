@@ -227,7 +227,7 @@ impl BenchReport {
         for row in self.rows() {
             let Latency { median, p5, p95, minimum, runs } = row.latency_ms;
             let [height, width] = row.size;
-            let model = eval::csv_field(&row.model);
+            let model = eval::csv_line([&row.model]);
             csv.push_str(&format!(
                 "{model},{},{},{height},{width},{},{},{median},{p5},{p95},{minimum},{runs},{}\n",
                 row.engine, row.batch, row.parameters, row.macs, row.images_per_second

@@ -190,13 +190,13 @@ impl Study {
         for (study, parts) in [("activation", &self.activations), ("block", &self.blocks), ("branches", &self.branches)]
         {
             for Part { name, latency_ms: Latency { median, p5, p95, minimum, runs }, ratio } in parts {
-                let name = eval::csv_field(name);
+                let name = eval::csv_line([name]);
                 csv.push_str(&format!("{study},{name},{median},{p5},{p95},{minimum},{runs},{ratio}\n"));
             }
         }
         for Correlation { of, with, networks, coefficient } in &self.correlations {
             let of = format!("{of}; latency with {with}");
-            let of = eval::csv_field(&of);
+            let of = eval::csv_line([of]);
             let coefficient = coefficient.map(|value| value.to_string()).unwrap_or_default();
             csv.push_str(&format!("spearman,{of},,,,,{networks},{coefficient}\n"));
         }

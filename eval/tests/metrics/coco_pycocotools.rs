@@ -1,9 +1,4 @@
-//! The numbers are pycocotools 2.0.11's: on COCO's own fake detections where they are at hand, and on a small problem made
-//! by `tools/golden/coco_eval.py`.
-
-use std::error::Error;
-use std::fs;
-use std::path::{Path, PathBuf};
+//! The numbers are those of pycocotools 2.0.11 on a small problem made by `tools/golden/coco_eval.py`.
 
 use eval::coco::{
     Annotation, ClassReport, CocoEvaluator, CocoReport, Detection, GroundTruth, Image, IouType, read_predictions,
@@ -11,50 +6,17 @@ use eval::coco::{
 };
 use serde_json::Value;
 
-type Outcome = Result<(), Box<dyn Error>>;
-
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
-}
-
-fn json(path: &Path) -> Result<Value, Box<dyn Error>> {
-    Ok(serde_json::from_slice(&fs::read(path)?)?)
-}
+use crate::Outcome;
+use crate::golden::{assert_close, assert_statistics, golden, read_json};
 
 fn golden_report() -> Result<CocoReport, eval::Error> {
     score_files(golden("coco_annotations.json"), golden("coco_predictions.json"), IouType::Bbox)
 }
 
-#[track_caller]
-fn assert_statistics(report: &CocoReport, expected: &Value) {
-    let expected = expected.as_array().expect("an array of statistics");
-    assert_eq!(expected.len(), 12);
-    for (row, expected) in report.rows().zip(expected) {
-        let expected = expected.as_f64().expect("a number");
-        assert!((row.value - expected).abs() <= 1e-12, "{} is {}, pycocotools says {expected}", row.name, row.value);
-    }
-}
-
-#[test]
-#[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
-fn coco_fake_detections_give_the_twelve_statistics_of_pycocotools() -> Outcome {
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/coco_eval"));
-    if !folder.is_dir() {
-        eprintln!("skipped: {} is not here", folder.display());
-        return Ok(());
-    }
-    let expected = &json(&folder.join("expected.json"))?["bbox"];
-    let file = |key: &str| folder.join(expected[key].as_str().unwrap_or_default());
-    let report = score_files(file("gt"), file("dt"), IouType::Bbox)?;
-    assert_statistics(&report, &expected["stats"]);
-    assert_eq!((report.images, report.per_class.len(), report.findings.len()), (100, 80, 0));
-    Ok(())
-}
-
 #[test]
 fn ties_crowds_gaps_and_limits_give_the_twelve_statistics_of_pycocotools() -> Outcome {
     let report = golden_report()?;
-    assert_statistics(&report, &json(&golden("coco_expected.json"))?["stats"]);
+    assert_statistics(&report, &read_json::<Value>(golden("coco_expected.json"))?["stats"]);
     assert_eq!(report.images, 30);
     assert_eq!(report.findings, []);
     Ok(())
@@ -63,7 +25,7 @@ fn ties_crowds_gaps_and_limits_give_the_twelve_statistics_of_pycocotools() -> Ou
 #[test]
 fn each_class_has_the_ap_of_pycocotools_curves() -> Outcome {
     let report = golden_report()?;
-    let expected = &json(&golden("coco_expected.json"))?["per_class"];
+    let expected = &read_json::<Value>(golden("coco_expected.json"))?["per_class"];
     let names: Vec<&str> = report.per_class.iter().map(|class| class.name.as_str()).collect();
     assert_eq!(names, ["heap", "never seen", "washer", "bolt", "gear"], "the annotation file's order");
     for class in &report.per_class {
@@ -72,17 +34,13 @@ fn each_class_has_the_ap_of_pycocotools_curves() -> Outcome {
         assert_eq!(Some(*objects as u64), expected["objects"].as_u64(), "objects of category {id}");
         let values = [("ap", ap), ("ap50", ap50), ("ap75", ap75), ("ar1", ar1), ("ar10", ar10), ("ar100", ar100)];
         for (key, ours) in values {
-            match (ours, expected[key].as_f64()) {
-                (None, None) => (),
-                (Some(ours), Some(theirs)) if (ours - theirs).abs() <= 1e-12 => (),
-                (ours, theirs) => panic!("{key} of category {id} is {ours:?}, pycocotools says {theirs:?}"),
-            }
+            assert_close(&format!("{key} of category {id}"), *ours, expected[key].as_f64());
         }
     }
     Ok(())
 }
 
-/// Forty copies of the small problem are more than is matched in one go; the engine's own way is the whole set at once.
+/// Forty copies of the small problem are more than one batch; the engine alone matches the complete set at once.
 #[test]
 fn matching_in_parts_equals_matching_at_once() -> Outcome {
     const COPIES: u64 = 40;
@@ -135,19 +93,19 @@ fn matching_in_parts_equals_matching_at_once() -> Outcome {
 
     let dataset = ::coco::COCO::from_dataset(dataset);
     let results = dataset.load_res_anns(results)?;
-    let mut whole = ::coco::COCOeval::new(dataset, results, ::coco::IouType::Bbox);
-    whole.evaluate()?;
-    whole.accumulate();
-    whole.summarize_lines();
-    assert_eq!(whole.reference_deviations(), Vec::<String>::new());
-    assert_eq!(whole.stats(), Some(&evaluator.finish()?.stats[..]));
+    let mut at_once = ::coco::COCOeval::new(dataset, results, ::coco::IouType::Bbox);
+    at_once.evaluate()?;
+    at_once.accumulate();
+    at_once.summarize_lines();
+    assert_eq!(at_once.reference_deviations(), Vec::<String>::new());
+    assert_eq!(at_once.stats(), Some(&evaluator.finish()?.stats[..]));
     Ok(())
 }
 
 #[test]
-fn rows_spell_the_lines_that_pycocotools_prints() -> Outcome {
+fn rows_are_the_lines_that_pycocotools_prints() -> Outcome {
     let ours: Vec<String> = golden_report()?.rows().map(|row| format!(" {} = {:.3}", row.label, row.value)).collect();
-    let expected = &json(&golden("coco_expected.json"))?["lines"];
+    let expected = &read_json::<Value>(golden("coco_expected.json"))?["lines"];
     assert_eq!(Value::from(ours), *expected);
     Ok(())
 }

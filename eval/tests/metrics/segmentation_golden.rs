@@ -1,12 +1,12 @@
 //! The numbers are those of torchvision's references, mmsegmentation and DAVIS 2017, made by `tools/golden/segmentation.py`.
 
 use std::error::Error;
-use std::path::Path;
 
 use eval::segmentation::{SegmentationEvaluator, SegmentationOptions, SegmentationReport};
 use serde::Deserialize;
 
-type Outcome = Result<(), Box<dyn Error>>;
+use crate::Outcome;
+use crate::golden::{assert_close, golden as file, read_json};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -38,8 +38,7 @@ struct Boundary {
 }
 
 fn golden() -> Result<Golden, Box<dyn Error>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/segmentation.json");
-    Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+    read_json(file("segmentation.json"))
 }
 
 fn labels(rows: &[String]) -> Vec<u8> {
@@ -56,15 +55,6 @@ fn evaluate(golden: &Golden, boundary_tolerance: Option<f64>) -> Result<Segmenta
         evaluator.add(&number.to_string(), &labels(predicted), &labels(truth), size)?;
     }
     Ok(evaluator.finish())
-}
-
-#[track_caller]
-fn assert_close(what: &str, ours: Option<f64>, theirs: Option<f64>) {
-    match (ours, theirs) {
-        (None, None) => (),
-        (Some(ours), Some(theirs)) if (ours - theirs).abs() <= 1e-12 => (),
-        _ => panic!("{what} is {ours:?}, the reference says {theirs:?}"),
-    }
 }
 
 #[test]

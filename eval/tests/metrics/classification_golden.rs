@@ -2,14 +2,14 @@
 //! `tools/golden/classification.py`.
 
 use std::error::Error;
-use std::path::Path;
 
 use eval::classification::{
     ClassificationEvaluator, ClassificationOptions, ClassificationReport, RealLabels, ScoreKind,
 };
 use serde::Deserialize;
 
-type Outcome = Result<(), Box<dyn Error>>;
+use crate::Outcome;
+use crate::golden::{assert_close, golden as file, read_json};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -43,8 +43,7 @@ struct Real {
 }
 
 fn golden() -> Result<Golden, Box<dyn Error>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/classification.json");
-    Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+    read_json(file("classification.json"))
 }
 
 fn evaluate(golden: &Golden, case: &Case, scores: ScoreKind) -> Result<ClassificationReport, eval::Error> {
@@ -55,15 +54,6 @@ fn evaluate(golden: &Golden, case: &Case, scores: ScoreKind) -> Result<Classific
         evaluator.add(image, scores, truth)?;
     }
     Ok(evaluator.finish())
-}
-
-#[track_caller]
-fn assert_close(what: &str, ours: Option<f64>, theirs: Option<f64>) {
-    match (ours, theirs) {
-        (None, None) => (),
-        (Some(ours), Some(theirs)) if (ours - theirs).abs() <= 1e-12 => (),
-        _ => panic!("{what} is {ours:?}, the reference says {theirs:?}"),
-    }
 }
 
 #[track_caller]

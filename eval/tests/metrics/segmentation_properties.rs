@@ -3,6 +3,8 @@
 use eval::segmentation::{SegmentationEvaluator, SegmentationOptions, SegmentationReport};
 use proptest::prelude::*;
 
+use crate::merging::both_ways;
+
 const CLASSES: u8 = 4;
 const IGNORE: u8 = 200;
 
@@ -43,15 +45,11 @@ proptest! {
         (images, shuffled) in images().prop_flat_map(|images| (Just(images.clone()), Just(images).prop_shuffle())),
         cut in any::<prop::sample::Index>(),
     ) {
-        let whole = evaluate(&images)?;
+        let at_once = evaluate(&images)?;
         let (first, second) = shuffled.split_at(cut.index(shuffled.len() + 1));
-        let (first, second) = (filled(first, &[0, 1, 2, 3])?, filled(second, &[0, 1, 2, 3])?);
-        let mut forth = first.clone();
-        forth.merge(&second)?;
-        let mut back = second;
-        back.merge(&first)?;
-        prop_assert_eq!(&forth.finish(), &whole);
-        prop_assert_eq!(&back.finish(), &whole);
+        for merged in both_ways(&filled(first, &[0, 1, 2, 3])?, &filled(second, &[0, 1, 2, 3])?, SegmentationEvaluator::merge)? {
+            prop_assert_eq!(&merged.finish(), &at_once);
+        }
     }
 
     #[test]

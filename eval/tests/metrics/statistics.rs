@@ -1,12 +1,11 @@
 //! Spearman's coefficient is that of its definition in numpy (`tools/golden/spearman.py`), and behaves as a rank correlation.
 
-use std::error::Error;
-use std::fs;
-use std::path::Path;
-
 use eval::statistics::spearman;
 use proptest::prelude::*;
 use serde::Deserialize;
+
+use crate::Outcome;
+use crate::golden::{assert_within, golden, read_json};
 
 #[derive(Deserialize)]
 struct Case {
@@ -17,19 +16,17 @@ struct Case {
 }
 
 #[test]
-fn coefficients_are_those_of_the_definition() -> Result<(), Box<dyn Error>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/spearman.json");
-    let cases: Vec<Case> = serde_json::from_slice(&fs::read(path)?)?;
+fn coefficients_are_those_of_the_definition() -> Outcome {
+    let cases: Vec<Case> = read_json(golden("spearman.json"))?;
     assert_eq!(cases.len(), 7);
     for Case { name, xs, ys, spearman: expected } in cases {
-        let ours = spearman(&xs, &ys).ok_or("not defined")?;
-        assert!((ours - expected).abs() <= 1e-15, "{name}: {ours} is not {expected}");
+        assert_within(1e-15, &name, spearman(&xs, &ys), expected);
     }
     Ok(())
 }
 
 #[test]
-fn what_has_no_ranks_has_no_coefficient() {
+fn values_without_ranks_have_no_coefficient() {
     assert_eq!(spearman(&[], &[]), None);
     assert_eq!(spearman(&[1.0], &[1.0]), None, "one pair");
     assert_eq!(spearman(&[1.0, 2.0], &[1.0]), None, "pairs without a second");
@@ -41,7 +38,7 @@ fn what_has_no_ranks_has_no_coefficient() {
 
 proptest! {
     #[test]
-    fn a_growing_function_changes_nothing_and_order_neither(
+    fn a_growing_function_and_another_order_change_nothing(
         pairs in prop::collection::vec((-20i32..20, -20i32..20), 2..40),
         shift in 0usize..40,
     ) {

@@ -1,9 +1,5 @@
 //! Paired comparisons: what holds for every two sets of predictions, in each of the three tasks.
 
-use std::error::Error;
-use std::fs;
-use std::path::{Path, PathBuf};
-
 use eval::classification::{
     ClassificationComparison, ClassificationEvaluator, ClassificationOptions, PredictionWriter, write_truth,
 };
@@ -15,13 +11,11 @@ use eval::segmentation::{SegmentationComparison, SegmentationEvaluator, Segmenta
 use eval::{BootstrapOptions, Comparison, classification};
 use proptest::prelude::*;
 
-type Outcome = Result<(), Box<dyn Error>>;
+use crate::Outcome;
+use crate::folder::{Folder, message};
+use crate::golden::{assert_close, golden, read_json};
 
 const FEW: BootstrapOptions = BootstrapOptions { resamples: 60, seed: 3, confidence: 0.95 };
-
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
-}
 
 /// A set against itself: nothing differs, in no resample.
 fn assert_equal(comparison: &Comparison) {
@@ -118,7 +112,7 @@ proptest! {
     }
 
     #[test]
-    fn ap_on_all_images_is_the_evaluators(objects in boxes(), noise in boxes(), shift in 0.0..0.4) {
+    fn ap_on_all_images_equals_the_evaluators(objects in boxes(), noise in boxes(), shift in 0.0..0.4) {
         let detections = detect(&objects, &noise, shift);
         let compared = compare_boxes(&objects, &detections, &detections)?;
         let mut evaluator = CocoEvaluator::new(ground_truth(&objects)?)?;
@@ -128,7 +122,7 @@ proptest! {
         let report = evaluator.finish()?;
         for (metric, expected) in compared.metrics.iter().zip([report.ap(), report.ap50()]) {
             let found = metric.a.unwrap_or(-1.0);
-            prop_assert!((found - expected).abs() <= 1e-12, "{} is {}, the evaluator says {}", metric.name, found, expected);
+            prop_assert!((found - expected).abs() <= 1e-12, "{} is {}, the evaluator's is {}", metric.name, found, expected);
         }
     }
 
@@ -189,17 +183,16 @@ proptest! {
 }
 
 #[test]
-fn ap_on_all_images_is_pycocotools_with_ties_and_crowds() -> Outcome {
+fn ap_on_all_images_equals_pycocotools_with_ties_and_crowds() -> Outcome {
     for (annotations, predictions, expected, iou_type) in [
         ("coco_annotations.json", "coco_predictions.json", "coco_expected.json", IouType::Bbox),
         ("coco_segm_annotations.json", "coco_segm_predictions.json", "coco_segm_expected.json", IouType::Segm),
     ] {
         let predictions = golden(predictions);
         let compared = coco::compare_files(golden(annotations), &predictions, &predictions, iou_type, FEW)?;
-        let expected: serde_json::Value = serde_json::from_slice(&fs::read(golden(expected))?)?;
+        let expected: serde_json::Value = read_json(golden(expected))?;
         for (metric, statistic) in compared.metrics.iter().zip(0..) {
-            let theirs = expected["stats"][statistic].as_f64().ok_or("no statistic")?;
-            assert!(metric.a.is_some_and(|ours| (ours - theirs).abs() <= 1e-12), "{metric:?}, not {theirs}");
+            assert_close(&metric.name, metric.a, Some(expected["stats"][statistic].as_f64().ok_or("no statistic")?));
         }
         assert_equal(&compared);
         assert!(compared.rule.contains(&iou_type.to_string()));
@@ -209,13 +202,13 @@ fn ap_on_all_images_is_pycocotools_with_ties_and_crowds() -> Outcome {
 
 #[test]
 fn a_detector_that_is_better_everywhere_is_better_in_every_resample() -> Outcome {
-    let folder = tempfile::tempdir()?;
+    let folder = Folder::new()?;
     let predictions = read_predictions(golden("coco_predictions.json"))?;
     let shifted = predictions.iter().map(|&prediction| {
         let [x, y, w, h] = prediction.bbox;
         Prediction { bbox: [x + 0.45 * w, y, w, h], ..prediction }
     });
-    let worse = folder.path().join("worse.json");
+    let worse = folder.path("worse.json");
     write_predictions(&worse, shifted)?;
     let options = BootstrapOptions { resamples: 200, ..Default::default() };
     let annotations = golden("coco_annotations.json");
@@ -236,8 +229,8 @@ fn a_detector_that_is_better_everywhere_is_better_in_every_resample() -> Outcome
 
 #[test]
 fn files_of_scores_are_matched_by_image_and_class() -> Outcome {
-    let folder = tempfile::tempdir()?;
-    let path = |name: &str| folder.path().join(name);
+    let folder = Folder::new()?;
+    let path = |name: &str| folder.path(name);
     write_truth(path("truth.csv"), [("1.jpg", "cat"), ("2.jpg", "dog"), ("3.jpg", "cat"), ("4.jpg", "dog")])?;
     let mut a = PredictionWriter::create(path("a.csv"), ["cat", "dog"])?;
     for (image, scores) in [("1.jpg", [1.0, 0.0]), ("2.jpg", [1.0, 0.0]), ("3.jpg", [0.0, 1.0]), ("4.jpg", [1.0, 0.0])]
@@ -262,31 +255,30 @@ fn files_of_scores_are_matched_by_image_and_class() -> Outcome {
 }
 
 #[test]
-fn what_cannot_be_compared_is_refused_with_the_set_and_leaves_no_trace() -> Outcome {
-    let words = |result: Result<(), eval::Error>| result.err().map_or_else(String::new, |error| error.to_string());
+fn invalid_input_is_refused_with_the_set_and_not_added() -> Outcome {
     let at = [0.0, 0.0, 10.0, 10.0];
     let objects: Vec<Boxes> = vec![vec![(1, at)]; IMAGES as usize];
     let good = Detection { category_id: 1, bbox: at, score: 0.5 };
     let bad = Detection { score: f64::NAN, ..good };
     let mut comparison = CocoComparison::new(ground_truth(&objects)?, FEW)?;
-    let expected = "prediction set B: detection [1] of image 90 has score NaN, which is not a finite number";
-    assert_eq!(words(comparison.add(90, &[good], &[good, bad])), expected);
-    let expected = "prediction set A: detection [0] of image 90 has score NaN, which is not a finite number";
-    assert_eq!(words(comparison.add(90, &[bad], &[good])), expected);
+    let expected = "prediction set B: image 90: detections[1]: score is NaN instead of a finite number";
+    assert_eq!(message(comparison.add(90, &[good], &[good, bad])), expected);
+    let expected = "prediction set A: image 90: detections[0]: score is NaN instead of a finite number";
+    assert_eq!(message(comparison.add(90, &[bad], &[good])), expected);
     comparison.add(90, &[good], &[])?;
-    assert_eq!(words(comparison.add(90, &[], &[])), "prediction set B: the detections of image 90 were added twice");
+    assert_eq!(message(comparison.add(90, &[], &[])), "prediction set B: image 90 occurs twice");
     assert_eq!(comparison.finish()?.metrics[1].b, Some(0.0));
 
     let mut comparison = ClassificationComparison::new(["a", "b"], FEW)?;
     let refused = comparison.add("1.jpg", &[0.0, 1.0], &[0.0], 0);
-    assert_eq!(words(refused), "prediction set B: image \"1.jpg\": 1 scores instead of 2, one for each class");
+    assert_eq!(message(refused), "prediction set B: image \"1.jpg\": 1 scores instead of 2");
     assert_eq!(comparison.finish()?.images, 0);
 
     let mut comparison = SegmentationComparison::new(["a", "b"], None, FEW)?;
     let refused = comparison.add("1.png", &[0, 1], &[0, 2], &[0, 0], [1, 2]);
-    let expected = "prediction set B: image \"1.png\": the prediction has label 2 at row 0, column 1, but there are 2 \
-                    classes, from 0";
-    assert_eq!(words(refused), expected);
+    let expected =
+        "prediction set B: image \"1.png\": the predicted label at row 0, column 1 is 2 instead of a class below 2";
+    assert_eq!(message(refused), expected);
     assert_eq!(comparison.finish()?.images, 0);
     let none = BootstrapOptions { resamples: 0, ..FEW };
     assert!(SegmentationComparison::new(["a"], None, none).is_err());

@@ -1,15 +1,15 @@
 //! The golden case of VOC's development kit, for boxes in memory and in files.
 
 use std::error::Error;
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
 use eval::voc::{Detection, GroundTruth, Object};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// Images with objects, and what was detected in them.
+use crate::golden::{golden, read_json};
+
+/// Images with objects and detections.
 #[derive(Deserialize)]
 pub struct Case {
     classes: Vec<String>,
@@ -30,16 +30,15 @@ pub struct Bbox {
 }
 
 #[derive(Deserialize)]
-struct Whole<E> {
+struct GoldenFile<E> {
     #[serde(flatten)]
     case: Case,
     expected: Vec<E>,
 }
 
-/// The case, and what the kit says of it.
+/// The case, and the kit's numbers.
 pub fn read<E: DeserializeOwned>() -> Result<(Case, Vec<E>), Box<dyn Error>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/voc.json");
-    let Whole { case, expected } = serde_json::from_slice(&fs::read(path)?)?;
+    let GoldenFile { case, expected } = read_json(golden("voc.json"))?;
     Ok((case, expected))
 }
 
@@ -50,7 +49,7 @@ impl Case {
         GroundTruth::from_parts(self.images.clone(), self.classes.clone(), objects).map(Arc::new)
     }
 
-    /// What was detected in an image, each box as `of` makes it.
+    /// The detections in an image, each box converted with `of`.
     pub fn detected(&self, image: &str, of: impl Fn([f64; 4]) -> [f64; 4]) -> Vec<Detection> {
         let of_image = self.detections.iter().filter(|detection| detection.image == image);
         of_image.map(|d| Detection { class: d.class, bbox: of(d.bbox), score: d.score }).collect()

@@ -1,16 +1,14 @@
 //! Files: what is written is what was in memory, and what cannot be read is named with its place.
 
-use std::error::Error;
 use std::fs;
-use std::path::PathBuf;
 
 use eval::coco::{
     Annotation, Category, CocoEvaluator, Detection, Finding, GroundTruth, Image, IouType, Prediction, PredictionWriter,
     read_predictions, score_files, write_predictions,
 };
-use tempfile::TempDir;
 
-type Outcome = Result<(), Box<dyn Error>>;
+use crate::Outcome;
+use crate::folder::{Folder, message};
 
 const BBOX: [f64; 4] = [10.0, 20.0, 30.0, 40.0];
 
@@ -33,33 +31,6 @@ fn detection(category_id: u64, score: f64) -> Detection {
 /// Images 5 and 3, categories 9 and 2, an object of category 9 on image 5.
 fn small() -> Result<GroundTruth, eval::Error> {
     GroundTruth::from_parts(vec![image(5), image(3)], vec![category(9), category(2)], vec![annotation(5, 9)])
-}
-
-struct Folder(TempDir);
-
-impl Folder {
-    fn new() -> std::io::Result<Folder> {
-        Ok(Folder(tempfile::tempdir()?))
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn file(&self, name: &str, text: &str) -> std::io::Result<PathBuf> {
-        fs::write(self.path(name), text)?;
-        Ok(self.path(name))
-    }
-
-    fn names(&self) -> std::io::Result<Vec<String>> {
-        fs::read_dir(self.0.path())?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
-    }
-}
-
-/// An error's words, without the folder that the test runs in.
-fn words<T>(result: Result<T, eval::Error>, folder: &Folder) -> String {
-    let text = result.err().map_or_else(|| "no error".to_owned(), |error| error.to_string());
-    text.replace(&format!("{}/", folder.0.path().display()), "")
 }
 
 #[test]
@@ -96,7 +67,7 @@ fn a_written_file_scores_as_the_predictions_in_memory() -> Outcome {
 }
 
 #[test]
-fn written_ground_truth_reads_back_whole() -> Outcome {
+fn written_ground_truth_reads_back_complete() -> Outcome {
     let folder = Folder::new()?;
     let crowd = Annotation { crowd: true, area: 0.1 + 0.2, ..annotation(3, 2) };
     let ground_truth = GroundTruth::from_parts(
@@ -151,89 +122,86 @@ fn an_image_never_added_counts_as_missed() -> Outcome {
 }
 
 #[test]
-fn detections_that_cannot_be_evaluated_are_refused_and_leave_no_trace() -> Outcome {
+fn invalid_detections_are_refused_and_not_added() -> Outcome {
     let folder = Folder::new()?;
     let mut evaluator = CocoEvaluator::new(small()?)?;
     let good = detection(9, 0.5);
     let unknown = evaluator.add(5, &[good, detection(1, 0.5)]);
-    assert_eq!(
-        words(unknown, &folder),
-        "detection [1] of image 5 names category 1, which the ground truth does not list"
-    );
+    assert_eq!(folder.message(unknown), "image 5: detections[1]: category 1 is not in the ground truth");
     let not_finite = evaluator.add(5, &[Detection { bbox: [0.0, f64::INFINITY, 1.0, 1.0], ..good }]);
-    assert_eq!(words(not_finite, &folder), "detection [0] of image 5 has bbox inf, which is not a finite number");
+    assert_eq!(folder.message(not_finite), "image 5: detections[0]: bbox is inf instead of a finite number");
     let no_number = evaluator.add(5, &[detection(9, f64::NAN)]);
-    assert_eq!(words(no_number, &folder), "detection [0] of image 5 has score NaN, which is not a finite number");
+    assert_eq!(folder.message(no_number), "image 5: detections[0]: score is NaN instead of a finite number");
     let unlisted = evaluator.add(4, &[]);
-    assert_eq!(words(unlisted, &folder), "detections were added for image 4, which the ground truth does not list");
+    assert_eq!(folder.message(unlisted), "image 4 is not in the ground truth");
     evaluator.add(5, &[good])?;
-    assert_eq!(words(evaluator.add(5, &[good]), &folder), "the detections of image 5 were added twice");
+    assert_eq!(folder.message(evaluator.add(5, &[good])), "image 5 occurs twice");
     let report = evaluator.finish()?;
     assert_eq!((report.ar_100(), report.detections), (1.0, 1));
     Ok(())
 }
 
 #[test]
-fn predictions_for_what_is_not_listed_are_named_by_their_place() -> Outcome {
+fn predictions_for_unlisted_images_and_categories_are_named_by_their_place() -> Outcome {
     let folder = Folder::new()?;
     let annotations = folder.path("annotations.json");
     small()?.write(&annotations)?;
     let good = Prediction { image_id: 5, category_id: 9, bbox: BBOX, score: 0.5 };
     write_predictions(folder.path("image.json"), [good, Prediction { image_id: 4, ..good }])?;
     assert_eq!(
-        words(score_files(&annotations, folder.path("image.json"), IouType::Bbox), &folder),
-        "image.json: predictions[1] names image 4, which the ground truth does not list"
+        folder.message(score_files(&annotations, folder.path("image.json"), IouType::Bbox)),
+        "image.json: predictions[1]: image 4 is not in the ground truth"
     );
     write_predictions(folder.path("category.json"), [good, good, Prediction { category_id: 1, ..good }])?;
     assert_eq!(
-        words(score_files(&annotations, folder.path("category.json"), IouType::Bbox), &folder),
-        "category.json: predictions[2] names category 1, which the ground truth does not list"
+        folder.message(score_files(&annotations, folder.path("category.json"), IouType::Bbox)),
+        "category.json: predictions[2]: category 1 is not in the ground truth"
     );
     Ok(())
 }
 
 #[test]
-fn files_that_are_no_predictions_are_named_with_the_place() -> Outcome {
+fn files_without_predictions_are_named_with_the_place() -> Outcome {
     let folder = Folder::new()?;
-    let whole = "[{\"image_id\":5,\"category_id\":9,\"bbox\":[1,2,3,4],\"score\":0.5,\"extra\":[1]},\n ";
+    let incomplete = "[{\"image_id\":5,\"category_id\":9,\"bbox\":[1,2,3,4],\"score\":0.5,\"extra\":[1]},\n ";
     let cases = [
-        ("", "f.json was cut short: its JSON ends in the middle of a value, after 0 bytes"),
-        (whole, "f.json was cut short: its JSON ends in the middle of a value, after 75 bytes"),
-        (" {\"images\":[]}", "f.json is not a COCO results file, an array of predictions"),
-        ("[{\"image_id\":5,\n\"category_id\":9,\"score\":0.5}]", "f.json:2:28: missing field `bbox`"),
-        ("[{\"image_id\":\"5\"", "f.json:1:16: invalid type: string \"5\", expected u64"),
-        ("[{\"score\":1e999}]", "f.json:1:15: number out of range"),
-        ("[{\"score\":NaN}]", "f.json:1:11: expected value"),
+        ("", "cannot read f.json:1:0: the JSON is cut short (EOF while parsing a value)"),
+        (incomplete, "cannot read f.json:2:1: the JSON is cut short (EOF while parsing a value)"),
+        (" {\"images\":[]}", "cannot read f.json: it is not a COCO results file, an array of predictions"),
+        ("[{\"image_id\":5,\n\"category_id\":9,\"score\":0.5}]", "cannot read f.json:2:28: missing field `bbox`"),
+        ("[{\"image_id\":\"5\"", "cannot read f.json:1:16: invalid type: string \"5\", expected u64"),
+        ("[{\"score\":1e999}]", "cannot read f.json:1:15: number out of range"),
+        ("[{\"score\":NaN}]", "cannot read f.json:1:11: expected value"),
     ];
     for (text, expected) in cases {
-        assert_eq!(words(read_predictions(folder.file("f.json", text)?), &folder), expected, "{text:?}");
+        assert_eq!(folder.message(read_predictions(folder.file("f.json", text)?)), expected, "{text:?}");
     }
-    let absent = words(read_predictions(folder.path("absent.json")), &folder);
+    let absent = folder.message(read_predictions(folder.path("absent.json")));
     assert_eq!(absent, "cannot read absent.json: No such file or directory (os error 2)");
     Ok(())
 }
 
 #[test]
-fn a_predictions_file_appears_whole_or_not_at_all() -> Outcome {
+fn a_predictions_file_appears_complete_or_not_at_all() -> Outcome {
     let folder = Folder::new()?;
     let path = folder.file("predictions.json", "old")?;
     let mut writer = PredictionWriter::create(&path)?;
     writer.add(5, &[detection(9, 0.5)])?;
     let refused = writer.add(5, &[detection(9, f64::NAN)]);
-    assert_eq!(words(refused, &folder), "detection [0] of image 5 has score NaN, which is not a finite number");
+    assert_eq!(folder.message(refused), "image 5: detections[0]: score is NaN instead of a finite number");
     drop(writer);
     assert_eq!((fs::read_to_string(&path)?.as_str(), folder.names()?.len()), ("old", 1));
 
     let bad = Prediction { image_id: 5, category_id: 9, bbox: BBOX, score: f64::INFINITY };
     let refused = write_predictions(&path, [bad]);
-    assert_eq!(words(refused, &folder), "predictions[0] has score inf, which is not a finite number");
+    assert_eq!(folder.message(refused), "predictions[0]: score is inf instead of a finite number");
     assert_eq!((fs::read_to_string(&path)?.as_str(), folder.names()?.len()), ("old", 1));
 
     write_predictions(&path, [Prediction { score: 0.5, ..bad }])?;
     let text = "[{\"image_id\":5,\"category_id\":9,\"bbox\":[10.0,20.0,30.0,40.0],\"score\":0.5}]\n";
     assert_eq!((fs::read_to_string(&path)?.as_str(), folder.names()?.len()), (text, 1));
 
-    let nowhere = words(PredictionWriter::create(folder.path("absent/predictions.json")).map(drop), &folder);
+    let nowhere = folder.message(PredictionWriter::create(folder.path("absent/predictions.json")).map(drop));
     assert_eq!(nowhere, "cannot write absent/predictions.json: No such file or directory (os error 2)");
     Ok(())
 }
@@ -241,25 +209,24 @@ fn a_predictions_file_appears_whole_or_not_at_all() -> Outcome {
 #[test]
 fn ground_truth_that_contradicts_itself_is_refused() {
     let none = || Vec::<Annotation>::new();
-    let message = |result: Result<GroundTruth, eval::Error>| result.err().map(|error| error.to_string());
     let of = |annotation| GroundTruth::from_parts(vec![image(5)], vec![category(9)], vec![annotation]);
     let cases = [
-        (GroundTruth::from_parts(vec![image(5), image(5)], vec![category(9)], none()), "two images have the id 5"),
-        (GroundTruth::from_parts(vec![], vec![category(9), category(9)], none()), "two categories have the id 9"),
-        (of(annotation(4, 9)), "annotations[0] names image 4, which the ground truth does not list"),
-        (of(annotation(5, 1)), "annotations[0] names category 1, which the ground truth does not list"),
+        (GroundTruth::from_parts(vec![image(5), image(5)], vec![category(9)], none()), "image 5 occurs twice"),
+        (GroundTruth::from_parts(vec![], vec![category(9), category(9)], none()), "category 9 occurs twice"),
+        (of(annotation(4, 9)), "annotations[0]: image 4 is not in the ground truth"),
+        (of(annotation(5, 1)), "annotations[0]: category 1 is not in the ground truth"),
         (
             of(Annotation { area: f64::NAN, ..annotation(5, 9) }),
-            "annotations[0] has area NaN, which is not a finite number",
+            "annotations[0]: area is NaN instead of a finite number",
         ),
     ];
     for (result, expected) in cases {
-        assert_eq!(message(result).as_deref(), Some(expected));
+        assert_eq!(message(result), expected);
     }
 }
 
 #[test]
-fn oddities_of_an_annotation_file_are_found_and_survived() -> Outcome {
+fn oddities_of_an_annotation_file_are_reported_and_do_not_fail() -> Outcome {
     let folder = Folder::new()?;
     let text = r#"{"images": [{"id": 5}], "categories": [{"id": 9, "name": "gear", "supercategory": "part"}], "annotations": [
         {"id": 0, "image_id": 5, "category_id": 9, "bbox": [10, 20, 30, 40], "iscrowd": false, "segmentation": [[1, 2]]},
@@ -295,18 +262,21 @@ fn oddities_of_an_annotation_file_are_found_and_survived() -> Outcome {
 fn annotation_files_that_cannot_be_read_are_named_with_the_place() -> Outcome {
     let folder = Folder::new()?;
     let cases = [
-        ("[]", "f.json is not a COCO annotation file, an object with images, categories and annotations"),
-        ("", "f.json was cut short: its JSON ends in the middle of a value, after 0 bytes"),
-        (r#"{"images":[{"id":1}],"categories":[]}"#, "f.json:1:37: missing field `annotations`"),
-        (r#"{"images":[{"id":1}"#, "f.json was cut short: its JSON ends in the middle of a value, after 19 bytes"),
-        (r#"{"images":[{"id":1},{"id":1}],"categories":[],"annotations":[]}"#, "f.json: two images have the id 1"),
+        (
+            "[]",
+            "cannot read f.json: it is not a COCO annotation file, an object with images, categories and annotations",
+        ),
+        ("", "cannot read f.json:1:0: the JSON is cut short (EOF while parsing a value)"),
+        (r#"{"images":[{"id":1}],"categories":[]}"#, "cannot read f.json:1:37: missing field `annotations`"),
+        (r#"{"images":[{"id":1}"#, "cannot read f.json:1:19: the JSON is cut short (EOF while parsing a list)"),
+        (r#"{"images":[{"id":1},{"id":1}],"categories":[],"annotations":[]}"#, "f.json: image 1 occurs twice"),
         (
             r#"{"images":[],"categories":[],"annotations":[{"image_id":1,"category_id":1,"bbox":[1,2,3,4],"iscrowd":"x"}]}"#,
-            "f.json:1:105: expected 0, 1, false or true",
+            "cannot read f.json:1:105: expected 0, 1, false or true",
         ),
     ];
     for (text, expected) in cases {
-        assert_eq!(words(GroundTruth::from_file(folder.file("f.json", text)?), &folder), expected, "{text:?}");
+        assert_eq!(folder.message(GroundTruth::from_file(folder.file("f.json", text)?)), expected, "{text:?}");
     }
     Ok(())
 }

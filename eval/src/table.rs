@@ -1,25 +1,33 @@
-//! Tables for machines.
+//! Reports as tables, written as CSV (RFC 4180).
 
-use std::borrow::Cow;
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
 
-use super::csv_field;
 use crate::Error;
 use crate::file::PendingFile;
 
+/// A line of CSV without its line break; fields are quoted where necessary.
+pub fn csv_line(fields: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let written = fields.into_iter().try_for_each(|field| writer.write_field(field.as_ref()));
+    let ended = written.and_then(|()| writer.write_record(None::<&[u8]>));
+    debug_assert!(ended.is_ok(), "writing to memory does not fail");
+    let mut line = String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default();
+    line.pop();
+    line
+}
+
 /// A report that can be written as CSV.
 pub trait CsvReport {
-    /// `metric,value`: each number on the whole set.
+    /// `metric,value`: each number on the complete set.
     fn summary(&self) -> CsvTable;
 
     /// `class,...`: a line for each class.
     fn classes(&self) -> CsvTable;
 }
 
-/// A table, which [`to_string`](ToString::to_string) gives as CSV: a header, then the rows, quoted as in RFC 4180, each
-/// ended by a line feed.
+/// A table, which [`to_string`](ToString::to_string) writes as CSV: a header, then the rows, each ended by a line feed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CsvTable {
     columns: Vec<&'static str>,
@@ -33,7 +41,7 @@ pub enum Cell {
     Text(String),
     /// A count.
     Count(u64),
-    /// A number, in the fewest digits that read back to the same bits; nothing where it is not defined.
+    /// A number, in the fewest digits that read back to the same bits; empty where it is not defined.
     Number(Option<f64>),
 }
 
@@ -59,10 +67,10 @@ impl CsvTable {
         &self.rows
     }
 
-    /// Writes the table to a file, which is written aside, synced and renamed.
+    /// Writes the table to a file; a reader sees the old file or the complete new one.
     ///
     /// # Errors
-    /// A file that cannot be written.
+    /// The file cannot be written.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let mut file = PendingFile::create(path.as_ref())?;
         file.write(|out| write!(out, "{self}"))?;
@@ -72,25 +80,18 @@ impl CsvTable {
 
 impl fmt::Display for CsvTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let header = self.columns.iter().map(|&column| csv_field(column)).collect::<Vec<_>>();
-        writeln!(f, "{}", header.join(","))?;
-        for row in &self.rows {
-            let cells: Vec<Cow<'_, str>> = row.iter().map(Cell::written).collect();
-            writeln!(f, "{}", cells.join(","))?;
-        }
-        Ok(())
+        writeln!(f, "{}", csv_line(&self.columns))?;
+        self.rows.iter().try_for_each(|row| writeln!(f, "{}", csv_line(row.iter().map(Cell::to_string))))
     }
 }
 
-impl Cell {
-    fn written(&self) -> Cow<'_, str> {
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Cell::Text(text) => csv_field(text),
-            Cell::Count(count) => Cow::Owned(count.to_string()),
-            Cell::Number(number) => match number {
-                Some(number) if !number.is_nan() => Cow::Owned(format!("{number:?}")),
-                _ => Cow::Borrowed(""),
-            },
+            Cell::Text(text) => f.write_str(text),
+            Cell::Count(count) => write!(f, "{count}"),
+            Cell::Number(Some(number)) if !number.is_nan() => write!(f, "{number:?}"),
+            Cell::Number(_) => Ok(()),
         }
     }
 }

@@ -3,6 +3,8 @@
 use eval::classification::{ClassificationEvaluator, ClassificationOptions, ClassificationReport};
 use proptest::prelude::*;
 
+use crate::merging::both_ways;
+
 const CLASSES: usize = 6;
 
 type Sample = ([f32; CLASSES], usize);
@@ -50,15 +52,11 @@ proptest! {
         (samples, shuffled) in tied().prop_flat_map(|samples| (Just(samples.clone()), Just(samples).prop_shuffle())),
         cut in any::<prop::sample::Index>(),
     ) {
-        let whole = evaluate(&samples)?;
+        let at_once = evaluate(&samples)?;
         let (first, second) = shuffled.split_at(cut.index(shuffled.len() + 1));
-        let (first, second) = (filled(first)?, filled(second)?);
-        let mut forth = first.clone();
-        forth.merge(&second)?;
-        let mut back = second;
-        back.merge(&first)?;
-        prop_assert_eq!(&forth.finish(), &whole);
-        prop_assert_eq!(&back.finish(), &whole);
+        for merged in both_ways(&filled(first)?, &filled(second)?, ClassificationEvaluator::merge)? {
+            prop_assert_eq!(&merged.finish(), &at_once);
+        }
     }
 
     #[test]

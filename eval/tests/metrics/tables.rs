@@ -1,8 +1,6 @@
-//! Reports as tables for machines: every number reads back to the same bits, and what is not defined is an empty cell.
+//! Reports as CSV tables: every number reads back to the same bits, and an undefined one is an empty cell.
 
-use std::error::Error;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use eval::classification::{ClassificationEvaluator, ClassificationOptions};
 use eval::coco::{AnalysisOptions, IouType, analyze_files, score_files};
@@ -11,11 +9,9 @@ use eval::voc::{Detection, GroundTruth, Object, VocEvaluator, VocOptions};
 use eval::{Cell, CsvReport, CsvTable};
 use roxmltree::Document;
 
-type Outcome = Result<(), Box<dyn Error>>;
-
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
-}
+use crate::Outcome;
+use crate::folder::Folder;
+use crate::golden::{assert_close, golden};
 
 /// The value of a metric, as the table writes it.
 fn metric(table: &CsvTable, name: &str) -> Option<String> {
@@ -28,7 +24,7 @@ fn parsed(table: &CsvTable, name: &str) -> Option<f64> {
 }
 
 #[test]
-fn fields_are_quoted_where_they_must_be_and_numbers_are_whole() {
+fn fields_are_quoted_where_necessary_and_numbers_keep_all_digits() {
     let cell = Cell::from;
     let rows = [
         [cell("plain"), Cell::from(0.1 + 0.2), Cell::from(None)],
@@ -44,13 +40,13 @@ fn fields_are_quoted_where_they_must_be_and_numbers_are_whole() {
 }
 
 #[test]
-fn a_table_is_written_whole_or_not_at_all() -> Outcome {
-    let folder = tempfile::tempdir()?;
+fn a_table_is_written_completely_or_not_at_all() -> Outcome {
+    let folder = Folder::new()?;
     let table = CsvTable::new(["metric", "value"], [[Cell::from("AP"), Cell::from(0.25)]]);
-    table.write(folder.path().join("summary.csv"))?;
-    assert_eq!(fs::read_to_string(folder.path().join("summary.csv"))?, "metric,value\nAP,0.25\n");
-    assert_eq!(fs::read_dir(folder.path())?.count(), 1);
-    let refused = table.write(folder.path().join("absent/summary.csv"));
+    table.write(folder.path("summary.csv"))?;
+    assert_eq!(fs::read_to_string(folder.path("summary.csv"))?, "metric,value\nAP,0.25\n");
+    assert_eq!(folder.names()?.len(), 1);
+    let refused = table.write(folder.path("absent/summary.csv"));
     assert!(refused.is_err_and(|error| error.to_string().ends_with("No such file or directory (os error 2)")));
     Ok(())
 }
@@ -107,7 +103,7 @@ fn an_analysis_is_a_table_of_thresholds_errors_and_curves_and_its_figures() -> O
     assert_eq!(chart.lines[1].points, points);
     // The mean of the mean curve is the AP50 of all classes.
     let mean = chart.lines[0].points.iter().map(|point| point[1]).sum::<f64>() / 101.0;
-    assert!((mean - report.tide.ap50).abs() <= 1e-12, "{mean} is not {}", report.tide.ap50);
+    assert_close("the mean", mean, report.tide.ap50);
     let svg = chart.svg();
     assert!(Document::parse(&svg)?.descendants().any(|node| node.text() == Some(name.as_str())));
 
