@@ -36,7 +36,6 @@ mod comparison;
 mod detected;
 mod evaluator;
 mod feed;
-mod figures;
 mod finding;
 mod ground_truth;
 mod mask;

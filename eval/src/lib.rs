@@ -9,7 +9,6 @@ mod csv_file;
 mod error;
 mod exact_sum;
 mod file;
-pub mod plot;
 pub mod segmentation;
 pub mod statistics;
 mod table;

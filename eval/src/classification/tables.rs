@@ -1,7 +1,6 @@
-//! The report on a classifier as tables and as a figure.
+//! The report on a classifier as tables.
 
 use super::report::ClassificationReport;
-use crate::plot::HeatMap;
 use crate::table::{Cell, CsvReport, CsvTable};
 
 impl CsvReport for ClassificationReport {
@@ -32,13 +31,5 @@ impl CsvReport for ClassificationReport {
             [(&class.name).into(), images, predicted, correct, class.accuracy.into(), class.precision.into()]
         });
         CsvTable::new(columns, rows)
-    }
-}
-
-impl ClassificationReport {
-    /// Which class was taken for which, as [`HeatMap::of_confusions`].
-    pub fn confusion_map(&self, most: usize) -> HeatMap {
-        let names: Vec<String> = self.per_class.iter().map(|class| class.name.clone()).collect();
-        HeatMap::of_confusions("Confusions, in images", &self.confusion, &names, most)
     }
 }

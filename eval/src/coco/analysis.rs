@@ -271,6 +271,12 @@ fn classes(
 }
 
 impl ClassAnalysis {
+    /// The recall of each point of the curve.
+    pub fn recalls(&self) -> impl Iterator<Item = f64> + use<> {
+        let points = self.precision.len();
+        (0..points).map(move |index| index as f64 / (points - 1).max(1) as f64)
+    }
+
     /// AP at IoU .50, the mean of the curve; `None` for a class without objects.
     pub fn ap50(&self) -> Option<f64> {
         let points = self.precision.len();

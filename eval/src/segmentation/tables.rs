@@ -1,7 +1,6 @@
-//! The report on a segmenter as tables and as a figure.
+//! The report on a segmenter as tables.
 
 use super::report::SegmentationReport;
-use crate::plot::HeatMap;
 use crate::table::{Cell, CsvReport, CsvTable};
 
 impl CsvReport for SegmentationReport {
@@ -31,13 +30,5 @@ impl CsvReport for SegmentationReport {
             [(&class.name).into(), pixels, predicted, correct, iou, accuracy, precision, dice, boundary]
         });
         CsvTable::new(columns, rows)
-    }
-}
-
-impl SegmentationReport {
-    /// Which class was taken for which, as [`HeatMap::of_confusions`].
-    pub fn confusion_map(&self, most: usize) -> HeatMap {
-        let names: Vec<String> = self.per_class.iter().map(|class| class.name.clone()).collect();
-        HeatMap::of_confusions("Confusions, in pixels", &self.confusion, &names, most)
     }
 }

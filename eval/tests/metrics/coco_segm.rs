@@ -186,7 +186,7 @@ fn invalid_masks_in_files_are_named_with_the_place() -> Outcome {
             {{"id":2,"image_id":5,"category_id":1,"bbox":[0,0,4,3],"area":12{masks}}}]}}"#
         )
     };
-    let good = folder.file("good.json", &annotations(r#","segmentation":[[0,0,4,0,4,3,0,3]]"#))?;
+    let good = folder.file("good.json", annotations(r#","segmentation":[[0,0,4,0,4,3,0,3]]"#))?;
     let none = folder.file("none.json", "[]")?;
     assert_eq!(folder.message(score_files(&good, &none, IouType::Segm)), "no error");
     let cases = [
@@ -200,7 +200,7 @@ fn invalid_masks_in_files_are_named_with_the_place() -> Outcome {
         ),
     ];
     for (masks, expected) in cases {
-        let path = folder.file("f.json", &annotations(masks))?;
+        let path = folder.file("f.json", annotations(masks))?;
         assert_eq!(folder.message(score_files(&path, &none, IouType::Segm)), expected, "{masks}");
         assert_eq!(folder.message(score_files(&path, &none, IouType::Bbox)), "no error", "{masks}");
     }

@@ -1,6 +1,5 @@
 //! `pipeline report`: several runs beside each other.
 
-use eval::plot::{Axis, Point, PointSeries, ScatterPlot};
 use serde::Serialize;
 use tch::Device;
 
@@ -14,6 +13,7 @@ use crate::files;
 use crate::measure::Engine;
 use crate::measure::Footprint;
 use crate::model::classes_of;
+use crate::report::plot::{Axis, Point, PointSeries, ScatterPlot};
 use crate::report::{self, Report, Tables};
 use crate::run::Checkpoint;
 use crate::run::RunFolder;

@@ -2,6 +2,7 @@
 
 use eval::classification::ClassificationReport;
 
+use super::plot::HeatMap;
 use super::{MAX_CONFUSION_CLASSES, Report, Tables, cell, provenance};
 use crate::console::Table;
 
@@ -28,7 +29,9 @@ impl Report for ClassificationReport {
     }
 
     fn figures(&self) -> Vec<(&'static str, String)> {
-        vec![("confusion", self.confusion_map(MAX_CONFUSION_CLASSES).svg())]
+        let names: Vec<String> = self.per_class.iter().map(|class| class.name.clone()).collect();
+        let map = HeatMap::of_confusions("Confusions, in images", &self.confusion, &names, MAX_CONFUSION_CLASSES);
+        vec![("confusion", map.svg())]
     }
 }
 
@@ -54,7 +57,7 @@ impl Tables for ClassificationReport {
             tables.push(classes);
         }
         if !self.most_confused.is_empty() {
-            let mut confused = Table::new("Most confused", &["is", "taken for", "images"]);
+            let mut confused = Table::new("Most confused", &["truth", "predicted as", "images"]);
             confused.rows.extend(
                 self.most_confused
                     .iter()

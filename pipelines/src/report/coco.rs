@@ -2,6 +2,7 @@
 
 use eval::coco::{AnalysisReport, CocoReport, OperatingPoint};
 
+use super::plot::{HeatMap, LineChart};
 use super::{MAX_CONFUSION_CLASSES, Report, Tables, cell, provenance};
 use crate::console::Table;
 
@@ -62,8 +63,8 @@ impl Report for AnalysisReport {
 
     fn figures(&self) -> Vec<(&'static str, String)> {
         vec![
-            ("precision_recall", self.precision_recall_chart(MAX_CURVES).svg()),
-            ("confusion", self.confusion_map(MAX_CONFUSION_CLASSES).svg()),
+            ("precision_recall", LineChart::of_precision_and_recall(self, MAX_CURVES).svg()),
+            ("confusion", HeatMap::of_background_confusions(&self.confusion, MAX_CONFUSION_CLASSES).svg()),
         ]
     }
 }
@@ -93,7 +94,7 @@ impl Tables for AnalysisReport {
         {
             errors.rows.push(vec![name.to_owned(), "-".to_owned(), format!("{lost:.4}"), String::new()]);
         }
-        let mut confused = Table::new(self.confusion.rule.clone(), &["is", "taken for", "count"]);
+        let mut confused = Table::new(self.confusion.rule.clone(), &["truth", "predicted as", "count"]);
         confused.rows.extend(
             self.confusion
                 .most_confused

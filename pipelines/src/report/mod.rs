@@ -5,11 +5,13 @@
 //! | here | the traits [`Report`] and [`Tables`]; printing and writing them |
 //! | [`classification`], [`coco`], [`segmentation`], [`voc`] | the reports of `eval` |
 //! | [`comparison`] | two sets of predictions compared |
+//! | [`plot`] | figures |
 //! | [`predictions`] | the file of predictions |
 
 mod classification;
 mod coco;
 mod comparison;
+pub mod plot;
 mod predictions;
 mod segmentation;
 mod voc;

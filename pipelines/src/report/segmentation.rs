@@ -2,6 +2,7 @@
 
 use eval::segmentation::SegmentationReport;
 
+use super::plot::HeatMap;
 use super::{MAX_CONFUSION_CLASSES, Report, Tables, cell, provenance};
 use crate::console::Table;
 
@@ -23,7 +24,9 @@ impl Report for SegmentationReport {
     }
 
     fn figures(&self) -> Vec<(&'static str, String)> {
-        vec![("confusion", self.confusion_map(MAX_CONFUSION_CLASSES).svg())]
+        let names: Vec<String> = self.per_class.iter().map(|class| class.name.clone()).collect();
+        let map = HeatMap::of_confusions("Confusions, in pixels", &self.confusion, &names, MAX_CONFUSION_CLASSES);
+        vec![("confusion", map.svg())]
     }
 }
 

@@ -41,7 +41,7 @@ fn detections_are_scored_as_csv_and_analysed() {
 
     let folder = workshop.at("analysis");
     let analysis = with(&["--analyze", "-o", &folder]);
-    for word in ["best F1", "AP50 lost", "taken for", "all, one threshold"] {
+    for word in ["best F1", "AP50 lost", "predicted as", "all, one threshold"] {
         assert!(analysis.contains(word), "{word}: {analysis}");
     }
     assert!(analysis.lines().all(|line| line.chars().count() <= 100), "{analysis}");

@@ -3,7 +3,6 @@
 mod stack;
 
 use backbone::{Form, Spec, Variant};
-use eval::plot::{Axis, Point, PointSeries, ScatterPlot};
 use eval::statistics::spearman;
 use serde::Serialize;
 use std::path::Path;
@@ -17,6 +16,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::measure::{Engine, prepare, random_images};
 use crate::measure::{Latency, Run, latency, measure_by_turns};
+use crate::report::plot::{Axis, Point, PointSeries, ScatterPlot};
 use crate::run::Machine;
 use crate::task::classify::Classify;
 use stack::Piece;

@@ -1,12 +1,12 @@
 //! Round numbers along an axis.
 
-/// About how many parts an axis has.
+/// The approximate number of parts of an axis.
 const PARTS: f64 = 6.0;
 
-/// The most ticks of whole decades.
-const DECADES: usize = 8;
+/// The largest number of ticks at powers of ten.
+const MAX_DECADES: usize = 8;
 
-/// Numbers from here to there are written in full, others with an exponent.
+/// Numbers in this range are written in full, others with an exponent.
 const IN_FULL: std::ops::Range<f64> = 1e-4..1e6;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -15,7 +15,7 @@ pub(super) struct Tick {
     pub(super) label: String,
 }
 
-/// Whether there are doubles enough from `low` to `high` for round ones among them, and not too far apart for arithmetic.
+/// Whether `low` and `high` are far enough apart for round numbers between them, and not too far for arithmetic.
 pub(super) fn has_range(low: f64, high: f64) -> bool {
     let range = high - low;
     range > (low.abs().max(high.abs()) * 1e-9).max(1e-300) && range.is_finite()
@@ -52,9 +52,9 @@ pub(super) fn linear(low: f64, high: f64) -> Vec<Tick> {
     (first..=last).map(tick).collect()
 }
 
-/// Powers of ten from `10^low` to `10^high`, with their doubles and halves where these are few.
+/// Powers of ten from `10^low` to `10^high`; if they are few, also their doubles and halves.
 pub(super) fn logarithmic(low: f64, high: f64) -> Vec<Tick> {
-    // No double lies beyond.
+    // The range of doubles.
     let (first, last) = ((low.floor() as i32).max(-307), (high.ceil() as i32).min(307));
     let within = |tick: &Tick| (low..=high).contains(&tick.value.log10());
     let of = |digits: &'static [i64]| {
@@ -63,18 +63,18 @@ pub(super) fn logarithmic(low: f64, high: f64) -> Vec<Tick> {
     };
     let decades = of(&[1]);
     if decades.len() > 3 {
-        return decades.chunks(decades.len().div_ceil(DECADES)).map(|chunk| chunk[0].clone()).collect();
+        return decades.chunks(decades.len().div_ceil(MAX_DECADES)).map(|chunk| chunk[0].clone()).collect();
     }
     let finer = of(&[1, 2, 5]);
     if finer.len() > 2 { finer } else { linear(10f64.powf(low), 10f64.powf(high)) }
 }
 
-/// A value in the fewest digits that tell it from every other.
+/// A value in the fewest digits that read back to it.
 pub(super) fn short(value: f64) -> String {
     if value == 0.0 || IN_FULL.contains(&value.abs()) { format!("{value}") } else { format!("{value:e}") }
 }
 
-/// `digits x 10^power` to the nearest double, which multiplying by a power of ten does not give.
+/// The double nearest to `digits x 10^power`; multiplying by a power of ten would round twice.
 fn decimal(digits: i64, power: i32) -> f64 {
     format!("{digits}e{power}").parse().unwrap_or(f64::NAN)
 }
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_are_round_and_labels_have_the_digits_that_they_need() {
+    fn steps_are_round_and_labels_have_the_necessary_digits() {
         let cases = [
             (0.0, 1.0, "0 0.2 0.4 0.6 0.8 1.0"),
             (68.2, 80.1, "70 72 74 76 78 80"),
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn decades_are_split_where_they_are_few_and_skipped_where_they_are_many() {
+    fn few_decades_are_split_and_many_are_skipped() {
         let cases = [
             (1.0, 1e4, "1 10 100 1000 10000"),
             (3.0, 300.0, "5 10 20 50 100 200"),

@@ -3,7 +3,7 @@
 /// Okabe and Ito's colours without the yellow, which is faint on white: <https://jfly.uni-koeln.de/color/>.
 const COLORS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"];
 
-/// Dashes in turn, when the colours have been through.
+/// Dashes, one after another when all colours are used.
 const DASHES: [&str; 4] = ["", "7 3", "2 2", "9 3 2 3"];
 
 /// Circle, square, diamond, triangle, around the origin.
@@ -14,10 +14,10 @@ const MARKS: [&str; 4] = [
     "M0 -4.8l4.6 8.2h-9.2z",
 ];
 
-/// Light to dark, also for eyes and printers that see grey alone.
+/// Light to dark, also in grey.
 const RAMP: [[f64; 3]; 3] = [[247.0, 251.0, 255.0], [107.0, 174.0, 214.0], [8.0, 48.0, 107.0]];
 
-/// How a series is told from the others.
+/// The look of a series.
 #[derive(Clone, Copy)]
 pub(super) struct Style {
     pub(super) color: &'static str,
@@ -28,7 +28,7 @@ pub(super) struct Style {
 }
 
 impl Style {
-    /// The style of the series at a place.
+    /// The style of a series by its index.
     pub(super) fn of(place: usize) -> Style {
         let round = place / COLORS.len();
         Style {
@@ -50,7 +50,7 @@ pub(super) fn shade(share: f64) -> String {
     format!("#{:02x}{:02x}{:02x}", part(0), part(1), part(2))
 }
 
-/// A colour that is read on [`shade`].
+/// A text colour that can be read on [`shade`].
 pub(super) fn ink(share: f64) -> &'static str {
     if share > 0.5 { "#ffffff" } else { "#1a1a1a" }
 }

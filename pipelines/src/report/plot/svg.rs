@@ -5,7 +5,7 @@ use std::fmt::Write;
 /// Fonts that every system has one of.
 const FONTS: &str = "system-ui, Helvetica, Arial, sans-serif";
 
-/// How wide a letter is, on the mean and generously, as a share of the text's size.
+/// A generous mean width of a letter, as a share of the text's size.
 const LETTER: f64 = 0.6;
 
 /// The value of an attribute.
@@ -32,7 +32,7 @@ impl<'a> From<&'a String> for Value<'a> {
     }
 }
 
-/// Where a text stands beside its point.
+/// The alignment of a text at its point.
 #[derive(Clone, Copy)]
 pub(super) enum Anchor {
     Start,
@@ -65,7 +65,7 @@ pub(super) struct Svg {
 }
 
 impl Svg {
-    /// An element without content; `title` is what a viewer shows where the pointer rests on it.
+    /// An element without content; viewers show `title` when the pointer is on it.
     pub(super) fn shape(&mut self, name: &str, attributes: &[(&str, Value<'_>)], title: Option<&str>) {
         let _ = write!(self.body, "<{name}");
         for (key, value) in attributes {
@@ -112,7 +112,7 @@ impl Svg {
         );
     }
 
-    /// The whole file.
+    /// The complete file.
     pub(super) fn finish(self, title: &str, [width, height]: [f64; 2]) -> String {
         let [width, height] = [width, height].map(|side| pixels(side.ceil()));
         let title = escape(title);
@@ -128,18 +128,18 @@ impl Svg {
 /// A coordinate as it is written.
 pub(super) fn pixels(value: f64) -> String {
     let rounded = (value * 100.0).round() / 100.0;
-    // No minus before a zero.
+    // Without the minus of -0.
     format!("{}", if rounded == 0.0 { 0.0 } else { rounded })
 }
 
-/// About how wide a text is, in pixels.
+/// The approximate width of a text in pixels.
 pub(super) fn text_width(text: &str, size: f64) -> f64 {
-    // Beyond the scripts of one column, as in a terminal.
+    // Later scripts are wider, as in a terminal.
     let letter = |letter: char| if u32::from(letter) < 0x1100 { LETTER } else { 1.0 };
     text.chars().map(letter).sum::<f64>() * size
 }
 
-/// A text in lines of about `width` pixels, broken at spaces.
+/// A text in lines of about `width` pixels, wrapped at spaces.
 pub(super) fn wrapped(text: &str, size: f64, width: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -154,7 +154,7 @@ pub(super) fn wrapped(text: &str, size: f64, width: f64) -> Vec<String> {
     lines
 }
 
-/// Text as it stands in XML: characters that XML has no place for become U+FFFD, line breaks and tabs spaces.
+/// Text as it is written in XML: characters that XML does not allow become U+FFFD, line breaks and tabs spaces.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {

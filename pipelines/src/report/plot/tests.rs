@@ -1,15 +1,18 @@
-//! Figures are well formed, show what they are given within their frame, and say what they cannot show.
+//! Figures are well formed, show their data within the frame, and list what cannot be drawn.
 
 use std::error::Error;
+use std::path::Path;
 
 use eval::classification::{ClassificationEvaluator, ClassificationOptions};
-use eval::plot::{Axis, HeatMap, Line, LineChart, Point, PointSeries, ScatterPlot};
+use eval::coco::{AnalysisOptions, analyze_files};
 use proptest::prelude::*;
 use roxmltree::{Document, Node};
 
+use super::{Axis, HeatMap, Line, LineChart, Point, PointSeries, ScatterPlot};
+
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// A third of a pixel and more than the rounding of coordinates.
+/// More than the rounding of coordinates.
 const SLACK: f64 = 0.02;
 
 fn point(label: &str, x: f64, y: f64) -> Point {
@@ -78,7 +81,7 @@ fn pair(text: &str) -> [f64; 2] {
     numbers.try_into().unwrap_or([f64::NAN; 2])
 }
 
-/// Where marks stand and lines turn.
+/// The positions of marks and of the points of lines.
 fn places(document: &Document<'_>) -> Vec<[f64; 2]> {
     let marks = of_class(document, "point").filter_map(|node| node.attribute("transform"));
     let marks = marks.map(|place| pair(place.trim_start_matches("translate(").trim_end_matches(')')));
@@ -113,7 +116,7 @@ fn a_scatter_plot_names_its_points_axes_and_series() -> Outcome {
 }
 
 #[test]
-fn labels_of_near_points_do_not_meet() -> Outcome {
+fn labels_of_near_points_do_not_overlap() -> Outcome {
     let points = ["left", "right", "above", "below"].map(|label| (label, 5.0));
     let points = points.iter().enumerate().map(|(number, (label, x))| point(label, *x, 70.0 + 0.2 * number as f64));
     let svg = scatter(points.chain([point("low", 1.0, 50.0), point("high", 9.0, 90.0)]).collect(), false).svg();
@@ -127,23 +130,23 @@ fn labels_of_near_points_do_not_meet() -> Outcome {
     assert_eq!(boxes.len(), 6);
     for (place, a) in boxes.iter().enumerate() {
         for b in &boxes[place + 1..] {
-            assert!(a[0] >= b[2] || b[0] >= a[2] || a[1] >= b[3] || b[1] >= a[3], "{a:?} meets {b:?}");
+            assert!(a[0] >= b[2] || b[0] >= a[2] || a[1] >= b[3] || b[1] >= a[3], "{a:?} overlaps {b:?}");
         }
     }
     Ok(())
 }
 
 #[test]
-fn what_cannot_be_drawn_is_named_and_the_rest_drawn() -> Outcome {
+fn points_that_cannot_be_drawn_are_listed_and_the_others_drawn() -> Outcome {
     let points = vec![point("good", 1.0, 2.0), point("zero", 0.0, 2.0), point("nan", 1.0, f64::NAN)];
     let svg = scatter(points.clone(), true).svg();
     let document = Document::parse(&svg)?;
     assert_eq!(places(&document).len(), 1);
     let note = words(&document, "note").join(" ");
-    let expected = "2 points cannot be drawn, for not finite or, on a logarithmic axis, not above 0: zero, nan";
+    let expected = "2 points cannot be drawn (not finite, or not above 0 on a logarithmic axis): zero, nan";
     assert_eq!(note, expected);
     let svg = scatter(points, false).svg();
-    assert_eq!(places(&Document::parse(&svg)?).len(), 2, "0 has a place on a linear axis");
+    assert_eq!(places(&Document::parse(&svg)?).len(), 2, "0 can be drawn on a linear axis");
 
     let many = (0..20).map(|number| point(&format!("p{number}"), f64::INFINITY, 0.0)).collect();
     let svg = scatter(many, false).svg();
@@ -166,7 +169,7 @@ fn figures_without_data_say_so() -> Outcome {
 }
 
 #[test]
-fn a_line_has_a_gap_where_it_has_no_value_and_a_mark_where_it_is_a_point() -> Outcome {
+fn a_line_has_a_gap_at_a_missing_value_and_a_mark_at_a_single_point() -> Outcome {
     let nan = f64::NAN;
     let points = vec![[0.0, 3.0], [1.0, 2.0], [2.0, nan], [3.0, 1.5], [4.0, 0.0], [5.0, 1.2], [6.0, 1.1]];
     let svg = chart(vec![points, vec![[0.0, 1.0], [6.0, 4.0]]]).svg();
@@ -215,7 +218,7 @@ fn more_lines_than_colours_differ_in_dashes() -> Outcome {
 }
 
 #[test]
-fn a_heat_map_shades_what_it_knows() -> Outcome {
+fn a_heat_map_shades_the_values_that_it_has() -> Outcome {
     let svg = map(vec![vec![0.0, 0.5, 1.0], vec![f64::NAN, 0.25, f64::INFINITY], vec![0.125]]).svg();
     let document = Document::parse(&svg)?;
     assert_eq!((words(&document, "row").len(), words(&document, "column").len()), (3, 3));
@@ -234,19 +237,21 @@ fn a_heat_map_shades_what_it_knows() -> Outcome {
 }
 
 #[test]
-fn confusions_are_shares_of_the_truth_and_the_most_confused_are_shown() -> Outcome {
+fn confusions_are_shares_of_the_truth_and_the_most_confused_classes_are_shown() -> Outcome {
     let options = ClassificationOptions { top_k: vec![1], ..Default::default() };
     let mut evaluator = ClassificationEvaluator::new(["ant", "bee", "cat", "dog"], options)?;
-    for (truth, taken_for) in [(0, 0), (1, 1), (1, 3), (3, 1), (3, 3), (3, 3), (3, 3)] {
+    for (truth, predicted) in [(0, 0), (1, 1), (1, 3), (3, 1), (3, 3), (3, 3), (3, 3)] {
         let mut scores = [0.0; 4];
-        scores[taken_for] = 1.0;
+        scores[predicted] = 1.0;
         evaluator.add("1.jpg", &scores, truth)?;
     }
     let report = evaluator.finish();
-    let whole = report.confusion_map(10);
-    assert_eq!((whole.rows.len(), &whole.values[3][..]), (4, &[0.0, 0.25, 0.0, 0.75][..]));
-    assert!(whole.values[2].iter().all(|share| share.is_nan()), "no cat was there to be confused");
-    let most = report.confusion_map(2);
+    let names = ["ant", "bee", "cat", "dog"].map(str::to_owned);
+    let map = |limit| HeatMap::of_confusions("Confusions", &report.confusion, &names, limit);
+    let all = map(10);
+    assert_eq!((all.rows.len(), &all.values[3][..]), (4, &[0.0, 0.25, 0.0, 0.75][..]));
+    assert!(all.values[2].iter().all(|share| share.is_nan()), "there is no cat");
+    let most = map(2);
     assert_eq!((&most.rows[..], &most.columns), (&["bee".to_owned(), "dog".to_owned()][..], &most.rows));
     assert_eq!(most.values, [[0.5, 0.5], [0.25, 0.75]]);
     assert!(most.notes.iter().any(|note| note == "The 2 classes with the most confusions of 4."));
@@ -254,7 +259,34 @@ fn confusions_are_shares_of_the_truth_and_the_most_confused_are_shown() -> Outco
     Ok(())
 }
 
-/// Any number, and often one that lies among others.
+#[test]
+fn an_analysis_is_drawn_as_curves_and_as_confusions_with_background() -> Outcome {
+    let golden = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../eval/tests/golden").join(name);
+    let report =
+        analyze_files(golden("coco_annotations.json"), golden("coco_predictions.json"), AnalysisOptions::default())?;
+    let chart = LineChart::of_precision_and_recall(&report, 2);
+    assert_eq!(chart.lines.len(), 3, "the mean and two classes");
+    let most = report.per_class.iter().max_by_key(|class| class.objects).ok_or("no class")?;
+    let name = format!("{} (AP50 {:.3})", most.name, most.ap50().ok_or("no AP50")?);
+    assert_eq!(chart.lines[1].name, name);
+    let points: Vec<[f64; 2]> = (0..101).map(|at| [f64::from(at) / 100.0, most.precision[at as usize]]).collect();
+    assert_eq!(chart.lines[1].points, points);
+    // The mean of the mean curve is the AP50 of all classes.
+    let mean = chart.lines[0].points.iter().map(|point| point[1]).sum::<f64>() / 101.0;
+    assert!((mean - report.tide.ap50).abs() <= 1e-12, "{mean} is not {}", report.tide.ap50);
+    let svg = chart.svg();
+    assert!(Document::parse(&svg)?.descendants().any(|node| node.text() == Some(name.as_str())));
+
+    let map = HeatMap::of_background_confusions(&report.confusion, usize::MAX);
+    assert_eq!(map.rows, report.confusion.classes);
+    assert_eq!(map.rows.last().map(String::as_str), Some("background"));
+    let shares: Vec<f64> = map.values.iter().map(|row| row.iter().sum()).collect();
+    assert!(shares.iter().all(|share| share.is_nan() || (share - 1.0).abs() < 1e-12), "{shares:?}");
+    Document::parse(&map.svg())?;
+    Ok(())
+}
+
+/// Any number, often one that can be drawn.
 fn value() -> impl Strategy<Value = f64> {
     prop_oneof![
         prop::num::f64::ANY,
@@ -267,7 +299,7 @@ fn label() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z<&>\"' ]{0,12}", any::<String>(), Just("\u{1}\u{FFFF}\n".to_owned())]
 }
 
-/// A label as XML can hold it.
+/// A label as it is written in XML.
 fn written(label: &str) -> String {
     let letter = |letter: char| match letter {
         '\t' | '\n' | '\r' => ' ',
@@ -281,7 +313,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn any_points_give_a_well_formed_figure_with_all_that_can_be_drawn_inside(
+    fn any_points_give_a_well_formed_figure_with_all_drawable_points_inside(
         points in prop::collection::vec((label(), value(), value()), 0..12),
         title in label(),
         logarithmic: bool,

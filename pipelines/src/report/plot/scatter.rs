@@ -1,4 +1,4 @@
-//! Points with labels.
+//! Scatter plots: points with labels.
 
 use super::axis::Axis;
 use super::frame::{Entry, Frame, left_out};
@@ -6,24 +6,24 @@ use super::palette::Style;
 use super::svg::{Svg, Text, text_width};
 use super::ticks::short;
 
-/// Labels of more points than this all stand to the right: to seek places for them would take too long and find none.
-const PLACED: usize = 300;
+/// With more points than this all labels are to the right: searching places would take too long and find none.
+const MAX_PLACED_LABELS: usize = 300;
 
-/// How much worse than on a mark a label is on another label, and beyond the frame.
-const LABEL: f64 = 4.0;
-const OUTSIDE: f64 = 1000.0;
+/// The cost of a label over another label, and of one outside the frame; over a mark it is 1.
+const COST_ON_LABEL: f64 = 4.0;
+const COST_OUTSIDE: f64 = 1000.0;
 
 const LETTERS: f64 = 11.0;
 const MARK: f64 = 5.0;
 
-/// A figure of points, as of accuracy against latency.
+/// A figure of points, for example of accuracy against latency.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScatterPlot {
-    /// What the figure shows.
+    /// The title.
     pub title: String,
-    /// The axis to the right.
+    /// The horizontal axis.
     pub x: Axis,
-    /// The axis upwards.
+    /// The vertical axis.
     pub y: Axis,
     /// The points, in sets that differ in colour and mark.
     pub series: Vec<PointSeries>,
@@ -32,7 +32,7 @@ pub struct ScatterPlot {
 /// Points of one kind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PointSeries {
-    /// The kind, as the legend names it; without a name it has no line there.
+    /// The kind, its name in the legend; an empty one is left out.
     pub name: String,
     /// The points.
     pub points: Vec<Point>,
@@ -41,11 +41,11 @@ pub struct PointSeries {
 /// A point.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point {
-    /// What stands beside it; may be empty.
+    /// The text beside it; may be empty.
     pub label: String,
-    /// Along the axis to the right.
+    /// The value on the horizontal axis.
     pub x: f64,
-    /// Along the axis upwards.
+    /// The value on the vertical axis.
     pub y: f64,
 }
 
@@ -96,30 +96,30 @@ impl ScatterPlot {
     }
 }
 
-/// Places for labels beside their points, off the marks and the labels that have a place.
+/// Finds places for labels beside their points, off the marks and other labels.
 struct Labels {
     /// Left, top, right and bottom of the frame.
     sides: [f64; 4],
-    /// What is in the way, in the same form, and how much it is.
+    /// The extents of marks and placed labels, in the same form, with their costs.
     taken: Vec<([f64; 4], f64)>,
-    seeks: bool,
+    searches: bool,
 }
 
 impl Labels {
     fn new(sides: [f64; 4], points: Vec<[f64; 2]>) -> Labels {
-        let seeks = points.len() <= PLACED;
+        let searches = points.len() <= MAX_PLACED_LABELS;
         let taken =
-            points.iter().filter(|_| seeks).map(|[x, y]| ([x - MARK, y - MARK, x + MARK, y + MARK], 1.0)).collect();
-        Labels { sides, taken, seeks }
+            points.iter().filter(|_| searches).map(|[x, y]| ([x - MARK, y - MARK, x + MARK, y + MARK], 1.0)).collect();
+        Labels { sides, taken, searches }
     }
 
-    /// Where the label of a point begins, on its base line.
+    /// The start of a point's label, on its base line.
     fn place(&mut self, [x, y]: [f64; 2], width: f64) -> [f64; 2] {
         let (beside, off) = (MARK + 3.0, MARK + 4.0);
         let lefts = [x + beside, x - beside - width, x - width / 2.0];
         let bases = [y + LETTERS * 0.35, y - off, y + off + LETTERS * 0.75];
         let places = [(0, 0), (1, 0), (2, 1), (2, 2), (0, 1), (0, 2), (1, 1), (1, 2)];
-        if !self.seeks {
+        if !self.searches {
             return [lefts[0], bases[0]];
         }
         let extent = |[left, base]: [f64; 2]| [left, base - LETTERS * 0.8, left + width, base + LETTERS * 0.2];
@@ -127,12 +127,12 @@ impl Labels {
             let label = extent(*place);
             let inside = shared(label, self.sides);
             let met = self.taken.iter().map(|(other, weight)| weight * shared(label, *other)).sum::<f64>();
-            // Rounded, so that of places without a cost the first is best.
-            (met + OUTSIDE * (width * LETTERS - inside)).round()
+            // Rounded, so that the first place without a cost is the best.
+            (met + COST_OUTSIDE * (width * LETTERS - inside)).round()
         };
         let places = places.map(|(left, base)| [lefts[left], bases[base]]);
         let best = places.into_iter().min_by(|a, b| cost(a).total_cmp(&cost(b))).unwrap_or(places[0]);
-        self.taken.push((extent(best), LABEL));
+        self.taken.push((extent(best), COST_ON_LABEL));
         best
     }
 }

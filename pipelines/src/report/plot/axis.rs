@@ -1,52 +1,52 @@
-//! Axes: what stands at them, and where a value lies on them.
+//! Axes: their titles, their ends, and the position of a value on them.
 
 use super::ticks::{Tick, has_range, linear, logarithmic};
 
-/// Beyond these sizes a value is not drawn: the arithmetic of an axis would overflow.
+/// Values beyond these sizes are not drawn: the arithmetic of an axis would overflow.
 const LARGEST: f64 = 1e300;
 const SMALLEST: f64 = 1e-300;
 
 /// The margin between the data and the end of an axis, as a share of the data's range.
 const MARGIN: f64 = 0.05;
 
-/// How values lie along an axis.
+/// How values are placed along an axis.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Scale {
-    /// Equal differences are equally far apart.
+    /// Equal differences have equal distances.
     #[default]
     Linear,
-    /// Equal ratios are equally far apart; values at or below 0 are not drawn.
+    /// Equal ratios have equal distances; values at or below 0 are not drawn.
     Logarithmic,
 }
 
-/// An axis of a figure. It spans the data, and what [`showing`](Self::showing) asks for.
+/// An axis of a figure. It spans the data and the range of [`showing`](Self::showing).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Axis {
     /// The quantity and its unit: "latency, ms".
     pub title: String,
-    /// How values lie along it.
+    /// How values are placed along it.
     pub scale: Scale,
-    /// Two values between which everything is shown, with data or without; passed over where they cannot be drawn.
+    /// A range that is shown even without data; ignored if its ends cannot be drawn.
     pub shown: Option<[f64; 2]>,
 }
 
 impl Axis {
-    /// An axis of equal differences.
+    /// A linear axis.
     pub fn linear(title: impl Into<String>) -> Axis {
         Axis { title: title.into(), scale: Scale::Linear, shown: None }
     }
 
-    /// An axis of equal ratios.
+    /// A logarithmic axis.
     pub fn logarithmic(title: impl Into<String>) -> Axis {
         Axis { title: title.into(), scale: Scale::Logarithmic, shown: None }
     }
 
-    /// The axis, which also shows all from `low` to `high`.
+    /// The axis, which also shows the range from `low` to `high`.
     pub fn showing(self, low: f64, high: f64) -> Axis {
         Axis { shown: Some([low, high]), ..self }
     }
 
-    /// Whether a value has a place on the axis.
+    /// Whether a value can be drawn on the axis.
     pub(super) fn draws(&self, value: f64) -> bool {
         match self.scale {
             Scale::Linear => value.abs() <= LARGEST,
@@ -74,12 +74,12 @@ impl Axis {
             return Span { scale: self.scale, low: low - around, high: high + around };
         }
         let margin = (high - low) * MARGIN;
-        // An end that was asked for is the end, unless there are data beyond it.
-        let asked = |end: usize, value: f64| shown.is_some_and(|ends| ends[end] == value);
+        // A requested end has no margin, unless there are data beyond it.
+        let requested = |end: usize, value: f64| shown.is_some_and(|ends| ends[end] == value);
         Span {
             scale: self.scale,
-            low: if asked(0, low) { low } else { low - margin },
-            high: if asked(1, high) { high } else { high + margin },
+            low: if requested(0, low) { low } else { low - margin },
+            high: if requested(1, high) { high } else { high + margin },
         }
     }
 }
@@ -93,7 +93,7 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// Where a value lies, from 0 to 1 within the span.
+    /// The position of a value, from 0 to 1 within the span.
     pub(super) fn place(&self, value: f64) -> f64 {
         (along(self.scale, value) - self.low) / (self.high - self.low)
     }

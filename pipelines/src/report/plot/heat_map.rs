@@ -1,14 +1,14 @@
-//! A matrix in shades.
+//! Heat maps: a matrix in shades.
 
 use super::frame::{draw_notes, draw_title};
 use super::palette::{ink, shade};
 use super::svg::{Anchor, Svg, Text, Value, text_width};
 use super::ticks::{has_range, linear, short};
 
-/// Up to so many rows and columns the values stand in the cells.
-const WRITTEN: usize = 12;
+/// Up to this many rows and columns the values are written into the cells.
+const MAX_WRITTEN: usize = 12;
 
-/// Side of the whole matrix, and of a cell, in pixels.
+/// Side of the matrix, and of a cell, in pixels.
 const SIDE: f64 = 520.0;
 const CELL: std::ops::RangeInclusive<f64> = 8.0..=44.0;
 
@@ -16,27 +16,27 @@ const GAP: f64 = 10.0;
 const UNDEFINED: &str = "#d9d9d9";
 const BAR: f64 = 14.0;
 
-/// Without smoothed edges, between which the ground would show.
+/// Without smoothed edges, between which the background would show.
 const CRISP: (&str, Value<'static>) = ("shape-rendering", Value::Word("crispEdges"));
 
-/// A figure of a matrix, as of which class was taken for which.
+/// A figure of a matrix, for example of confusions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeatMap {
-    /// What the figure shows.
+    /// The title.
     pub title: String,
-    /// What a row is.
+    /// What the rows are.
     pub row_axis: String,
-    /// What a column is.
+    /// What the columns are.
     pub column_axis: String,
-    /// Names of the rows, from above.
+    /// Names of the rows, from the top.
     pub rows: Vec<String>,
     /// Names of the columns, from the left.
     pub columns: Vec<String>,
-    /// `[rows][columns]`; a cell that is not finite, or not there, is drawn as one without a value.
+    /// `[rows][columns]`; a value that is missing or not finite is drawn as a cell without a value.
     pub values: Vec<Vec<f64>>,
-    /// The values of the lightest and of the darkest shade; none takes the least and the greatest value.
+    /// The values of the lightest and of the darkest shade; by default the lowest and the highest value.
     pub range: Option<[f64; 2]>,
-    /// What stands below the figure, a paragraph each.
+    /// Paragraphs below the figure.
     pub notes: Vec<String>,
 }
 
@@ -109,7 +109,7 @@ impl HeatMap {
         ];
         svg.shape("rect", &look, Some(&title));
         if let (Some(value), Some(share)) = (value, share)
-            && self.rows.len().max(self.columns.len()) <= WRITTEN
+            && self.rows.len().max(self.columns.len()) <= MAX_WRITTEN
         {
             let at = [x + cell / 2.0, y + cell / 2.0 + 3.5];
             let words = rounded(value);
@@ -134,19 +134,19 @@ impl HeatMap {
     }
 }
 
-/// How far a value lies from the lower end to the upper one.
+/// The position of a value between the ends, from 0 to 1.
 fn share(value: f64, [low, high]: [f64; 2]) -> f64 {
-    // Halves, whose difference does not overflow.
+    // The difference of halves does not overflow.
     let range = high / 2.0 - low / 2.0;
     if range > 0.0 { ((value / 2.0 - low / 2.0) / range).clamp(0.0, 1.0) } else { 0.0 }
 }
 
-/// A value as it stands in a cell: two digits behind the point where it is a share, else in full.
+/// A value as it is written in a cell: a share with two digits, another number in full.
 fn rounded(value: f64) -> String {
     if value != 0.0 && value.abs() < 1.0 { format!("{value:.2}") } else { short((value * 100.0).round() / 100.0) }
 }
 
-/// The shades and their values; returns where they end.
+/// Draws the shades and their values; returns their lower end.
 fn draw_bar(svg: &mut Svg, [x, top]: [f64; 2], [low, high]: [f64; 2]) -> f64 {
     const STEPS: usize = 40;
     const STEP: f64 = 4.0;

@@ -1,29 +1,29 @@
-//! Curves.
+//! Line charts.
 
 use super::axis::Axis;
 use super::frame::{Entry, Frame, left_out};
 use super::palette::Style;
 use super::svg::{Svg, pixels};
 
-/// A figure of curves, as of losses over epochs or of precision over recall.
+/// A figure of curves, for example of losses over epochs or of precision over recall.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LineChart {
-    /// What the figure shows.
+    /// The title.
     pub title: String,
-    /// The axis to the right.
+    /// The horizontal axis.
     pub x: Axis,
-    /// The axis upwards.
+    /// The vertical axis.
     pub y: Axis,
-    /// The curves; the first are drawn last, and so on top.
+    /// The curves, the first on top.
     pub lines: Vec<Line>,
 }
 
 /// A curve.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
-    /// Its name in the legend; without a name it has no line there.
+    /// Its name in the legend; an empty one is left out.
     pub name: String,
-    /// `[x, y]` of its points, in the order in which they are joined. At a point that cannot be drawn the curve has a gap.
+    /// `[x, y]` of its points, in the order in which they are joined. The curve has a gap at a point that cannot be drawn.
     pub points: Vec<[f64; 2]>,
 }
 
@@ -57,7 +57,7 @@ impl LineChart {
     }
 }
 
-/// Draws a curve without gaps, which a mark stands for where it is a single point.
+/// Draws a curve without gaps, or a mark for a single point.
 fn draw(svg: &mut Svg, name: &str, style: Style, places: &[[f64; 2]]) {
     if let [[x, y]] = places {
         let place = format!("translate({x:.2} {y:.2})");
@@ -81,7 +81,7 @@ fn draw(svg: &mut Svg, name: &str, style: Style, places: &[[f64; 2]]) {
     svg.shape("polyline", &look, Some(name));
 }
 
-/// The places that show: of neighbours in one column of pixels the first, the lowest, the highest and the last.
+/// The points that are visible: of neighbours in one column of pixels the first, the lowest, the highest and the last.
 fn thinned(places: Vec<[f64; 2]>) -> Vec<[f64; 2]> {
     let mut kept = Vec::new();
     for column in places.chunk_by(|a, b| a[0].floor() == b[0].floor()) {

@@ -1,4 +1,4 @@
-//! What scatter plots and line charts share: frame, axes, grid, legend and notes.
+//! The common parts of scatter plots and line charts: frame, axes, grid, legend and notes.
 
 use super::axis::{Axis, Span};
 use super::palette::Style;
@@ -14,7 +14,7 @@ const SWATCH: f64 = 26.0;
 const INK: &str = "#333333";
 const GRID: &str = "#e4e4e4";
 
-/// The lines of a figure's title, and where they end.
+/// Draws a figure's title; returns its lower end.
 pub(super) fn draw_title(svg: &mut Svg, title: &str, left: f64, width: f64) -> f64 {
     let mut y = GAP;
     for line in wrapped(title, TITLE, width) {
@@ -24,7 +24,7 @@ pub(super) fn draw_title(svg: &mut Svg, title: &str, left: f64, width: f64) -> f
     y + GAP
 }
 
-/// Notes below a figure, and where they end.
+/// Draws notes below a figure; returns their lower end.
 pub(super) fn draw_notes(svg: &mut Svg, notes: &[String], [left, top]: [f64; 2], width: f64) -> f64 {
     let mut y = top;
     for line in notes.iter().flat_map(|note| wrapped(note, LETTERS, width)) {
@@ -34,7 +34,7 @@ pub(super) fn draw_notes(svg: &mut Svg, notes: &[String], [left, top]: [f64; 2],
     y
 }
 
-/// What a figure of two axes shows beside its data.
+/// Everything in a figure of two axes except the data.
 pub(super) struct Frame<'a> {
     title: &'a str,
     axes: [&'a Axis; 2],
@@ -51,7 +51,7 @@ pub(super) struct Entry<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Draws the frame that shows all of the points; each can be drawn on both axes.
+    /// Draws a frame around all points, which can be drawn on both axes.
     pub(super) fn draw(svg: &mut Svg, title: &'a str, axes: [&'a Axis; 2], points: &[[f64; 2]]) -> Frame<'a> {
         let spans = [0, 1].map(|axis| axes[axis].span(points.iter().map(|point| point[axis])));
         let labels = spans[1].ticks();
@@ -72,7 +72,7 @@ impl<'a> Frame<'a> {
         [self.left, self.top, self.left + WIDTH, self.top + HEIGHT]
     }
 
-    /// Where a point lies in the figure.
+    /// The position of a point in the figure.
     pub(super) fn at(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         let [left, _, _, bottom] = self.sides();
         [left + self.spans[0].place(x) * WIDTH, bottom - self.spans[1].place(y) * HEIGHT]
@@ -133,16 +133,16 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// A note on what was left out, by name; none where nothing was.
+/// A note with the names of the points that are left out, if there are any.
 pub(super) fn left_out(names: &[String]) -> Option<String> {
-    const NAMED: usize = 8;
-    let more = names.len().saturating_sub(NAMED);
+    const MAX_LISTED_NAMES: usize = 8;
+    let more = names.len().saturating_sub(MAX_LISTED_NAMES);
     let named = names[..names.len() - more].join(", ");
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let points = if names.len() == 1 { "point" } else { "points" };
     (!names.is_empty()).then(|| {
         format!(
-            "{} {points} cannot be drawn, for not finite or, on a logarithmic axis, not above 0: {named}{more}",
+            "{} {points} cannot be drawn (not finite, or not above 0 on a logarithmic axis): {named}{more}",
             names.len()
         )
     })
