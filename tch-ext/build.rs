@@ -1,4 +1,4 @@
-//! Compiles the C++ side against the libtorch that torch-sys found, and tells dependents where it lies.
+//! Compiles the C++ side against the libtorch that torch-sys found, and gives dependents its path.
 
 use std::{env, path::PathBuf};
 

@@ -1,4 +1,4 @@
-// Operations over whole lists of tensors in one call.
+// Operations on lists of tensors in one call.
 #include "shim.h"
 
 #include <ATen/core/grad_mode.h>
@@ -13,7 +13,7 @@
 
 using tch_ext::TensorVector;
 
-// `grads[i]` becomes a new tensor, or stays null where `params[i]` has no gradient.
+// `grads[i]` becomes a new tensor, or stays null if `params[i]` has no gradient.
 extern "C" void tch_ext_gradients(at::Tensor *const *params, size_t count, at::Tensor **grads) noexcept {
   for (size_t i = 0; i < count; ++i) {
     const at::Tensor &grad = params[i]->unsafeGetTensorImpl()->grad();
@@ -28,7 +28,7 @@ extern "C" void tch_ext_clear_gradients(at::Tensor *const *params, size_t count)
   }
 }
 
-// As torch.nn.utils.clip_grad_norm_ with the 2-norm; an infinite `max_norm` leaves the gradients alone.
+// As torch.nn.utils.clip_grad_norm_ with the 2-norm; an infinite `max_norm` does not change the gradients.
 extern "C" char *tch_ext_clip_grad_norm(at::Tensor *const *params, size_t count, double max_norm,
                                         double *total_norm) noexcept {
   return tch_ext::guarded([&] {
@@ -51,7 +51,7 @@ extern "C" char *tch_ext_clip_grad_norm(at::Tensor *const *params, size_t count,
   });
 }
 
-// Integer tensors (counters) have no in-between: they take the source's value.
+// Integer tensors (counters) cannot be interpolated: they take the source's value.
 extern "C" char *tch_ext_lerp(at::Tensor *const *targets, at::Tensor *const *sources, size_t count,
                               double weight) noexcept {
   return tch_ext::guarded([&] {

@@ -1,7 +1,7 @@
-// What the TorchScript files share: texts from Rust, lists to Rust, and errors with their whole text.
+// Shared by the TorchScript files: texts from Rust, lists to Rust, and errors with their complete text.
 //
-// TorchScript's errors hold the reason somewhere among several lines, so here a failing function returns the whole
-// text, and Rust picks the line.
+// In TorchScript's errors the reason is one of several lines, so a failing function returns the complete text, and Rust
+// selects the line.
 #pragma once
 
 #include "shim.h"
@@ -13,7 +13,7 @@ namespace tch_ext {
 using torch::jit::IValue;
 using torch::jit::Stack;
 
-// A text of Rust's, without a zero at its end.
+// A text from Rust, without a terminating zero.
 struct Text {
   const char *start;
   size_t length;
@@ -26,12 +26,12 @@ struct NamedText {
   Text text;
 };
 
-// Appends to a list of Rust's: the tensor becomes Rust's, the text is copied.
+// Appends to a list in Rust: Rust owns the tensor then; the text is copied.
 using TensorSink = void (*)(void *list, at::Tensor *tensor);
 using TextSink = void (*)(void *list, const char *start, size_t length);
 
 template <class Body>
-char *guarded_whole(Body &&body) noexcept {
+char *guarded_full_text(Body &&body) noexcept {
   try {
     try {
       body();
@@ -49,12 +49,12 @@ char *guarded_whole(Body &&body) noexcept {
 // The arguments of a method.
 Stack stack_of(at::Tensor *const *inputs, size_t count);
 
-// Hands over every tensor of a tensor, a tuple or a list, however nested, in order.
+// Passes every tensor of a tensor, a tuple or a list to Rust, at any nesting, in order.
 void flatten(const IValue &value, TensorSink sink, void *list);
 
 std::vector<std::string> strings(const Text *texts, size_t count);
 
-// A copy of a method's graph, with the methods that it calls put in their place.
+// A copy of a method's graph, with the methods that it calls inlined.
 std::shared_ptr<torch::jit::Graph> inlined_graph(const torch::jit::Module &module, const std::string &method);
 
 }  // namespace tch_ext

@@ -16,8 +16,8 @@ void fuse_when_enabled(std::shared_ptr<torch::jit::Graph> &graph) {
   if (onednn_fusion) torch::jit::fuser::onednn::fuseGraph(graph);
 }
 
-// libtorch's list of passes has no lock, so it is written once, while the program starts, and never again:
-// `RegisterLlgaFuseGraph::setEnabled` writes it at every switch.
+// libtorch's list of passes has no lock, so it is changed only once, at program start;
+// `RegisterLlgaFuseGraph::setEnabled` would change it at every switch.
 [[maybe_unused]] const auto registered = torch::jit::registerPrePass(fuse_when_enabled);
 
 }  // namespace

@@ -1,4 +1,4 @@
-// A method's graph, handed over piece by piece.
+// A method's graph, passed to Rust piece by piece.
 #include "jit.h"
 
 #include <torch/csrc/jit/ir/constants.h>
@@ -9,7 +9,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-using tch_ext::guarded_whole;
+using tch_ext::guarded_full_text;
 using tch_ext::IValue;
 using tch_ext::Text;
 using torch::jit::Module;
@@ -20,10 +20,10 @@ namespace prim = torch::jit::prim;
 
 namespace {
 
-// As `Piece` in `src/jit/graph.rs`. A node begins with its kind, a constant with its name; its value follows.
+// The numbers in `src/jit/graph.rs`. A node begins with its kind, a constant with its name; its value follows.
 enum Piece : int { kInput, kOutput, kNode, kNodeInput, kNodeOutput, kConstant };
 
-// As `Tag` in `src/jit/graph.rs`. A list is followed by its elements, a tensor with a path stands in the module there.
+// The numbers in `src/jit/graph.rs`. A list is followed by its elements; a tensor with a path is in the module there.
 enum Tag : int { kNone, kBool, kInt, kFloat, kText, kTensor, kList };
 
 struct Scalar {
@@ -33,7 +33,7 @@ struct Scalar {
   double real;
   // A text, or the path of a tensor.
   Text text;
-  // Becomes Rust's.
+  // Owned by Rust then.
   at::Tensor *tensor;
 };
 
@@ -42,8 +42,8 @@ using ScalarSink = void (*)(void *graph, Scalar scalar);
 
 Text text_of(const std::string &text) { return Text{text.data(), text.size()}; }
 
-// Walks a graph without branches: constants and what is read from the module are known, the other nodes are passed on,
-// each behind the constants that it is the first to use.
+// Walks a graph without branches. Constants and attributes of the module are known values; other nodes are passed on,
+// each after the constants that it uses first.
 class Walk {
  public:
   Walk(void *graph, PieceSink piece, ScalarSink scalar) : graph_(graph), piece_(piece), scalar_(scalar) {}
@@ -51,7 +51,7 @@ class Walk {
   void method(const Module &module, const torch::jit::Graph &graph) {
     const auto inputs = graph.inputs();
     known_[inputs.at(0)] = module._ivalue();
-    for (size_t i = 1; i < inputs.size(); ++i) say(kInput, inputs[i]->debugName());
+    for (size_t i = 1; i < inputs.size(); ++i) emit(kInput, inputs[i]->debugName());
     for (const Node *node : graph.nodes()) visit(*node);
     for (const Value *output : graph.outputs()) leave(output);
   }
@@ -97,17 +97,17 @@ class Walk {
 
   void pass_on(const Node &node) {
     for (const Value *input : node.inputs()) announce(input);
-    say(kNode, node.kind().toQualString());
-    for (const Value *input : node.inputs()) say(kNodeInput, input->debugName());
-    for (const Value *output : node.outputs()) say(kNodeOutput, output->debugName());
+    emit(kNode, node.kind().toQualString());
+    for (const Value *input : node.inputs()) emit(kNodeInput, input->debugName());
+    for (const Value *output : node.outputs()) emit(kNodeOutput, output->debugName());
   }
 
-  // The outputs of a tuple, however nested, one by one.
+  // The outputs of a tuple, at any nesting, one by one.
   void leave(const Value *output) {
     const auto tuple = tuples_.find(output);
     if (tuple == tuples_.end()) {
       announce(output);
-      say(kOutput, output->debugName());
+      emit(kOutput, output->debugName());
     } else {
       for (const Value *element : tuple->second->inputs()) leave(element);
     }
@@ -116,11 +116,11 @@ class Walk {
   void announce(const Value *value) {
     const auto known = known_.find(value);
     if (known == known_.end() || !announced_.insert(value).second) return;
-    say(kConstant, value->debugName());
-    tell(known->second, paths_[value]);
+    emit(kConstant, value->debugName());
+    emit_value(known->second, paths_[value]);
   }
 
-  void tell(const IValue &value, const std::string &path) {
+  void emit_value(const IValue &value, const std::string &path) {
     Scalar scalar{kNone, 0, 0.0, Text{nullptr, 0}, nullptr};
     std::string text;
     if (value.isTensor() && value.toTensor().defined()) {
@@ -144,14 +144,14 @@ class Walk {
       scalar.tag = kList;
       scalar.whole = static_cast<int64_t>(value.toListRef().size());
     } else if (!value.isNone() && !value.isTensor()) {
-      throw std::runtime_error("the graph holds a constant of type " + value.tagKind());
+      throw std::runtime_error("the graph has a constant of type " + value.tagKind());
     }
     scalar_(graph_, scalar);
     if (scalar.tag != kList) return;
-    for (const IValue &element : value.toListRef()) tell(element, std::string());
+    for (const IValue &element : value.toListRef()) emit_value(element, std::string());
   }
 
-  void say(Piece piece, const std::string &text) { piece_(graph_, piece, text_of(text)); }
+  void emit(Piece piece, const std::string &text) { piece_(graph_, piece, text_of(text)); }
 
   void *graph_;
   PieceSink piece_;
@@ -166,7 +166,7 @@ class Walk {
 
 extern "C" char *tch_ext_jit_nodes(const Module *module, Text method, PieceSink piece, ScalarSink scalar,
                                    void *graph) noexcept {
-  return guarded_whole([&] {
+  return guarded_full_text([&] {
     Walk(graph, piece, scalar).method(*module, *tch_ext::inlined_graph(*module, method.str()));
   });
 }

@@ -1,4 +1,4 @@
-// The lite interpreter: what runs a model on a phone, here to check the file that goes there.
+// The lite interpreter, which runs models on phones; here it checks the exported file.
 #include "jit.h"
 
 #include <ATen/core/grad_mode.h>
@@ -7,21 +7,21 @@
 
 #include <stdexcept>
 
-using tch_ext::guarded_whole;
+using tch_ext::guarded_full_text;
 using tch_ext::Text;
 using tch_ext::TensorSink;
 using tch_ext::TextSink;
 using torch::jit::mobile::Module;
 
 extern "C" char *tch_ext_lite_load(Text path, Module **module) noexcept {
-  return guarded_whole([&] { *module = new Module(torch::jit::_load_for_mobile(path.str(), at::Device(at::kCPU))); });
+  return guarded_full_text([&] { *module = new Module(torch::jit::_load_for_mobile(path.str(), at::Device(at::kCPU))); });
 }
 
 extern "C" void tch_ext_lite_free(Module *module) noexcept { delete module; }
 
 extern "C" char *tch_ext_lite_run(const Module *module, Text method, at::Tensor *const *inputs, size_t count,
                                   TensorSink sink, void *outputs) noexcept {
-  return guarded_whole([&] {
+  return guarded_full_text([&] {
     at::NoGradGuard no_grad;
     const auto callable = module->find_method(method.str());
     if (!callable) throw std::runtime_error("there is no method '" + method.str() + "'");
@@ -30,7 +30,7 @@ extern "C" char *tch_ext_lite_run(const Module *module, Text method, at::Tensor 
 }
 
 extern "C" char *tch_ext_lite_operators(Module *module, TextSink sink, void *texts) noexcept {
-  return guarded_whole([&] {
+  return guarded_full_text([&] {
     for (const std::string &name : torch::jit::mobile::_export_operator_list(*module)) {
       sink(texts, name.data(), name.size());
     }

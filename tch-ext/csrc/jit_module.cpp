@@ -1,4 +1,4 @@
-// TorchScript modules: built from parts and source text, transformed, saved, loaded, run, looked into.
+// TorchScript modules: built from parts and source text, transformed, saved, loaded, run, inspected.
 #include "jit.h"
 
 #include <ATen/core/grad_mode.h>
@@ -13,7 +13,7 @@
 #include <sstream>
 #include <stdexcept>
 
-using tch_ext::guarded_whole;
+using tch_ext::guarded_full_text;
 using tch_ext::inlined_graph;
 using tch_ext::IValue;
 using tch_ext::NamedText;
@@ -40,7 +40,7 @@ void flatten(const IValue &value, TensorSink sink, void *list) {
   } else if (value.isList()) {
     for (const IValue &element : value.toListRef()) flatten(element, sink, list);
   } else {
-    throw std::runtime_error("the output holds a value of type " + value.tagKind() + ", not tensors alone");
+    throw std::runtime_error("the output has a value of type " + value.tagKind() + ", not only tensors");
   }
 }
 
@@ -55,7 +55,7 @@ std::vector<std::string> strings(const Text *texts, size_t count) {
 
 namespace {
 
-// An extra file is a description; a larger one is damage or an attack.
+// An extra file is a short description; a larger one is damaged or malicious.
 constexpr size_t kExtraFileLimit = size_t{64} << 20;
 
 torch::jit::Method method_of(const Module &module, const std::string &name) {
@@ -74,7 +74,7 @@ Module new_module(const c10::QualifiedName &name, std::shared_ptr<torch::jit::Co
 
 void require_free(const Module &module, const std::string &name) {
   if (module.hasattr(name) || module.find_method(name)) {
-    throw std::runtime_error("the name '" + name + "' is taken already");
+    throw std::runtime_error("the name '" + name + "' is already used");
   }
 }
 
@@ -102,7 +102,7 @@ void collect_writers(torch::jit::Block *block, std::set<std::string> &names) {
   }
 }
 
-void hand_over(const std::string &text, TextSink sink, void *list) { sink(list, text.data(), text.size()); }
+void pass_on(const std::string &text, TextSink sink, void *list) { sink(list, text.data(), text.size()); }
 
 }  // namespace
 
@@ -117,7 +117,7 @@ std::shared_ptr<torch::jit::Graph> inlined_graph(const Module &module, const std
 }  // namespace tch_ext
 
 extern "C" char *tch_ext_jit_module_new(Text name, Module **module) noexcept {
-  return guarded_whole([&] {
+  return guarded_full_text([&] {
     *module = new Module(
         new_module(c10::QualifiedName("__torch__", name.str()), std::make_shared<torch::jit::CompilationUnit>()));
   });
@@ -125,10 +125,10 @@ extern "C" char *tch_ext_jit_module_new(Text name, Module **module) noexcept {
 
 extern "C" void tch_ext_jit_module_free(Module *module) noexcept { delete module; }
 
-// `path` is dotted: what stands before its last dot names submodules, made where they are missing.
+// `path` is dotted: the parts before its last dot are submodules, created where they are missing.
 extern "C" char *tch_ext_jit_register_tensor(Module *module, Text path, const at::Tensor *tensor,
                                              bool is_parameter) noexcept {
-  return guarded_whole([&] {
+  return guarded_full_text([&] {
     std::vector<std::string> atoms = c10::QualifiedName(path.str()).atoms();
     const std::string name = atoms.back();
     atoms.pop_back();
@@ -136,7 +136,7 @@ extern "C" char *tch_ext_jit_register_tensor(Module *module, Text path, const at
     for (const std::string &atom : atoms) {
       if (owner.hasattr(atom)) {
         const IValue attribute = owner.attr(atom);
-        if (!attribute.isModule()) throw std::runtime_error("'" + atom + "' in '" + path.str() + "' is no submodule");
+        if (!attribute.isModule()) throw std::runtime_error("'" + atom + "' in '" + path.str() + "' is not a submodule");
         owner = attribute.toModule();
       } else {
         Module child = new_module("__torch__.Module", owner._ivalue()->compilation_unit());
@@ -151,19 +151,19 @@ extern "C" char *tch_ext_jit_register_tensor(Module *module, Text path, const at
 }
 
 extern "C" char *tch_ext_jit_register_module(Module *module, Text name, const Module *child) noexcept {
-  return guarded_whole([&] {
+  return guarded_full_text([&] {
     require_free(*module, name.str());
     module->register_module(name.str(), *child);
   });
 }
 
 extern "C" char *tch_ext_jit_define(Module *module, Text source) noexcept {
-  return guarded_whole([&] { module->define(source.str()); });
+  return guarded_full_text([&] { module->define(source.str()); });
 }
 
 extern "C" char *tch_ext_jit_run(const Module *module, Text method, at::Tensor *const *inputs, size_t count,
                                  TensorSink sink, void *outputs) noexcept {
-  return guarded_whole([&] {
+  return guarded_full_text([&] {
     at::NoGradGuard no_grad;
     auto callable = method_of(*module, method.str());
     tch_ext::flatten(callable(tch_ext::stack_of(inputs, count)), sink, outputs);
@@ -172,13 +172,13 @@ extern "C" char *tch_ext_jit_run(const Module *module, Text method, at::Tensor *
 
 extern "C" char *tch_ext_jit_freeze(const Module *module, const Text *preserved, size_t count, bool fold_numerics,
                                     Module **frozen) noexcept {
-  return guarded_whole([&] {
+  return guarded_full_text([&] {
     *frozen = new Module(torch::jit::freeze(*module, tch_ext::strings(preserved, count), fold_numerics));
   });
 }
 
 extern "C" char *tch_ext_jit_optimize_for_inference(const Module *module, Module **optimized) noexcept {
-  return guarded_whole([&] {
+  return guarded_full_text([&] {
     // A module that is frozen already is changed in place.
     Module copy = module->hasattr("training") ? *module : module->clone();
     *optimized = new Module(torch::jit::optimize_for_inference(copy));
@@ -187,35 +187,35 @@ extern "C" char *tch_ext_jit_optimize_for_inference(const Module *module, Module
 
 extern "C" char *tch_ext_jit_optimize_for_mobile(const Module *module, const Text *preserved, size_t count,
                                                  Module **optimized) noexcept {
-  return guarded_whole(
+  return guarded_full_text(
       [&] { *optimized = new Module(torch::jit::optimizeForMobile(*module, {}, tch_ext::strings(preserved, count))); });
 }
 
-// The file's bytes; Rust writes them, because libtorch's own writer ends the program when a disk is full.
+// The file's bytes. Rust writes them, because libtorch's own writer ends the program when a disk is full.
 extern "C" char *tch_ext_jit_serialize(const Module *module, const NamedText *extras, size_t count, bool for_mobile,
                                        TextSink sink, void *bytes) noexcept {
-  return guarded_whole([&] {
+  return guarded_full_text([&] {
     std::ostringstream stream;
     if (for_mobile) {
       module->_save_for_mobile(stream, extra_files(extras, count));
     } else {
       module->save(stream, extra_files(extras, count));
     }
-    hand_over(stream.str(), sink, bytes);
+    pass_on(stream.str(), sink, bytes);
   });
 }
 
 extern "C" char *tch_ext_jit_load(Text path, int cuda, Module **module) noexcept {
-  return guarded_whole([&] {
+  return guarded_full_text([&] {
     const at::Device device =
         cuda < 0 ? at::Device(at::kCPU) : at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(cuda));
     *module = new Module(torch::jit::load(path.str(), device));
   });
 }
 
-// Name and content by turns.
+// Name and content alternate.
 extern "C" char *tch_ext_jit_extra_files(Text path, TextSink sink, void *texts) noexcept {
-  return guarded_whole([&] {
+  return guarded_full_text([&] {
     const std::string prefix = "extra/";
     caffe2::serialize::PyTorchStreamReader reader(path.str());
     for (const std::string &record : reader.getAllRecords()) {
@@ -225,35 +225,35 @@ extern "C" char *tch_ext_jit_extra_files(Text path, TextSink sink, void *texts) 
         throw std::runtime_error("the extra file '" + name + "' is larger than 64 MiB");
       }
       const auto [data, size] = reader.getRecord(record);
-      hand_over(name, sink, texts);
+      pass_on(name, sink, texts);
       sink(texts, static_cast<const char *>(data.get()), size);
     }
   });
 }
 
 extern "C" char *tch_ext_jit_methods(const Module *module, TextSink sink, void *texts) noexcept {
-  return guarded_whole([&] {
-    for (const auto &method : module->get_methods()) hand_over(method.name(), sink, texts);
+  return guarded_full_text([&] {
+    for (const auto &method : module->get_methods()) pass_on(method.name(), sink, texts);
   });
 }
 
 extern "C" char *tch_ext_jit_graph(const Module *module, Text method, TextSink sink, void *texts) noexcept {
-  return guarded_whole(
-      [&] { hand_over(inlined_graph(*module, method.str())->toString(/*print_source_locations=*/false), sink, texts); });
+  return guarded_full_text(
+      [&] { pass_on(inlined_graph(*module, method.str())->toString(/*print_source_locations=*/false), sink, texts); });
 }
 
 extern "C" char *tch_ext_jit_writers(const Module *module, Text method, TextSink sink, void *texts) noexcept {
-  return guarded_whole([&] {
+  return guarded_full_text([&] {
     std::set<std::string> names;
     collect_writers(inlined_graph(*module, method.str())->block(), names);
-    for (const std::string &name : names) hand_over(name, sink, texts);
+    for (const std::string &name : names) pass_on(name, sink, texts);
   });
 }
 
 extern "C" char *tch_ext_jit_last_executed_graph(TextSink sink, void *texts) noexcept {
-  return guarded_whole([&] {
+  return guarded_full_text([&] {
     if (const auto graph = torch::jit::lastExecutedOptimizedGraph()) {
-      hand_over(graph->toString(/*print_source_locations=*/false), sink, texts);
+      pass_on(graph->toString(/*print_source_locations=*/false), sink, texts);
     }
   });
 }

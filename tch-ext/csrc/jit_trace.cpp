@@ -1,4 +1,4 @@
-// Recording a function of Rust's as a method of a TorchScript module.
+// Recording a Rust function as a method of a TorchScript module.
 #include "jit.h"
 
 #include <ATen/autocast_mode.h>
@@ -11,7 +11,7 @@
 #include <sstream>
 #include <stdexcept>
 
-using tch_ext::guarded_whole;
+using tch_ext::guarded_full_text;
 using tch_ext::IValue;
 using tch_ext::Stack;
 using tch_ext::TensorVector;
@@ -22,12 +22,12 @@ namespace tracer = torch::jit::tracer;
 
 namespace {
 
-// Takes ownership of `inputs`; `outputs` stay Rust's and live until the trace has ended. False: it failed, and Rust
-// knows why.
+// Takes ownership of `inputs`; `outputs` belong to Rust and live until the end of the trace. False: it failed, and Rust
+// has the reason.
 using Traced = bool (*)(void *context, at::Tensor *const *inputs, size_t count, at::Tensor *const **outputs,
                         size_t *output_count);
 
-// Autocast's cache would put reduced weights into the graph as constants beside the parameters they come from.
+// With autocast's cache the graph would contain reduced weights as constants in addition to the parameters.
 class NoAutocastCache {
  public:
   NoAutocastCache() : was_enabled_(at::autocast::is_autocast_cache_enabled()) {
@@ -50,7 +50,7 @@ IValue one_or_tuple(const TensorVector &tensors) {
   return c10::ivalue::Tuple::create(std::vector<IValue>(tensors.begin(), tensors.end()));
 }
 
-// Reduced kinds carry 8 or 11 bits, so the last one weighs more.
+// Reduced kinds have only 8 or 11 bits.
 double tolerance(at::ScalarType kind) { return kind == at::kBFloat16 || kind == at::kHalf ? 1e-2 : 1e-4; }
 
 bool same(const at::Tensor &found, const at::Tensor &expected) {
@@ -63,7 +63,7 @@ bool same(const at::Tensor &found, const at::Tensor &expected) {
   return at::allclose(values, wanted, relative, relative * largest, /*equal_nan=*/true);
 }
 
-// Runs the graph without optimising it: a method's first runs decide what it is specialised to, and are the caller's.
+// Runs the graph without optimising it: a method's first runs decide its specialisation, and belong to the caller.
 void check(const std::shared_ptr<torch::jit::Graph> &graph, const Module &self, Stack inputs,
            const TensorVector &expected) {
   inputs.insert(inputs.begin(), self._ivalue());
@@ -74,8 +74,8 @@ void check(const std::shared_ptr<torch::jit::Graph> &graph, const Module &self, 
         expected.size() == 1 ? result.toTensor() : result.toTupleRef().elements().at(i).toTensor();
     if (same(found, expected[i])) continue;
     std::ostringstream text;
-    text << "output " << i << " of the recorded graph differs from the function's: inside it a tensor is made from "
-         << "plain numbers (make it before, or with full and arange), or something is random";
+    text << "output " << i << " of the recorded graph differs from the function's: inside it a tensor is created from "
+         << "plain numbers (create it before, or with full and arange), or something is random";
     throw std::runtime_error(text.str());
   }
 }
@@ -84,7 +84,7 @@ void check(const std::shared_ptr<torch::jit::Graph> &graph, const Module &self, 
 
 extern "C" char *tch_ext_jit_trace(Module *self, Text method, const Text *names, at::Tensor *const *inputs,
                                    size_t count, Traced traced, void *context) noexcept {
-  return guarded_whole([&] {
+  return guarded_full_text([&] {
     at::NoGradGuard no_grad;
     NoAutocastCache no_cache;
     TensorVector outputs;
@@ -97,9 +97,9 @@ extern "C" char *tch_ext_jit_trace(Module *self, Text method, const Text *names,
       if (!traced(context, arguments.data(), arguments.size(), &list, &output_count)) {
         throw std::runtime_error("the function failed");
       }
-      // After some errors libtorch stops recording, which a function that goes on would not notice.
+      // After some errors libtorch stops recording without notice, and the function may continue.
       if (tracer::getTracingState() != state) {
-        throw std::runtime_error("the recording was broken off by an error inside the function");
+        throw std::runtime_error("the recording was stopped by an error inside the function");
       }
       outputs = tch_ext::tensors(list, output_count);
       for (size_t i = 0; i < output_count; ++i) {
@@ -112,7 +112,7 @@ extern "C" char *tch_ext_jit_trace(Module *self, Text method, const Text *names,
     const auto graph = tracer::trace(copies(inputs, count), function, no_name, /*strict=*/true,
                                      /*force_outplace=*/false, self, tch_ext::strings(names, count))
                            .first->graph;
-    // The shapes are those of the example; kept, later passes would fold them into the graph.
+    // Later passes would fold the shapes of the example into the graph.
     torch::jit::EraseShapeInformation(graph);
     check(graph, *self, copies(inputs, count), outputs);
     const c10::QualifiedName qualified(*self->type()->name(), method.str());

@@ -1,4 +1,4 @@
-// An address inside libtorch_cpu.so, to find the file by.
+// An address inside libtorch_cpu.so, to find its file.
 #include <ATen/Version.h>
 
 extern "C" const void *tch_ext_libtorch_address() noexcept {

@@ -1,4 +1,4 @@
-// Channels-last: [N, C, H, W] tensors whose channels lie next to each other.
+// Channels-last: [N, C, H, W] tensors with adjacent channels.
 #include "shim.h"
 
 #include <ATen/core/grad_mode.h>

@@ -1,4 +1,4 @@
-// One optimiser step over all parameters, by libtorch's fused kernels (CPU and CUDA).
+// One optimiser step of all parameters, by libtorch's fused kernels (CPU and CUDA).
 #include "shim.h"
 
 #include <ATen/core/grad_mode.h>
@@ -11,7 +11,7 @@ namespace {
 
 using tch_ext::TensorVector;
 
-// Strides of dimensions of one element say nothing about where elements lie.
+// Strides of dimensions with one element do not matter.
 bool same_layout(const at::Tensor &a, const at::Tensor &b) {
   for (int64_t d = 0; d < a.dim(); ++d) {
     if (a.size(d) != 1 && a.stride(d) != b.stride(d)) return false;
@@ -19,8 +19,8 @@ bool same_layout(const at::Tensor &a, const at::Tensor &b) {
   return true;
 }
 
-// The fused kernels walk flat memory, so element i of every list has to lie at the same offset: tensors laid out
-// otherwise than the model take part through a copy, which `write_back` returns to them.
+// The fused kernels use flat memory, so element i of every list must be at the same offset: tensors with another layout
+// than the model take part as a copy, and `write_back` copies the result back.
 class Aligned {
  public:
   Aligned(TensorVector given, const TensorVector &models) : given_(std::move(given)) {
@@ -44,7 +44,7 @@ class Aligned {
   TensorVector aligned_;
 };
 
-// The kernels take one device and one kind at a time.
+// The kernels accept one device and one kind at a time.
 std::vector<std::vector<size_t>> groups(const TensorVector &params) {
   std::vector<std::vector<size_t>> groups;
   for (size_t i = 0; i < params.size(); ++i) {

@@ -6,7 +6,7 @@
 
 namespace {
 
-// What is left to say when not even the text of the error can be stored.
+// For when there is no memory for the error's text.
 char out_of_memory[] = "out of memory";
 
 }  // namespace

@@ -1,9 +1,8 @@
-// The border between libtorch and Rust: no exception crosses it, and every text that does is freed by
-// `tch_ext_free_text`.
+// Between libtorch and Rust: no exception passes, and every text for Rust is freed by `tch_ext_free_text`.
 //
-// A function that can fail returns null when all went well, otherwise the first line of the exception's text.
-// A tensor is a `torch::Tensor *` as in torch-sys; a list is an array of them with its length. Rust has checked that
-// no tensor in a list is undefined unless the function says otherwise.
+// A function that can fail returns null on success, otherwise the first line of the exception's text.
+// A tensor is a `torch::Tensor *` as in torch-sys; a list is an array of them with its length. Rust checks that
+// no tensor in a list is undefined, except where a function says otherwise.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -22,7 +21,7 @@ using TensorVector = std::vector<at::Tensor>;
 // A copy of the first line of `text` that `tch_ext_free_text` frees; never null.
 char *first_line(const char *text) noexcept;
 
-// The whole text, likewise; throws when memory runs out.
+// A copy of the complete text, freed likewise; throws when memory runs out.
 char *copy_of(const std::string &text);
 
 TensorVector tensors(at::Tensor *const *list, size_t count);

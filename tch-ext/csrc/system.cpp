@@ -1,4 +1,4 @@
-// What this libtorch is and what it found in this machine.
+// Version, build and processor of this libtorch.
 #include "shim.h"
 
 #include <ATen/Context.h>

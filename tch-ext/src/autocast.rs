@@ -1,9 +1,9 @@
-//! Automatic mixed precision as `torch.autocast`: inside a guard's life, convolutions and matrix products run in a
-//! reduced precision, sums and losses in full.
+//! Automatic mixed precision as `torch.autocast`: while a guard is alive, convolutions and matrix products run in reduced
+//! precision, sums and losses in full precision.
 //!
-//! A guard belongs to the thread that made it. Guards nest and are to be dropped in reverse order, which scopes do
-//! by themselves. Inside the outermost guard the reduced copies of weights are cached: run the forward pass in it,
-//! and the backward pass, optimiser steps and changes of weights outside.
+//! A guard belongs to the thread that created it. Guards nest and must be dropped in reverse order, as scopes do. Inside
+//! the outermost guard the reduced copies of weights are cached: run the forward pass in it, and the backward pass,
+//! optimiser steps and changes of weights outside.
 
 use std::{
     ffi::{c_char, c_int},
@@ -25,7 +25,7 @@ unsafe extern "C" {
     fn tch_ext_autocast_leave(cuda: bool, was_enabled: bool, was_kind: c_int);
 }
 
-/// A region of mixed precision on one type of device; dropping it restores what was before.
+/// A region of mixed precision on one type of device; dropping it restores the previous state.
 #[derive(Debug)]
 #[must_use = "mixed precision ends when the guard is dropped"]
 pub struct Autocast {
@@ -48,7 +48,7 @@ impl Autocast {
         }
     }
 
-    /// Computes in the tensors' own kinds, inside a region of mixed precision too.
+    /// Computes in the tensors' own kinds, also inside a region of mixed precision.
     ///
     /// # Errors
     /// A device that is neither the CPU nor CUDA.

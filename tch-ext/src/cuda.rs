@@ -1,7 +1,7 @@
-//! CUDA by a library that may or may not be there: one program for machines with and without a GPU.
+//! CUDA from an optional library: one program for machines with and without a GPU.
 //!
-//! A program linked against libtorch's CPU libraries computes on CUDA once `libtorch_cuda.so` is loaded from beside
-//! them.
+//! A program linked against libtorch's CPU libraries can use CUDA after `libtorch_cuda.so` is loaded from the same
+//! folder.
 
 use std::{
     ffi::{CStr, CString, OsStr, c_int, c_void},
@@ -16,24 +16,24 @@ const NAME: &str = "libtorch_cuda.so";
 
 static LOADED: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// How libtorch's CUDA side came into this program.
+/// The state of libtorch's CUDA library in this program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CudaLibrary {
-    /// The program was linked against it, or something else has loaded it.
+    /// The program was linked against it, or other code loaded it.
     Linked,
     /// [`load`] loaded this file.
     Loaded(PathBuf),
-    /// It does not lie beside `libtorch_cpu.so`: this is a CPU libtorch.
+    /// It is not in the folder of `libtorch_cpu.so`: this is a CPU libtorch.
     Absent,
 }
 
-/// Loads `libtorch_cuda.so` from beside `libtorch_cpu.so`, when it is there and not yet part of the program.
+/// Loads `libtorch_cuda.so` from the folder of `libtorch_cpu.so`, if it exists and is not yet loaded.
 ///
-/// Call it before the first tensor: libtorch looks for its CUDA side once, at the first use. That the library loads
-/// does not say that there is a GPU; [`tch::Cuda::is_available`] does, afterwards.
+/// Call it before the first tensor: libtorch looks for its CUDA library once, at the first use. A loaded library does not
+/// mean that there is a GPU; call [`tch::Cuda::is_available`] afterwards.
 ///
 /// # Errors
-/// The file is there and does not load, with the loader's words (a missing CUDA library, as a rule).
+/// The file exists but cannot be loaded, with the loader's message (usually a missing CUDA library).
 pub fn load() -> Result<CudaLibrary, Error> {
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(path) = &*loaded {
@@ -68,7 +68,7 @@ fn load_from(folder: &Path) -> Result<CudaLibrary, Error> {
 fn open(file: &OsStr, flags: c_int) -> Result<*mut c_void, String> {
     let name = CString::new(file.as_bytes()).map_err(|error| error.to_string())?;
     // SAFETY: the name ends in a zero; the library's initialisers are libtorch's own. The text of dlerror is copied
-    // before this thread can ask the loader for anything else.
+    // before this thread calls the loader again.
     unsafe {
         let handle = libc::dlopen(name.as_ptr(), flags);
         if !handle.is_null() {
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_library_that_does_not_load_is_an_error_with_the_loaders_words() {
+    fn a_library_that_cannot_be_loaded_is_an_error_with_the_loaders_message() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(NAME);
         std::fs::write(&file, "not a shared library").unwrap();

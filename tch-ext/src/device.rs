@@ -1,4 +1,4 @@
-//! Devices as `csrc/` counts them.
+//! Devices as numbers for `csrc/`.
 
 use std::ffi::c_int;
 

@@ -1,4 +1,4 @@
-//! What can go wrong at the border with libtorch.
+//! Errors of calls to libtorch.
 
 use std::path::PathBuf;
 
@@ -8,33 +8,33 @@ pub enum Error {
     /// libtorch threw an exception.
     #[error("libtorch could not {call}: {message}")]
     Libtorch {
-        /// What was asked of libtorch, as a phrase that follows "could not".
+        /// The operation, as a phrase after "could not".
         call: &'static str,
         /// The first line of the exception's text.
         message: String,
     },
 
-    /// The program cannot be bound to these processors.
-    #[error("it cannot run on the processors {processors:?} alone: {source}")]
+    /// The thread cannot be pinned to these processors.
+    #[error("cannot run on the processors {processors:?} only: {source}")]
     Processors {
-        /// What was asked for.
+        /// The requested processors.
         processors: Vec<usize>,
-        /// The system's words.
+        /// The system's error.
         source: std::io::Error,
     },
 
-    /// Two lists that belong together differ in length.
-    #[error("{found} {list} were given for {expected} tensors")]
+    /// Two lists that must match differ in length.
+    #[error("{found} {list} for {expected} tensors")]
     Count {
         /// The list that does not fit.
         list: &'static str,
-        /// The length of the list it belongs to.
+        /// The expected length.
         expected: usize,
-        /// Its own length.
+        /// Its length.
         found: usize,
     },
 
-    /// A tensor in a list is undefined, as the gradient of an unused parameter is.
+    /// A tensor in a list is undefined, for example the gradient of an unused parameter.
     #[error("number {index} of the {list} is an undefined tensor")]
     Undefined {
         /// The list.
@@ -43,47 +43,46 @@ pub enum Error {
         index: usize,
     },
 
-    /// Two tensors that belong together differ in shape.
-    #[error("number {index} of the {list} has shape {found:?} where {expected:?} belongs")]
+    /// Two tensors that must match differ in shape.
+    #[error("number {index} of the {list} has shape {found:?}, expected {expected:?}")]
     Shape {
         /// The list that does not fit.
         list: &'static str,
         /// The position in the list, from 0.
         index: usize,
-        /// The shape of the tensor it belongs to.
+        /// The expected shape.
         expected: Vec<i64>,
-        /// Its own shape.
+        /// Its shape.
         found: Vec<i64>,
     },
 
-    /// Two tensors that belong together differ in element kind or device.
+    /// Two tensors that must match differ in element kind or device.
     #[error(
-        "number {index} of the {list} is {found:?} on {found_device:?} where \
-         {expected:?} on {expected_device:?} belongs"
+        "number {index} of the {list} is {found:?} on {found_device:?}, expected {expected:?} on {expected_device:?}"
     )]
     Placement {
         /// The list that does not fit.
         list: &'static str,
         /// The position in the list, from 0.
         index: usize,
-        /// The kind of the tensor it belongs to.
+        /// The expected kind.
         expected: tch::Kind,
-        /// The device of the tensor it belongs to.
+        /// The expected device.
         expected_device: tch::Device,
-        /// Its own kind.
+        /// Its kind.
         found: tch::Kind,
-        /// Its own device.
+        /// Its device.
         found_device: tch::Device,
     },
 
-    /// A number is outside what the computation is defined for.
-    #[error("{option} is {value}; it has to be {range}")]
+    /// A number is outside its range.
+    #[error("{option} is {value}; it must be {range}")]
     Option {
         /// The option's name.
         option: &'static str,
         /// The value given.
         value: f64,
-        /// What is allowed, in words.
+        /// The allowed values, in words.
         range: &'static str,
     },
 
@@ -94,52 +93,52 @@ pub enum Error {
         device: tch::Device,
     },
 
-    /// Autocast knows bfloat16 and half alone.
-    #[error("autocast to {kind:?} does not exist; BFloat16 and Half do")]
+    /// Autocast supports bfloat16 and half only.
+    #[error("autocast does not support {kind:?}, only BFloat16 and Half")]
     Precision {
         /// The kind given.
         kind: tch::Kind,
     },
 
-    /// A shared library is there and does not load.
-    #[error("{} does not load: {reason}", path.display())]
+    /// A shared library cannot be loaded.
+    #[error("cannot load {}: {reason}", path.display())]
     Library {
         /// The file.
         path: PathBuf,
-        /// The loader's own words.
+        /// The loader's message.
         reason: String,
     },
 
-    /// A name does not fit where it is to stand.
-    #[error("{what} is {name:?}; it has to be {rule}")]
+    /// An invalid name.
+    #[error("{what} is {name:?}; it must be {rule}")]
     Name {
-        /// What the name is for.
+        /// The use of the name.
         what: &'static str,
         /// The name given.
         name: String,
-        /// What is allowed, in words.
+        /// The allowed values, in words.
         rule: &'static str,
     },
 
     /// A file cannot be read or written.
-    #[error("could not {call} {}: {source}", path.display())]
+    #[error("cannot {call} {}: {source}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// What was asked for, "read" or "write".
+        /// `read` or `write`.
         call: &'static str,
-        /// The system's own words.
+        /// The system's error.
         source: std::io::Error,
     },
 
-    /// A file can be read, and libtorch does not find in it what it looks for.
-    #[error("{} is not a readable {what}: {message}", path.display())]
+    /// A file is damaged or has other contents.
+    #[error("cannot read {}: not a valid {what}: {message}", path.display())]
     Load {
         /// The file.
         path: PathBuf,
-        /// What was looked for.
+        /// The expected contents.
         what: &'static str,
-        /// libtorch's own words.
+        /// libtorch's message.
         message: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What crosses the border with `csrc/`: lists of tensors, texts, and errors as texts.
+//! Lists of tensors, texts, and errors as texts, exchanged with `csrc/`.
 
 use std::ffi::{CStr, c_char};
 
@@ -14,14 +14,14 @@ unsafe extern "C" {
     fn tch_ext_free_text(text: *mut c_char);
 }
 
-/// What a function of `csrc/` returned: null, or the text of libtorch's exception.
+/// Checks the result of a function of `csrc/`: null, or the text of libtorch's exception.
 pub(crate) fn check(call: &'static str, text: *mut c_char) -> Result<(), Error> {
     if text.is_null() { Ok(()) } else { Err(Error::Libtorch { call, message: take_text(text) }) }
 }
 
-/// Copies a text made in `csrc/`, not null, and frees it there.
+/// Copies a text from `csrc/`, not null, and frees it there.
 pub(crate) fn take_text(text: *mut c_char) -> String {
-    // SAFETY: every text of `csrc/` ends in a zero and is ours to free, once.
+    // SAFETY: every text from `csrc/` ends in a zero and must be freed here, once.
     unsafe {
         let copy = CStr::from_ptr(text).to_string_lossy().into_owned();
         tch_ext_free_text(text);

@@ -1,4 +1,4 @@
-//! Gradients, averages and copies over whole lists of tensors, each in one call.
+//! Gradients, averages and copies of lists of tensors, each in one call.
 //!
 //! Nothing here is recorded by autograd.
 
@@ -21,17 +21,17 @@ unsafe extern "C" {
     fn tch_ext_copy(targets: ffi::List, sources: ffi::List, count: usize) -> *mut c_char;
 }
 
-/// The gradient of each parameter (not a copy), `None` where it has none.
+/// The gradient of each parameter (not a copy), `None` if it has none.
 pub fn gradients(params: &[Tensor]) -> Vec<Option<Tensor>> {
     let pointers = ffi::pointers(params);
     let mut grads = vec![ptr::null_mut(); params.len()];
     // SAFETY: both arrays have the stated length, and every pointer is a tensor that lives through the call.
     unsafe { tch_ext_gradients(pointers.as_ptr(), pointers.len(), grads.as_mut_ptr()) };
-    // SAFETY: a gradient that is not null is a new tensor that nobody else frees.
+    // SAFETY: a gradient that is not null is a new tensor that nothing else frees.
     grads.into_iter().map(|grad| (!grad.is_null()).then(|| unsafe { Tensor::from_ptr(grad) })).collect()
 }
 
-/// Takes the gradient from every parameter, as `optimizer.zero_grad(set_to_none=True)` does: no memory is held, and
+/// Removes the gradient of every parameter, as `optimizer.zero_grad(set_to_none=True)` does: its memory is freed, and
 /// the next backward pass stores instead of adding.
 pub fn clear_gradients(params: &[Tensor]) {
     let pointers = ffi::pointers(params);
@@ -39,14 +39,14 @@ pub fn clear_gradients(params: &[Tensor]) {
     unsafe { tch_ext_clear_gradients(pointers.as_ptr(), pointers.len()) };
 }
 
-/// Scales the gradients of `params` so that their common 2-norm is at most `max_norm`, and returns the norm they had.
+/// Scales the gradients of `params` so that their common 2-norm is at most `max_norm`, and returns the norm before.
 ///
 /// Equal to `torch.nn.utils.clip_grad_norm_`: the factor is `max_norm / (norm + 1e-6)`, at most 1, and a norm that
-/// is not finite spoils the gradients, so look at the returned value before stepping. Parameters without a gradient
+/// is not finite makes the gradients invalid, so check the returned value before the optimiser step. Parameters without a gradient
 /// are skipped. With `f64::INFINITY` the norm is measured and nothing is changed.
 ///
 /// # Errors
-/// A negative `max_norm` or one that is no number, an undefined parameter, or libtorch's own words.
+/// A `max_norm` that is negative or not a number, an undefined parameter, or libtorch's own message.
 pub fn clip_grad_norm(params: &[Tensor], max_norm: f64) -> Result<f64, Error> {
     if max_norm.is_nan() || max_norm < 0.0 {
         return Err(Error::Option { option: "max_norm", value: max_norm, range: "0 or more" });
@@ -66,7 +66,7 @@ pub fn clip_grad_norm(params: &[Tensor], max_norm: f64) -> Result<f64, Error> {
 /// (counters) take the source's value. Sources of another kind or device are converted.
 ///
 /// # Errors
-/// Lists that differ in length or shapes, undefined tensors, a weight that is not finite, or libtorch's own words.
+/// Lists that differ in length or shapes, undefined tensors, a weight that is not finite, or libtorch's own message.
 pub fn lerp(targets: &[Tensor], sources: &[Tensor], weight: f64) -> Result<(), Error> {
     if !weight.is_finite() {
         return Err(Error::Option { option: "weight", value: weight, range: "a finite number" });
@@ -80,7 +80,7 @@ pub fn lerp(targets: &[Tensor], sources: &[Tensor], weight: f64) -> Result<(), E
 /// Copies each source into its target, whatever their kinds, devices and strides.
 ///
 /// # Errors
-/// Lists that differ in length or shapes, undefined tensors, or libtorch's own words.
+/// Lists that differ in length or shapes, undefined tensors, or libtorch's own message.
 pub fn copy(targets: &[Tensor], sources: &[Tensor]) -> Result<(), Error> {
     let targets = TensorList::new("targets", targets)?;
     let sources = TensorList::new("sources", sources)?.of_shapes(&targets)?;

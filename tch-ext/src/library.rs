@@ -1,4 +1,4 @@
-//! Where the libtorch that this program runs on lies.
+//! The folder of the libtorch that this program uses.
 
 use std::{
     ffi::{CStr, OsStr, c_void},
@@ -10,7 +10,7 @@ unsafe extern "C" {
     fn tch_ext_libtorch_address() -> *const c_void;
 }
 
-/// The folder of the loaded `libtorch_cpu.so`, symbolic links resolved; `None` where libtorch is part of the program.
+/// The folder of the loaded `libtorch_cpu.so`, symbolic links resolved; `None` if libtorch is linked statically.
 pub fn library_folder() -> Option<PathBuf> {
     // SAFETY: all-zero is a valid `Dl_info`; dladdr fills it with pointers to texts that live as long as the library.
     let file = unsafe {

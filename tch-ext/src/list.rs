@@ -1,4 +1,4 @@
-//! Lists of tensors that belong together one by one, checked before they cross the border.
+//! Lists of tensors that must match one by one, checked before calls to C++.
 
 use tch::Tensor;
 use torch_sys::C_tensor;
@@ -28,7 +28,7 @@ impl<'a> TensorList<'a> {
         self.tensors.len()
     }
 
-    /// As many tensors as `of`, of its shapes.
+    /// Checks for the same number of tensors as `of`, with the same shapes.
     pub(crate) fn of_shapes(self, of: &TensorList) -> Result<Self, Error> {
         if self.len() != of.len() {
             return Err(Error::Count { list: self.name, expected: of.len(), found: self.len() });
@@ -42,7 +42,7 @@ impl<'a> TensorList<'a> {
         Ok(self)
     }
 
-    /// As many tensors as `of`, of its shapes, kinds and devices.
+    /// Checks for the same number of tensors as `of`, with the same shapes, kinds and devices.
     pub(crate) fn like(self, of: &TensorList) -> Result<Self, Error> {
         let list = self.of_shapes(of)?;
         for (index, (tensor, model)) in list.tensors.iter().zip(of.tensors).enumerate() {

@@ -1,11 +1,10 @@
-//! Optimiser steps over all parameters at once, with the state in the caller's hands so that it can be saved.
+//! Optimiser steps of all parameters at once. The caller owns the state, so that it can be saved.
 //!
 //! Equal to `torch.optim.SGD` (dampening 0) and `torch.optim.AdamW` (no AMSGrad), by libtorch's fused kernels.
 //!
-//! All tensors of one position have one shape, kind and device; different positions may differ. Where strides differ
-//! (a checkpoint loaded into a channels-last model) the result is the same, at the price of a copy. Gradients are
-//! only read. A parameter without a gradient is left out by the caller, together with its state: PyTorch skips it
-//! too.
+//! All tensors at one position have the same shape, kind and device; positions may differ from each other. If strides
+//! differ (a checkpoint loaded into a channels-last model) the result is the same, at the cost of a copy. Gradients are
+//! only read. The caller must leave out parameters without a gradient together with their state, as PyTorch does.
 
 use std::ffi::c_char;
 
@@ -69,7 +68,7 @@ pub struct AdamWOptions {
     pub beta2: f64,
     /// Added to the denominator, 0 or more.
     pub eps: f64,
-    /// The share of `lr` by which weights shrink each step, 0 or more.
+    /// The fraction of `lr` by which weights shrink each step, 0 or more.
     pub weight_decay: f64,
 }
 
@@ -80,14 +79,14 @@ impl Default for AdamWOptions {
     }
 }
 
-/// Moves `params` one step of stochastic gradient descent, and `momentum_buffers` with them.
+/// Updates `params` and `momentum_buffers` by one step of stochastic gradient descent.
 ///
 /// Without momentum the buffers are not read and the list may be empty. `first_step` sets each buffer to the
-/// (decayed) gradient, whatever it held; buffers that start at zero give the same without it, which serves a
-/// parameter that gets its first gradient late.
+/// (decayed) gradient, whatever its contents; buffers that start at zero give the same result without it, also for a
+/// parameter that gets its first gradient later.
 ///
 /// # Errors
-/// An option out of range, lists that do not belong together, or libtorch's own words.
+/// An option out of range, lists that do not match, or libtorch's own message.
 pub fn sgd_step(
     params: &[Tensor],
     grads: &[Tensor],
@@ -121,10 +120,10 @@ pub fn sgd_step(
     })
 }
 
-/// Moves `params` one step of AdamW, and both moments with them. `step` counts from 1; the moments start at zero.
+/// Updates `params` and both moments by one step of AdamW. `step` counts from 1; the moments start at zero.
 ///
 /// # Errors
-/// An option out of range, lists that do not belong together, or libtorch's own words.
+/// An option out of range, lists that do not match, or libtorch's own message.
 pub fn adamw_step(
     params: &[Tensor],
     grads: &[Tensor],

@@ -19,21 +19,21 @@ unsafe extern "C" {
 /// `torch.cuda.get_rng_state()` return them.
 ///
 /// # Errors
-/// A device that is neither the CPU nor CUDA, or that libtorch does not find.
+/// A device that is neither the CPU nor CUDA, or that does not exist.
 pub fn state(device: Device) -> Result<Tensor, Error> {
     let cuda = cuda_index(device)?;
     let mut state = ptr::null_mut();
-    // SAFETY: `state` is written before the call returns null, with a new tensor that nobody else frees.
+    // SAFETY: `state` is written before the call returns null, with a new tensor that nothing else frees.
     unsafe {
         check("read the random state", tch_ext_rng_state(cuda, &mut state))?;
         Ok(Tensor::from_ptr(state))
     }
 }
 
-/// Puts the device's default generator where it was when [`state`] was called.
+/// Restores the device's default generator to a [`state`].
 ///
 /// # Errors
-/// As [`state`], or a tensor that is no such state.
+/// As [`state`], or a tensor that is not a state.
 pub fn set_state(device: Device, state: &Tensor) -> Result<(), Error> {
     let cuda = cuda_index(device)?;
     if !state.defined() {

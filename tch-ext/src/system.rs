@@ -1,4 +1,4 @@
-//! What this libtorch is, what it was built with, and what it found in this machine.
+//! Version, build and processor of this libtorch.
 
 use std::{
     collections::BTreeSet,
@@ -41,15 +41,15 @@ pub fn cpu_capability() -> String {
     unsafe { CStr::from_ptr(tch_ext_cpu_capability()) }.to_string_lossy().into_owned()
 }
 
-/// libtorch's account of how it was built, several lines, as `torch.__config__.show()`.
+/// libtorch's description of its build, several lines, as `torch.__config__.show()`.
 ///
 /// # Errors
-/// libtorch's own words.
+/// libtorch's own message.
 pub fn build_configuration() -> Result<String, Error> {
     text("describe its build", tch_ext_build_configuration)
 }
 
-/// The compute libraries that are built into libtorch.
+/// The compute libraries that libtorch may contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backends {
     /// oneDNN: convolutions and matrix products, bfloat16 and int8 among them.
@@ -64,7 +64,7 @@ pub struct Backends {
     pub xnnpack: bool,
 }
 
-/// The compute libraries that this libtorch has.
+/// The compute libraries in this libtorch.
 pub fn backends() -> Backends {
     // SAFETY: the functions read constants.
     unsafe {
@@ -78,22 +78,22 @@ pub fn backends() -> Backends {
     }
 }
 
-/// The processor as libtorch sees it, whatever `ATEN_CPU_CAPABILITY` says.
+/// The processor according to libtorch, independent of `ATEN_CPU_CAPABILITY`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Processor {
-    /// The maker's name for it, as far as it tells.
+    /// The manufacturer's name for it, if known.
     pub name: String,
-    /// Cores, hyper-threads not counted, where libtorch knows.
+    /// Physical cores, if known.
     pub physical_cores: Option<usize>,
-    /// Instruction sets that are there, in libtorch's spelling: "avx2", "avx512_f", "avx512_vnni", "avx512_bf16",
+    /// Available instruction sets, in libtorch's spelling: "avx2", "avx512_f", "avx512_vnni", "avx512_bf16",
     /// "avx512_fp16", "amx_tile", "amx_bf16", "amx_int8", ...
     pub features: BTreeSet<String>,
 }
 
-/// What libtorch found out about the processor.
+/// The processor according to libtorch.
 ///
 /// # Errors
-/// libtorch's own words.
+/// libtorch's own message.
 pub fn processor() -> Result<Processor, Error> {
     let lines = text("examine the processor", tch_ext_processor)?;
     let mut processor = Processor { name: String::new(), physical_cores: None, features: BTreeSet::new() };
@@ -110,30 +110,30 @@ pub fn processor() -> Result<Processor, Error> {
     Ok(processor)
 }
 
-/// Sets how many threads one operation may use. [`tch::get_num_threads`] tells.
+/// Sets the number of threads of one operation; [`tch::get_num_threads`] returns it.
 ///
 /// # Errors
 /// A number beyond libtorch's range.
 pub fn set_intra_op_threads(count: NonZeroUsize) -> Result<(), Error> {
     let count = thread_count(count)?;
-    // SAFETY: a number crosses the border.
+    // SAFETY: the argument is a number.
     check("set the threads of an operation", unsafe { tch_ext_set_intra_op_threads(count) })
 }
 
-/// Sets how many operations may run side by side (TorchScript's forks). [`tch::get_num_interop_threads`] tells.
+/// Sets the number of parallel operations (TorchScript's forks); [`tch::get_num_interop_threads`] returns it.
 ///
 /// # Errors
-/// libtorch allows it once, before the first such work.
+/// libtorch allows it only once, before the first parallel operation.
 pub fn set_inter_op_threads(count: NonZeroUsize) -> Result<(), Error> {
     let count = thread_count(count)?;
-    // SAFETY: a number crosses the border.
+    // SAFETY: the argument is a number.
     check("set the threads between operations", unsafe { tch_ext_set_inter_op_threads(count) })
 }
 
-/// Lets this thread, and the threads that it starts from now on, run on these processors only, counted from 0.
+/// Pins this thread, and threads that it starts later, to these processors, counted from 0.
 ///
 /// # Errors
-/// No processor, or one that the machine does not have or this program may not use.
+/// An empty list, or a processor that does not exist or is not available to this program.
 pub fn pin_to_processors(processors: &[usize]) -> Result<(), Error> {
     // SAFETY: a set of bits, for which zero is a value.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };

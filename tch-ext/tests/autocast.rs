@@ -9,7 +9,7 @@ fn ones(shape: &[i64]) -> Tensor {
     Tensor::ones(shape, (Kind::Float, Device::Cpu))
 }
 
-/// The kind in which a matrix product of full-precision tensors comes out.
+/// The kind of a matrix product of full-precision tensors.
 fn product_kind() -> Kind {
     ones(&[2, 3]).matmul(&ones(&[3, 2])).kind()
 }
@@ -74,13 +74,13 @@ fn a_guard_dropped_by_a_panic_restores_too() {
 }
 
 #[test]
-fn a_guard_is_the_threads_own() {
+fn a_guard_belongs_to_its_thread() {
     let _guard = enter(Kind::BFloat16);
     assert_eq!(std::thread::spawn(product_kind).join().unwrap(), Kind::Float);
 }
 
 #[test]
-fn a_guard_for_cuda_leaves_the_cpu_alone() {
+fn a_guard_for_cuda_does_not_change_the_cpu() {
     let _guard = Autocast::enter(Device::Cuda(0), Kind::Half).unwrap();
     assert_eq!(product_kind(), Kind::Float);
 }

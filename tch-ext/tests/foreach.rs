@@ -1,8 +1,10 @@
 //! Gradients, clipping, averages and copies over lists.
 
+mod difference;
 mod golden_file;
 
-use golden_file::{Golden, KINDS, PATH, difference};
+use difference::difference;
+use golden_file::{Golden, KINDS, PATH};
 use tch::{Device, Kind, Tensor, no_grad};
 use tch_ext::{Error, foreach};
 
@@ -88,7 +90,7 @@ fn parameters_without_gradients_do_not_count_into_the_norm() {
 }
 
 #[test]
-fn a_norm_that_is_no_number_reaches_every_gradient_and_the_caller() {
+fn a_norm_that_is_not_a_number_reaches_every_gradient_and_the_caller() {
     let params = params_with(&[Tensor::from_slice(&[f32::NAN]), Tensor::from_slice(&[1f32])]);
     assert!(foreach::clip_grad_norm(&params, 1.0).unwrap().is_nan());
     assert!(defined_gradients(&params)[1].double_value(&[0]).is_nan());
@@ -117,7 +119,7 @@ fn moving_averages_equal_pytorch() {
 }
 
 #[test]
-fn averaging_takes_counters_over_and_converts_kinds() {
+fn averaging_copies_counters_and_converts_kinds() {
     let targets = [Tensor::from_slice(&[3i64]), Tensor::from_slice(&[0f32, 4.]), Tensor::from(true)];
     let weights = Tensor::from_slice(&[4f64, 0.]).set_requires_grad(true);
     let sources = [Tensor::from_slice(&[8i64]), weights.shallow_clone(), Tensor::from(false)];
@@ -129,7 +131,7 @@ fn averaging_takes_counters_over_and_converts_kinds() {
 }
 
 #[test]
-fn averaging_refuses_what_does_not_fit() {
+fn averaging_refuses_lists_that_do_not_match() {
     let targets = [Tensor::from_slice(&[1f32, 2.])];
     let error = foreach::lerp(&targets, &[Tensor::from_slice(&[1f32])], 0.5).unwrap_err();
     assert!(matches!(error, Error::Shape { list: "sources", index: 0, .. }), "{error}");

@@ -1,11 +1,13 @@
 //! A detector as one module: a traced network between scripted normalisation and scripted decoding and non-maximum
 //! suppression, run by processes that never built it.
 
+mod difference;
 mod jit_net;
 
 use std::{collections::BTreeMap, path::Path, process::Command};
 
-use jit_net::{FLOATS, Net, difference};
+use difference::difference;
+use jit_net::{FLOATS, Net};
 use tch::{Device, Kind, Tensor};
 use tch_ext::{
     Error,
@@ -79,7 +81,7 @@ fn network_outputs(net: &Net, photo: &Tensor) -> Vec<Tensor> {
     net.forward(&((photo.permute([0, 3, 1, 2]).to_kind(Kind::Float) / 255.0 - mean) / std))
 }
 
-/// How many boxes go into the suppression.
+/// The number of boxes before suppression.
 fn candidates(net: &Net, photo: &Tensor) -> i64 {
     network_outputs(net, photo)[1].gt(0.3).sum(Kind::Int64).int64_value(&[])
 }
@@ -127,7 +129,7 @@ fn read(path: &Path) -> Vec<Tensor> {
     tensors.into_values().collect()
 }
 
-/// Runs the module in the folder in a process of its own: this test program again, for `run_by_another_process`.
+/// Runs the module in the folder in another process: this test program again, for `run_by_another_process`.
 fn in_another_process(folder: &Path, file: &str) -> Vec<Tensor> {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "run_by_another_process", "--nocapture"])
@@ -139,7 +141,7 @@ fn in_another_process(folder: &Path, file: &str) -> Vec<Tensor> {
     read(&folder.join(format!("{file}.out")))
 }
 
-/// The other process's part; by itself it has nothing to do.
+/// The part of the other process; otherwise it does nothing.
 #[test]
 fn run_by_another_process() {
     let (Some(folder), Ok(file)) = (std::env::var_os("TCH_EXT_JIT_FOLDER"), std::env::var("TCH_EXT_JIT_FILE")) else {
@@ -156,7 +158,7 @@ fn run_by_another_process() {
 }
 
 #[test]
-fn one_module_goes_from_a_photo_to_detections_in_every_form_and_process() {
+fn one_module_gives_the_same_detections_of_a_photo_in_every_form_and_process() {
     let (net, photo) = (Net::new(), photo());
     let expected = eager(&net, &photo);
     let (found, candidates) = (expected[1].size()[0], candidates(&net, &photo));
@@ -210,15 +212,15 @@ fn source_that_does_not_compile_names_the_line() {
 }
 
 #[test]
-fn names_are_given_once() {
+fn names_are_unique() {
     let child = || Module::new("Child").unwrap();
     let mut module = Module::new("Parent").unwrap();
     module.register_module("part", child()).unwrap();
     let error = module.register_module("part", child()).unwrap_err().to_string();
-    assert!(error.contains("'part' is taken already"), "{error}");
+    assert!(error.contains("'part' is already used"), "{error}");
     module.register_tensor("part.scale", &Tensor::ones([1], FLOATS)).unwrap();
     let error = module.register_tensor("part.scale.deeper", &Tensor::ones([1], FLOATS)).unwrap_err().to_string();
-    assert!(error.contains("'scale' in 'part.scale.deeper' is no submodule"), "{error}");
+    assert!(error.contains("'scale' in 'part.scale.deeper' is not a submodule"), "{error}");
     let error = module.register_module("two.parts", child()).unwrap_err();
     assert!(matches!(error, Error::Name { .. }), "{error}");
     let error = module.register_tensor("nothing", &Tensor::new()).unwrap_err();

@@ -1,10 +1,12 @@
 //! TorchScript files: what travels in them, and what is said about those that are not what they should be.
 
+mod difference;
 mod jit_net;
 
 use std::path::{Path, PathBuf};
 
-use jit_net::{FLOATS, Net, difference, image};
+use difference::difference;
+use jit_net::{FLOATS, Net, image};
 use tch::{Device, Kind, Tensor};
 use tch_ext::{
     Error,
@@ -31,7 +33,7 @@ fn assert_one_line(error: &Error, path: &Path) {
 }
 
 #[test]
-fn extra_files_come_back_as_they_went() {
+fn extra_files_are_written_and_read_back() {
     let folder = tempfile::tempdir().unwrap();
     let module = Net::new().trace(&image(1, 16));
     let extras: ExtraFiles = [
@@ -53,7 +55,7 @@ fn extra_files_come_back_as_they_went() {
 }
 
 #[test]
-fn a_missing_file_and_a_folder_are_the_systems_errors() {
+fn a_missing_file_and_a_folder_give_the_systems_errors() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing.pt");
     for (path, words) in [(missing.as_path(), "No such file"), (folder.path(), "is a directory")] {

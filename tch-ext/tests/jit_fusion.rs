@@ -1,11 +1,13 @@
 //! Modules compiled with the fuser, in bfloat16 or for this machine give the same results. One test, because the
 //! switches are the program's.
 
+mod difference;
 mod jit_net;
 
 use std::slice;
 
-use jit_net::{Net, difference, image};
+use difference::difference;
+use jit_net::{Net, image};
 use tch::{Device, Kind, Tensor};
 use tch_ext::{
     autocast::Autocast,

@@ -73,7 +73,7 @@ fn a_frozen_module_has_its_weights_as_constants_without_names() {
 }
 
 #[test]
-fn constants_of_every_kind_come_over() {
+fn constants_of_every_kind_are_read() {
     let mut module = Module::new("Constants").unwrap();
     module
         .define(

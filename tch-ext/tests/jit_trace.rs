@@ -1,10 +1,12 @@
 //! Traced modules compute what the function computes, and what a trace cannot keep is an error.
 
+mod difference;
 mod jit_net;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use jit_net::{FLOATS, Net, difference, image};
+use difference::difference;
+use jit_net::{FLOATS, Net, image};
 use tch::{Device, Kind, Tensor, nn, nn::Module as _};
 use tch_ext::{
     Error,
@@ -50,7 +52,7 @@ fn one_output_is_a_tensor_and_inputs_keep_their_names() {
 }
 
 #[test]
-fn parameters_keep_their_names_and_are_no_constants() {
+fn parameters_keep_their_names_and_are_not_constants() {
     let graph = Net::new().trace(&image(1, 8)).graph("forward").unwrap();
     assert!(graph.contains("prim::GetAttr[name=\"depthwise\"]"), "{graph}");
     assert!(!graph.contains("value=<Tensor>") && !graph.contains("value={"), "{graph}");
@@ -79,11 +81,11 @@ fn trainable_parameters_of_a_variable_store_trace_by_identity() {
     let error = record(&Tensor::rand([4, 3], FLOATS), |x| {
         x.f_linear(&linear.ws, None::<Tensor>).unwrap_or_else(|_| Tensor::zeros([4, 2], FLOATS))
     });
-    assert!(message(error.unwrap_err()).contains("broken off"));
+    assert!(message(error.unwrap_err()).contains("stopped by an error"));
 }
 
 #[test]
-fn numbers_made_inside_a_trace_are_found() {
+fn tensors_created_from_numbers_inside_a_trace_are_errors() {
     let input = Tensor::rand([2, 3], FLOATS);
     let error = record(&input, |x| x * Tensor::from_slice(&[1f32, 2.0, 3.0])).unwrap_err();
     assert!(message(error).contains("output 0 of the recorded graph differs"));
@@ -94,7 +96,7 @@ fn numbers_made_inside_a_trace_are_found() {
 }
 
 #[test]
-fn the_examples_stay_as_they_are() {
+fn the_examples_are_not_changed() {
     let input = Tensor::ones([2, 3], FLOATS);
     let module = record(&input, |x| x.shallow_clone().f_add_scalar_(1.0).unwrap()).unwrap();
     assert_eq!(input, Tensor::ones([2, 3], FLOATS));
@@ -129,7 +131,7 @@ fn what_cannot_be_recorded_is_an_error() {
     assert!(message(error).contains("output 0 depends on no input and no parameter"));
 
     let nested = record(&input, |x| record(x, Tensor::relu).map_or_else(|_| x.relu(), |_| x.sigmoid()));
-    assert!(message(nested.unwrap_err()).contains("broken off"));
+    assert!(message(nested.unwrap_err()).contains("stopped by an error"));
 
     let outputs = |outputs: Vec<Tensor>| Tracing::new("Net").input("x", &input).record(|_| Ok(outputs));
     let error: Error = outputs(Vec::new()).unwrap_err();
@@ -144,7 +146,7 @@ fn names_are_checked_before_anything_runs() {
     let trace = |class: &str, name: &str, parameter: &str| -> Error {
         let parameters = [(parameter.to_owned(), input.shallow_clone())];
         let tracing = Tracing::new(class).parameters(&parameters).input(name, &input);
-        tracing.record(|_| -> Result<_, Error> { panic!("a wrong name is found before") }).unwrap_err()
+        tracing.record(|_| -> Result<_, Error> { panic!("a wrong name is an error before") }).unwrap_err()
     };
     for (class, name, parameter) in [
         ("1st", "x", "w"),
@@ -160,11 +162,11 @@ fn names_are_checked_before_anything_runs() {
     }
     let twice = Tracing::new("Net").input("x", &input).input("x", &input);
     let error = twice.record(|_| -> Result<_, Error> { Ok(Vec::new()) }).unwrap_err();
-    assert!(matches!(error, Error::Name { rule: "there only once", .. }), "{error}");
+    assert!(matches!(error, Error::Name { rule: "used only once", .. }), "{error}");
 
     let parameters = ["a", "a"].map(|name| (name.to_owned(), input.shallow_clone()));
     let error = Tracing::new("Net").parameters(&parameters).record(|_| -> Result<_, Error> { Ok(Vec::new()) });
-    assert!(message(error.unwrap_err()).contains("'a' is taken"));
+    assert!(message(error.unwrap_err()).contains("'a' is already used"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use tch_ext::{Error, channels_last, convert_channels_last, is_channels_last};
 const CPU: (Kind, Device) = (Kind::Float, Device::Cpu);
 
 #[test]
-fn converting_moves_the_memory_and_keeps_the_values() {
+fn converting_changes_the_memory_and_keeps_the_values() {
     let image = Tensor::arange(120, CPU).view([2, 3, 4, 5]);
     let converted = channels_last(&image);
     assert!(!is_channels_last(&image) && is_channels_last(&converted));
@@ -16,7 +16,7 @@ fn converting_moves_the_memory_and_keeps_the_values() {
 }
 
 #[test]
-fn what_is_no_image_comes_back_as_it_is() {
+fn tensors_that_are_not_images_are_returned_unchanged() {
     let vector = Tensor::arange(6, CPU);
     assert_eq!(channels_last(&vector).data_ptr(), vector.data_ptr());
     assert!(!is_channels_last(&vector));
@@ -70,7 +70,7 @@ fn parameters_converted_in_place_train_as_before() {
 }
 
 #[test]
-fn vectors_among_the_parameters_stay_as_they_are() {
+fn vectors_among_the_parameters_are_not_changed() {
     let params = [Tensor::arange(4, CPU), Tensor::arange(16, CPU).view([2, 2, 2, 2])];
     let address = params[0].data_ptr();
     convert_channels_last(&params).unwrap();

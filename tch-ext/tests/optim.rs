@@ -1,8 +1,10 @@
 //! The optimiser steps against six steps of PyTorch's own optimisers.
 
+mod difference;
 mod golden_file;
 
-use golden_file::{Golden, KINDS, PATH, difference};
+use difference::difference;
+use golden_file::{Golden, KINDS, PATH};
 use tch::{Device, Kind, Tensor, no_grad};
 use tch_ext::{
     Error,
@@ -126,7 +128,7 @@ fn adamw_without_decay_equals_pytorch() {
 }
 
 #[test]
-fn zero_buffers_make_the_first_step_without_being_told() {
+fn zero_buffers_give_the_first_step_without_the_flag() {
     let (golden, options) = (Golden::open(), sgd_options("sgd_nesterov"));
     let grads = golden.pair("f64.grad.0");
     let step = |first_step| {
@@ -139,7 +141,7 @@ fn zero_buffers_make_the_first_step_without_being_told() {
 }
 
 #[test]
-fn first_step_ignores_what_the_buffers_held() {
+fn the_first_step_ignores_the_contents_of_the_buffers() {
     let (golden, options) = (Golden::open(), sgd_options("sgd_momentum"));
     let params = golden.pair("f64.start");
     let mut buffers = golden.pair("f64.grad.3");
@@ -147,8 +149,8 @@ fn first_step_ignores_what_the_buffers_held() {
     assert!(difference(&params, &golden.pair("f64.sgd_momentum.after.0")) <= 1e-12);
 }
 
-/// The same numbers with the channels next to each other in memory.
-fn channels_next_to_each_other(tensor: &Tensor) -> Tensor {
+/// The same numbers with adjacent channels in memory.
+fn with_adjacent_channels(tensor: &Tensor) -> Tensor {
     if tensor.dim() != 4 {
         return tensor.copy();
     }
@@ -158,7 +160,7 @@ fn channels_next_to_each_other(tensor: &Tensor) -> Tensor {
 #[test]
 fn strides_that_differ_within_a_step_change_nothing() {
     let (golden, options) = (Golden::open(), adamw_options("adamw"));
-    let params: Vec<_> = golden.pair("f64.start").iter().map(channels_next_to_each_other).collect();
+    let params: Vec<_> = golden.pair("f64.start").iter().map(with_adjacent_channels).collect();
     assert!(!params[0].is_contiguous());
     let strides = params[0].stride();
     let mut exp_avgs = golden.pair("f64.start").iter().map(|tensor| tensor.zeros_like()).collect::<Vec<_>>();
@@ -203,7 +205,7 @@ fn a_step_over_no_parameters_does_nothing() {
 }
 
 #[test]
-fn lists_that_do_not_belong_together_are_refused_by_name() {
+fn lists_that_do_not_match_are_refused_by_name() {
     let sgd = SgdOptions { lr: 0.1, momentum: 0.9, weight_decay: 0.0, nesterov: false };
     let zeros = |shape: &[i64], kind| Tensor::zeros(shape, (kind, Device::Cpu));
     let params = [zeros(&[2, 3], Kind::Float), zeros(&[4], Kind::Float)];
@@ -218,11 +220,11 @@ fn lists_that_do_not_belong_together_are_refused_by_name() {
 
     let error = step(&fitting(), &mut [zeros(&[3, 2], Kind::Float), zeros(&[4], Kind::Float)]);
     assert!(matches!(error, Error::Shape { list: "momentum buffers", index: 0, .. }), "{error}");
-    assert_eq!(error.to_string(), "number 0 of the momentum buffers has shape [3, 2] where [2, 3] belongs");
+    assert_eq!(error.to_string(), "number 0 of the momentum buffers has shape [3, 2], expected [2, 3]");
 
     let error = step(&[zeros(&[2, 3], Kind::Float), zeros(&[4], Kind::Double)], &mut fitting());
     assert!(matches!(error, Error::Placement { list: "gradients", index: 1, found: Kind::Double, .. }), "{error}");
-    assert_eq!(error.to_string(), "number 1 of the gradients is Double on Cpu where Float on Cpu belongs");
+    assert_eq!(error.to_string(), "number 1 of the gradients is Double on Cpu, expected Float on Cpu");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use tch::{Cuda, Device, Kind, Tensor};
 use tch_ext::{Error, rng};
 
-/// Seeding reaches the generators of all devices, so tests that draw take turns.
+/// Seeding changes the generators of all devices, so tests that draw run one after another.
 static GENERATORS: Mutex<()> = Mutex::new(());
 
 fn the_same_numbers_follow_a_restored_state(device: Device) {
@@ -17,7 +17,7 @@ fn the_same_numbers_follow_a_restored_state(device: Device) {
         [uniform, normal, order].map(|numbers| numbers.to_device(Device::Cpu))
     };
     tch::manual_seed(7);
-    // An odd count of normal numbers leaves one in the generator, which belongs to its state.
+    // After an odd number of normal numbers one is cached in the generator, as part of its state.
     let _ = Tensor::randn([1], (Kind::Double, device));
     let state = rng::state(device).unwrap();
     let first = draw();
@@ -42,7 +42,7 @@ fn the_same_numbers_follow_a_restored_cpu_state() {
 }
 
 #[test]
-fn cuda_has_a_state_of_its_own_or_says_that_it_is_missing() {
+fn cuda_has_its_own_state_or_is_reported_missing() {
     tch_ext::cuda::load().unwrap();
     if Cuda::is_available() {
         the_same_numbers_follow_a_restored_state(Device::Cuda(0));

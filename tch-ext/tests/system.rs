@@ -14,7 +14,7 @@ fn the_version_is_the_one_that_tch_is_made_for() {
 }
 
 #[test]
-fn the_build_configuration_names_the_version_and_what_backends_says() {
+fn the_build_configuration_agrees_with_version_and_backends() {
     let configuration = system::build_configuration().unwrap();
     assert!(configuration.contains(&format!("TORCH_VERSION={}", system::libtorch_version())), "{configuration}");
     let backends = system::backends();
@@ -39,7 +39,7 @@ fn the_processor_has_the_features_that_the_standard_library_finds() {
 }
 
 #[test]
-fn the_library_folder_holds_the_library() {
+fn the_library_folder_contains_the_library() {
     let folder = system::library_folder().unwrap();
     assert!(folder.is_absolute());
     assert!(folder.join("libtorch_cpu.so").exists());
@@ -63,7 +63,7 @@ fn threads_are_set_and_impossible_numbers_refused() {
 }
 
 #[test]
-fn cuda_is_found_where_its_library_lies_and_loading_twice_says_the_same() {
+fn cuda_is_found_in_the_folder_of_its_library_and_loading_twice_gives_the_same() {
     let beside = system::library_folder().unwrap().join("libtorch_cuda.so");
     let library = cuda::load().unwrap();
     match &library {
@@ -79,7 +79,7 @@ fn cuda_is_found_where_its_library_lies_and_loading_twice_says_the_same() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_thread_is_pinned_to_processors_that_are_there() {
+fn a_thread_is_pinned_to_existing_processors() {
     let allowed = || std::fs::read_to_string("/proc/thread-self/status").unwrap();
     std::thread::spawn(move || {
         let list = |status: String| {

@@ -1,5 +1,4 @@
-//! Texts and lists that cross the border with the TorchScript files of `csrc/`, and the one line of an error's text
-//! that says what went wrong.
+//! Texts and lists exchanged with the TorchScript files of `csrc/`, and the reason in an error's text.
 
 use std::{
     ffi::{c_char, c_void},
@@ -45,7 +44,7 @@ impl Text {
     /// A copy of a text that came from `csrc/`.
     ///
     /// # Safety
-    /// What it was made from is still there.
+    /// The memory that it points to is still valid.
     pub(super) unsafe fn to_string(self) -> String {
         // The pointer of an empty text may be null.
         if self.length == 0 {
@@ -84,7 +83,7 @@ pub(super) fn tensors(
 /// Appends a copy of the bytes to the list.
 ///
 /// # Safety
-/// `list` is a live `Vec<Vec<u8>>` that nobody else uses, `start` the first of `length` readable bytes.
+/// `list` is a live `Vec<Vec<u8>>` that nothing else uses, `start` the first of `length` readable bytes.
 pub(super) unsafe extern "C" fn push_text(list: *mut c_void, start: *const c_char, length: usize) {
     // SAFETY: as promised by the caller; the pointer of an empty text may be null.
     unsafe {
@@ -93,21 +92,21 @@ pub(super) unsafe extern "C" fn push_text(list: *mut c_void, start: *const c_cha
     }
 }
 
-/// Appends the tensor to the list, which owns it from then on.
+/// Appends the tensor to the list, which then owns it.
 ///
 /// # Safety
-/// `list` is a live `Vec<Tensor>` that nobody else uses, `tensor` a tensor that nobody else frees.
+/// `list` is a live `Vec<Tensor>` that nothing else uses, `tensor` a tensor that nothing else frees.
 unsafe extern "C" fn push_tensor(list: *mut c_void, tensor: *mut C_tensor) {
     // SAFETY: as promised by the caller.
     unsafe { (*list.cast::<Vec<Tensor>>()).push(Tensor::from_ptr(tensor)) }
 }
 
-/// What a function of the TorchScript files returned: null, or the whole text of an exception.
+/// Checks the result of a function of the TorchScript files: null, or the complete text of an exception.
 pub(super) fn check(call: &'static str, text: *mut c_char) -> Result<(), Error> {
     failure(text).map_or(Ok(()), |message| Err(Error::Libtorch { call, message }))
 }
 
-/// As [`check`], where a file is to blame.
+/// As [`check`], for errors of a file.
 pub(super) fn check_file(path: &Path, what: &'static str, text: *mut c_char) -> Result<(), Error> {
     failure(text).map_or(Ok(()), |message| Err(Error::Load { path: path.to_owned(), what, message }))
 }
@@ -116,34 +115,38 @@ fn failure(text: *mut c_char) -> Option<String> {
     (!text.is_null()).then(|| reason(&take_text(text)))
 }
 
-/// libtorch reports a missing file at length; the system's own words are better.
+/// Gives the system's message for a missing file, which is clearer than libtorch's.
 pub(super) fn check_readable(path: &Path) -> Result<(), Error> {
     let failed = |source| Error::File { path: path.to_owned(), call: "read", source };
     let metadata = File::open(path).and_then(|file| file.metadata()).map_err(failed)?;
     if metadata.is_dir() { Err(failed(std::io::ErrorKind::IsADirectory.into())) } else { Ok(()) }
 }
 
-/// Every name given to TorchScript becomes a part of Python source.
+/// Names in TorchScript become part of Python source.
 pub(super) fn check_identifier(what: &'static str, name: &str) -> Result<(), Error> {
     let starts_well = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
-    if starts_well && is_word(name) { Ok(()) } else { Err(unfit(what, name, "a letter, then letters, digits and _")) }
+    if starts_well && is_word(name) { Ok(()) } else { Err(invalid(what, name, "a letter, then letters, digits and _")) }
 }
 
-/// Dotted, each part like an identifier that may start with a digit, as in "stage0.1.weight".
+/// Identifiers with dots between them; each may start with a digit, as in "stage0.1.weight".
 pub(super) fn check_dotted(what: &'static str, path: &str) -> Result<(), Error> {
-    if path.split('.').all(is_word) { Ok(()) } else { Err(unfit(what, path, "letters, digits and _, parted by dots")) }
+    if path.split('.').all(is_word) {
+        Ok(())
+    } else {
+        Err(invalid(what, path, "letters, digits and _, separated by dots"))
+    }
 }
 
 fn is_word(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }
 
-fn unfit(what: &'static str, name: &str, rule: &'static str) -> Error {
+fn invalid(what: &'static str, name: &str, rule: &'static str) -> Error {
     Error::Name { what, name: name.to_owned(), rule }
 }
 
-/// The line that says what went wrong: behind a traceback of TorchScript its "RuntimeError: ..."; with source text
-/// that does not compile the first one and the line marked in it; otherwise the first.
+/// The line with the reason: after a traceback of TorchScript its "RuntimeError: ..."; for source text that does not
+/// compile the first line and the marked one; otherwise the first.
 fn reason(text: &str) -> String {
     const MARK: &str = "<--- HERE";
     const ARCHIVE_ADVICE: &str = ". This is an internal miniz error";

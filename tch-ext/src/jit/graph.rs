@@ -1,4 +1,4 @@
-//! A method's graph as data, for what translates it.
+//! A method's graph as data, for translation to other formats.
 
 use std::{
     collections::BTreeMap,
@@ -15,17 +15,16 @@ use super::{
 };
 use crate::Error;
 
-/// What a method does, as a list without branches and calls. Values are known by their names in the graph, each made
-/// once.
+/// The operations of a method, as a list without branches and calls. Values have unique names in the graph.
 #[derive(Debug, Default)]
 pub struct Graph {
     /// The method's arguments, in order, without the module itself.
     pub inputs: Vec<String>,
-    /// What it returns, in order; a tuple's elements one by one.
+    /// Its results, in order; a tuple's elements one by one.
     pub outputs: Vec<String>,
-    /// What it computes, in order.
+    /// Its operations, in order.
     pub nodes: Vec<Node>,
-    /// The values that are known and used: constants, lists of constants, and what is read from the module.
+    /// The used values that are known: constants, lists of constants, and the module's tensors and attributes.
     pub constants: BTreeMap<String, Constant>,
 }
 
@@ -34,9 +33,9 @@ pub struct Graph {
 pub struct Node {
     /// The operator ("aten::conv2d", "prim::ListConstruct").
     pub kind: String,
-    /// Names of the values that it takes, in the order of its schema.
+    /// Names of its arguments, in the order of its schema.
     pub inputs: Vec<String>,
-    /// Names of the values that it makes.
+    /// Names of its results.
     pub outputs: Vec<String>,
 }
 
@@ -47,7 +46,7 @@ pub enum Constant {
     None,
     /// A truth value.
     Bool(bool),
-    /// A whole number; element kinds, layouts and memory formats are such.
+    /// An integer; element kinds, layouts and memory formats are integers too.
     Int(i64),
     /// A number.
     Float(f64),
@@ -55,9 +54,9 @@ pub enum Constant {
     Text(String),
     /// A tensor.
     Tensor {
-        /// The tensor, in the memory that the module has it in.
+        /// The tensor, sharing the module's memory.
         tensor: Tensor,
-        /// Its dotted name in the module, `None` where it is a constant of the graph (after [`Module::freeze`]).
+        /// Its dotted name in the module, `None` for a constant of the graph (after [`Module::freeze`]).
         path: Option<String>,
     },
     /// A list or a tuple.
@@ -88,15 +87,14 @@ unsafe extern "C" {
 }
 
 impl Module {
-    /// A method's graph, with the methods that it calls put in their place. It is the graph as it was recorded or
-    /// compiled; a module that is not frozen still has the names of its tensors.
+    /// A method's graph as it was recorded or compiled, with the methods that it calls inlined. If the module is not
+    /// frozen, its tensors have names.
     ///
     /// # Errors
-    /// An unknown method, a graph with branches, or a constant that is none of [`Constant`].
+    /// An unknown method, a graph with branches, or a constant of another type than [`Constant`]'s.
     pub fn nodes(&self, method: &str) -> Result<Graph, Error> {
         let mut pieces = Pieces::default();
-        // SAFETY: the module and the text live through the call, and `pieces` is used by nothing but the two sinks
-        // until then.
+        // SAFETY: the module and the text live through the call; only the two sinks use `pieces` during it.
         check("list the nodes of a graph", unsafe {
             tch_ext_jit_nodes(
                 self.as_ptr(),
@@ -110,7 +108,7 @@ impl Module {
     }
 }
 
-/// The graph while it comes in.
+/// The graph while it is received.
 #[derive(Default)]
 struct Pieces {
     graph: Graph,
@@ -148,14 +146,14 @@ impl Pieces {
 }
 
 /// # Safety
-/// `pieces` is a live [`Pieces`] that nobody else uses, `text` is readable.
+/// `pieces` is a live [`Pieces`] that nothing else uses, `text` is readable.
 unsafe extern "C" fn push_piece(pieces: *mut c_void, piece: c_int, text: Text) {
     // SAFETY: as promised by the caller.
     unsafe { (*pieces.cast::<Pieces>()).piece(piece, text.to_string()) }
 }
 
 /// # Safety
-/// `pieces` is a live [`Pieces`] that nobody else uses, the text is readable, and a tensor that is there becomes ours.
+/// `pieces` is a live [`Pieces`] that nothing else uses, the text is readable, and ownership of a tensor passes to Rust.
 unsafe extern "C" fn push_scalar(pieces: *mut c_void, scalar: Scalar) {
     // SAFETY: as promised by the caller.
     let (pieces, text) = unsafe { (&mut *pieces.cast::<Pieces>(), scalar.text.to_string()) };

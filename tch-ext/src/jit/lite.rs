@@ -1,18 +1,20 @@
-//! The lite interpreter: what runs a model on a phone, here to check the file that goes there.
+//! The lite interpreter, which runs models on phones; here it checks the exported file.
 
 use std::{
     ffi::{c_char, c_void},
-    fmt,
     path::Path,
-    ptr::{self, NonNull},
 };
 
 use tch::Tensor;
 
-use super::border::{TensorSink, Text, TextSink, check_file, check_readable, tensors, texts};
-use crate::{Error, ffi, list::TensorList};
+use super::{
+    border::{TensorSink, Text, TextSink, texts},
+    handle::{ForeignModule, Handle},
+};
+use crate::{Error, ffi};
 
-/// `torch::jit::mobile::Module`, never looked into from here.
+/// `torch::jit::mobile::Module`.
+#[derive(Debug)]
 #[repr(C)]
 struct CLiteModule {
     _opaque: [u8; 0],
@@ -32,27 +34,32 @@ unsafe extern "C" {
     fn tch_ext_lite_operators(module: *mut CLiteModule, sink: TextSink, texts: *mut c_void) -> *mut c_char;
 }
 
-/// A file of [`Module::save_for_mobile`](super::Module::save_for_mobile), run by the lite interpreter on the CPU.
-pub struct LiteModule {
-    module: NonNull<CLiteModule>,
+impl ForeignModule for CLiteModule {
+    const FILE: &str = "lite module";
+    const RUNNING: &str = "run a lite module";
+    const FREE: unsafe extern "C" fn(*mut Self) = tch_ext_lite_free;
+    const RUN: unsafe extern "C" fn(*const Self, Text, ffi::List, usize, TensorSink, *mut c_void) -> *mut c_char =
+        tch_ext_lite_run;
 }
 
-// SAFETY: a `mobile::Module` belongs to no thread: its parts are counted atomically. It is not `Sync`, because its
-// functions keep state while they run.
-unsafe impl Send for LiteModule {}
+/// A file of [`Module::save_for_mobile`](super::Module::save_for_mobile), run by the lite interpreter on the CPU.
+///
+/// It is not `Sync`, because its functions keep state while they run.
+#[derive(Debug)]
+pub struct LiteModule {
+    handle: Handle<CLiteModule>,
+}
 
 impl LiteModule {
     /// Loads a file.
     ///
     /// # Errors
-    /// A file that cannot be read, is cut short or was not saved for mobile, or one that needs an operator which this
+    /// A file that cannot be read, is cut short or was not saved for mobile, or one that needs an operator that this
     /// libtorch does not have.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        check_readable(path)?;
-        let mut module = ptr::null_mut();
-        // SAFETY: the text outlives the call, which writes a new module before it returns null.
-        check_file(path, "lite module", unsafe { tch_ext_lite_load(Text::path(path), &mut module) })?;
-        Ok(Self { module: NonNull::new(module).expect("a call that succeeds makes a module") })
+        // SAFETY: the text outlives the call.
+        let handle = Handle::loaded(path, |path, module| unsafe { tch_ext_lite_load(path, module) })?;
+        Ok(Self { handle })
     }
 
     /// Runs `forward`: the tensors of its output in order, whether it is one tensor, a tuple or a list.
@@ -66,39 +73,18 @@ impl LiteModule {
     /// Runs a method.
     ///
     /// # Errors
-    /// An unknown method, inputs that do not fit it, an output that is not made of tensors, or what went wrong inside.
+    /// An unknown method, inputs that do not fit it, an output with other values than tensors, or an error inside.
     pub fn run_method(&self, method: &str, inputs: &[Tensor]) -> Result<Vec<Tensor>, Error> {
-        let inputs = TensorList::new("inputs", inputs)?;
-        // SAFETY: module, text and tensors live through the call, and so does the list that it appends to.
-        tensors("run a lite module", |sink, outputs| unsafe {
-            tch_ext_lite_run(self.as_ptr(), Text::new(method), inputs.pointers(), inputs.len(), sink, outputs)
-        })
+        self.handle.run(method, inputs)
     }
 
-    /// The operators that a mobile build of libtorch has to have for this file ("aten::conv2d"), sorted: what
-    /// `SELECTED_OP_LIST` takes.
+    /// The operators that a mobile build of libtorch needs for this file ("aten::conv2d"), sorted, as
+    /// `SELECTED_OP_LIST` takes them.
     ///
     /// # Errors
-    /// libtorch's own words.
+    /// libtorch's own message.
     pub fn operators(&self) -> Result<Vec<String>, Error> {
         // SAFETY: the module and the list live through the call.
-        texts("list operators", |sink, list| unsafe { tch_ext_lite_operators(self.as_ptr(), sink, list) })
-    }
-
-    fn as_ptr(&self) -> *mut CLiteModule {
-        self.module.as_ptr()
-    }
-}
-
-impl Drop for LiteModule {
-    fn drop(&mut self) {
-        // SAFETY: the module is ours, and nobody uses it after this.
-        unsafe { tch_ext_lite_free(self.as_ptr()) }
-    }
-}
-
-impl fmt::Debug for LiteModule {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("LiteModule").finish_non_exhaustive()
+        texts("list operators", |sink, list| unsafe { tch_ext_lite_operators(self.handle.as_ptr(), sink, list) })
     }
 }

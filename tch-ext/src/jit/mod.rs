@@ -18,27 +18,28 @@
 //! ```
 //!
 //! # What a trace keeps
-//! [`Tracing`] records which operations run, so Rust's own numbers and branches are fixed as they were: sizes read with
-//! `size()` stay those of the example. Where a dimension is to stay free, say -1 (`view([-1, 256])`), or use
-//! operations that need no size (`flatten`, `adaptive_avg_pool2d`). What has to look at values or sizes (decoding,
-//! non-maximum suppression) is written as TorchScript text, with [`Module::define`].
+//! [`Tracing`] records which operations run, so Rust's own numbers and branches are constants: sizes read with `size()`
+//! are those of the example. For a free dimension, write -1 (`view([-1, 256])`) or use operations that need no size
+//! (`flatten`, `adaptive_avg_pool2d`). Code that depends on values or sizes (decoding, non-maximum suppression) is
+//! written as TorchScript text, with [`Module::define`].
 //!
 //! # How libtorch runs a module
 //! The first run of a method records shapes, the second compiles for them (slow), the third is the first at full
-//! speed. An input of another shape is right at any time, and may compile again. Nothing is recorded by autograd.
+//! speed. Inputs of other shapes are always possible, and may compile again. Nothing is recorded by autograd.
 //!
-//! What [`set_onednn_fusion`] and [`Autocast`](crate::autocast::Autocast) say at the second run of a method goes into
-//! what is compiled, and stays.
+//! The settings of [`set_onednn_fusion`] and [`Autocast`](crate::autocast::Autocast) at the second run of a method are
+//! compiled into it and remain.
 //!
 //! # bfloat16
 //! Trace inside [`Autocast`](crate::autocast::Autocast), freeze and run outside it: the weights become bfloat16
-//! constants, and fused layers hand on oneDNN's own layouts. A module of full precision run inside it computes in
-//! bfloat16 as well (see [`set_autocast_pass`]), with a conversion between any two fused layers. oneDNN's fusion takes
-//! no softmax with a kind of its own there ("could not add op to the graph", in Python too): convert first, then
+//! constants, and fused layers pass on oneDNN's own layouts. A module of full precision run inside it computes in
+//! bfloat16 as well (see [`set_autocast_pass`]), with a conversion between any two fused layers. oneDNN's fusion
+//! accepts no softmax with its own kind there ("could not add op to the graph", in Python too): convert first, then
 //! `softmax(-1, None)`.
 
 mod border;
 mod graph;
+mod handle;
 mod lite;
 mod module;
 mod trace;
@@ -60,11 +61,10 @@ unsafe extern "C" {
     fn tch_ext_jit_last_executed_graph(sink: TextSink, texts: *mut c_void) -> *mut c_char;
 }
 
-/// Switches fusion by oneDNN's graph compiler (LLGA) on or off for the whole program, and returns what was before; off
-/// at the start. As `torch.jit.enable_onednn_fusion`, but it can be switched more than once.
+/// Switches fusion by oneDNN's graph compiler (LLGA) on or off for the program and returns the previous setting;
+/// initially off. As `torch.jit.enable_onednn_fusion`, but it can be switched more than once.
 ///
-/// It works on frozen modules, on the CPU, and speaks for methods compiled from now on: those that are already keep
-/// what they have.
+/// It works on frozen modules, on the CPU, and applies to methods compiled from now on.
 ///
 /// # Errors
 /// Switching on a libtorch without oneDNN.
@@ -75,19 +75,19 @@ pub fn set_onednn_fusion(enabled: bool) -> Result<bool, Error> {
     Ok(was_enabled)
 }
 
-/// Whether methods compiled inside [`Autocast`](crate::autocast::Autocast) have its conversions written into their
-/// graph; returns what was before. On at the start, for the whole program. Off, what oneDNN fuses stays in full
+/// Sets whether methods compiled inside [`Autocast`](crate::autocast::Autocast) include its conversions in their graph,
+/// for the program, and returns the previous setting; initially on. When off, layers fused by oneDNN stay in full
 /// precision there.
 pub fn set_autocast_pass(enabled: bool) -> bool {
-    // SAFETY: a flag crosses the border.
+    // SAFETY: the argument is a flag.
     unsafe { tch_ext_jit_set_autocast_pass(enabled) }
 }
 
-/// The optimised graph that this thread ran last, as text; `None` before the first. Shows what was fused
-/// (`prim::oneDNNFusionGroup`).
+/// The optimised graph that this thread ran last, as text; `None` before the first. It shows fused
+/// operations (`prim::oneDNNFusionGroup`).
 ///
 /// # Errors
-/// libtorch's own words.
+/// libtorch's own message.
 pub fn last_executed_graph() -> Result<Option<String>, Error> {
     // SAFETY: the list outlives the call.
     let mut graphs = texts("show the last graph", |sink, list| unsafe { tch_ext_jit_last_executed_graph(sink, list) })?;

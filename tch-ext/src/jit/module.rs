@@ -5,22 +5,26 @@ use std::{
     ffi::{c_char, c_int, c_void},
     fmt, fs,
     path::Path,
-    ptr::{self, NonNull},
+    ptr,
 };
 
 use tch::{Device, Tensor};
 use torch_sys::C_tensor;
 
-use super::border::{
-    NamedText, TensorSink, Text, TextSink, check, check_dotted, check_file, check_identifier, check_readable,
-    push_text, tensors, texts,
+use super::{
+    border::{
+        NamedText, TensorSink, Text, TextSink, check, check_dotted, check_file, check_identifier, check_readable,
+        push_text, texts,
+    },
+    handle::{ForeignModule, Handle},
 };
-use crate::{Error, device::cuda_index, ffi, list::TensorList};
+use crate::{Error, device::cuda_index, ffi};
 
-/// Texts that travel inside a module's file, by name.
+/// Texts inside a module's file, by name.
 pub type ExtraFiles = BTreeMap<String, String>;
 
-/// `torch::jit::Module`, never looked into from here.
+/// `torch::jit::Module`.
+#[derive(Debug)]
 #[repr(C)]
 pub(super) struct CModule {
     _opaque: [u8; 0],
@@ -76,25 +80,33 @@ unsafe extern "C" {
     fn tch_ext_jit_writers(module: *const CModule, method: Text, sink: TextSink, texts: *mut c_void) -> *mut c_char;
 }
 
-/// A TorchScript module: tensors, submodules and methods.
-///
-/// It shares the memory of the tensors that it was made from: in-place changes of weights show, until the module has
-/// been saved and loaded.
-pub struct Module {
-    module: NonNull<CModule>,
+impl ForeignModule for CModule {
+    const FILE: &str = FILE;
+    const RUNNING: &str = "run a TorchScript module";
+    const FREE: unsafe extern "C" fn(*mut Self) = tch_ext_jit_module_free;
+    const RUN: unsafe extern "C" fn(*const Self, Text, ffi::List, usize, TensorSink, *mut c_void) -> *mut c_char =
+        tch_ext_jit_run;
 }
 
-// SAFETY: a `torch::jit::Module` belongs to no thread: its parts are counted atomically.
-unsafe impl Send for Module {}
-// SAFETY: what takes `&self` reads the module, and running a method locks where it compiles. No other handle changes
-// it: a submodule's goes into its parent.
+const FILE: &str = "TorchScript module";
+
+/// A TorchScript module: tensors, submodules and methods.
+///
+/// It shares the memory of the tensors that it was made from: it follows in-place changes of weights until it is saved
+/// and loaded.
+pub struct Module {
+    handle: Handle<CModule>,
+}
+
+// SAFETY: functions with `&self` only read the module, and running a method locks while it compiles. No other handle
+// changes it: a submodule moves into its parent.
 unsafe impl Sync for Module {}
 
 impl Module {
-    /// A module without tensors and methods; `name` is its class's name in the file.
+    /// A module without tensors and methods; `name` is the name of its class in the file.
     ///
     /// # Errors
-    /// A name that is no identifier.
+    /// A name that is not an identifier.
     pub fn new(name: &str) -> Result<Self, Error> {
         check_identifier("the module's name", name)?;
         // SAFETY: the text outlives the call.
@@ -104,21 +116,19 @@ impl Module {
     /// Loads what [`Module::save`], `torch.jit.save` or libtorch wrote, onto a device.
     ///
     /// # Errors
-    /// A file that cannot be read, is cut short or holds no TorchScript module, or a device that is not there.
+    /// A file that cannot be read, is cut short or is not a TorchScript module, or a device that does not exist.
     pub fn load(path: &Path, device: Device) -> Result<Self, Error> {
-        check_readable(path)?;
         let cuda = cuda_index(device)?;
-        let mut module = ptr::null_mut();
-        // SAFETY: the text outlives the call, which writes a new module before it returns null.
-        check_file(path, "TorchScript module", unsafe { tch_ext_jit_load(Text::path(path), cuda, &mut module) })?;
-        Ok(Self::owning(module))
+        // SAFETY: the text outlives the call.
+        let handle = Handle::loaded(path, |path, module| unsafe { tch_ext_jit_load(path, cuda, module) })?;
+        Ok(Self { handle })
     }
 
-    /// Adds a tensor under a dotted name ("stage0.1.weight"), with submodules for what stands before the dots. It is
-    /// a parameter when it requires gradients, otherwise a buffer.
+    /// Adds a tensor under a dotted name ("stage0.1.weight"), with submodules for the parts before the dots. It
+    /// is a parameter if it requires gradients, otherwise a buffer.
     ///
     /// # Errors
-    /// A name that is no dotted name or is taken, or an undefined tensor.
+    /// An invalid or existing name, or an undefined tensor.
     pub fn register_tensor(&mut self, path: &str, tensor: &Tensor) -> Result<(), Error> {
         check_dotted("a tensor's name", path)?;
         if !tensor.defined() {
@@ -133,7 +143,7 @@ impl Module {
     /// Adds a submodule; source text calls it as `self.name.forward(x)`.
     ///
     /// # Errors
-    /// A name that is no identifier or is taken.
+    /// A name that is not an identifier or already exists.
     pub fn register_module(&mut self, name: &str, child: Module) -> Result<(), Error> {
         check_identifier("a submodule's name", name)?;
         // SAFETY: both modules and the text live through the call.
@@ -142,11 +152,11 @@ impl Module {
 
     /// Compiles methods from TorchScript source: Python's syntax, one statement a line, loops and branches on tensors'
     /// values included; arguments without an annotation are tensors. Tensors and submodules that it names as
-    /// `self.name` have to be there, and so have methods unless the same text defines them. Of `torch` it knows the
-    /// operators alone: `x.float()` and `x.long()` stand for `x.to(torch.float32)` and `x.to(torch.int64)`, and
-    /// `assert` for `raise`.
+    /// `self.name` must exist, and so must methods unless the same text defines them. Of `torch` only the operators are
+    /// available: write `x.float()` and `x.long()` for `x.to(torch.float32)` and `x.to(torch.int64)`, and `assert` for
+    /// `raise`.
     ///
-    /// After an error the module is not to be used further.
+    /// Do not use the module after an error.
     ///
     /// # Errors
     /// Source that does not compile, with the line.
@@ -166,21 +176,17 @@ impl Module {
     /// Runs a method.
     ///
     /// # Errors
-    /// An unknown method, inputs that do not fit it, an output that is not made of tensors, or what went wrong inside.
+    /// An unknown method, inputs that do not fit it, an output with other values than tensors, or an error inside.
     pub fn run_method(&self, method: &str, inputs: &[Tensor]) -> Result<Vec<Tensor>, Error> {
-        let inputs = TensorList::new("inputs", inputs)?;
-        // SAFETY: module, text and tensors live through the call, and so does the list that it appends to.
-        tensors("run a TorchScript module", |sink, outputs| unsafe {
-            tch_ext_jit_run(self.as_ptr(), Text::new(method), inputs.pointers(), inputs.len(), sink, outputs)
-        })
+        self.handle.run(method, inputs)
     }
 
-    /// A copy whose tensors are constants of its graph, with everything folded that does not depend on inputs, as
+    /// A copy whose tensors are constants of its graph, with everything folded that is independent of inputs, as
     /// `torch.jit.freeze`: batch normalisations, additions and multiplications go into the weights of convolutions.
-    /// `forward` stays, and what `preserved` names (methods, attributes).
+    /// `forward` is kept, and the methods and attributes in `preserved`.
     ///
     /// # Errors
-    /// A module without `forward`, an unknown name, or libtorch's own words.
+    /// A module without `forward`, an unknown name, or libtorch's own message.
     pub fn freeze(&self, preserved: &[&str]) -> Result<Self, Error> {
         let names = Text::list(preserved);
         // SAFETY: module and texts live through the call.
@@ -190,10 +196,10 @@ impl Module {
     }
 
     /// A frozen copy for this machine, as `torch.jit.optimize_for_inference`: on the CPU with oneDNN's own layouts.
-    /// It is for running here: libtorch 2.11 does not load the file that it saves of it.
+    /// It can only run here: libtorch 2.11 cannot load a file saved from it.
     ///
     /// # Errors
-    /// libtorch's own words.
+    /// libtorch's own message.
     pub fn optimize_for_inference(&self) -> Result<Self, Error> {
         // SAFETY: the module lives through the call.
         Self::made("optimise a module", |optimized| unsafe {
@@ -202,10 +208,10 @@ impl Module {
     }
 
     /// A frozen copy for the lite interpreter, as `torch.utils.mobile_optimizer.optimize_for_mobile`: convolutions and
-    /// linear layers prepacked for XNNPACK. `forward` stays, and the methods that `preserved` names.
+    /// linear layers prepacked for XNNPACK. `forward` is kept, and the methods in `preserved`.
     ///
     /// # Errors
-    /// A module without `forward`, an unknown name, or libtorch's own words.
+    /// A module without `forward`, an unknown name, or libtorch's own message.
     pub fn optimize_for_mobile(&self, preserved: &[&str]) -> Result<Self, Error> {
         let names = Text::list(preserved);
         // SAFETY: module and texts live through the call.
@@ -217,13 +223,13 @@ impl Module {
     /// Writes the file that [`Module::load`], `torch.jit.load` and C++'s `torch::jit::load` read.
     ///
     /// # Errors
-    /// A module that cannot be saved, or a file that cannot be written; then a part of it may be there.
+    /// A module that cannot be saved, or a file that cannot be written; then it may be incomplete.
     pub fn save(&self, path: &Path, extras: &ExtraFiles) -> Result<(), Error> {
         self.write(path, extras, false)
     }
 
     /// Writes the file that [`LiteModule::load`](super::LiteModule::load) and the mobile runtimes read, as
-    /// `_save_for_lite_interpreter`; desktop's loaders read it as well.
+    /// `_save_for_lite_interpreter`; desktop loaders read it too.
     ///
     /// # Errors
     /// As [`Module::save`].
@@ -234,13 +240,13 @@ impl Module {
     /// The names of the methods.
     ///
     /// # Errors
-    /// libtorch's own words.
+    /// libtorch's own message.
     pub fn methods(&self) -> Result<Vec<String>, Error> {
         // SAFETY: the module and the list live through the call.
         texts("list methods", |sink, list| unsafe { tch_ext_jit_methods(self.as_ptr(), sink, list) })
     }
 
-    /// A method's graph as text, with the methods that it calls put in their place.
+    /// A method's graph as text, with the methods that it calls inlined.
     ///
     /// # Errors
     /// An unknown method.
@@ -249,7 +255,7 @@ impl Module {
     }
 
     /// The operators in a method's graph that write into tensors or attributes ("aten::relu_", "aten::copy_",
-    /// "prim::SetAttr"), sorted. An empty list: running the method changes nothing that was there before.
+    /// "prim::SetAttr"), sorted. If the list is empty, running the method changes no existing data.
     ///
     /// # Errors
     /// An unknown method.
@@ -276,24 +282,11 @@ impl Module {
     }
 
     fn made(call: &'static str, make: impl FnOnce(*mut *mut CModule) -> *mut c_char) -> Result<Self, Error> {
-        let mut module = ptr::null_mut();
-        check(call, make(&mut module))?;
-        Ok(Self::owning(module))
-    }
-
-    fn owning(module: *mut CModule) -> Self {
-        Self { module: NonNull::new(module).expect("a call that succeeds makes a module") }
+        Ok(Self { handle: Handle::made(call, make)? })
     }
 
     pub(super) fn as_ptr(&self) -> *mut CModule {
-        self.module.as_ptr()
-    }
-}
-
-impl Drop for Module {
-    fn drop(&mut self) {
-        // SAFETY: the module is ours, and nobody uses it after this.
-        unsafe { tch_ext_jit_module_free(self.as_ptr()) }
+        self.handle.as_ptr()
     }
 }
 
@@ -306,18 +299,18 @@ impl fmt::Debug for Module {
 /// The extra files in a module's file, lite ones included, without loading the module.
 ///
 /// # Errors
-/// A file that cannot be read or is no archive of libtorch's, or an extra file that is larger than 64 MiB or no
+/// A file that cannot be read or is not a TorchScript archive, or an extra file that is larger than 64 MiB or not
 /// UTF-8.
 pub fn extra_files(path: &Path) -> Result<ExtraFiles, Error> {
     check_readable(path)?;
     let mut texts: Vec<Vec<u8>> = Vec::new();
     let list = ptr::from_mut(&mut texts).cast();
     // SAFETY: the text and the list live through the call.
-    check_file(path, "TorchScript module", unsafe { tch_ext_jit_extra_files(Text::path(path), push_text, list) })?;
+    check_file(path, FILE, unsafe { tch_ext_jit_extra_files(Text::path(path), push_text, list) })?;
     let not_utf8 = |name: &str| Error::Load {
         path: path.to_owned(),
-        what: "TorchScript module",
-        message: format!("its extra file '{name}' is no UTF-8 text"),
+        what: FILE,
+        message: format!("its extra file '{name}' is not UTF-8 text"),
     };
     let mut files = ExtraFiles::new();
     let mut texts = texts.into_iter();

@@ -30,7 +30,7 @@ unsafe extern "C" {
     ) -> *mut c_char;
 }
 
-/// What to record: a module of named tensors, and a method of it with named inputs.
+/// A recording: a module of named tensors, and its method with named inputs.
 ///
 /// ```no_run
 /// # use tch::Tensor;
@@ -53,7 +53,7 @@ pub struct Tracing<'a> {
 }
 
 impl<'a> Tracing<'a> {
-    /// A module of the class `class`, whose method is called `forward`.
+    /// A module of the class `class` with a method `forward`.
     pub fn new(class: &'a str) -> Self {
         Self { class, method: "forward", parameters: &[], names: Vec::new(), inputs: Vec::new() }
     }
@@ -64,9 +64,9 @@ impl<'a> Tracing<'a> {
         self
     }
 
-    /// The tensors that stay parameters and buffers of the module, with their dotted names: those that the function
-    /// uses, themselves or as [`Tensor::shallow_clone`], because they are known by identity. Other tensors that it
-    /// uses become nameless constants, which are not allowed to require gradients.
+    /// The parameters and buffers of the module, with their dotted names. The function must use these tensors or a
+    /// [`Tensor::shallow_clone`] of them, because they are identified by their memory. Other tensors that it uses become
+    /// unnamed constants, which must not require gradients.
     pub fn parameters(mut self, parameters: &'a [(String, Tensor)]) -> Self {
         self.parameters = parameters;
         self
@@ -79,23 +79,23 @@ impl<'a> Tracing<'a> {
         self
     }
 
-    /// Runs the function on the examples, records the operations as a method, and returns the module. The method gives
-    /// one tensor where the function gives one, otherwise a tuple.
+    /// Runs the function on the examples, records the operations as a method, and returns the module. The method returns
+    /// one tensor if the function does, otherwise a tuple.
     ///
-    /// The recorded graph is run on the examples and compared with what the function gave. That finds the tensors
-    /// which a trace gets wrong: made from plain numbers inside (`Tensor::from_slice`, which would be zeros: make them
+    /// The recorded graph runs on the examples and is compared with the function's results. This finds tensors that a
+    /// trace records wrongly: those created from numbers inside (`Tensor::from_slice`, recorded as zeros: create them
     /// before), and random ones (dropout).
     ///
     /// No gradients are recorded. Inside [`Autocast`](crate::autocast::Autocast) its conversions become part of the
     /// graph.
     ///
     /// # Errors
-    /// The function's own error; names that are no identifiers or taken twice; no outputs, undefined ones, or some
+    /// The function's own error; invalid or repeated names; no outputs, undefined ones, or some
     /// that depend neither on an input nor on a parameter; a constant that requires gradients; a trace inside a trace;
-    /// a recorded graph that computes something else.
+    /// a recorded graph with other results.
     ///
     /// # Panics
-    /// When the function does.
+    /// If the function does.
     pub fn record<E, F>(self, function: F) -> Result<Module, E>
     where
         E: From<Error>,
@@ -110,8 +110,7 @@ impl<'a> Tracing<'a> {
         let names = Text::list(&self.names);
         let mut recording =
             Recording { function: Some(function), outputs: Vec::new(), pointers: Vec::new(), end: None };
-        // SAFETY: everything pointed to lives through the call, and `recording` is used by nothing but `call` until
-        // then.
+        // SAFETY: everything pointed to lives through the call; only `call` uses `recording` during it.
         let result = check("record a function", unsafe {
             tch_ext_jit_trace(
                 module.as_ptr(),
@@ -135,14 +134,14 @@ impl<'a> Tracing<'a> {
         for (index, name) in self.names.iter().enumerate() {
             check_identifier("an input's name", name)?;
             if *name == "self" || self.names[..index].contains(name) {
-                return Err(Error::Name { what: "an input's name", name: (*name).to_owned(), rule: "there only once" });
+                return Err(Error::Name { what: "an input's name", name: (*name).to_owned(), rule: "used only once" });
             }
         }
         Ok(())
     }
 }
 
-/// The function on its way through C++, and what came of it.
+/// The function that C++ calls, and its results.
 struct Recording<E, F> {
     function: Option<F>,
     outputs: Vec<Tensor>,
@@ -158,8 +157,8 @@ enum End<E> {
 /// `Traced` in `csrc/jit_trace.cpp`.
 ///
 /// # Safety
-/// `context` is a `Recording<E, F>` that nobody else uses, `inputs` holds `count` tensors that become ours, and both
-/// places for outputs can be written.
+/// `context` is a `Recording<E, F>` that nothing else uses, `inputs` holds `count` tensors whose ownership passes to
+/// Rust, and both places for outputs can be written.
 unsafe extern "C" fn call<E, F>(
     context: *mut c_void,
     inputs: ffi::List,
@@ -177,7 +176,7 @@ where
         (&mut *context.cast(), pointers.iter().map(|tensor| Tensor::from_ptr(tensor.cast_mut())).collect())
     };
     let function = recording.function.take().expect("C++ calls the function once");
-    // What the function has touched is not used after a panic: that is passed on.
+    // After a panic nothing of the function is used: the panic continues in the caller.
     match catch_unwind(AssertUnwindSafe(|| function(&inputs).and_then(|outputs| Ok(checked(outputs)?)))) {
         Ok(Ok(tensors)) => {
             recording.outputs = tensors;

@@ -24,14 +24,3 @@ impl Golden {
         (0..2).map(|i| self.tensors[&format!("{prefix}.{i}")].copy()).collect()
     }
 }
-
-/// Largest difference over largest expected value, worst over the list.
-pub fn difference(found: &[Tensor], expected: &[Tensor]) -> f64 {
-    assert_eq!(found.len(), expected.len());
-    let relative = |(found, expected): (&Tensor, &Tensor)| {
-        assert_eq!((found.size(), found.kind()), (expected.size(), expected.kind()));
-        let difference = (found - expected).abs().max().double_value(&[]);
-        difference / expected.abs().max().double_value(&[])
-    };
-    found.iter().zip(expected).map(relative).fold(0.0, f64::max)
-}
