@@ -1,17 +1,17 @@
 //! The MobileOne block (paper, section 3.2 and figure 3) in both forms.
 //!
 //! Train form: k convolutions, a 1x1 convolution (only beside a larger kernel) and the input itself (only where shape and
-//! resolution are kept), each with its own batch normalisation, summed. Deploy form: one convolution with a bias. After either
-//! come squeeze-and-excitation, where the plan has it, and ReLU. The keys are Apple's.
+//! resolution are kept), each with its own batch normalisation, summed. Deploy form: one convolution with a bias. Both are
+//! followed by squeeze-and-excitation, where the plan has it, and ReLU. The keys are Apple's.
 
 use tch::{Tensor, nn};
 
 use crate::{
-    conv::{Activation, Conv, Geometry, NormedConv, WeightInit},
-    folded::TrainForward,
-    form::{Form, Mode, key},
-    norm::{BatchNorm, BatchNormConfig},
-    plan::{BlockPlan, SideBranches},
+    branches::Branches,
+    conv::{Activation, Conv, WeightInit},
+    form::{Form, Mode, TrainForward, key},
+    geometry::Geometry,
+    plan::BlockPlan,
     profile,
 };
 
@@ -30,17 +30,8 @@ pub(crate) enum Layers {
     Deploy(Conv),
 }
 
-/// What the train form sums: at least one convolution.
-#[derive(Debug)]
-pub(crate) struct Branches {
-    pub convs: Vec<NormedConv>,
-    pub scale: Option<NormedConv>,
-    pub skip: Option<BatchNorm>,
-    pub geometry: Geometry,
-}
-
 impl Block {
-    /// Registers the block's tensors under `path`, which the plan's key is already part of.
+    /// Registers the block's tensors under `path`, which already includes the plan's key.
     pub fn new(path: &nn::Path, plan: &BlockPlan, form: Form) -> Self {
         let layers = match form {
             Form::Train => Layers::Train(Branches::new(path, plan)),
@@ -68,34 +59,7 @@ impl Block {
     }
 }
 
-impl Branches {
-    fn new(path: &nn::Path, plan: &BlockPlan) -> Self {
-        let geometry = plan.geometry;
-        let norm = BatchNormConfig::default();
-        let conv = |path: nn::Path, geometry| {
-            NormedConv::new(&(&path / "conv"), &(&path / "bn"), geometry, WeightInit::HeFanOut, norm)
-        };
-        let pixel = Geometry { kernel: 1, padding: 0, dilation: 1, ..geometry };
-        let SideBranches { scale, skip } = plan.side_branches;
-        Self {
-            convs: (0..plan.branches).map(|branch| conv(path / "rbr_conv" / branch, geometry)).collect(),
-            scale: scale.then(|| conv(path / "rbr_scale", pixel)),
-            skip: skip.then(|| BatchNorm::new(&(path / "rbr_skip"), geometry.outputs, norm)),
-            geometry,
-        }
-    }
-
-    pub fn forward(&self, xs: &Tensor, mode: Mode) -> Tensor {
-        let convs = self.convs[1..].iter().chain(&self.scale).map(|conv| conv.forward(xs, mode));
-        let skip = self.skip.iter().map(|norm| norm.forward(xs, mode));
-        convs.chain(skip).fold(self.convs[0].forward(xs, mode), |mut sum, branch| match mode {
-            Mode::Train => sum.g_add_(&branch),
-            Mode::Eval => sum + branch,
-        })
-    }
-}
-
-/// Channel attention (Hu et al., <https://arxiv.org/abs/1709.01507>): stays as it is in deploy form.
+/// Channel attention (Hu et al., <https://arxiv.org/abs/1709.01507>), the same in both forms.
 #[derive(Debug)]
 pub(crate) struct SqueezeExcite {
     pub reduce: Conv,
@@ -105,13 +69,10 @@ pub(crate) struct SqueezeExcite {
 
 impl SqueezeExcite {
     fn new(path: &nn::Path, channels: i64, squeezed: i64) -> Self {
-        let conv = |name, inputs, outputs| {
-            let geometry = Geometry { inputs, outputs, kernel: 1, stride: 1, padding: 0, dilation: 1, groups: 1 };
-            Conv::new(&(path / name), geometry, WeightInit::HeFanOut)
-        };
+        let conv = |name, geometry| Conv::new(&(path / name), geometry, WeightInit::HeFanOut);
         Self {
-            reduce: conv("reduce", channels, squeezed),
-            expand: conv("expand", squeezed, channels),
+            reduce: conv("reduce", Geometry::pointwise(channels, squeezed)),
+            expand: conv("expand", Geometry::pointwise(squeezed, channels)),
             prefix: key(path, ""),
         }
     }

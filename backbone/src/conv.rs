@@ -1,9 +1,10 @@
-//! Convolutions: one with a bias, and one followed by batch normalisation that folds into the first.
+//! Convolutions: one with a bias, and one with batch normalisation that folds into the first.
 
 use tch::{Kind, Tensor, nn};
 
 use crate::{
     form::{Fold, Form, Mode, StateDict, key},
+    geometry::Geometry,
     norm::{BatchNorm, BatchNormConfig},
     profile,
 };
@@ -22,7 +23,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// Applies itself; see [`Mode`] for when that happens in place.
+    /// Applies the activation; [`Mode`] says when this happens in place.
     pub fn apply(self, mut xs: Tensor, mode: Mode) -> Tensor {
         match (self, mode) {
             (Self::None, _) => xs,
@@ -35,18 +36,18 @@ impl Activation {
     }
 }
 
-/// How the weights of a convolution start.
+/// Initial weights of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum WeightInit {
     /// He et al.: normal, standard deviation `sqrt(2 / fan_out)` with `fan_out = kernel^2 * outputs / groups`, as timm's
-    /// `byobnet` starts MobileOne. (Torchvision and mmpretrain do not divide by the groups, which makes depthwise kernels tiny.)
+    /// `byobnet` does for MobileOne. (Torchvision and mmpretrain do not divide by the groups, which makes depthwise kernels tiny.)
     HeFanOut,
-    /// Normal about zero, as torchvision starts the SSDLite head.
+    /// Normal with mean zero, as in torchvision's SSDLite head.
     Normal {
         /// Standard deviation.
         std: f64,
     },
-    /// Uniform within `1 / sqrt(fan_in)`, PyTorch's own default, as torchvision leaves the DeepLabV3 head.
+    /// Uniform within `1 / sqrt(fan_in)`, PyTorch's own default, as in torchvision's DeepLabV3 head.
     Torch,
 }
 
@@ -68,66 +69,7 @@ impl WeightInit {
     }
 }
 
-/// Shape and sampling of a convolution with a square kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Geometry {
-    /// Input channels.
-    pub inputs: i64,
-    /// Output channels.
-    pub outputs: i64,
-    /// Side of the kernel.
-    pub kernel: i64,
-    /// Step of the output grid in input pixels.
-    pub stride: i64,
-    /// Zeros added on each side.
-    pub padding: i64,
-    /// Distance of the taps in input pixels.
-    pub dilation: i64,
-    /// Groups of channels that do not mix.
-    pub groups: i64,
-}
-
-impl Geometry {
-    /// `[outputs, inputs / groups, kernel, kernel]`.
-    pub fn weight_shape(&self) -> [i64; 4] {
-        [self.outputs, self.inputs / self.groups, self.kernel, self.kernel]
-    }
-
-    /// The side of the output for an input of side `input`.
-    pub fn output_side(&self, input: i64) -> i64 {
-        (input + 2 * self.padding - self.dilation * (self.kernel - 1) - 1) / self.stride + 1
-    }
-
-    /// Convolves `xs` with any weights of this geometry.
-    pub fn convolve(&self, xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
-        let pair = |value| [value, value];
-        if (self.kernel, self.padding) == (1, 0) && self.stride > 1 {
-            // libtorch 2.11 on a CPU: the weight gradient of a strided 1x1 convolution over three channels-last channels
-            // writes beyond its buffer. Taking the pixels first computes the same without that kernel.
-            let every = |xs: &Tensor, dim| xs.slice(dim, None, None, self.stride);
-            return Self { stride: 1, ..*self }.convolve(&every(&every(xs, 2), 3), weight, bias);
-        }
-        if (self.kernel, self.padding) == (1, 0) && [self.inputs, self.outputs] == [self.groups; 2] {
-            // A product by channel: oneDNN's depthwise kernels are several times slower where they have one tap only.
-            let channels = |vector: &Tensor| vector.to_kind(xs.kind()).view([1, -1, 1, 1]);
-            let product = xs * channels(weight);
-            return bias.map_or_else(|| product.shallow_clone(), |bias| &product + channels(bias));
-        }
-        xs.conv2d(weight, bias, pair(self.stride), pair(self.padding), pair(self.dilation), self.groups)
-    }
-
-    /// A smaller odd kernel as one of this side: zeros around it. Taps keep their distance.
-    pub(crate) fn pad(&self, kernel: &Tensor) -> Tensor {
-        let margin = (self.kernel - kernel.size()[2]) / 2;
-        kernel.constant_pad_nd([margin; 4])
-    }
-
-    fn fan_in_bound(&self) -> f64 {
-        1.0 / ((self.inputs / self.groups * self.kernel * self.kernel) as f64).sqrt()
-    }
-}
-
-/// A convolution with a bias, which starts at zero ([`WeightInit::Torch`]: like the weights).
+/// A convolution with a bias. The bias starts at zero, or like the weights with [`WeightInit::Torch`].
 #[derive(Debug)]
 pub struct Conv {
     /// `[outputs, inputs / groups, kernel, kernel]`.
@@ -185,38 +127,26 @@ pub struct ConvBnKeys {
     pub norm: &'static str,
 }
 
-/// What a [`ConvBn`] is, apart from its channels.
+/// Everything that defines a [`ConvBn`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ConvBnConfig {
-    /// Side of the kernel.
-    pub kernel: i64,
-    /// Step of the output grid in input pixels.
-    pub stride: i64,
-    /// Zeros added on each side.
-    pub padding: i64,
-    /// Distance of the taps in input pixels.
-    pub dilation: i64,
-    /// Groups of channels that do not mix.
-    pub groups: i64,
+    /// Shape and sampling of the convolution.
+    pub geometry: Geometry,
     /// What follows the normalisation.
     pub activation: Activation,
     /// Constants of the normalisation.
     pub norm: BatchNormConfig,
-    /// How the weights start.
+    /// Initial weights.
     pub init: WeightInit,
     /// Names of the parts.
     pub keys: ConvBnKeys,
 }
 
-impl Default for ConvBnConfig {
-    /// 1x1, stride 1, no padding, no dilation, one group, no activation, PyTorch's constants, Apple's names `conv` and `bn`.
-    fn default() -> Self {
+impl ConvBnConfig {
+    /// No activation, PyTorch's constants, [`WeightInit::HeFanOut`], Apple's names `conv` and `bn`.
+    pub fn new(geometry: Geometry) -> Self {
         Self {
-            kernel: 1,
-            stride: 1,
-            padding: 0,
-            dilation: 1,
-            groups: 1,
+            geometry,
             activation: Activation::None,
             norm: BatchNormConfig::default(),
             init: WeightInit::HeFanOut,
@@ -225,7 +155,7 @@ impl Default for ConvBnConfig {
     }
 }
 
-/// A convolution without bias, its batch normalisation and an activation; in deploy form one convolution with a bias, under
+/// A convolution without bias, its batch normalisation and an activation. In deploy form: one convolution with a bias, under
 /// the key of the convolution, and the activation.
 #[derive(Debug)]
 pub struct ConvBn {
@@ -240,17 +170,12 @@ enum Layers {
 }
 
 impl ConvBn {
-    /// Registers its tensors under `path`, each under the name that `config.keys` gives.
-    pub fn new(path: &nn::Path, inputs: i64, outputs: i64, config: ConvBnConfig, form: Form) -> Self {
-        let ConvBnConfig { kernel, stride, padding, dilation, groups, init, keys, .. } = config;
-        let geometry = Geometry { inputs, outputs, kernel, stride, padding, dilation, groups };
-        let conv = path / keys.conv;
+    /// Registers its tensors under `path`, with the names in `config.keys`.
+    pub fn new(path: &nn::Path, config: &ConvBnConfig, form: Form) -> Self {
+        let conv = path / config.keys.conv;
         let layers = match form {
-            Form::Train => Layers::Train {
-                conv: NormedConv::new(&conv, &(path / keys.norm), geometry, init, config.norm),
-                prefix: key(&conv, ""),
-            },
-            Form::Deploy => Layers::Deploy(Conv::new(&conv, geometry, init)),
+            Form::Train => Layers::Train { conv: NormedConv::new(path, config), prefix: key(&conv, "") },
+            Form::Deploy => Layers::Deploy(Conv::new(&conv, config.geometry, config.init)),
         };
         Self { layers, activation: config.activation }
     }
@@ -294,16 +219,13 @@ pub(crate) struct NormedConv {
 }
 
 impl NormedConv {
-    pub fn new(
-        conv: &nn::Path,
-        norm: &nn::Path,
-        geometry: Geometry,
-        init: WeightInit,
-        config: BatchNormConfig,
-    ) -> Self {
+    /// The activation of `config` is not part of it.
+    pub fn new(path: &nn::Path, config: &ConvBnConfig) -> Self {
+        let ConvBnConfig { geometry, norm, init, keys, .. } = *config;
+        let conv = path / keys.conv;
         Self {
-            weight: conv.add("weight", init.tensor(conv, &geometry), true),
-            norm: BatchNorm::new(norm, geometry.outputs, config),
+            weight: conv.add("weight", init.tensor(&conv, &geometry), true),
+            norm: BatchNorm::new(&(path / keys.norm), geometry.outputs, norm),
             geometry,
         }
     }
@@ -318,7 +240,7 @@ impl NormedConv {
     }
 }
 
-/// One convolution that computes what others and their batch normalisations do, in fp64.
+/// One convolution that computes the same as several with their batch normalisations, in fp64.
 #[derive(Debug)]
 pub(crate) struct Merged {
     /// `[outputs, inputs / groups, kernel, kernel]`.
@@ -328,7 +250,7 @@ pub(crate) struct Merged {
 }
 
 impl Merged {
-    /// Writes itself below `prefix`, rounded to `kind`.
+    /// Adds kernel and bias below `prefix`, rounded to `kind`.
     pub fn insert(&self, into: &mut StateDict, prefix: &str, kind: Kind) {
         into.insert(format!("{prefix}weight"), self.kernel.to_kind(kind));
         into.insert(format!("{prefix}bias"), self.bias.to_kind(kind));

@@ -1,14 +1,36 @@
-//! What a network costs, worked out from its plan: parameters, multiply-adds, size of the activations.
+//! What a network costs, computed from its plan: parameters, multiply-adds, size of the activations.
 //!
-//! Multiply-adds are those of convolutions and the linear layer, as the paper counts them; normalisation, activation, pooling and the
-//! product of squeeze-and-excitation are left out. Parameters are the trainable ones; running statistics are not.
+//! Multiply-adds are those of convolutions and the linear layer, as the paper counts them, without normalisation, activation,
+//! pooling and the product of squeeze-and-excitation. Parameters are the trainable ones, without running statistics.
+
+use std::iter::{Sum, repeat_n};
+
+use serde::Serialize;
 
 use crate::{
-    conv::Geometry,
     form::Form,
+    geometry::Geometry,
     plan::BlockPlan,
     spec::{OutputStride, Spec},
 };
+
+/// Size and work of a layer or a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Complexity {
+    /// Trainable parameters.
+    pub parameters: i64,
+    /// Multiply-adds for one image.
+    pub macs: i64,
+}
+
+impl Sum for Complexity {
+    fn sum<I: Iterator<Item = Self>>(terms: I) -> Self {
+        terms.fold(Self::default(), |sum, term| Self {
+            parameters: sum.parameters + term.parameters,
+            macs: sum.macs + term.macs,
+        })
+    }
+}
 
 /// One layer, or a block of branches that are summed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,35 +39,21 @@ pub struct CostRow {
     pub name: String,
     /// Channels, height and width of its output.
     pub output: [i64; 3],
-    /// Trainable parameters.
-    pub parameters: i64,
-    /// Multiply-adds for one image.
-    pub macs: i64,
+    /// Parameters and multiply-adds.
+    pub complexity: Complexity,
     /// Bytes of its output for one image in fp32.
     pub activation_bytes: i64,
-}
-
-/// Whether a classifier is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Classifier {
-    /// The features alone.
-    None,
-    /// Global average pooling and a linear layer with a bias.
-    Linear {
-        /// Outputs.
-        classes: i64,
-    },
 }
 
 /// The layers of a network, first to last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cost {
-    /// One row a block, and one for its squeeze-and-excitation.
+    /// One row per block, and one for its squeeze-and-excitation.
     pub rows: Vec<CostRow>,
 }
 
 impl CostRow {
-    /// A convolution with `per_output` parameters a channel beside the kernel (1: a bias, 2: batch normalisation).
+    /// A convolution with `per_output` parameters per channel beside the kernel (1: a bias, 2: batch normalisation).
     /// `input` is height and width.
     pub fn conv(name: impl Into<String>, geometry: &Geometry, input: [i64; 2], per_output: i64) -> Self {
         let [height, width] = input.map(|side| geometry.output_side(side));
@@ -53,16 +61,23 @@ impl CostRow {
         Self {
             name: name.into(),
             output: [geometry.outputs, height, width],
-            parameters: kernel + per_output * geometry.outputs,
-            macs: kernel * height * width,
+            complexity: Complexity {
+                parameters: kernel + per_output * geometry.outputs,
+                macs: kernel * height * width,
+            },
             activation_bytes: geometry.outputs * height * width * size_of::<f32>() as i64,
         }
+    }
+
+    /// A linear layer with a bias on globally pooled features.
+    pub fn linear(inputs: i64, outputs: i64) -> Self {
+        Self::conv("linear", &Geometry::pointwise(inputs, outputs), [1, 1], 1)
     }
 }
 
 impl Cost {
-    /// Counts `spec` for an input of `size` (height, width).
-    pub fn of(spec: &Spec, form: Form, size: [i64; 2], output_stride: OutputStride, classifier: Classifier) -> Self {
+    /// The cost of the features of `spec` for an input of `size` (height, width).
+    pub fn of(spec: &Spec, form: Form, size: [i64; 2], output_stride: OutputStride) -> Self {
         let mut rows = Vec::new();
         let mut size = size;
         for block in spec.plan(output_stride).blocks() {
@@ -72,20 +87,19 @@ impl Cost {
             rows.extend(squeeze);
             size = size.map(|side| block.geometry.output_side(side));
         }
-        if let Classifier::Linear { classes } = classifier {
-            rows.push(CostRow::conv("linear", &pixel(spec.stages[3].width, classes), [1, 1], 1));
-        }
         Self { rows }
     }
 
-    /// Trainable parameters of the whole.
-    pub fn parameters(&self) -> i64 {
-        self.rows.iter().map(|row| row.parameters).sum()
+    /// Adds a classifier on the last features.
+    pub fn with_classifier(mut self, classes: i64) -> Self {
+        let classifier = self.rows.last().map(|features| CostRow::linear(features.output[0], classes));
+        self.rows.extend(classifier);
+        self
     }
 
-    /// Multiply-adds of the whole for one image.
-    pub fn macs(&self) -> i64 {
-        self.rows.iter().map(|row| row.macs).sum()
+    /// The sum over all rows.
+    pub fn total(&self) -> Complexity {
+        self.rows.iter().map(|row| row.complexity).sum()
     }
 }
 
@@ -94,32 +108,20 @@ fn block_row(block: &BlockPlan, form: Form, input: [i64; 2]) -> CostRow {
     if form == Form::Deploy {
         return CostRow::conv(name, &block.geometry, input, 1);
     }
-    let mut row = CostRow::conv(name, &block.geometry, input, 2);
-    row.parameters *= block.branches;
-    row.macs *= block.branches;
-    if block.side_branches.scale {
-        let scale = CostRow::conv("", &Geometry { kernel: 1, padding: 0, dilation: 1, ..block.geometry }, input, 2);
-        row.parameters += scale.parameters;
-        row.macs += scale.macs;
-    }
-    if block.side_branches.skip {
-        row.parameters += 2 * block.geometry.outputs;
-    }
-    row
+    let conv = CostRow::conv(name, &block.geometry, input, 2);
+    let convs = repeat_n(conv.complexity, block.branches as usize);
+    let scale = CostRow::conv("", &block.geometry.with_one_tap(), input, 2).complexity;
+    let skip = Complexity { parameters: 2 * block.geometry.outputs, macs: 0 };
+    let sides = [block.side_branches.scale.then_some(scale), block.side_branches.skip.then_some(skip)];
+    CostRow { complexity: convs.chain(sides.into_iter().flatten()).sum(), ..conv }
 }
 
 fn squeeze_row(block: &CostRow, squeezed: i64) -> CostRow {
     let channels = block.output[0];
-    let reduce = CostRow::conv("", &pixel(channels, squeezed), [1, 1], 1);
-    let expand = CostRow::conv("", &pixel(squeezed, channels), [1, 1], 1);
+    let layers = [CostRow::linear(channels, squeezed), CostRow::linear(squeezed, channels)];
     CostRow {
         name: format!("{}.se", block.name),
-        parameters: reduce.parameters + expand.parameters,
-        macs: reduce.macs + expand.macs,
+        complexity: layers.iter().map(|layer| layer.complexity).sum(),
         ..block.clone()
     }
-}
-
-fn pixel(inputs: i64, outputs: i64) -> Geometry {
-    Geometry { inputs, outputs, kernel: 1, stride: 1, padding: 0, dilation: 1, groups: 1 }
 }

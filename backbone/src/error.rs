@@ -5,31 +5,31 @@ use std::{io, path::PathBuf};
 use tch::Kind;
 
 use crate::{
-    checkpoint::{Layout, LoadReport},
+    checkpoint::{layout::Layout, report::LoadReport},
     form::Form,
 };
 
 /// An error of this crate: one sentence, with the facts in its fields.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A name that is no variant.
-    #[error("`{name}` is no variant of MobileOne: expected s0, s1, s2, s3 or s4")]
+    /// An unknown variant.
+    #[error("`{name}` is not a MobileOne variant: expected s0, s1, s2, s3 or s4")]
     UnknownVariant {
-        /// What was given.
+        /// The given name.
         name: String,
     },
-    /// A stride that the network cannot have.
-    #[error("an output stride of {value} is not possible: expected 8, 16 or 32")]
+    /// An output stride that the network does not support.
+    #[error("the output stride is {value}: expected 8, 16 or 32")]
     OutputStride {
-        /// What was given.
+        /// The given value.
         value: i64,
     },
     /// A number of a specification outside its range.
     #[error("`{field}` is {value}: expected {min} to {max}")]
     OutOfRange {
-        /// Where in the specification, such as `stages[2].width`.
+        /// Its place in the specification, for example `stages[2].width`.
         field: String,
-        /// What was given.
+        /// The given value.
         value: i64,
         /// The smallest possible value.
         min: i64,
@@ -48,50 +48,50 @@ pub enum Error {
         /// The smallest number of channels.
         needed: i64,
     },
-    /// A file or folder that the system does not let us use.
-    #[error("cannot {action} `{}`: {cause}", path.display())]
+    /// A file or folder that cannot be read or written.
+    #[error("cannot {action} {}: {cause}", path.display())]
     Io {
         /// `read` or `write`.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// The system's word.
+        /// The system's error.
         cause: io::Error,
     },
-    /// A file that is damaged or something else.
-    #[error("`{}` is no safetensors file: {reason}", path.display())]
+    /// A file that is damaged or not a safetensors file.
+    #[error("cannot read {}: not a valid safetensors file: {reason}", path.display())]
     NotSafetensors {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
-    /// A file of PyTorch's that is damaged or holds something else.
-    #[error("`{}` cannot be read as a checkpoint of PyTorch's: {reason}", path.display())]
+    /// A file that is damaged or not a PyTorch checkpoint.
+    #[error("cannot read {}: not a valid PyTorch checkpoint: {reason}", path.display())]
     NotPickle {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
-    /// Tensors that do not make up a MobileOne.
-    #[error("the tensors are no MobileOne: {reason}")]
+    /// Tensors that are not those of a MobileOne.
+    #[error("no MobileOne weights found: {reason}")]
     NotMobileOne {
         /// What is missing or does not fit.
         reason: String,
     },
     /// A file written by a newer program.
-    #[error("`{}` has format version {found}: this program knows version {known}", path.display())]
+    #[error("cannot read {}: it has format version {found}, supported is version {known}", path.display())]
     FormatVersion {
         /// The file.
         path: PathBuf,
         /// Its version.
         found: String,
-        /// Ours.
+        /// The supported version.
         known: u32,
     },
-    /// Metadata of our own that cannot be used.
-    #[error("the metadata `{key}` of `{}` {reason}", path.display())]
+    /// Metadata of this crate's format that is missing or invalid.
+    #[error("cannot read {}: its metadata `{key}` {reason}", path.display())]
     Metadata {
         /// The file.
         path: PathBuf,
@@ -100,16 +100,16 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// A tensor whose elements are of the wrong kind.
-    #[error("tensor `{name}` is of kind {kind:?}, which is not possible here")]
+    /// A tensor whose elements have an unsupported kind.
+    #[error("tensor `{name}` has the unsupported kind {kind:?}")]
     Kind {
         /// Its name.
         name: String,
-        /// What it is.
+        /// Its kind.
         kind: Kind,
     },
-    /// Train form where deploy form is wanted, or the other way round.
-    #[error("the checkpoint is in {found} form but the network in {expected} form")]
+    /// A checkpoint in train form for a network in deploy form, or the other way round.
+    #[error("the checkpoint is in {found} form, the network in {expected} form")]
     OtherForm {
         /// The network's.
         expected: Form,
@@ -120,19 +120,39 @@ pub enum Error {
     #[error("the checkpoint does not fit the network: {0}")]
     Incompatible(Box<LoadReport>),
     /// A tensor that another library's MobileOne does not have.
-    #[error("`{name}` has no name in the layout that is {layout}")]
+    #[error("`{name}` has no counterpart in {layout} naming scheme")]
     NoName {
         /// Its name here.
         name: String,
-        /// The layout.
+        /// The naming scheme.
         layout: Layout,
     },
-    /// libtorch refused.
+    /// A tensor with the wrong shape.
+    #[error("{what} have shape {found:?}, expected {expected}")]
+    Shape {
+        /// Which tensor.
+        what: &'static str,
+        /// Its shape.
+        found: Vec<i64>,
+        /// The expected shape.
+        expected: &'static str,
+    },
+    /// Batch statistics of a single value do not exist.
+    #[error(
+        "cannot train on one image of {height}x{width} pixels, whose last features are a single cell: use more or larger images"
+    )]
+    SingleValueStatistics {
+        /// Height of the image.
+        height: i64,
+        /// Width of the image.
+        width: i64,
+    },
+    /// An operation of libtorch failed.
     #[error("{action} failed: {message}")]
     Torch {
-        /// What was tried.
+        /// The operation.
         action: String,
-        /// The first line of its word.
+        /// The first line of libtorch's message.
         message: String,
     },
 }

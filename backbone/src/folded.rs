@@ -1,52 +1,37 @@
-//! Training the branches of a block at a lower price, with the same result.
+//! Training the branches of a block at a lower cost, with the same result.
 //!
-//! Under batch statistics the branches cannot be merged with the running ones. But mean and variance of a branch's output follow
-//! from those of its *input*: a convolution is linear. So they are had without computing the branch, the branches are merged with
-//! them, and autograd sees through all of it. It is exact, unlike re-parameterisation methods that leave the normalisations out.
+//! With batch statistics the branches cannot be merged as with running statistics. But a convolution is linear, so mean and
+//! variance of a branch's output follow from those of its *input*. They are computed without running the branch, the branches
+//! are merged with them, and autograd differentiates all of it. The result is exact, unlike re-parameterisation methods that
+//! leave the normalisations out.
 //!
-//! - **Dense layers** (pointwise ones, and the stem by its columns): with mean `m` and covariance `S` of the input, a branch `W` has the
-//!   mean `W m` and the variance `diag(W S W^T)`. One product of the input with itself stands for all branches, and one convolution is
-//!   run. That is done where it is less work: with several branches or few channels.
+//! - **Dense layers** (pointwise ones, and the stem by its columns): with mean `m` and covariance `S` of the input, a branch `W` has
+//!   the mean `W m` and the variance `diag(W S W^T)`. One product of the input with itself serves all branches, and one convolution
+//!   runs. This is used where it is less work: with several branches or few channels.
 //! - **Depthwise layers**: the 1x1 and the identity branch are multiples of the input's channels, so the statistics of the input
-//!   merge both into one multiply-add. The 3x3 branches are run.
+//!   merge both into one multiply-add. The 3x3 branches run one by one.
 //!
-//! Moments are taken in fp32 at least, mixed precision or not. Gradients are those of one backward pass; a second derivative
-//! through them is not.
+//! Moments are taken in fp32 or better, also with mixed precision. Gradients are exact for one backward pass, not for second
+//! derivatives.
 
-use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 use tch_ext::autocast::Autocast;
 
-use crate::{
-    block::Branches,
-    conv::{Geometry, NormedConv},
-    form::Mode,
-};
-
-/// How a block in train form runs in [`Mode::Train`]. Outputs, gradients and running statistics are the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TrainForward {
-    /// Branch by branch: the reference.
-    #[default]
-    Branches,
-    /// Merged by the statistics of the input where that is cheaper.
-    Folded,
-}
+use crate::{branches::Branches, conv::NormedConv, form::Mode, geometry::Geometry};
 
 /// All but the channels of `[N, C, H, W]`.
 const POSITIONS: &[i64] = &[0, 2, 3];
 
-/// What normalising and adding one output costs forward and backward, in multiply-adds of a convolution: a measured ratio on
-/// AVX-512, and only a choice between two ways to the same result.
+/// Cost of normalising and adding one output, forward and backward, in multiply-adds of a convolution. Measured on AVX-512; it
+/// only chooses between two ways to the same result.
 const PASSES: f64 = 190.0;
 /// The same for one weight of the small matrices.
 const WEIGHT_PASSES: f64 = 100.0;
-/// Folding has to promise at least this saving.
-const WORTHWHILE: f64 = 0.8;
+/// Folding is used where its estimated cost is below this fraction.
+const MAX_FOLDED_FRACTION: f64 = 0.8;
 
 impl Branches {
-    /// The sum of the branches under batch statistics; moves the running ones.
+    /// The sum of the branches with batch statistics; updates the running ones.
     pub(crate) fn forward_folded(&self, xs: &Tensor) -> Tensor {
         let Geometry { inputs, kernel, groups, .. } = self.geometry;
         match &self.scale {
@@ -58,11 +43,7 @@ impl Branches {
         }
     }
 
-    fn convolutions(&self) -> impl Iterator<Item = &NormedConv> {
-        self.convs.iter().chain(&self.scale)
-    }
-
-    /// Estimates both ways in multiply-adds, forward and backward.
+    /// Compares estimates of both ways in multiply-adds, forward and backward.
     fn dense_is_cheaper(&self, xs: &Tensor) -> bool {
         let features = |geometry: &Geometry| geometry.weight_shape()[1..].iter().product::<i64>() as f64;
         let size = xs.size();
@@ -73,7 +54,7 @@ impl Branches {
         let apart: f64 = self.convolutions().map(|conv| 3.0 * features(&conv.geometry) + PASSES).sum();
         let folded = positions * inputs * (3.0 * outputs + 2.0 * inputs)
             + count * outputs * inputs * (2.0 * inputs + WEIGHT_PASSES);
-        folded < WORTHWHILE * positions * outputs * (apart + skip)
+        folded < MAX_FOLDED_FRACTION * positions * outputs * (apart + skip)
     }
 
     fn forward_dense(&self, xs: &Tensor) -> Tensor {
@@ -128,7 +109,7 @@ impl Branches {
         sum.addcmul_(&sampled.to_kind(sum.kind()), &per_channel(&gain.to_kind(sum.kind())))
     }
 
-    /// What the 1x1 and the identity branch of a depthwise layer multiply every channel by and add to it, both `[C]`.
+    /// Factor and shift of every channel for the 1x1 and the identity branch of a depthwise layer together, both `[C]`.
     fn merge_pixelwise(&self, xs: &Tensor, scale: &NormedConv) -> (Tensor, Tensor) {
         let _full_precision = Autocast::suspend(xs.device()).ok();
         let kind = moment_kind(xs);
@@ -152,19 +133,6 @@ impl Branches {
     }
 }
 
-impl Geometry {
-    /// The inputs of every output as channels, `[N, inputs * kernel^2, H', W']`: on them this is a pointwise convolution.
-    fn columns(&self, xs: &Tensor) -> Tensor {
-        if self.kernel == 1 && self.stride == 1 && self.padding == 0 {
-            return xs.shallow_clone();
-        }
-        let pair = |value| [value, value];
-        let columns = xs.im2col(pair(self.kernel), pair(self.dilation), pair(self.padding), pair(self.stride));
-        let size = xs.size();
-        columns.view([size[0], -1, self.output_side(size[2]), self.output_side(size[3])])
-    }
-}
-
 fn moment_kind(xs: &Tensor) -> Kind {
     if xs.kind() == Kind::Double { Kind::Double } else { Kind::Float }
 }
@@ -173,8 +141,8 @@ fn per_channel(values: &Tensor) -> Tensor {
     values.view([1, -1, 1, 1])
 }
 
-/// For a product of a tensor with itself of which one factor was detached: the same value, and the gradient of both factors at
-/// the price of one.
+/// For a product of a tensor with itself where one factor is detached: the same value, with the gradient of both factors at the
+/// cost of one.
 fn twice_the_gradient(product: Tensor) -> Tensor {
     &product * 2.0 - product.detach()
 }
@@ -218,7 +186,7 @@ mod tests {
         skip: bool,
     }
 
-    /// Values between -1 and 1, the same at every run.
+    /// Values between -1 and 1, the same in every run.
     fn spread(name: &str, size: &[i64]) -> Tensor {
         let seed: f64 = name.bytes().enumerate().map(|(i, byte)| (i + 1) as f64 * f64::from(byte)).sum();
         let steps = Tensor::arange(size.iter().product::<i64>(), (Kind::Double, Device::Cpu));
@@ -289,9 +257,7 @@ mod tests {
         }
     }
 
-    const POINTWISE: Geometry =
-        Geometry { inputs: 6, outputs: 6, kernel: 1, stride: 1, padding: 0, dilation: 1, groups: 1 };
-    const DEPTHWISE: Geometry = Geometry { kernel: 3, padding: 1, groups: 6, ..POINTWISE };
+    const POINTWISE: Geometry = Geometry::pointwise(6, 6);
 
     #[test]
     fn dense_layers_are_folded_exactly() {
@@ -312,7 +278,7 @@ mod tests {
     fn depthwise_layers_are_folded_exactly() {
         for branches in [1, 4] {
             for (stride, dilation, skip) in [(1, 1, true), (1, 1, false), (2, 1, false), (1, 2, true), (1, 4, false)] {
-                let geometry = Geometry { stride, dilation, padding: dilation, ..DEPTHWISE };
+                let geometry = Geometry::depthwise(6, stride, dilation);
                 assert_equal(&Case { geometry, branches, skip }, Branches::forward_folded);
             }
         }
@@ -325,7 +291,7 @@ mod tests {
             let Layers::Train(branches) = &block.layers else { panic!("the block is in train form") };
             branches.dense_is_cheaper(&Tensor::zeros([16, geometry.inputs, side, side], (Kind::Float, Device::Cpu)))
         };
-        let pointwise = |inputs, outputs| Geometry { inputs, outputs, ..POINTWISE };
+        let pointwise = Geometry::pointwise;
         assert!(decide(pointwise(48, 48), 4, 56));
         assert!(decide(pointwise(256, 256), 4, 14));
         assert!(!decide(pointwise(512, 512), 1, 14), "one branch: the moments cost more than they save");

@@ -1,4 +1,4 @@
-//! The two forms of a network and the two ways to run its batch normalisation.
+//! The two forms of a network and the ways to run it.
 
 use std::{
     collections::BTreeMap,
@@ -15,9 +15,9 @@ pub type StateDict = BTreeMap<String, Tensor>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Form {
-    /// Branches, each with its batch normalisation: what is trained.
+    /// Branches, each with its batch normalisation: for training.
     Train,
-    /// One convolution with a bias where the train form has branches: what is shipped.
+    /// One convolution with a bias in place of the branches: for inference.
     Deploy,
 }
 
@@ -30,25 +30,43 @@ impl Display for Form {
     }
 }
 
-/// Which statistics batch normalisation uses. The deploy form has none, so there both modes compute the same.
+/// Which statistics batch normalisation uses. The deploy form has none, so both modes compute the same there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// Statistics of the batch; the running ones are updated. Activations work in place.
+    /// Statistics of the batch; the running ones are updated. Activations run in place.
     Train,
-    /// Running statistics. Nothing is changed in place, so that a trace of the network holds no mutation.
+    /// Running statistics. Nothing runs in place, so a trace of the network contains no mutation.
     Eval,
+}
+
+/// How a block in train form runs in [`Mode::Train`]. Outputs, gradients and running statistics are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrainForward {
+    /// Branch by branch: the reference.
+    #[default]
+    Branches,
+    /// Merged by the statistics of the input where that is cheaper.
+    Folded,
 }
 
 /// A module that can be written in deploy form.
 pub trait Fold {
-    /// Writes this module's deploy-form tensors under their full keys.
+    /// Adds this module's deploy-form tensors under their full keys.
     ///
     /// Batch normalisation is folded with its running statistics, in fp64, and stored in the kind and on the device of the
-    /// parameters. A module already in deploy form writes copies. The result holds for [`Mode::Eval`] only.
+    /// parameters. A module already in deploy form adds copies. The result is valid for [`Mode::Eval`] only.
     fn fold(&self, into: &mut StateDict);
+
+    /// The deploy-form tensors alone.
+    fn folded(&self) -> StateDict {
+        let mut tensors = StateDict::new();
+        self.fold(&mut tensors);
+        tensors
+    }
 }
 
-/// The key that `path` gives to the tensor `name`, also where `name` has several parts (`conv.weight`).
+/// The key of the tensor `name` below `path`; `name` may have several parts (`conv.weight`).
 pub fn key(path: &nn::Path, name: &str) -> String {
     let mut key = String::new();
     for part in path.components() {

@@ -1,23 +1,24 @@
-//! A train form that computes what a given deploy form does: a start for training on from weights that were published in deploy
-//! form only.
+//! Converting deploy-form weights to an equivalent train form, to continue training from weights that were published in deploy form
+//! only.
 //!
-//! Two steps, and both are needed for training in train form:
-//! 1. [`from_deploy`] splits every kernel into branches. From then on the network equals the deploy form under running
-//!    statistics. Under batch statistics it does not yet, because the running statistics are not those of any data.
-//! 2. [`calibrate`] measures the real statistics on some batches and moves them into the normalisations without changing what the
-//!    network computes. From then on it equals the deploy form under batch statistics too, up to the noise of a batch.
+//! Training in train form needs two steps:
+//! 1. [`from_deploy`] splits every kernel into branches. The network then equals the deploy form with running statistics, but
+//!    not yet with batch statistics, because its running statistics are not those of real data.
+//! 2. [`calibrate`] measures the real statistics on some batches and stores them in the normalisations without changing what the
+//!    network computes. It then equals the deploy form with batch statistics too, up to the noise of a batch.
 //!
 //! The alternative is to train the deploy form itself: plain convolutions with biases, no normalisation, cheaper steps.
 //!
-//! How a kernel is split: the centre tap is shared equally among the branches that can hold it (convolutions together, 1x1, identity);
-//! the 1x1 branch also takes noise at half the kernel's root mean square, which the convolutions give back, so that it starts
-//! alive where the tap is zero; the k convolutions take equal shares plus noise of the size of a share that sums to zero, without which
-//! they would have equal gradients and stay equal for ever. Noise comes from libtorch's generator.
+//! How a kernel is split: the centre tap is shared equally among the branches that have one (convolutions together, 1x1, identity).
+//! The 1x1 branch also gets noise of half the kernel's root mean square, subtracted from the convolutions, so that it is not dead
+//! where the tap is zero. The k convolutions get equal shares plus noise of the size of a share that sums to zero; without it
+//! they would have equal gradients and stay equal. Noise comes from libtorch's generator.
 
 use tch::{Kind, Tensor};
 
 use crate::{
-    block::{Block, Branches, Layers},
+    block::{Block, Layers},
+    branches::Branches,
     checkpoint::{LoadReport, Mismatch},
     conv::NormedConv,
     error::Error,
@@ -29,11 +30,11 @@ use crate::{
     spec::{OutputStride, Spec},
 };
 
-/// The deploy-form tensors of a backbone (and whatever else stands beside it, which is handed on) as train-form tensors of the same
-/// kind, with running means of 0 and running variances of 1.
+/// The deploy-form tensors of a backbone as train-form tensors of the same kind, with running means of 0 and running variances of
+/// 1. Other tensors are returned unchanged.
 ///
 /// # Errors
-/// Kernels or biases that `spec` asks for and `deploy` does not have, or has in another shape.
+/// [`Error::Incompatible`] where kernels or biases of `spec` are missing or have another shape.
 pub fn from_deploy(spec: &Spec, deploy: &StateDict) -> Result<StateDict, Error> {
     let mut train: StateDict = deploy.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
     let mut report = LoadReport::default();
@@ -99,7 +100,7 @@ impl Split<'_> {
         self.norm(&format!("{name}.bn"), gain, bias);
     }
 
-    /// A normalisation that multiplies by `gain` and adds `bias` under its running statistics.
+    /// A normalisation that multiplies by `gain` and adds `bias` with its running statistics.
     fn norm(&mut self, name: &str, gain: &Tensor, bias: &Tensor) {
         let variance = 1.0;
         self.put(&format!("{name}.weight"), &(gain * (variance + BatchNormConfig::default().eps).sqrt()));
@@ -113,7 +114,7 @@ impl Split<'_> {
     }
 }
 
-/// `[branches, ...]`, of unit variance before its mean over the branches is taken off.
+/// `[branches, ...]`, of unit variance before its mean over the branches is subtracted.
 fn zero_sum_noise(branches: i64, like: &Tensor) -> Tensor {
     let size = [vec![branches], like.size()].concat();
     let noise = Tensor::randn(size, (Kind::Double, like.device()));
@@ -121,13 +122,17 @@ fn zero_sum_noise(branches: i64, like: &Tensor) -> Tensor {
     noise - mean
 }
 
-/// Measures the statistics that every normalisation of a network in train form meets on these batches (`[N, 3, H, W]`,
-/// normalised) and makes them its running statistics, with scale and shift adjusted so that the network computes the same under
+/// Measures the input statistics of every normalisation of a network in train form on these batches (`[N, 3, H, W]`,
+/// normalised) and makes them its running statistics. Scale and shift are adjusted so that the network computes the same with
 /// running statistics as before. A network in deploy form has nothing to calibrate; without batches nothing is changed.
-pub fn calibrate(network: &MobileOne, batches: impl IntoIterator<Item = Tensor>) {
+///
+/// # Errors
+/// [`Error::Shape`] for a batch of another shape; then nothing is changed.
+pub fn calibrate(network: &MobileOne, batches: impl IntoIterator<Item = Tensor>) -> Result<(), Error> {
     tch::no_grad(|| {
         let mut moments: Vec<Vec<Moments>> = network.blocks().map(Block::no_moments).collect();
         for mut xs in batches {
+            network.check_images(&xs, Mode::Eval)?;
             for (block, moments) in network.blocks().zip(&mut moments) {
                 xs = block.measure(&xs, moments);
             }
@@ -135,7 +140,8 @@ pub fn calibrate(network: &MobileOne, batches: impl IntoIterator<Item = Tensor>)
         for (block, moments) in network.blocks().zip(&moments) {
             block.norms().zip(moments).for_each(|(norm, moments)| moments.become_running(norm));
         }
-    });
+        Ok(())
+    })
 }
 
 impl Block {
@@ -151,7 +157,7 @@ impl Block {
         self.norms().map(|norm| Moments::none(&norm.running_mean)).collect()
     }
 
-    /// Adds what the normalisations meet and hands on the block's output under running statistics.
+    /// Adds the statistics of the normalisations' inputs and returns the block's output with running statistics.
     fn measure(&self, xs: &Tensor, moments: &mut [Moments]) -> Tensor {
         if let Layers::Train(branches) = &self.layers {
             branches.norm_inputs(xs).zip(moments).for_each(|(xs, moments)| moments.add(&xs));
@@ -162,12 +168,12 @@ impl Block {
 
 impl Branches {
     fn norms(&self) -> impl Iterator<Item = &BatchNorm> {
-        self.convs.iter().chain(&self.scale).map(|conv| &conv.norm).chain(&self.skip)
+        self.convolutions().map(|conv| &conv.norm).chain(&self.skip)
     }
 
     fn norm_inputs(&self, xs: &Tensor) -> impl Iterator<Item = Tensor> {
         let convolve = |conv: &NormedConv| conv.geometry.convolve(xs, &conv.weight, None);
-        self.convs.iter().chain(&self.scale).map(convolve).chain(self.skip.iter().map(|_| xs.shallow_clone()))
+        self.convolutions().map(convolve).chain(self.skip.iter().map(|_| xs.shallow_clone()))
     }
 }
 
@@ -184,7 +190,7 @@ impl Moments {
         Self { count: 0.0, mean: zeros(), squares: zeros() }
     }
 
-    /// Joins the moments of `xs` (`[N, C, H, W]`), as Chan et al. do.
+    /// Adds the moments of `xs` (`[N, C, H, W]`) by the formula of Chan et al.
     fn add(&mut self, xs: &Tensor) {
         let channels = xs.size()[1];
         let count = (xs.numel() as i64 / channels) as f64;

@@ -1,16 +1,19 @@
 //! MobileOne as a feature extractor.
 
-use tch::{Tensor, nn};
+use std::path::Path;
+
+use tch::{Device, Tensor, nn};
 
 use crate::{
     block::Block,
-    folded::TrainForward,
-    form::{Form, Mode},
+    checkpoint::{self, Policy, load_into, variables},
+    error::Error,
+    form::{Fold, Form, Mode, StateDict, TrainForward},
     plan::BlockPlan,
     spec::{OutputStride, Spec},
 };
 
-/// The outputs of the four stages, `[N, C, H, W]`, at strides 4, 8, 16 and 32 (or as the output stride says).
+/// The outputs of the four stages, `[N, C, H, W]`, at strides 4, 8, 16 and 32, none above the output stride.
 #[derive(Debug)]
 pub struct Features {
     /// Stage 1, stride 4.
@@ -28,7 +31,9 @@ pub struct Features {
 pub struct MobileOne {
     stem: Block,
     stages: [Vec<Block>; 4],
-    channels: [i64; 4],
+    spec: Spec,
+    form: Form,
+    output_stride: OutputStride,
 }
 
 impl MobileOne {
@@ -45,8 +50,52 @@ impl MobileOne {
         Self {
             stem: block(&plan.stem),
             stages: plan.stages.each_ref().map(|stage| stage.iter().map(block).collect()),
-            channels: spec.stages.map(|stage| stage.width),
+            spec: spec.clone(),
+            form,
+            output_stride,
         }
+    }
+
+    /// Reads a checkpoint in any format and naming scheme that [`checkpoint::read`] knows; specification and form are detected.
+    /// The weights are frozen, in fp32 on the CPU; the output stride is 32.
+    ///
+    /// To train, build the network with [`MobileOne::new`] and load the weights with [`load_into`].
+    ///
+    /// # Errors
+    /// As [`checkpoint::read`]; [`Error::NotMobileOne`] for a file without a MobileOne.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let checkpoint = checkpoint::read(path.as_ref())?;
+        let spec = checkpoint.spec()?;
+        let form = checkpoint.form.ok_or_else(|| Error::NotMobileOne { reason: "there are no layers".to_owned() })?;
+        Self::with_weights(&spec, form, OutputStride::Os32, &checkpoint.backbone())
+    }
+
+    /// A network with these weights, named as at the root; they are frozen, in fp32 on the CPU.
+    ///
+    /// # Errors
+    /// [`Error::OtherForm`] and [`Error::Incompatible`] where the tensors are not exactly those of the network.
+    pub fn with_weights(
+        spec: &Spec,
+        form: Form,
+        output_stride: OutputStride,
+        tensors: &StateDict,
+    ) -> Result<Self, Error> {
+        let mut store = nn::VarStore::new(Device::Cpu);
+        let network = Self::new(&store.root(), spec, form, output_stride);
+        store.freeze();
+        load_into(&variables(&store, ""), tensors, Policy::Exact)?;
+        Ok(network)
+    }
+
+    /// The same network in deploy form, re-parameterised with its running statistics; its weights are frozen, in fp32 on the CPU.
+    ///
+    /// # Errors
+    /// [`Error::Torch`] when memory runs out.
+    pub fn to_deploy_form(&self) -> Result<Self, Error> {
+        let path = self.stem.prefix.strip_suffix("stage0.").unwrap_or_default();
+        let at_root = |(name, tensor): (String, Tensor)| Some((name.strip_prefix(path)?.to_owned(), tensor));
+        let tensors = self.folded().into_iter().filter_map(at_root).collect();
+        Self::with_weights(&self.spec, Form::Deploy, self.output_stride, &tensors)
     }
 
     /// The blocks, first to last.
@@ -54,25 +103,48 @@ impl MobileOne {
         std::iter::once(&self.stem).chain(self.stages.iter().flatten())
     }
 
-    /// Chooses how the blocks run in [`Mode::Train`]; at first branch by branch.
+    /// Chooses how the blocks run in [`Mode::Train`]; initially branch by branch.
     pub fn set_train_forward(&mut self, train_forward: TrainForward) {
         let blocks = std::iter::once(&mut self.stem).chain(self.stages.iter_mut().flatten());
         blocks.for_each(|block| block.train_forward = train_forward);
     }
 
-    /// Channels of [`Features`], first to last.
-    pub fn channels(&self) -> [i64; 4] {
-        self.channels
+    /// The specification.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
     }
 
-    /// `xs`: `[N, 3, H, W]`, normalised. A side of the input is halved, rounding up, at each stride.
-    pub fn forward(&self, xs: &Tensor, mode: Mode) -> Features {
+    /// Channels of [`Features`], first to last.
+    pub fn channels(&self) -> [i64; 4] {
+        self.spec.stages.map(|stage| stage.width)
+    }
+
+    /// `xs`: `[N, 3, H, W]`, normalised. Each stride halves the sides, rounding up.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for another shape, [`Error::SingleValueStatistics`] where batch statistics would be those of one value.
+    pub fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Features, Error> {
+        self.check_images(xs, mode)?;
         let run = |xs: Tensor, blocks: &[Block]| blocks.iter().fold(xs, |xs, block| block.forward(&xs, mode));
         let [stage1, stage2, stage3, stage4] = &self.stages;
         let c2 = run(self.stem.forward(xs, mode), stage1);
         let c3 = run(c2.shallow_clone(), stage2);
         let c4 = run(c3.shallow_clone(), stage3);
         let c5 = run(c4.shallow_clone(), stage4);
-        Features { c2, c3, c4, c5 }
+        Ok(Features { c2, c3, c4, c5 })
+    }
+
+    pub(crate) fn check_images(&self, xs: &Tensor, mode: Mode) -> Result<(), Error> {
+        let size = xs.size();
+        let (images, height, width) = match size[..] {
+            [images, 3, height, width] if images > 0 && height > 0 && width > 0 => (images, height, width),
+            _ => return Err(Error::Shape { what: "images", found: size, expected: "[N, 3, H, W]" }),
+        };
+        let stride = i64::from(self.output_stride);
+        let cells = images * ((height + stride - 1) / stride) * ((width + stride - 1) / stride);
+        if (self.form, mode, cells) == (Form::Train, Mode::Train, 1) {
+            return Err(Error::SingleValueStatistics { height, width });
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Batch normalisation over `[N, C, H, W]`, with the parameter names and defaults of PyTorch's `BatchNorm2d`.
 //!
-//! The count of batches (`num_batches_tracked`) is not kept: the momentum is always given.
+//! There is no count of batches (`num_batches_tracked`), because the momentum is fixed.
 
 use tch::{Kind, Tensor, nn};
 
@@ -22,16 +22,16 @@ impl Default for BatchNormConfig {
     }
 }
 
-/// A batch normalisation with learnt scale and shift.
+/// A batch normalisation with trainable scale and shift.
 #[derive(Debug)]
 pub struct BatchNorm {
-    /// Scale, `[C]`, 1 at first.
+    /// Scale, `[C]`, initially 1.
     pub weight: Tensor,
-    /// Shift, `[C]`, 0 at first.
+    /// Shift, `[C]`, initially 0.
     pub bias: Tensor,
-    /// `[C]`, 0 at first, not trainable.
+    /// `[C]`, initially 0, not trainable.
     pub running_mean: Tensor,
-    /// `[C]`, 1 at first, not trainable, with Bessel's correction.
+    /// `[C]`, initially 1, not trainable, with Bessel's correction.
     pub running_var: Tensor,
     config: BatchNormConfig,
 }
@@ -54,7 +54,7 @@ impl BatchNorm {
         self.normalise(xs, &self.bias, mode)
     }
 
-    /// Normalises `xs` by its own statistics and adds `shift` (`[C]`) as well, at no cost.
+    /// Normalises `xs` by its own statistics and also adds `shift` (`[C]`), at no cost.
     pub(crate) fn forward_shifted(&self, xs: &Tensor, shift: &Tensor) -> Tensor {
         self.normalise(xs, &(&self.bias + shift.to_kind(self.bias.kind())), Mode::Train)
     }
@@ -77,7 +77,7 @@ impl BatchNorm {
         self.config
     }
 
-    /// The affine map that this is under its running statistics: scale and shift, both `[C]` in fp64.
+    /// The equivalent affine map with running statistics: scale and shift, both `[C]` in fp64.
     pub fn affine(&self) -> (Tensor, Tensor) {
         tch::no_grad(|| {
             let double = |tensor: &Tensor| tensor.to_kind(Kind::Double);
@@ -87,12 +87,12 @@ impl BatchNorm {
         })
     }
 
-    /// The scale of an input with this variance, `[C]` in its kind.
+    /// The scale for an input with this variance, `[C]` in its kind.
     pub(crate) fn gain(&self, variance: &Tensor) -> Tensor {
         self.weight.to_kind(variance.kind()) / (variance + self.config.eps).sqrt()
     }
 
-    /// Moves the running statistics as PyTorch does: by the momentum, the variance (of `count` values) with Bessel's correction.
+    /// Updates the running statistics as PyTorch does: by the momentum, the variance (of `count` values) with Bessel's correction.
     pub(crate) fn track(&self, mean: &Tensor, variance: &Tensor, count: f64) {
         let unbiased = variance.detach() * (count / (count - 1.0));
         tch::no_grad(|| {
@@ -102,7 +102,7 @@ impl BatchNorm {
         });
     }
 
-    /// Takes on other running statistics (`[C]`, any kind) and adjusts scale and shift so that [`BatchNorm::affine`] stays as it is.
+    /// Replaces the running statistics (`[C]`, any kind) and adjusts scale and shift so that [`BatchNorm::affine`] does not change.
     pub fn rebase(&self, mean: &Tensor, variance: &Tensor) {
         let (scale, shift) = self.affine();
         let store = |variable: &Tensor, value: &Tensor| variable.detach().copy_(value);

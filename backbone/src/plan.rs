@@ -1,22 +1,22 @@
-//! The layers of a network in order, worked out once for building it and for counting its cost.
+//! The layers of a network in order, used to build it and to count its cost.
 //!
-//! **Output stride.** Where a stage gives up its stride, the convention is that of torchvision's ResNet
-//! (`replace_stride_with_dilation`): its first block keeps the dilation of the stage before, the later blocks take the new one.
-//! Every layer then meets its input at the spacing that its weights were trained for: without squeeze-and-excitation every
+//! **Output stride.** Where dilation replaces the stride of a stage, the convention is that of torchvision's ResNet
+//! (`replace_stride_with_dilation`): its first block keeps the dilation of the previous stage, the later blocks take the new one.
+//! Every layer then sees its input at the spacing that its weights were trained for: without squeeze-and-excitation every
 //! second pixel of the features at output stride 16 is a pixel of those at output stride 32.
-//! What branches a layer has, and so every key, is decided by the stride before that exchange.
+//! The branches of a layer, and so all keys, depend on the stride before this replacement.
 
 use crate::{
-    conv::Geometry,
+    geometry::Geometry,
     spec::{OutputStride, SQUEEZE_RATIO, Spec},
 };
 
-/// The layers of a whole network.
+/// The layers of a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// The dense 3x3 layer at the input.
     pub stem: BlockPlan,
-    /// Depthwise and pointwise layers in turn.
+    /// Depthwise and pointwise layers, alternating.
     pub stages: [Vec<BlockPlan>; 4],
 }
 
@@ -32,11 +32,11 @@ impl Plan {
 pub struct BlockPlan {
     /// Key parts below the network's path: `["stage3", "10"]`.
     pub key: Vec<String>,
-    /// Shape and sampling of the whole.
+    /// Shape and sampling of its convolutions.
     pub geometry: Geometry,
     /// Convolution branches in train form.
     pub branches: i64,
-    /// What else is summed in train form.
+    /// The other branches in train form.
     pub side_branches: SideBranches,
     /// Channels between the two layers of squeeze-and-excitation, where the block has it.
     pub squeeze: Option<i64>,
@@ -45,9 +45,9 @@ pub struct BlockPlan {
 /// The branches beside the convolutions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SideBranches {
-    /// A 1x1 convolution: where the kernel is larger than that, and the specification wants it.
+    /// A 1x1 convolution: where the kernel is larger and the specification has [`Spec::scale`].
     pub scale: bool,
-    /// Batch normalisation of the input: where shape and resolution are kept, and the specification wants it.
+    /// Batch normalisation of the input: where shape and resolution are kept and the specification has [`Spec::skip`].
     pub skip: bool,
 }
 
@@ -56,15 +56,7 @@ impl Spec {
     pub fn plan(&self, output_stride: OutputStride) -> Plan {
         let stem = BlockPlan {
             key: vec!["stage0".to_owned()],
-            geometry: Geometry {
-                inputs: 3,
-                outputs: self.stem,
-                kernel: 3,
-                stride: 2,
-                padding: 1,
-                dilation: 1,
-                groups: 1,
-            },
+            geometry: Geometry { kernel: 3, stride: 2, padding: 1, ..Geometry::pointwise(3, self.stem) },
             branches: 1,
             side_branches: SideBranches { scale: self.scale, skip: false },
             squeeze: None,
@@ -98,18 +90,10 @@ impl Spec {
                 squeeze: (block >= stage.blocks - stage.squeeze_excite).then_some(geometry.outputs / SQUEEZE_RATIO),
             };
             [
-                layer(0, depthwise(inputs, stride, dilation), block > 0),
-                layer(1, pointwise(inputs, stage.width), inputs == stage.width),
+                layer(0, Geometry::depthwise(inputs, stride, dilation), block > 0),
+                layer(1, Geometry::pointwise(inputs, stage.width), inputs == stage.width),
             ]
         };
         (0..stage.blocks).flat_map(block).collect()
     }
-}
-
-fn depthwise(channels: i64, stride: i64, dilation: i64) -> Geometry {
-    Geometry { inputs: channels, outputs: channels, kernel: 3, stride, padding: dilation, dilation, groups: channels }
-}
-
-fn pointwise(inputs: i64, outputs: i64) -> Geometry {
-    Geometry { inputs, outputs, kernel: 1, stride: 1, padding: 0, dilation: 1, groups: 1 }
 }

@@ -1,7 +1,7 @@
-//! Time by layer: what a forward pass spends in each convolution and block.
+//! Time by layer: how long each convolution and block of a forward pass takes.
 //!
-//! Layers report themselves by key to whoever records on the same thread; without a recording that costs a look at a flag. The times
-//! are those of a CPU: on another device work is only handed over while a layer runs.
+//! Layers report their key to the recording on the same thread; without a recording they only check a flag. The times are
+//! valid on a CPU: on other devices a layer only queues its work.
 
 use std::{
     cell::RefCell,
@@ -22,7 +22,7 @@ thread_local! {
     static RECORDING: RefCell<Option<Recording>> = const { RefCell::new(None) };
 }
 
-/// Runs `run` and gives what each layer took on this thread. A recording inside another takes its layers out of that.
+/// Runs `run` and returns the time of each layer on this thread. The layers of a recording inside another belong to the inner one.
 pub fn record<R>(run: impl FnOnce() -> R) -> (R, Times) {
     let fresh = Recording { times: Times::new(), inside: Vec::new() };
     let before = RECORDING.replace(Some(fresh));
@@ -31,22 +31,22 @@ pub fn record<R>(run: impl FnOnce() -> R) -> (R, Times) {
     (result, recording.map(|recording| recording.times).unwrap_or_default())
 }
 
-/// Runs a layer; its time goes to the recording, where there is one. `key` may end with a dot.
+/// Runs a layer and adds its time to the recording, if there is one. `key` may end with a dot.
 pub fn layer<R>(key: &str, run: impl FnOnce() -> R) -> R {
     if !RECORDING.with_borrow(Option::is_some) {
         return run();
     }
-    RECORDING.with_borrow_mut(|recording| recording.iter_mut().for_each(|held| held.inside.push(Duration::ZERO)));
-    let begun = Instant::now();
+    RECORDING.with_borrow_mut(|recording| recording.iter_mut().for_each(|open| open.inside.push(Duration::ZERO)));
+    let start = Instant::now();
     let result = run();
-    let whole = begun.elapsed();
+    let elapsed = start.elapsed();
     RECORDING.with_borrow_mut(|recording| {
-        if let Some(held) = recording {
-            let inside = held.inside.pop().unwrap_or_default();
-            if let Some(outer) = held.inside.last_mut() {
-                *outer += whole;
+        if let Some(open) = recording {
+            let inside = open.inside.pop().unwrap_or_default();
+            if let Some(outer) = open.inside.last_mut() {
+                *outer += elapsed;
             }
-            *held.times.entry(key.trim_end_matches('.').to_owned()).or_default() += whole.saturating_sub(inside);
+            *open.times.entry(key.trim_end_matches('.').to_owned()).or_default() += elapsed.saturating_sub(inside);
         }
     });
     result
@@ -58,7 +58,7 @@ mod tests {
     use std::thread::sleep;
 
     #[test]
-    fn each_layer_gets_its_own_time() {
+    fn time_of_a_layer_excludes_its_inner_layers() {
         let short = Duration::from_millis(5);
         let (value, times) = record(|| {
             layer("a", || sleep(short));
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_inside_another_keeps_to_itself() {
+    fn layers_of_an_inner_recording_are_not_in_the_outer_one() {
         let ((_, inner), outer) = record(|| {
             layer("a", || ());
             record(|| layer("b", || ()))

@@ -1,15 +1,17 @@
 //! Re-parameterisation (paper, section 3.2): the branches of a block become one convolution.
 //!
 //! With running statistics every branch is linear, so kernels and shifts add up. A 1x1 kernel is a larger one that is zero
-//! off its centre, and the identity is such a kernel too; at any dilation the centre is the tap at the output's own pixel, so
-//! dilated blocks fold as exactly as others. Sums are taken in fp64 and rounded once.
+//! outside its centre, and so is the identity. With any dilation the centre is the tap at the output's own pixel, so dilated
+//! blocks fold exactly too. Sums are computed in fp64 and rounded once.
 
 use tch::{Device, Kind, Tensor};
 
 use crate::{
-    block::{Block, Branches, Layers, SqueezeExcite},
-    conv::{Geometry, Merged},
+    block::{Block, Layers, SqueezeExcite},
+    branches::Branches,
+    conv::Merged,
     form::{Fold, StateDict},
+    geometry::Geometry,
     network::MobileOne,
 };
 
@@ -34,18 +36,18 @@ impl Fold for Block {
     }
 }
 
-/// How much each branch of a block adds to the one kernel that they become.
+/// How much each branch of a block contributes to the folded kernel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Contribution {
     /// The block's key below the network's path: `stage3.10`.
     pub block: String,
-    /// Name (`rbr_conv.0`, `rbr_scale`, `rbr_skip`) and share: the L2 norm of the branch's kernel after its normalisation was folded
-    /// in, over the sum of those norms. Branches may work against each other; the shares add up to 1 all the same.
+    /// Name (`rbr_conv.0`, `rbr_scale`, `rbr_skip`) and share: the L2 norm of the branch's kernel with its normalisation folded in,
+    /// divided by the sum of these norms. The shares add up to 1, also where branches cancel each other.
     pub branches: Vec<(String, f64)>,
 }
 
 impl MobileOne {
-    /// The branches of every block under running statistics, first block to last; nothing in deploy form.
+    /// The branches of every block with running statistics, first block to last; empty in deploy form.
     pub fn contributions(&self) -> Vec<Contribution> {
         self.blocks().filter_map(Block::contribution).collect()
     }
@@ -91,7 +93,7 @@ impl Branches {
     }
 }
 
-/// The 1x1 kernel `[C, C / groups, 1, 1]` that hands its input on, in fp64.
+/// The 1x1 kernel `[C, C / groups, 1, 1]` of the identity, in fp64.
 pub(crate) fn identity(geometry: &Geometry, device: Device) -> Tensor {
     let per_group = geometry.inputs / geometry.groups;
     Tensor::eye(per_group, (Kind::Double, device)).repeat([geometry.groups, 1]).view([-1, per_group, 1, 1])

@@ -1,7 +1,7 @@
-//! What a MobileOne is made of: the published variants and specifications of one's own.
+//! What a MobileOne is made of: the published variants and custom specifications.
 //!
-//! Widths and block counts are those of Apple's code (`apple/ml-mobileone`), which the published weights match, not those of
-//! the paper's table 7: stages 4 and 5 of the paper are one stage here, the stem has at most 64 channels and always one
+//! Widths and block counts are those of Apple's code (`apple/ml-mobileone`) and of the published weights, not those of the
+//! paper's table 7: stages 4 and 5 of the paper are one stage here, the stem has at most 64 channels and always one
 //! convolution branch.
 
 use std::{
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-/// Channels are divided by this inside squeeze-and-excitation.
+/// Squeeze-and-excitation divides its channels by this.
 pub(crate) const SQUEEZE_RATIO: i64 = 16;
 
 const MAX_WIDTH: i64 = 1 << 14;
@@ -68,11 +68,11 @@ impl FromStr for Variant {
     }
 }
 
-/// A network. Read from a file it is checked already; one that is put together in code wants [`Spec::validate`].
+/// A network. Deserialising checks it; in code, call [`Spec::validate`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Fields")]
 pub struct Spec {
-    /// Channels of the stem, stride 2.
+    /// Channels of the stem, which has stride 2.
     pub stem: i64,
     /// The stages at strides 4, 8, 16 and 32.
     pub stages: [Stage; 4],
@@ -92,7 +92,7 @@ pub struct Stage {
     pub width: i64,
     /// Blocks.
     pub blocks: i64,
-    /// How many of the last blocks carry squeeze-and-excitation, in both their layers.
+    /// Number of blocks with squeeze-and-excitation in both their layers; they are the last ones.
     #[serde(default)]
     pub squeeze_excite: i64,
 }
@@ -140,7 +140,7 @@ impl From<Variant> for Spec {
 }
 
 impl Spec {
-    /// The variant that this is, if it is a published one.
+    /// The published variant with this specification, if there is one.
     pub fn variant(&self) -> Option<Variant> {
         Variant::ALL.into_iter().find(|&variant| Self::from(variant) == *self)
     }

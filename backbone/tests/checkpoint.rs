@@ -1,29 +1,22 @@
-//! Files: written whole, read within bounds, loaded with a report.
+//! Files: written completely, read within bounds, loaded with a report.
 
 mod support;
 
 use std::{fs, path::Path};
 
 use backbone::{
-    Error, Fold, Form, Layout, LoadReport, Metadata, MobileOne, Mode, Normalization, OutputStride, Policy, Spec, Stage,
+    Error, Fold, Form, Layout, LoadReport, Metadata, MobileOne, Mode, Normalization, OutputStride, Policy, Spec,
     StateDict,
     checkpoint::{self, Mismatch, export, file, load_into, read, variables, write},
 };
 use proptest::prelude::*;
-use support::{assert_close, images, names, randomise};
+use support::{assert_close, images, names, randomise, snapshot};
 use tch::{Device, Kind, Tensor, nn, nn::VarStore};
 
 const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
 
 fn spec() -> Spec {
-    let stage = |width, blocks, squeeze_excite| Stage { width, blocks, squeeze_excite };
-    Spec {
-        stem: 16,
-        stages: [stage(16, 1, 0), stage(24, 1, 0), stage(32, 1, 1), stage(40, 1, 0)],
-        branches: 2,
-        scale: true,
-        skip: true,
-    }
+    support::spec([(16, 1, 0), (24, 1, 0), (32, 1, 1), (40, 1, 0)], 2)
 }
 
 /// A network below `prefix` and a layer `linear` at the root.
@@ -37,10 +30,6 @@ fn classifier(prefix: &str, form: Form, classes: i64) -> (VarStore, MobileOne) {
     (store, network)
 }
 
-fn tensors(store: &VarStore) -> StateDict {
-    store.variables().into_iter().map(|(name, variable)| (name, variable.detach().copy())).collect()
-}
-
 fn metadata() -> Metadata {
     Metadata {
         spec: spec(),
@@ -52,12 +41,12 @@ fn metadata() -> Metadata {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn a_written_file_is_read_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.safetensors");
     let (store, _) = classifier("", Form::Train, 3);
     randomise(&store, 1);
-    let tensors = tensors(&store);
+    let tensors = snapshot(&store);
     write(&path, &tensors, &metadata()).unwrap();
 
     let checkpoint = read(&path).unwrap();
@@ -73,7 +62,7 @@ fn what_is_written_is_read() {
     assert_eq!(reference.len(), tensors.len());
     write(&path, &tensors, &metadata()).unwrap();
     assert_eq!(fs::read(&path).unwrap(), bytes);
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "only the file itself is left");
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "only the file itself remains");
 }
 
 #[test]
@@ -139,14 +128,14 @@ fn reason(path: &Path, bytes: &[u8]) -> String {
 }
 
 #[test]
-fn files_that_are_no_safetensors_are_refused_with_the_reason() {
+fn files_that_are_not_safetensors_are_refused_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.safetensors");
     let with_header =
         |header: &str, data: &[u8]| [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), data].concat();
     assert_eq!(reason(&path, b"abc"), "it has 3 bytes");
     let huge = reason(&path, &[&(1u64 << 62).to_le_bytes()[..], &[b' '; 20]].concat());
-    assert_eq!(huge, "its header would have 4611686018427387904 of the remaining 20 bytes");
+    assert_eq!(huge, "its header length is 4611686018427387904, but 20 bytes follow");
     assert!(reason(&path, &with_header("{", &[])).contains("EOF"));
     let one = r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#;
     assert_eq!(reason(&path, &with_header(one, &[0; 7])), "its header describes 8 bytes of tensors but 7 follow");
@@ -157,7 +146,7 @@ fn files_that_are_no_safetensors_are_refused_with_the_reason() {
     let eight = r#"{"a":{"dtype":"F8_E4M3","shape":[8],"data_offsets":[0,8]}}"#;
     assert_eq!(
         reason(&path, &with_header(eight, &[0; 8])),
-        "`a` has the element type F8_E4M3, which libtorch cannot hold"
+        "`a` has the element type F8_E4M3, which libtorch does not support"
     );
 
     let absent = read(&folder.path().join("absent")).unwrap_err();
@@ -195,10 +184,10 @@ fn metadata_that_is_newer_or_damaged_is_refused() {
         message.replace(&path.display().to_string(), "x")
     };
     let newer = refused(|text| drop(text.insert("mobileone_format".into(), "2".into())));
-    assert_eq!(newer, "`x` has format version 2: this program knows version 1");
-    assert_eq!(refused(|text| drop(text.remove("form"))), "the metadata `form` of `x` is missing");
+    assert_eq!(newer, "cannot read x: it has format version 2, supported is version 1");
+    assert_eq!(refused(|text| drop(text.remove("form"))), "cannot read x: its metadata `form` is missing");
     let spec = refused(|text| drop(text.insert("spec".into(), "{}".into())));
-    assert!(spec.starts_with("the metadata `spec` of `x` cannot be understood: missing field `stem`"), "{spec}");
+    assert!(spec.starts_with("cannot read x: its metadata `spec` is invalid: missing field `stem`"), "{spec}");
 
     file::write(&path, &StateDict::new(), &[("format".to_owned(), "pt".to_owned())].into()).unwrap();
     assert!(read(&path).unwrap().metadata.is_none());
@@ -211,7 +200,7 @@ fn files_for_apple_and_timm_are_read_back_as_they_were() {
     for form in [Form::Train, Form::Deploy] {
         let (store, _) = classifier("", form, 5);
         randomise(&store, 2);
-        let tensors = tensors(&store);
+        let tensors = snapshot(&store);
         for layout in [Layout::Apple, Layout::Timm] {
             export(&path, &tensors, layout).unwrap();
             let (raw, text) = file::read(&path).unwrap();
@@ -235,15 +224,15 @@ fn exact_loading_makes_networks_equal_and_converts_half_precision() {
     let (source, network) = classifier("", Form::Train, 3);
     randomise(&source, 3);
     let xs = images([1, 3, 64, 64], Kind::Float);
-    let expected = network.forward(&xs, Mode::Eval).c5;
+    let expected = network.forward(&xs, Mode::Eval).unwrap().c5;
     for (kind, tolerance) in [(Kind::Float, 1e-9), (Kind::Double, 1e-9), (Kind::Half, 1e-2), (Kind::BFloat16, 0.1)] {
-        let stored: StateDict = tensors(&source).into_iter().map(|(name, t)| (name, t.to_kind(kind))).collect();
+        let stored: StateDict = snapshot(&source).into_iter().map(|(name, t)| (name, t.to_kind(kind))).collect();
         let (target, network) = classifier("", Form::Train, 3);
         let report = load_into(&variables(&target, ""), &stored, Policy::Exact).unwrap();
         assert_eq!(report, LoadReport { loaded: names(&target), ..LoadReport::default() });
         assert!(target.variables().values().all(|variable| variable.kind() == Kind::Float));
         assert!(target.trainable_variables().iter().all(|variable| variable.requires_grad()));
-        assert_close(&network.forward(&xs, Mode::Eval).c5, &expected, tolerance);
+        assert_close(&network.forward(&xs, Mode::Eval).unwrap().c5, &expected, tolerance);
     }
 }
 
@@ -251,12 +240,12 @@ fn exact_loading_makes_networks_equal_and_converts_half_precision() {
 fn exact_loading_names_every_tensor_that_does_not_fit_and_changes_nothing() {
     let (source, _) = classifier("", Form::Train, 3);
     randomise(&source, 4);
-    let mut stored = tensors(&source);
+    let mut stored = snapshot(&source);
     stored.remove("stage1.0.rbr_scale.bn.bias");
     stored.insert("extra.weight".to_owned(), Tensor::ones([2, 2], FLOAT));
     stored.insert("linear.bias".to_owned(), Tensor::ones(7, FLOAT));
     let (target, _) = classifier("", Form::Train, 3);
-    let before = tensors(&target);
+    let before = snapshot(&target);
     let error = load_into(&variables(&target, ""), &stored, Policy::Exact).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -277,7 +266,7 @@ fn exact_loading_names_every_tensor_that_does_not_fit_and_changes_nothing() {
 fn transfer_skips_a_classifier_for_another_number_of_classes() {
     let (source, _) = classifier("", Form::Deploy, 1000);
     let (target, _) = classifier("", Form::Deploy, 3);
-    let report = load_into(&variables(&target, ""), &tensors(&source), Policy::Transfer).unwrap();
+    let report = load_into(&variables(&target, ""), &snapshot(&source), Policy::Transfer).unwrap();
     let mismatch = |name: &str, expected: &[i64], found: &[i64]| Mismatch {
         name: name.to_owned(),
         expected: expected.to_vec(),
@@ -290,7 +279,7 @@ fn transfer_skips_a_classifier_for_another_number_of_classes() {
     assert!(report.missing.is_empty() && report.unexpected.is_empty());
     assert_eq!(report.loaded.len(), names(&target).len() - 2);
     let variables = target.variables();
-    assert!(tensors(&source).iter().all(|(name, tensor)| name.starts_with("linear") || variables[name] == *tensor));
+    assert!(snapshot(&source).iter().all(|(name, tensor)| name.starts_with("linear") || variables[name] == *tensor));
 }
 
 #[test]
@@ -298,15 +287,15 @@ fn transfer_takes_the_backbone_of_a_classifier_into_a_detector() {
     let (source, _) = classifier("", Form::Train, 1000);
     randomise(&source, 5);
     let (target, _) = classifier("backbone", Form::Train, 0);
-    let report = load_into(&variables(&target, checkpoint::BACKBONE), &tensors(&source), Policy::Transfer).unwrap();
+    let report = load_into(&variables(&target, checkpoint::BACKBONE), &snapshot(&source), Policy::Transfer).unwrap();
     assert_eq!(report.unexpected.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["linear.bias", "linear.weight"]);
     let loaded = target.variables();
     let same = |name: &String, tensor: &Tensor| loaded.get(&format!("backbone.{name}")).is_none_or(|v| *v == *tensor);
-    assert!(tensors(&source).iter().all(|(name, tensor)| same(name, tensor)));
+    assert!(snapshot(&source).iter().all(|(name, tensor)| same(name, tensor)));
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("detector.safetensors");
-    write(&path, &tensors(&target), &metadata()).unwrap();
+    write(&path, &snapshot(&target), &metadata()).unwrap();
     let (again, _) = classifier("", Form::Train, 2);
     let report = load_into(&variables(&again, ""), &read(&path).unwrap().backbone(), Policy::Transfer).unwrap();
     assert_eq!(report.missing.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["linear.bias", "linear.weight"]);
@@ -322,7 +311,7 @@ fn transfer_refuses_a_backbone_that_does_not_fit() {
         |stored| drop(stored.insert("stage2.1.rbr_conv.0.bn.bias".to_owned(), Tensor::ones(25, FLOAT))),
     ];
     for change in changes {
-        let mut stored = tensors(&source);
+        let mut stored = snapshot(&source);
         change(&mut stored);
         let error = load_into(&variables(&target, ""), &stored, Policy::Transfer).unwrap_err();
         assert!(matches!(error, Error::Incompatible(_)), "{error}");
@@ -330,14 +319,13 @@ fn transfer_refuses_a_backbone_that_does_not_fit() {
 }
 
 #[test]
-fn the_wrong_form_or_kind_is_said_so() {
+fn another_form_or_kind_is_an_error() {
     let (source, network) = classifier("", Form::Train, 0);
     let (target, _) = classifier("", Form::Deploy, 0);
-    let error = load_into(&variables(&target, ""), &tensors(&source), Policy::Transfer).unwrap_err();
-    assert_eq!(error.to_string(), "the checkpoint is in train form but the network in deploy form");
+    let error = load_into(&variables(&target, ""), &snapshot(&source), Policy::Transfer).unwrap_err();
+    assert_eq!(error.to_string(), "the checkpoint is in train form, the network in deploy form");
 
-    let mut folded = StateDict::new();
-    network.fold(&mut folded);
+    let mut folded = network.folded();
     load_into(&variables(&target, ""), &folded, Policy::Exact).unwrap();
     folded.insert("stage0.reparam_conv.bias".to_owned(), Tensor::ones(16, (Kind::Int64, Device::Cpu)));
     let error = load_into(&variables(&target, ""), &folded, Policy::Exact).unwrap_err();

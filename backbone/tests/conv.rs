@@ -2,25 +2,26 @@
 
 mod support;
 
-use backbone::{Activation, ConvBn, ConvBnConfig, ConvBnKeys, Fold, Form, Mode, StateDict};
+use backbone::{Activation, ConvBn, ConvBnConfig, ConvBnKeys, Fold, Form, Geometry, Mode};
 use support::{assert_close, load, names, randomise};
 use tch::{Device, Kind, Tensor, nn::VarStore};
 
 fn config() -> ConvBnConfig {
-    ConvBnConfig { kernel: 3, stride: 2, padding: 2, dilation: 2, groups: 2, ..ConvBnConfig::default() }
+    let pointwise = Geometry::pointwise(4, 6);
+    ConvBnConfig::new(Geometry { kernel: 3, stride: 2, padding: 2, dilation: 2, groups: 2, ..pointwise })
 }
 
 #[test]
-fn names_are_the_callers_and_the_deploy_form_has_one_convolution() {
+fn names_are_configurable_and_the_deploy_form_has_one_convolution() {
     let config = ConvBnConfig { keys: ConvBnKeys { conv: "0", norm: "1" }, ..config() };
     let train = VarStore::new(Device::Cpu);
-    ConvBn::new(&(train.root() / "head" / "block"), 4, 6, config, Form::Train);
+    ConvBn::new(&(train.root() / "head" / "block"), &config, Form::Train);
     let expected = ["0.weight", "1.bias", "1.running_mean", "1.running_var", "1.weight"];
     assert_eq!(names(&train), expected.map(|name| format!("head.block.{name}")));
     assert_eq!(train.trainable_variables().len(), 3);
 
     let deploy = VarStore::new(Device::Cpu);
-    ConvBn::new(&(deploy.root() / "head" / "block"), 4, 6, config, Form::Deploy);
+    ConvBn::new(&(deploy.root() / "head" / "block"), &config, Form::Deploy);
     assert_eq!(names(&deploy), ["head.block.0.bias", "head.block.0.weight"]);
     assert_eq!(deploy.trainable_variables().len(), 2);
 }
@@ -32,11 +33,10 @@ fn deploy_form_matches_train_form_under_every_activation() {
             let config = ConvBnConfig { activation, ..config() };
             let mut stores = [VarStore::new(Device::Cpu), VarStore::new(Device::Cpu)];
             stores.iter_mut().for_each(|store| store.set_kind(kind));
-            let train = ConvBn::new(&stores[0].root(), 4, 6, config, Form::Train);
-            let deploy = ConvBn::new(&stores[1].root(), 4, 6, config, Form::Deploy);
+            let train = ConvBn::new(&stores[0].root(), &config, Form::Train);
+            let deploy = ConvBn::new(&stores[1].root(), &config, Form::Deploy);
             randomise(&stores[0], 1);
-            let mut folded = StateDict::new();
-            train.fold(&mut folded);
+            let folded = train.folded();
             load(&stores[1], &folded);
 
             let xs = Tensor::randn([2, 4, 9, 11], (kind, Device::Cpu)) * 4.0;
@@ -45,8 +45,7 @@ fn deploy_form_matches_train_form_under_every_activation() {
             assert_eq!(train.geometry().output_side(9), 5);
             assert_close(&deploy.forward(&xs, Mode::Eval), &expected, tolerance);
 
-            let mut again = StateDict::new();
-            deploy.fold(&mut again);
+            let again = deploy.folded();
             assert_eq!(again.keys().collect::<Vec<_>>(), folded.keys().collect::<Vec<_>>());
             assert!(again.iter().all(|(key, tensor)| *tensor == folded[key]));
         }
@@ -54,9 +53,9 @@ fn deploy_form_matches_train_form_under_every_activation() {
 }
 
 #[test]
-fn batch_statistics_normalise_and_move_the_running_ones() {
+fn batch_statistics_normalise_and_update_the_running_ones() {
     let store = VarStore::new(Device::Cpu);
-    let layer = ConvBn::new(&store.root(), 4, 6, config(), Form::Train);
+    let layer = ConvBn::new(&store.root(), &config(), Form::Train);
     let xs = Tensor::randn([8, 4, 9, 11], (Kind::Float, Device::Cpu));
     let ys = layer.forward(&xs, Mode::Train);
     let dims: &[i64] = &[0, 2, 3];
@@ -73,8 +72,7 @@ fn batch_statistics_normalise_and_move_the_running_ones() {
 #[test]
 fn weights_start_at_the_fan_out_of_their_group() {
     let store = VarStore::new(Device::Cpu);
-    let config = ConvBnConfig { kernel: 3, groups: 512, ..ConvBnConfig::default() };
-    ConvBn::new(&store.root(), 512, 512, config, Form::Train);
+    ConvBn::new(&store.root(), &ConvBnConfig::new(Geometry::depthwise(512, 1, 1)), Form::Train);
     let std = store.variables()["conv.weight"].std(true).double_value(&[]);
     assert!((std / (2.0f64 / 9.0).sqrt() - 1.0).abs() < 0.05, "standard deviation {std}");
 }

@@ -1,9 +1,9 @@
-//! Training with merged branches beside training branch by branch: whole networks, one step, in fp64.
+//! Training with merged branches compared with training branch by branch: complete networks, one step, in fp64.
 
 mod support;
 
-use backbone::{Form, MobileOne, Mode, OutputStride, Spec, Stage, StateDict, TrainForward, Variant};
-use support::{images, load, randomise, relative, uniform};
+use backbone::{Form, MobileOne, Mode, OutputStride, Spec, StateDict, TrainForward, Variant};
+use support::{build, images, load, randomise, relative, snapshot, spec, uniform};
 use tch::{Device, Kind, Tensor, nn::VarStore};
 use tch_ext::autocast::Autocast;
 
@@ -14,13 +14,11 @@ fn step(
     train_forward: TrainForward,
     weights: &StateDict,
 ) -> Vec<(String, Tensor)> {
-    let mut store = VarStore::new(Device::Cpu);
-    store.set_kind(Kind::Double);
-    let mut network = MobileOne::new(&store.root(), spec, Form::Train, output_stride);
+    let (store, mut network) = build(spec, Form::Train, output_stride, Kind::Double);
     network.set_train_forward(train_forward);
     load(&store, weights);
     let xs = images([4, 3, 96, 64], Kind::Double).set_requires_grad(true);
-    let features = network.forward(&xs, Mode::Train);
+    let features = network.forward(&xs, Mode::Train).unwrap();
     let mut found = Vec::new();
     let mut loss = Tensor::zeros([] as [i64; 0], (Kind::Double, Device::Cpu));
     for (name, feature) in [("c2", features.c2), ("c3", features.c3), ("c4", features.c4), ("c5", features.c5)] {
@@ -36,17 +34,15 @@ fn step(
 }
 
 fn assert_both_ways_equal(spec: &Spec, output_stride: OutputStride) {
-    let mut store = VarStore::new(Device::Cpu);
-    store.set_kind(Kind::Double);
-    MobileOne::new(&store.root(), spec, Form::Train, output_stride);
+    let (store, _) = build(spec, Form::Train, output_stride, Kind::Double);
     randomise(&store, 31);
-    let weights: StateDict = store.variables().into_iter().map(|(name, v)| (name, v.detach().copy())).collect();
+    let weights = snapshot(&store);
     let expected = step(spec, output_stride, TrainForward::Branches, &weights);
     let found = step(spec, output_stride, TrainForward::Folded, &weights);
     let largest = expected.iter().map(|(_, tensor)| tensor.abs().max().double_value(&[])).fold(0.0, f64::max);
     assert_eq!(found.len(), expected.len());
     for ((name, found), (_, expected)) in found.into_iter().zip(expected) {
-        // Gradients that cancel to nothing are compared with the size of the others.
+        // Gradients that cancel are compared with the size of the others.
         let expected = expected / largest;
         let difference = ((found / largest) - &expected).abs().max().double_value(&[]);
         let scale = expected.abs().max().double_value(&[]).max(1e-6);
@@ -56,11 +52,10 @@ fn assert_both_ways_equal(spec: &Spec, output_stride: OutputStride) {
 
 #[test]
 fn every_layout_of_branches_takes_the_same_step_both_ways() {
-    let stage = |width, blocks| Stage { width, blocks, squeeze_excite: 0 };
     for branches in [1, 3] {
+        let all = spec([(16, 2, 0), (24, 1, 0), (32, 2, 0), (32, 1, 0)], branches);
         for [scale, skip] in [[true, false], [false, true], [false, false]] {
-            let stages = [stage(16, 2), stage(24, 1), stage(32, 2), stage(32, 1)];
-            assert_both_ways_equal(&Spec { stem: 16, stages, branches, scale, skip }, OutputStride::Os32);
+            assert_both_ways_equal(&Spec { scale, skip, ..all.clone() }, OutputStride::Os32);
         }
     }
 }
@@ -73,47 +68,42 @@ fn every_variant_takes_the_same_step_both_ways() {
 }
 
 #[test]
-fn dilated_and_own_networks_take_the_same_step_both_ways() {
-    let stage = |width, blocks, squeeze_excite| Stage { width, blocks, squeeze_excite };
-    let own = |branches| Spec {
-        stem: 16,
-        stages: [stage(16, 2, 0), stage(24, 2, 1), stage(32, 2, 1), stage(48, 2, 0)],
-        branches,
-        scale: true,
-        skip: true,
-    };
+fn dilated_and_custom_networks_take_the_same_step_both_ways() {
     for output_stride in [OutputStride::Os8, OutputStride::Os16] {
         for branches in [1, 2, 5] {
-            assert_both_ways_equal(&own(branches), output_stride);
+            let custom = spec([(16, 2, 0), (24, 2, 1), (32, 2, 1), (48, 2, 0)], branches);
+            assert_both_ways_equal(&custom, output_stride);
         }
     }
 }
 
+fn s0(kind: Kind) -> (VarStore, MobileOne) {
+    build(&Spec::from(Variant::S0), Form::Train, OutputStride::Os32, kind)
+}
+
 #[test]
-fn folding_is_for_training_alone() {
-    let store = VarStore::new(Device::Cpu);
-    let mut network = MobileOne::new(&store.root(), &Spec::from(Variant::S0), Form::Train, OutputStride::Os32);
+fn folding_is_used_only_in_training() {
+    let (store, mut network) = s0(Kind::Float);
     randomise(&store, 3);
     let xs = images([2, 3, 64, 64], Kind::Float);
-    let expected = tch::no_grad(|| network.forward(&xs, Mode::Eval).c5);
+    let expected = tch::no_grad(|| network.forward(&xs, Mode::Eval).unwrap().c5);
     network.set_train_forward(TrainForward::Folded);
-    let before: StateDict = store.variables().into_iter().map(|(name, v)| (name, v.detach().copy())).collect();
-    assert!(tch::no_grad(|| network.forward(&xs, Mode::Eval).c5) == expected);
+    let before = snapshot(&store);
+    assert!(tch::no_grad(|| network.forward(&xs, Mode::Eval).unwrap().c5) == expected);
     assert!(store.variables().iter().all(|(name, variable)| *variable == before[name]));
-    assert!(relative(&tch::no_grad(|| network.forward(&xs, Mode::Train).c5), &expected) > 0.1);
+    assert!(relative(&tch::no_grad(|| network.forward(&xs, Mode::Train).unwrap().c5), &expected) > 0.1);
     assert!(store.variables().iter().any(|(name, variable)| *variable != before[name]));
 }
 
-/// The stem's statistics come from images in fp32: in bf16 they would be off by a thousandth.
+/// The stem's statistics come from images in fp32: in bf16 their error would be a thousandth.
 #[test]
 fn mixed_precision_takes_moments_in_full_precision() {
     let step = |train_forward, mixed: bool| {
-        let store = VarStore::new(Device::Cpu);
-        let mut network = MobileOne::new(&store.root(), &Spec::from(Variant::S0), Form::Train, OutputStride::Os32);
+        let (store, mut network) = s0(Kind::Float);
         network.set_train_forward(train_forward);
         randomise(&store, 3);
         let guard = mixed.then(|| Autocast::enter(Device::Cpu, Kind::BFloat16).unwrap());
-        let features = network.forward(&images([4, 3, 96, 64], Kind::Float), Mode::Train);
+        let features = network.forward(&images([4, 3, 96, 64], Kind::Float), Mode::Train).unwrap();
         drop(guard);
         assert_eq!(features.c5.kind(), if mixed { Kind::BFloat16 } else { Kind::Float });
         features.c5.to_kind(Kind::Float).square().mean(Kind::Float).backward();
@@ -134,11 +124,9 @@ fn mixed_precision_takes_moments_in_full_precision() {
 #[test]
 fn networks_of_half_precision_train_both_ways() {
     for train_forward in [TrainForward::Branches, TrainForward::Folded] {
-        let mut store = VarStore::new(Device::Cpu);
-        store.set_kind(Kind::BFloat16);
-        let mut network = MobileOne::new(&store.root(), &Spec::from(Variant::S0), Form::Train, OutputStride::Os32);
+        let (store, mut network) = s0(Kind::BFloat16);
         network.set_train_forward(train_forward);
-        let c5 = network.forward(&images([4, 3, 96, 64], Kind::BFloat16), Mode::Train).c5;
+        let c5 = network.forward(&images([4, 3, 96, 64], Kind::BFloat16), Mode::Train).unwrap().c5;
         assert_eq!(c5.kind(), Kind::BFloat16);
         c5.square().mean(Kind::Float).backward();
         assert!(

@@ -2,16 +2,9 @@
 
 mod support;
 
-use backbone::{Features, Fold, Form, MobileOne, Mode, OutputStride, Spec, Stage, StateDict, Variant};
-use support::{assert_close, images, load, names, randomise, relative};
+use backbone::{Error, Features, Fold, Form, MobileOne, Mode, OutputStride, Spec, StateDict, Variant};
+use support::{assert_close, build, images, load, names, randomise, relative, spec};
 use tch::{Device, Kind, Tensor, nn::VarStore};
-
-fn build(spec: &Spec, form: Form, output_stride: OutputStride, kind: Kind) -> (VarStore, MobileOne) {
-    let mut store = VarStore::new(Device::Cpu);
-    store.set_kind(kind);
-    let network = MobileOne::new(&store.root(), spec, form, output_stride);
-    (store, network)
-}
 
 fn each(features: &Features) -> [&Tensor; 4] {
     [&features.c2, &features.c3, &features.c4, &features.c5]
@@ -21,14 +14,13 @@ fn forms_match(spec: &Spec, output_stride: OutputStride, kind: Kind, tolerance: 
     let (train_store, train) = build(spec, Form::Train, output_stride, kind);
     let (deploy_store, deploy) = build(spec, Form::Deploy, output_stride, kind);
     randomise(&train_store, 7);
-    let mut folded = StateDict::new();
-    train.fold(&mut folded);
+    let folded = train.folded();
     load(&deploy_store, &folded);
 
     tch::no_grad(|| {
         let xs = images([2, 3, 72, 64], kind);
-        let expected = train.forward(&xs, Mode::Eval);
-        let actual = deploy.forward(&xs, Mode::Eval);
+        let expected = train.forward(&xs, Mode::Eval).unwrap();
+        let actual = deploy.forward(&xs, Mode::Eval).unwrap();
         for (actual, expected) in each(&actual).into_iter().zip(each(&expected)) {
             assert_close(actual, expected, tolerance);
         }
@@ -58,18 +50,11 @@ fn deploy_form_matches_train_form_at_output_stride_8() {
 }
 
 fn small() -> Spec {
-    let stage = |width, blocks, squeeze_excite| Stage { width, blocks, squeeze_excite };
-    Spec {
-        stem: 16,
-        stages: [stage(16, 1, 0), stage(24, 3, 1), stage(32, 3, 3), stage(40, 2, 0)],
-        branches: 3,
-        scale: true,
-        skip: true,
-    }
+    spec([(16, 1, 0), (24, 3, 1), (32, 3, 3), (40, 2, 0)], 3)
 }
 
 #[test]
-fn deploy_form_matches_train_form_of_a_specification_of_ones_own() {
+fn deploy_form_matches_train_form_of_a_custom_specification() {
     for output_stride in OutputStride::ALL {
         for [scale, skip] in [[true, true], [true, false], [false, true], [false, false]] {
             forms_match(&Spec { scale, skip, ..small() }, output_stride, Kind::Double, 1e-12);
@@ -82,22 +67,21 @@ fn folding_in_batch_statistics_mode_would_not_match() {
     let (train_store, train) = build(&small(), Form::Train, OutputStride::Os32, Kind::Double);
     randomise(&train_store, 7);
     let xs = images([2, 3, 72, 64], Kind::Double);
-    let eval = train.forward(&xs, Mode::Eval);
-    assert!(relative(&train.forward(&xs, Mode::Train).c5, &eval.c5) > 0.1);
+    let eval = train.forward(&xs, Mode::Eval).unwrap();
+    assert!(relative(&train.forward(&xs, Mode::Train).unwrap().c5, &eval.c5) > 0.1);
 }
 
 #[test]
 fn deploy_form_folds_into_itself() {
     let (store, network) = build(&small(), Form::Deploy, OutputStride::Os32, Kind::Float);
     randomise(&store, 3);
-    let mut folded = StateDict::new();
-    network.fold(&mut folded);
+    let folded = network.folded();
     assert_eq!(folded.keys().cloned().collect::<Vec<_>>(), names(&store));
     assert!(store.variables().iter().all(|(name, variable)| *variable == folded[name]));
 }
 
 #[test]
-fn features_have_the_strides_and_channels_that_they_claim() {
+fn features_have_the_documented_strides_and_channels() {
     let expected = |stride: OutputStride| match stride {
         OutputStride::Os32 => [[18, 16], [9, 8], [5, 4], [3, 2]],
         OutputStride::Os16 => [[18, 16], [9, 8], [5, 4], [5, 4]],
@@ -107,7 +91,7 @@ fn features_have_the_strides_and_channels_that_they_claim() {
         for output_stride in OutputStride::ALL {
             let (_store, network) = build(&small(), form, output_stride, Kind::Float);
             assert_eq!(network.channels(), [16, 24, 32, 40]);
-            let features = network.forward(&images([2, 3, 72, 64], Kind::Float), Mode::Train);
+            let features = network.forward(&images([2, 3, 72, 64], Kind::Float), Mode::Train).unwrap();
             for (i, feature) in each(&features).into_iter().enumerate() {
                 let [height, width] = expected(output_stride)[i];
                 assert_eq!(feature.size(), [2, network.channels()[i], height, width]);
@@ -116,20 +100,20 @@ fn features_have_the_strides_and_channels_that_they_claim() {
     }
 }
 
-/// The reason for the convention of dilation: weights trained at stride 32 see the spacing that they know.
+/// The reason for the convention of dilation: weights trained at stride 32 see the same spacing.
 #[test]
-fn finer_output_strides_hold_the_features_of_output_stride_32_on_their_grid() {
+fn finer_output_strides_contain_the_features_of_output_stride_32_on_their_grid() {
     let spec = small().without_squeeze_excite();
     for form in [Form::Train, Form::Deploy] {
         let (store, network) = build(&spec, form, OutputStride::Os32, Kind::Double);
         randomise(&store, 11);
         let weights: StateDict = store.variables().into_iter().collect();
         let xs = images([1, 3, 96, 128], Kind::Double);
-        let coarse = network.forward(&xs, Mode::Eval);
+        let coarse = network.forward(&xs, Mode::Eval).unwrap();
         for (output_stride, steps) in [(OutputStride::Os16, [1, 2]), (OutputStride::Os8, [2, 4])] {
             let (fine_store, network) = build(&spec, form, output_stride, Kind::Double);
             load(&fine_store, &weights);
-            let fine = network.forward(&xs, Mode::Eval);
+            let fine = network.forward(&xs, Mode::Eval).unwrap();
             for ((fine, coarse), step) in [(&fine.c4, &coarse.c4), (&fine.c5, &coarse.c5)].into_iter().zip(steps) {
                 let on_grid = fine.slice(2, 0, None, step).slice(3, 0, None, step);
                 assert_close(&on_grid, coarse, 1e-12);
@@ -179,18 +163,44 @@ fn keys_and_shapes_are_apples_and_do_not_depend_on_the_output_stride() {
 }
 
 #[test]
-fn path_prefix_stands_before_every_key_also_when_folded() {
+fn a_path_prefixes_every_key_but_not_those_of_the_network_in_deploy_form() {
     let store = VarStore::new(Device::Cpu);
     let network = MobileOne::new(&(store.root() / "backbone"), &small(), Form::Train, OutputStride::Os32);
     assert!(names(&store).iter().all(|name| name.starts_with("backbone.stage")));
-    let mut folded = StateDict::new();
-    network.fold(&mut folded);
+    let folded = network.folded();
     assert!(folded.contains_key("backbone.stage3.1.reparam_conv.weight"));
     assert!(folded.keys().all(|name| name.starts_with("backbone.stage")));
+    let deploy = network.to_deploy_form().unwrap();
+    assert!(deploy.folded().into_iter().all(|(name, tensor)| tensor == folded[&format!("backbone.{name}")]));
 }
 
 #[test]
-fn contributions_name_every_branch_and_add_up() {
+fn other_shapes_than_images_are_refused_and_nothing_is_recorded_in_a_trace() {
+    let (store, network) = build(&small(), Form::Train, OutputStride::Os16, Kind::Float);
+    let zeros = |size: &[i64]| Tensor::zeros(size, (Kind::Float, Device::Cpu));
+    for size in [&[2, 4, 64, 64][..], &[3, 64, 64], &[0, 3, 64, 64], &[2, 3, 0, 64], &[2, 3, 64, 0]] {
+        let error = network.forward(&zeros(size), Mode::Eval).unwrap_err();
+        assert_eq!(error.to_string(), format!("images have shape {size:?}, expected [N, 3, H, W]"));
+    }
+    let error = network.forward(&zeros(&[1, 3, 16, 9]), Mode::Train).unwrap_err();
+    assert!(matches!(error, Error::SingleValueStatistics { height: 16, width: 9 }), "{error}");
+    for (size, mode) in [([1, 3, 16, 9], Mode::Eval), ([2, 3, 16, 9], Mode::Train), ([1, 3, 17, 9], Mode::Train)] {
+        let c5 = network.forward(&zeros(&size), mode).unwrap().c5;
+        assert_eq!(c5.isfinite().all().int64_value(&[]), 1);
+    }
+    assert!(store.variables().values().all(|variable| variable.isfinite().all().int64_value(&[]) == 1));
+
+    let (mut store, network) = build(&small(), Form::Deploy, OutputStride::Os32, Kind::Float);
+    store.freeze();
+    let parameters: Vec<_> = store.variables().into_iter().collect();
+    let traced =
+        tch_ext::jit::Tracing::new("MobileOne").parameters(&parameters).input("images", &zeros(&[1, 3, 32, 32]));
+    let module = traced.record(|xs| Ok::<_, tch_ext::Error>(vec![network.forward(&xs[0], Mode::Eval).unwrap().c5]));
+    assert!(!module.unwrap().graph("forward").unwrap().contains("aten::size"));
+}
+
+#[test]
+fn contributions_name_every_branch_and_add_up_to_one() {
     let spec = Spec::from(Variant::S0);
     let store = VarStore::new(Device::Cpu);
     let network = MobileOne::new(&store.root(), &spec, Form::Train, OutputStride::Os32);
@@ -205,7 +215,7 @@ fn contributions_name_every_branch_and_add_up() {
     let all = ["rbr_conv.0", "rbr_conv.1", "rbr_conv.2", "rbr_conv.3", "rbr_scale", "rbr_skip"];
     assert_eq!((contributions[3].block.as_str(), names(3)), ("stage1.2", all.to_vec()));
 
-    // A branch whose scale is zero adds nothing, and the others share what it had.
+    // A branch whose scale is zero contributes nothing; the shares of the others grow.
     let gamma = &store.variables()["stage1.2.rbr_scale.bn.weight"];
     let _ = gamma.detach().zero_();
     let silent = &network.contributions()[3].branches;

@@ -1,4 +1,4 @@
-//! Files of weights made to do harm: no memory beyond a few times their size, no numbers that no network can have.
+//! Malicious files of weights: no memory beyond a few times their size, no impossible numbers.
 
 use std::{fs, path::PathBuf};
 
@@ -11,7 +11,7 @@ fn golden(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests/golden", name].iter().collect()
 }
 
-/// Why the bytes are refused as a file of `torch.save`.
+/// The reason why the bytes are refused as a file of `torch.save`.
 fn refused(bytes: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.pth");
@@ -24,7 +24,7 @@ fn refused(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn what_fuzzing_starts_from_is_read_in_every_format() {
+fn the_fuzzing_corpus_is_read_in_every_format() {
     let corpus: PathBuf = [env!("CARGO_MANIFEST_DIR"), "../fuzz/corpus"].iter().collect();
     for (file, size) in [
         ("least_zip.pth", vec![1]),
@@ -49,13 +49,13 @@ fn a_zip_archive_that_would_unpack_to_far_more_than_its_size_is_refused() {
     let mut bytes = fs::read(golden("pickle_command.pth")).unwrap();
     let directory = b"PK\x01\x02";
     let entry = bytes.windows(4).position(|window| window == directory).unwrap();
-    // Below what the reader of pickles allows for one.
+    // Below the limit of the pickle reader for one entry.
     bytes[entry + 24..entry + 28].copy_from_slice(&(90u32 << 20).to_le_bytes());
     let reason = refused(&bytes);
     assert!(reason.starts_with("it would unpack to 943"), "{reason}");
 }
 
-/// A tar archive of one file that is a hole of four gigabytes with 512 bytes behind it.
+/// A tar archive of one sparse file: a hole of four gigabytes, then 512 bytes.
 fn with_hole() -> Vec<u8> {
     let mut header = [0; 512];
     let fields: [(usize, &[u8]); 10] = [
@@ -79,7 +79,7 @@ fn with_hole() -> Vec<u8> {
 }
 
 #[test]
-fn a_tar_archive_with_a_hole_in_it_is_refused_before_the_hole_is_filled() {
+fn a_tar_archive_with_a_large_hole_is_refused_before_memory_is_allocated() {
     assert_eq!(refused(&with_hole()), "it would unpack to 4294967296 bytes, but the file has 2048");
 }
 

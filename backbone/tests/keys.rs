@@ -1,7 +1,5 @@
 //! Apple's and timm's names.
 
-mod support;
-
 use std::collections::BTreeSet;
 
 use backbone::{
@@ -13,7 +11,7 @@ use backbone::{
 };
 use tch::{Device, Kind, Tensor, nn::VarStore};
 
-/// Every tensor of a classifier, without memory behind it.
+/// Every tensor of a classifier.
 fn classifier(variant: Variant, form: Form) -> StateDict {
     let store = VarStore::new(Device::Cpu);
     MobileOne::new(&store.root(), &Spec::from(variant), form, OutputStride::Os32);
@@ -73,7 +71,7 @@ fn names_are_those_of_the_published_files() {
 }
 
 #[test]
-fn a_name_that_the_layout_lacks_is_an_error() {
+fn a_name_without_a_counterpart_is_an_error() {
     let mut tensors = classifier(Variant::S0, Form::Deploy);
     tensors.insert("head.0.weight".to_owned(), Tensor::zeros(1, (Kind::Float, Device::Cpu)));
     for layout in [Layout::Apple, Layout::Timm] {
@@ -84,7 +82,7 @@ fn a_name_that_the_layout_lacks_is_an_error() {
 }
 
 #[test]
-fn place_and_form_are_told_from_names() {
+fn place_and_form_are_detected_from_names() {
     let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
     for (given, place, expected) in [
         (&["linear.bias", "stage0.rbr_conv.0.conv.weight"][..], Some(("", Layout::Apple)), Some(Form::Train)),

@@ -1,4 +1,4 @@
-//! Files that `torch.save` wrote (`tools/golden/pickles.py`), whole and damaged.
+//! Files that `torch.save` wrote (`tools/golden/pickles.py`), complete and damaged.
 
 use std::{
     fs,
@@ -44,7 +44,7 @@ fn every_format_and_nesting_gives_the_same_tensors() {
 }
 
 #[test]
-fn a_command_in_the_place_of_a_tensor_is_not_run_and_gives_no_tensor() {
+fn a_command_in_place_of_a_tensor_does_not_run_and_gives_no_tensor() {
     let checkpoint = read(&golden("pickle_command.pth")).unwrap();
     assert!(checkpoint.tensors.is_empty());
     let error = checkpoint.spec().unwrap_err();
@@ -52,7 +52,7 @@ fn a_command_in_the_place_of_a_tensor_is_not_run_and_gives_no_tensor() {
 }
 
 #[test]
-fn tensors_made_of_nothing_are_refused() {
+fn tensors_much_larger_than_the_file_are_refused() {
     let error = pickle::read(&golden("pickle_expanded.pth")).unwrap_err();
     assert!(matches!(&error, Error::NotPickle { reason, .. } if reason.contains("4294967296 bytes")), "{error}");
 }
@@ -74,9 +74,9 @@ fn truncated_files_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cut.pth");
     for name in ["pickle_nested_half.pth", "pickle_legacy.pth.tar"] {
-        let whole = fs::read(golden(name)).unwrap();
-        for length in (0..whole.len()).step_by(97) {
-            assert!(damaged(&path, &whole[..length]).is_err(), "{name} cut to {length} bytes");
+        let complete = fs::read(golden(name)).unwrap();
+        for length in (0..complete.len()).step_by(97) {
+            assert!(damaged(&path, &complete[..length]).is_err(), "{name} cut to {length} bytes");
         }
     }
 }
@@ -84,7 +84,7 @@ fn truncated_files_are_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Damage is refused or gives other numbers, but never ends the program or takes memory without bound.
+    /// Damage is refused or gives other numbers, but never ends the program or uses unbounded memory.
     #[test]
     fn altered_bytes_never_panic(legacy in any::<bool>(), changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
         let folder = tempfile::tempdir().unwrap();

@@ -3,7 +3,7 @@
 use backbone::{Error, OutputStride, Spec, Stage, Variant};
 
 #[test]
-fn names_of_variants_go_both_ways() {
+fn names_of_variants_are_written_and_read() {
     for variant in Variant::ALL {
         assert_eq!(variant.to_string().parse::<Variant>().unwrap(), variant);
         assert_eq!(serde_json::to_value(variant).unwrap(), variant.name());
@@ -12,7 +12,7 @@ fn names_of_variants_go_both_ways() {
     }
     assert_eq!("S3".parse::<Variant>().unwrap(), Variant::S3);
     let error = "s5".parse::<Variant>().unwrap_err().to_string();
-    assert_eq!(error, "`s5` is no variant of MobileOne: expected s0, s1, s2, s3 or s4");
+    assert_eq!(error, "`s5` is not a MobileOne variant: expected s0, s1, s2, s3 or s4");
 }
 
 #[test]
@@ -69,11 +69,11 @@ fn output_stride_is_written_as_its_number() {
         assert_eq!(serde_json::from_value::<OutputStride>(json).unwrap(), output_stride);
     }
     let error = serde_json::from_str::<OutputStride>("4").unwrap_err().to_string();
-    assert_eq!(error, "an output stride of 4 is not possible: expected 8, 16 or 32");
+    assert_eq!(error, "the output stride is 4: expected 8, 16 or 32");
 }
 
 #[test]
-fn dilation_starts_with_the_second_block_of_a_stage_that_gave_up_its_stride() {
+fn dilation_starts_with_the_second_block_of_a_stage_whose_stride_it_replaces() {
     let depthwise = |output_stride, stage: usize| {
         let plan = Spec::from(Variant::S1).plan(output_stride);
         let layers = plan.stages[stage].iter().map(|block| block.geometry).filter(|geometry| geometry.kernel == 3);

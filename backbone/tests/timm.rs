@@ -1,11 +1,11 @@
-//! The network beside timm 1.0.31's, in fp64: files made by `tools/golden/mobileone.py`.
+//! The network compared with timm 1.0.31's, in fp64: files made by `tools/golden/mobileone.py`.
 
 mod support;
 
 use std::path::PathBuf;
 
 use backbone::{
-    Checkpoint, Features, Fold, Form, Layout, MobileOne, Mode, OutputStride, Policy, Spec, Stage, StateDict, Variant,
+    Checkpoint, Features, Fold, Form, Layout, MobileOne, Mode, OutputStride, Policy, Spec, StateDict, Variant,
     checkpoint::{
         file,
         keys::{from_timm, to_timm},
@@ -13,7 +13,7 @@ use backbone::{
     },
 };
 use support::{assert_close, load, uniform};
-use tch::{Device, Kind, Tensor, nn::VarStore};
+use tch::{Kind, Tensor, nn::VarStore};
 
 fn golden(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests/golden", &format!("mobileone_{name}.safetensors")].iter().collect()
@@ -24,10 +24,7 @@ fn reference(name: &str) -> StateDict {
 }
 
 fn build(spec: &Spec, form: Form, kind: Kind) -> (VarStore, MobileOne) {
-    let mut store = VarStore::new(Device::Cpu);
-    store.set_kind(kind);
-    let network = MobileOne::new(&store.root(), spec, form, OutputStride::Os32);
-    (store, network)
+    support::build(spec, form, OutputStride::Os32, kind)
 }
 
 /// The script's `fill`.
@@ -45,14 +42,7 @@ fn fill(key: &str, size: &[i64]) -> Tensor {
 }
 
 fn small() -> Spec {
-    let stage = |width, blocks, squeeze_excite| Stage { width, blocks, squeeze_excite };
-    Spec {
-        stem: 16,
-        stages: [stage(16, 1, 0), stage(16, 1, 0), stage(32, 2, 1), stage(32, 1, 1)],
-        branches: 4,
-        scale: true,
-        skip: true,
-    }
+    support::spec([(16, 1, 0), (16, 1, 0), (32, 2, 1), (32, 1, 1)], 4)
 }
 
 fn small_checkpoint() -> Checkpoint {
@@ -65,7 +55,7 @@ fn logits(features: &Features, weight: &Tensor, bias: &Tensor) -> Tensor {
     pooled.linear(&parameter(weight), Some(parameter(bias)))
 }
 
-/// The reference has every `every`-th channel.
+/// The reference has every Nth channel, `N = every`.
 fn assert_features(features: &Features, reference: &StateDict, every: i64, tolerance: f64) {
     let Features { c2, c3, c4, c5 } = features;
     for (name, feature) in [("c2", c2), ("c3", c3), ("c4", c4), ("c5", c5)] {
@@ -75,6 +65,8 @@ fn assert_features(features: &Features, reference: &StateDict, every: i64, toler
 
 #[test]
 fn files_of_timm_load_exactly() {
+    let network = MobileOne::load(golden("small_timm")).unwrap();
+    assert_eq!(*network.spec(), small());
     let checkpoint = small_checkpoint();
     assert_eq!((checkpoint.layout, checkpoint.form), (Layout::Timm, Some(Form::Train)));
     let (store, _) = build(&small(), Form::Train, Kind::Float);
@@ -89,13 +81,12 @@ fn four_branches_with_squeeze_excite_equal_timm_in_both_forms() {
         let (store, train) = build(&small(), Form::Train, kind);
         load_into(&variables(&store, ""), &checkpoint.tensors, Policy::Transfer).unwrap();
         let (deploy_store, deploy) = build(&small(), Form::Deploy, kind);
-        let mut folded = StateDict::new();
-        train.fold(&mut folded);
+        let folded = train.folded();
         load(&deploy_store, &folded);
 
         let xs = uniform("xs", &[2, 3, 64, 64]).to_kind(kind);
         for network in [&train, &deploy] {
-            let features = tch::no_grad(|| network.forward(&xs, Mode::Eval));
+            let features = tch::no_grad(|| network.forward(&xs, Mode::Eval).unwrap());
             assert_features(&features, &reference, 1, tolerance);
             let (weight, bias) = (&checkpoint.tensors["linear.weight"], &checkpoint.tensors["linear.bias"]);
             assert_close(&logits(&features, weight, bias), &reference["logits"], tolerance);
@@ -108,8 +99,7 @@ fn folded_tensors_are_timms_reparameterised_ones() {
     let (checkpoint, reference) = (small_checkpoint(), reference("small_reference"));
     let (store, train) = build(&small(), Form::Train, Kind::Float);
     load_into(&variables(&store, ""), &checkpoint.tensors, Policy::Transfer).unwrap();
-    let mut folded = StateDict::new();
-    train.fold(&mut folded);
+    let folded = train.folded();
     let theirs: StateDict = reference
         .into_iter()
         .filter_map(|(name, tensor)| Some((from_timm(name.strip_prefix("fused.")?)?, tensor)))
@@ -127,7 +117,7 @@ fn a_training_step_has_the_outputs_gradients_and_running_statistics_of_timm() {
     let (store, train) = build(&small(), Form::Train, Kind::Double);
     load_into(&variables(&store, ""), &checkpoint.tensors, Policy::Transfer).unwrap();
     let xs = uniform("xs", &[2, 3, 64, 64]).set_requires_grad(true);
-    let features = train.forward(&xs, Mode::Train);
+    let features = train.forward(&xs, Mode::Train).unwrap();
     let logits = logits(&features, &checkpoint.tensors["linear.weight"], &checkpoint.tensors["linear.bias"]);
     assert_close(&logits, &reference["train.logits"], 1e-6);
     logits.square().sum(Kind::Double).backward();
@@ -147,7 +137,7 @@ fn a_training_step_has_the_outputs_gradients_and_running_statistics_of_timm() {
     assert_eq!((gradients, statistics), (8, 8));
 }
 
-/// Both forms of a variant beside timm's, with every `every`-th channel of the features.
+/// Both forms of a variant compared with timm's, with every Nth channel of the features, `N = every`.
 fn assert_equals_timm(variant: Variant, every: i64) {
     let reference = reference(&format!("{variant}_reference"));
     let spec = Spec::from(variant);
@@ -157,13 +147,12 @@ fn assert_equals_timm(variant: Variant, every: i64) {
         variable.detach().copy_(&parameter(&name, &variable.size()));
     }
     let (deploy_store, deploy) = build(&spec, Form::Deploy, Kind::Double);
-    let mut folded = StateDict::new();
-    train.fold(&mut folded);
+    let folded = train.folded();
     load(&deploy_store, &folded);
 
     let xs = uniform("xs", &[1, 3, 64, 64]);
     for network in [&train, &deploy] {
-        let features = tch::no_grad(|| network.forward(&xs, Mode::Eval));
+        let features = tch::no_grad(|| network.forward(&xs, Mode::Eval).unwrap());
         assert_features(&features, &reference, every, 1e-6);
         let weight = parameter("linear.weight", &[1000, spec.stages[3].width]);
         let bias = parameter("linear.bias", &[1000]);

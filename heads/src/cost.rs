@@ -1,6 +1,6 @@
 //! What the layers of a head cost.
 
-use backbone::{Conv, ConvBn, Form, cost::CostRow};
+use backbone::{Conv, ConvBn, CostRow, Form};
 
 /// A convolution with its batch normalisation, or, in deploy form, with a bias. `input` is height and width.
 pub(crate) fn conv_bn(name: impl Into<String>, layer: &ConvBn, input: [i64; 2], form: Form) -> CostRow {

@@ -1,34 +1,34 @@
-//! What can go wrong in a head.
+//! Errors of this crate.
 
 use tch::{Kind, TchError};
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A number of the configuration lies outside what is allowed.
+    /// A number of the configuration is outside its range.
     #[error("`{key}` is {value}, expected {expected}")]
     ConfigRange {
-        /// The key, as it stands in the configuration of the head.
+        /// The key in the configuration of the head.
         key: &'static str,
-        /// What was given.
+        /// The given value.
         value: f64,
-        /// What is allowed, in words.
+        /// The allowed range, in words.
         expected: &'static str,
     },
     /// A list of the configuration has the wrong length.
     #[error("`{key}` has {found} entries, expected {expected}")]
     ConfigLength {
-        /// The key, as it stands in the configuration of the head.
+        /// The key in the configuration of the head.
         key: &'static str,
-        /// Length that was given.
+        /// The given length.
         found: usize,
-        /// What is expected, in words.
+        /// The expected length, in words.
         expected: String,
     },
     /// A head cannot be built for these classes, this input size or these feature channels.
     #[error("{what} of a head must be at least 1, found {value}")]
     NotPositive {
-        /// What was given.
+        /// Which number.
         what: &'static str,
         /// Its value.
         value: i64,
@@ -82,45 +82,43 @@ pub enum Error {
         what: &'static str,
         /// Its shape.
         found: Vec<i64>,
-        /// What is expected, in words.
+        /// The expected shape.
         expected: String,
     },
-    /// Batch statistics of one value do not exist.
-    #[error(
-        "a batch of one image cannot train a head whose level {level} is a single cell, at least two images are needed"
-    )]
+    /// Batch statistics of a single value do not exist.
+    #[error("cannot train a head whose level {level} is a single cell on one image: use at least two")]
     SingleValueStatistics {
         /// The level, from the finest.
         level: usize,
     },
-    /// Image pooling gives one value a channel and image, and one value has no variance.
-    #[error("a batch of one image cannot train the image pooling of the head, at least two images are needed")]
+    /// Image pooling gives one value per channel and image, and one value has no variance.
+    #[error("cannot train the image pooling of the head on one image: use at least two")]
     SingleImage,
-    /// A tensor whose elements are of the wrong kind.
+    /// A tensor whose elements have the wrong kind.
     #[error("{what} are of kind {found:?}, expected {expected}")]
     Kind {
         /// Which tensor.
         what: &'static str,
         /// Its kind.
         found: Kind,
-        /// What is expected, in words.
+        /// The expected kind, in words.
         expected: &'static str,
     },
-    /// A class id that is no class.
+    /// An unknown class id.
     #[error("{what} hold {found} at {place:?}, expected 0 to {}{}", .classes - 1, or_ignored(*.ignored))]
     ClassId {
         /// Which tensor.
         what: &'static str,
         /// The id.
         found: i64,
-        /// Where in the tensor; the first number is the position in the batch.
+        /// Its position in the tensor; the first number is the position in the batch.
         place: Vec<i64>,
         /// Number of classes.
         classes: i64,
-        /// The id that means "not to be counted", where there is one.
+        /// The id of ignored elements, if there is one.
         ignored: Option<i64>,
     },
-    /// The network gave a box that is not a number.
+    /// A predicted box that is not a number.
     #[error("the predicted box of anchor {anchor} in image {image} of the batch is not a number")]
     NotANumber {
         /// Position in the batch.
@@ -128,7 +126,7 @@ pub enum Error {
         /// The anchor.
         anchor: usize,
     },
-    /// libtorch refused an operation.
+    /// An operation of libtorch failed.
     #[error("libtorch: {}", .0.to_string().lines().next().unwrap_or_default())]
     Torch(#[from] TchError),
 }

@@ -4,21 +4,21 @@ use tch::{Device, Kind, Tensor};
 
 use crate::Error;
 
-/// The ids that a tensor may hold.
+/// The valid ids of a tensor.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Labels {
-    /// What the tensor is called in an error.
+    /// Name of the tensor in an error.
     pub what: &'static str,
-    /// Ids from 0 on that are classes.
+    /// Ids from 0 to below this are classes.
     pub classes: i64,
-    /// The id that is not to be counted.
+    /// The id of ignored elements.
     pub ignored: Option<i64>,
 }
 
 impl Labels {
-    /// `ids`, integers of any kind, in `i64` on `device`.
+    /// `ids`, integers of any kind, as `i64` on `device`.
     ///
-    /// They are checked on the host only: to look at what is on an accelerator already would wait for it.
+    /// Only ids on the host are checked: checking on an accelerator would wait for it.
     pub fn load(self, ids: &Tensor, device: Device) -> Result<Tensor, Error> {
         let found = ids.kind();
         if !matches!(found, Kind::Uint8 | Kind::Int8 | Kind::Int16 | Kind::Int | Kind::Int64) {

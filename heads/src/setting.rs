@@ -1,4 +1,4 @@
-//! Checks of single settings, with an error that names the key.
+//! Checks of single settings; the error names the key.
 
 use crate::Error;
 
@@ -24,13 +24,21 @@ pub(crate) fn share(key: &'static str, value: f64) -> Result<(), Error> {
     in_range(key, value, value > 0.0 && value <= 1.0, "a number above 0, at most 1")
 }
 
-/// From 0 on, below 1: how much may be dropped or smoothed away.
+/// From 0, below 1: a fraction to drop or to smooth.
 pub(crate) fn below_one(key: &'static str, value: f64) -> Result<(), Error> {
-    in_range(key, value, (0.0..1.0).contains(&value), "a number from 0 on, below 1")
+    in_range(key, value, (0.0..1.0).contains(&value), "a number from 0, below 1")
 }
 
 pub(crate) fn at_least_one(key: &'static str, value: f64) -> Result<(), Error> {
     in_range(key, value, value >= 1.0, "at least 1")
+}
+
+/// Named counts.
+pub(crate) fn at_least_one_each(counts: impl IntoIterator<Item = (&'static str, i64)>) -> Result<(), Error> {
+    match counts.into_iter().find(|(_, value)| *value < 1) {
+        Some((what, value)) => Err(Error::NotPositive { what, value }),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn has_length(key: &'static str, found: usize, wanted: usize, expected: String) -> Result<(), Error> {

@@ -13,7 +13,7 @@ pub(crate) fn dropout(xs: Tensor, rate: f64, mode: Mode) -> Result<Tensor, Error
     }
 }
 
-/// Half precision as fp32; anything else as it is.
+/// Half precision as fp32; other kinds unchanged.
 pub(crate) fn full_precision(xs: &Tensor) -> Result<Tensor, Error> {
     match xs.kind() {
         Kind::Half | Kind::BFloat16 => Ok(xs.f_to_kind(Kind::Float)?),
@@ -21,7 +21,7 @@ pub(crate) fn full_precision(xs: &Tensor) -> Result<Tensor, Error> {
     }
 }
 
-/// The features `[N, channels, H, W]` with nothing of size 0: N.
+/// Checks features `[N, channels, H, W]` without empty dimensions and returns N.
 pub(crate) fn check_features(features: &Tensor, channels: i64) -> Result<i64, Error> {
     let size = features.size();
     match size[..] {

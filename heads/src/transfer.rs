@@ -6,13 +6,12 @@ use crate::Error;
 
 /// `values` on `device`, `[len]`.
 ///
-/// The copy queues behind the work already given to the device and does not wait for it. That is safe from ordinary memory,
-/// which CUDA reads before it returns.
+/// The copy is queued on the device without waiting. This is safe from pageable memory, which CUDA reads before it returns.
 pub(crate) fn to_device<T: Element>(values: &[T], device: Device) -> Result<Tensor, Error> {
     Ok(Tensor::f_from_slice(values)?.f_to_device_(device, T::KIND, true, false)?)
 }
 
-/// The values of a tensor of fp32, row by row, once the device has them.
+/// The values of a tensor of fp32, row by row; waits for the device.
 pub(crate) fn to_host(tensor: &Tensor) -> Result<Vec<f32>, Error> {
     let mut values = vec![0.0; tensor.numel()];
     tensor.f_copy_data(&mut values, tensor.numel())?;

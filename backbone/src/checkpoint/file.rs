@@ -1,7 +1,7 @@
 //! Tensors and text in a safetensors file (<https://github.com/huggingface/safetensors>).
 //!
-//! Reading trusts nothing: the header has to fit the file and the tensors have to cover the rest of it exactly before anything
-//! is allocated for them, and one tensor at a time is held twice. Writing is deterministic and never leaves half a file.
+//! Reading trusts nothing: the header must match the size of the file, and the tensors must cover the rest of it exactly, before
+//! memory is allocated for them; only one tensor at a time is in memory twice. Writing is deterministic, and a file is always complete.
 
 use std::{
     collections::BTreeMap,
@@ -20,11 +20,11 @@ use tch::{Device, Kind, Tensor};
 
 use crate::{error::Error, form::StateDict};
 
-/// Free text by key, as the header of a file carries it.
+/// Text by key, from the header of a file.
 pub type Text = BTreeMap<String, String>;
 
-/// Headers may not be longer, as in the reference implementation.
-const MAX_HEADER: u64 = 100_000_000;
+/// The limit of the reference implementation.
+const MAX_HEADER_BYTES: u64 = 100_000_000;
 const LENGTH_BYTES: u64 = 8;
 
 const KINDS: [(Kind, Dtype); 10] = [
@@ -40,10 +40,10 @@ const KINDS: [(Kind, Dtype); 10] = [
     (Kind::Double, Dtype::F64),
 ];
 
-/// Reads every tensor, on the CPU and in the kind that the file has, and the text.
+/// Reads every tensor, on the CPU and in the kind of the file, and the text.
 ///
 /// # Errors
-/// A file that cannot be read, that is no safetensors file, or with a kind of tensor that libtorch does not have.
+/// A file that cannot be read or is not a valid safetensors file, or a kind of tensor that libtorch does not have.
 pub fn read(path: &Path) -> Result<(StateDict, Text), Error> {
     let io = |cause| Error::Io { action: "read", path: path.to_owned(), cause };
     let file = File::open(path).map_err(io)?;
@@ -77,8 +77,8 @@ fn read_header(reader: &mut impl Read, file_length: u64, path: &Path) -> Result<
     reader.read_exact(&mut start).map_err(io)?;
     let header_length = u64::from_le_bytes(start);
     let rest = file_length - LENGTH_BYTES;
-    if header_length > rest.min(MAX_HEADER) {
-        return Err(malformed(path, format!("its header would have {header_length} of the remaining {rest} bytes")));
+    if header_length > rest.min(MAX_HEADER_BYTES) {
+        return Err(malformed(path, format!("its header length is {header_length}, but {rest} bytes follow")));
     }
     let mut header = vec![0; header_length as usize];
     reader.read_exact(&mut header).map_err(io)?;
@@ -92,13 +92,13 @@ fn read_header(reader: &mut impl Read, file_length: u64, path: &Path) -> Result<
 
 fn tensor(bytes: &[u8], info: &TensorInfo) -> Result<Tensor, String> {
     let kind = KINDS.iter().find(|(_, dtype)| *dtype == info.dtype).map(|(kind, _)| *kind);
-    let kind = kind.ok_or_else(|| format!("has the element type {}, which libtorch cannot hold", info.dtype))?;
+    let kind = kind.ok_or_else(|| format!("has the element type {}, which libtorch does not support", info.dtype))?;
     let size: Result<Vec<i64>, _> = info.shape.iter().map(|&side| i64::try_from(side)).collect();
-    let size = size.map_err(|_| format!("has the impossible shape {:?}", info.shape))?;
-    Tensor::f_from_data_size(bytes, &size, kind).map_err(|error| format!("cannot be held: {error}"))
+    let size = size.map_err(|_| format!("has the invalid shape {:?}", info.shape))?;
+    Tensor::f_from_data_size(bytes, &size, kind).map_err(|error| format!("cannot be loaded: {error}"))
 }
 
-/// Writes tensors of any device and text. The bytes depend on these alone.
+/// Writes tensors from any device and text. The bytes depend only on these.
 ///
 /// # Errors
 /// A folder that cannot be written to, or a tensor of a kind that safetensors does not have.
@@ -108,7 +108,7 @@ pub fn write(path: &Path, tensors: &StateDict, text: &Text) -> Result<(), Error>
     order.sort_by_key(|(_, tensor)| std::cmp::Reverse(tensor.kind().elt_size_in_bytes()));
     let header = header(&order, text)?;
 
-    // Where renaming fails, the file's other name stays.
+    // If renaming failed, the temporary file would remain.
     if path.is_dir() {
         return Err(io(ErrorKind::IsADirectory.into()));
     }
@@ -143,7 +143,7 @@ fn header(tensors: &[(&String, &Tensor)], text: &Text) -> Result<Vec<u8>, Error>
         offset = end;
     }
     let mut bytes = Value::Object(header).to_string().into_bytes();
-    // Tensors start at a multiple of eight bytes, for readers that map the file.
+    // Tensors start at a multiple of eight bytes, for readers that map the file into memory.
     bytes.resize(bytes.len().next_multiple_of(LENGTH_BYTES as usize), b' ');
     Ok(bytes)
 }

@@ -11,71 +11,15 @@
 //! | deploy form | `reparam_conv` | `reparam_conv` |
 //! | classifier | `linear` | `head.fc` |
 //!
-//! This crate leaves out the count of batches that PyTorch keeps with every normalisation (`num_batches_tracked`).
-
-use std::fmt::{self, Display};
+//! This crate does not keep PyTorch's count of batches (`num_batches_tracked`).
 
 use tch::{Kind, Tensor};
 
-use super::BACKBONE;
+use super::layout::{BACKBONE, Layout};
 use crate::{
     error::Error,
     form::{Form, StateDict},
 };
-
-/// Whose names a file uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Layout {
-    /// This crate's, with metadata that says so. The backbone's names are Apple's.
-    Own,
-    /// `apple/ml-mobileone`.
-    Apple,
-    /// timm's `byobnet`.
-    Timm,
-    /// No names of a MobileOne.
-    Other,
-}
-
-impl Display for Layout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Own => "own",
-            Self::Apple => "Apple's",
-            Self::Timm => "timm's",
-            Self::Other => "unknown",
-        })
-    }
-}
-
-/// Where in a file the network's tensors are, and whose names they have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// What stands before every name: `state_dict.`, `module.` (`DistributedDataParallel`), mostly nothing.
-    pub prefix: String,
-    /// Whose names follow it.
-    pub layout: Layout,
-}
-
-impl Place {
-    /// Finds the network by the layer that every MobileOne has. A network below [`BACKBONE`] belongs to a detector or segmenter, whose
-    /// place it is then. Of several, such as weights beside their average, the one at the root comes first, then the one in
-    /// `state_dict`, then the first by name.
-    pub fn find<'a>(names: impl Iterator<Item = &'a String>) -> Option<Self> {
-        let places = names.filter_map(|name| Self::of_stem(name));
-        places.min_by_key(|place| {
-            (!place.prefix.is_empty(), !place.prefix.starts_with("state_dict."), place.prefix.clone())
-        })
-    }
-
-    fn of_stem(name: &str) -> Option<Self> {
-        let parts = ["rbr_conv.0.conv.weight", "conv_kxk.0.conv.weight", "reparam_conv.weight"];
-        let layer = parts.iter().find_map(|part| name.strip_suffix(part))?;
-        let stems = [("stage0.", Layout::Apple), ("stem.", Layout::Timm)];
-        let (before, layout) = stems.iter().find_map(|(stem, layout)| Some((layer.strip_suffix(stem)?, *layout)))?;
-        let prefix = before.strip_suffix(BACKBONE).filter(|_| layout == Layout::Apple).unwrap_or(before);
-        (prefix.is_empty() || prefix.ends_with('.')).then(|| Self { prefix: prefix.to_owned(), layout })
-    }
-}
 
 const STAGES: [(&str, &str); 4] = [("stage1", "0"), ("stage2", "1"), ("stage3", "2"), ("stage4", "3")];
 const PARTS: [(&str, &str); 6] = [
@@ -88,7 +32,7 @@ const PARTS: [(&str, &str); 6] = [
 ];
 const COUNT: &str = "num_batches_tracked";
 
-/// Apple's name of what timm calls `name`; none if timm's MobileOne has no such tensor.
+/// Apple's name for timm's `name`; none if timm's MobileOne has no tensor of this name.
 pub fn from_timm(name: &str) -> Option<String> {
     if let Some(part) = name.strip_prefix("head.fc.") {
         return Some(format!("linear.{part}"));
@@ -106,7 +50,7 @@ pub fn from_timm(name: &str) -> Option<String> {
     rest.starts_with('.').then(|| format!("{layer}.{part}{rest}"))
 }
 
-/// timm's name of what Apple calls `name`; none if Apple's MobileOne has no such tensor.
+/// timm's name for Apple's `name`; none if Apple's MobileOne has no tensor of this name.
 pub fn to_timm(name: &str) -> Option<String> {
     if let Some(part) = name.strip_prefix("linear.") {
         return Some(format!("head.fc.{part}"));
@@ -135,7 +79,7 @@ pub fn is_backbone(name: &str) -> bool {
     name.starts_with("stage0.") || STAGES.iter().any(|(stage, _)| name.split('.').next() == Some(*stage))
 }
 
-/// The form of the backbone that these names describe; none without one.
+/// The form of the backbone that has these names; none without a backbone.
 pub fn form<'a>(names: impl Iterator<Item = &'a String>) -> Option<Form> {
     let mut parts = names.filter(|name| is_backbone(name)).flat_map(|name| name.split('.'));
     parts.find_map(|part| match part {
@@ -145,10 +89,10 @@ pub fn form<'a>(names: impl Iterator<Item = &'a String>) -> Option<Form> {
     })
 }
 
-/// The tensors under the names of another layout, with a count of batches beside every running variance.
+/// The tensors in another naming scheme, with a count of batches beside every running variance.
 ///
 /// # Errors
-/// A key that the layout has no name for.
+/// A key without a counterpart there.
 pub fn in_layout(tensors: &StateDict, layout: Layout) -> Result<StateDict, Error> {
     let mut renamed = StateDict::new();
     for (name, tensor) in tensors {

@@ -1,86 +1,36 @@
-//! Copying tensors into the variables of a network. Everything is compared before anything is changed.
+//! Copying tensors into the variables of a network. All names and shapes are compared before anything is changed.
 
-use std::{
-    collections::BTreeMap,
-    fmt::{self, Display},
-};
+use std::collections::BTreeMap;
 
 use tch::{Kind, Tensor, nn::VarStore};
 
-use super::keys;
+use super::{
+    keys,
+    report::{LoadReport, Mismatch},
+};
 use crate::{error::Error, form::StateDict};
 
-/// How much has to fit.
+/// How much must fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Policy {
     /// Every variable is in the file and the other way round, with equal shapes: evaluation, resuming.
     Exact,
-    /// The backbone's variables are all in the file, with equal shapes. What else fits is loaded, and a classifier for another
-    /// number of classes, a head that one side lacks and the like are reported: starting from pretrained weights.
+    /// The backbone's variables are all in the file, with equal shapes; other tensors are loaded where they fit and reported where
+    /// they do not, for example a classifier with another number of classes: starting from pretrained weights.
     Transfer,
 }
 
-/// What became of the tensors of a checkpoint, each list in the order of the names.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct LoadReport {
-    /// Variables that took a tensor.
-    pub loaded: Vec<String>,
-    /// Variables that the checkpoint does not have, and their shapes.
-    pub missing: Vec<(String, Vec<i64>)>,
-    /// Tensors that the network does not have, and their shapes.
-    pub unexpected: Vec<(String, Vec<i64>)>,
-    /// Variables whose tensor has another shape.
-    pub mismatched: Vec<Mismatch>,
-}
-
-/// One name, two shapes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mismatch {
-    /// The name.
-    pub name: String,
-    /// The network's shape.
-    pub expected: Vec<i64>,
-    /// The checkpoint's shape.
-    pub found: Vec<i64>,
-}
-
-impl LoadReport {
-    /// Whether every variable and every tensor found its counterpart.
-    pub fn is_exact(&self) -> bool {
-        self.missing.is_empty() && self.unexpected.is_empty() && self.mismatched.is_empty()
-    }
-
-    fn fits(&self, policy: Policy) -> bool {
+impl Policy {
+    fn accepts(self, report: &LoadReport) -> bool {
         let outside = |name: &String| !keys::is_backbone(name);
-        match policy {
-            Policy::Exact => self.is_exact(),
-            Policy::Transfer => {
-                self.missing.iter().all(|(name, _)| outside(name))
-                    && self.unexpected.iter().all(|(name, _)| outside(name))
-                    && self.mismatched.iter().all(|mismatch| outside(&mismatch.name))
+        match self {
+            Self::Exact => report.is_exact(),
+            Self::Transfer => {
+                report.missing.iter().all(|(name, _)| outside(name))
+                    && report.unexpected.iter().all(|(name, _)| outside(name))
+                    && report.mismatched.iter().all(|mismatch| outside(&mismatch.name))
             }
         }
-    }
-}
-
-impl Display for LoadReport {
-    /// What did not fit, by name and shape; of each kind at most eight.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = |(name, shape): &(String, Vec<i64>)| format!("{name} {shape:?}");
-        let differing =
-            |Mismatch { name, expected, found }: &Mismatch| format!("{name} {found:?} instead of {expected:?}");
-        let parts = [
-            ("missing", self.missing.iter().map(named).collect::<Vec<_>>()),
-            ("unexpected", self.unexpected.iter().map(named).collect()),
-            ("of another shape", self.mismatched.iter().map(differing).collect()),
-        ];
-        let mut separator = "";
-        for (what, names) in parts.iter().filter(|(_, names)| !names.is_empty()) {
-            write!(f, "{separator}{} {what} ({}", names.len(), names[..names.len().min(8)].join(", "))?;
-            f.write_str(if names.len() > 8 { ", ...)" } else { ")" })?;
-            separator = "; ";
-        }
-        if separator.is_empty() { f.write_str("everything fits") } else { Ok(()) }
     }
 }
 
@@ -96,11 +46,11 @@ pub fn variables(store: &VarStore, prefix: &str) -> Vec<(String, Tensor)> {
 }
 
 /// Copies `tensors` into the variables of the same names, converting to their kind and device. Counts of batches
-/// (`num_batches_tracked`) are passed over.
+/// (`num_batches_tracked`) are ignored.
 ///
 /// # Errors
-/// Train-form tensors for a deploy-form network or the other way round; names and shapes that do not fit as `policy` asks; a
-/// tensor that is not of floating point. Nothing is changed then.
+/// [`Error::OtherForm`] for train-form tensors and a deploy-form network or the other way round; [`Error::Incompatible`] where names
+/// and shapes do not fit as `policy` requires; [`Error::Kind`] for a tensor of integers. Nothing is changed then.
 pub fn load_into(variables: &[(String, Tensor)], tensors: &StateDict, policy: Policy) -> Result<LoadReport, Error> {
     let expected = keys::form(variables.iter().map(|(name, _)| name));
     let found = keys::form(tensors.keys());
@@ -110,7 +60,7 @@ pub fn load_into(variables: &[(String, Tensor)], tensors: &StateDict, policy: Po
         return Err(Error::OtherForm { expected, found });
     }
     let (pairs, report) = pair(variables, tensors);
-    if !report.fits(policy) {
+    if !policy.accepts(&report) {
         return Err(Error::Incompatible(Box::new(report)));
     }
     if let Some((name, _, tensor)) =

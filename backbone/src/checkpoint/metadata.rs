@@ -1,4 +1,4 @@
-//! What a file of our own says of itself, in the header of the safetensors file.
+//! The metadata of this crate's format, in the header of the safetensors file.
 
 use std::path::Path;
 
@@ -8,13 +8,13 @@ use serde_json::json;
 use super::file::Text;
 use crate::{error::Error, form::Form, spec::Spec};
 
-/// The key that marks a file of our own; its value is the version.
+/// The key that identifies this crate's format; its value is the version.
 const FORMAT: &str = "mobileone_format";
 const VERSION: u32 = 1;
 
 /// How pixels become the network's input: `(pixel / 255 - mean) / std`, channels in the order red, green, blue.
 ///
-/// Read from a file it is checked already: every number is finite, and every deviation is 1.2e-38 or more.
+/// Deserialising checks that every number is finite and every deviation is 1.2e-38 or more.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Fields")]
 pub struct Normalization {
@@ -38,7 +38,7 @@ impl TryFrom<Fields> for Normalization {
         if let Some(number) = mean.iter().find(|number| !number.is_finite()) {
             return Err(format!("`mean` has {number}, which is not finite"));
         }
-        // Smaller ones take pixels beyond what single precision holds.
+        // With smaller ones the results overflow single precision.
         match std.iter().find(|&&number| !(number.is_finite() && number >= f64::from(f32::MIN_POSITIVE))) {
             Some(number) => Err(format!("`std` has {number:?}; every deviation must be 1.2e-38 or more")),
             None => Ok(Self { mean, std }),
@@ -53,23 +53,23 @@ impl Default for Normalization {
     }
 }
 
-/// What is needed to rebuild and to feed the network that a file holds.
+/// What is needed to rebuild the network in a file and to prepare its input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metadata {
     /// The backbone.
     pub spec: Spec,
     /// The form of the tensors.
     pub form: Form,
-    /// Names of the classes in the order of the outputs; empty for a bare backbone.
+    /// Names of the classes in the order of the outputs; empty for a backbone alone.
     pub classes: Vec<String>,
     /// Normalisation of the input.
     pub normalization: Normalization,
-    /// What else the writer wants kept, such as the task and the head's configuration.
+    /// Further entries of the writer, for example the task and the head's configuration.
     pub extra: Text,
 }
 
 impl Metadata {
-    /// As text by key. A key of [`Metadata::extra`] that is one of ours gives way.
+    /// As text by key. Keys of the format replace equal ones in [`Metadata::extra`].
     pub fn to_text(&self) -> Text {
         let mut text = self.extra.clone();
         let mut insert = |key: &str, value: String| text.insert(key.to_owned(), value);
@@ -84,7 +84,7 @@ impl Metadata {
         text
     }
 
-    /// Reads it back; none if the file at `path` is not one of our own.
+    /// Parses the text of the file at `path`; none without the key of this format.
     ///
     /// # Errors
     /// A version that this program does not know, or a value that is missing or cannot be understood.
@@ -112,6 +112,6 @@ fn take(text: &mut Text, key: &'static str, path: &Path) -> Result<String, Error
 }
 
 fn parse<T: DeserializeOwned>(value: &str, key: &'static str, path: &Path) -> Result<T, Error> {
-    let reason = |error| format!("cannot be understood: {error}");
+    let reason = |error| format!("is invalid: {error}");
     serde_json::from_str(value).map_err(|error| Error::Metadata { path: path.to_owned(), key, reason: reason(error) })
 }

@@ -4,23 +4,29 @@
 //! |---|---|
 //! | [`mod@file`] | tensors and text in a safetensors file, read within bounds, written aside and renamed |
 //! | [`pickle`] | the tensors of a `.pth` or `.pth.tar` file, read within bounds, without running anything in it |
-//! | [`keys`] | Apple's and timm's names, and how to tell them apart |
-//! | [`metadata`] | what a file of our own says of itself |
-//! | [`load`] | copying tensors into a network, with a report of what did not fit |
+//! | [`layout`] | naming schemes, and where in a file the network is |
+//! | [`keys`] | Apple's and timm's names |
+//! | `detect` | the specification, from names and shapes |
+//! | [`metadata`] | what a file in this crate's format contains |
+//! | [`load`] | copying tensors into a network |
+//! | [`report`] | what fitted and what did not |
 
+mod archive;
+mod detect;
 pub mod file;
 pub mod keys;
+pub mod layout;
 pub mod load;
 pub mod metadata;
 pub mod pickle;
-mod recognise;
-mod unpacked;
+pub mod report;
 
 use std::{collections::BTreeMap, path::Path};
 
-pub use keys::{Layout, Place};
-pub use load::{LoadReport, Mismatch, Policy, load_into, variables};
+pub use layout::{BACKBONE, Layout, Place};
+pub use load::{Policy, load_into, variables};
 pub use metadata::{Metadata, Normalization};
+pub use report::{LoadReport, Mismatch};
 
 use crate::{
     error::Error,
@@ -28,27 +34,24 @@ use crate::{
     spec::Spec,
 };
 
-/// The prefix of the backbone's keys in a detector or segmenter.
-pub const BACKBONE: &str = "backbone.";
-
-/// A file that has been read.
+/// The contents of a file.
 #[derive(Debug)]
 pub struct Checkpoint {
-    /// Under this crate's names, whatever the layout of the file was, on the CPU, in the kinds that the file has. Counts of
-    /// batches (`num_batches_tracked`) are left out.
+    /// Under this crate's names, whatever the naming scheme of the file, on the CPU, in the kinds of the file, without counts of
+    /// batches (`num_batches_tracked`).
     pub tensors: StateDict,
-    /// Whose names the file used.
+    /// The naming scheme of the file.
     pub layout: Layout,
-    /// What stood before the names in the file and is left out here, such as `state_dict.`; mostly nothing.
+    /// The prefix of the names in the file, removed here, for example `state_dict.`; usually empty.
     pub prefix: String,
-    /// Train or deploy form, where the names tell.
+    /// Train or deploy form, if there is a backbone.
     pub form: Option<Form>,
-    /// What the file says of itself, if it is one of our own.
+    /// The metadata, if the file is in this crate's format.
     pub metadata: Option<Metadata>,
 }
 
 impl Checkpoint {
-    /// The tensors of the backbone alone, named as a backbone at the root has them.
+    /// The tensors of the backbone alone, named as at the root.
     pub fn backbone(&self) -> StateDict {
         let of_backbone = self.tensors.iter().filter_map(|(name, tensor)| {
             let name = name.strip_prefix(BACKBONE).unwrap_or(name);
@@ -57,15 +60,15 @@ impl Checkpoint {
         of_backbone.collect()
     }
 
-    /// The specification of the backbone: as the metadata says, or else as names and shapes tell. The number of branches of a
-    /// deploy form leaves no trace in it; it is then that of the published variant with these widths, or 1.
+    /// The specification of the backbone, from the metadata or else detected from names and shapes. A deploy form does not show
+    /// its number of branches: it is that of the published variant with these widths, or 1.
     ///
     /// # Errors
-    /// Tensors that are no MobileOne's, or of one that cannot be built.
+    /// [`Error::NotMobileOne`], or a specification outside its limits.
     pub fn spec(&self) -> Result<Spec, Error> {
         match &self.metadata {
             Some(metadata) => Ok(metadata.spec.clone()),
-            None => recognise::spec(&self.backbone()),
+            None => detect::spec(&self.backbone()),
         }
     }
 
@@ -78,8 +81,7 @@ impl Checkpoint {
 /// Reads a safetensors file or one that `torch.save` wrote: a dictionary of tensors, nested or not, in any of PyTorch's formats.
 ///
 /// # Errors
-/// A file that cannot be read, is of neither kind, or holds tensors of a kind that libtorch does not have; metadata of our own
-/// that cannot be understood.
+/// A file that cannot be read or is in neither format, tensors of a kind that libtorch does not have, or invalid metadata.
 pub fn read(path: &Path) -> Result<Checkpoint, Error> {
     let (tensors, text) =
         if pickle::is_pickle(path)? { (pickle::read(path)?, file::Text::new()) } else { file::read(path)? };
@@ -98,7 +100,8 @@ pub fn read(path: &Path) -> Result<Checkpoint, Error> {
     Ok(Checkpoint { tensors: renamed, layout: place.layout, prefix: place.prefix, form, metadata })
 }
 
-/// Writes a file of our own: aside in the same folder, synced, then renamed, so that `path` is never half a file.
+/// Writes a file in this crate's format. It is written under a temporary name in the same folder, synced, then renamed, so that
+/// `path` is always complete.
 ///
 /// # Errors
 /// A folder that cannot be written to, or a tensor of a kind that safetensors does not have.
@@ -106,10 +109,10 @@ pub fn write(path: &Path, tensors: &StateDict, metadata: &Metadata) -> Result<()
     file::write(path, tensors, &metadata.to_text())
 }
 
-/// Writes a classifier or a bare backbone for other programs, under their names and with the counts of batches that they expect.
+/// Writes a classifier or a backbone for other programs, in their naming scheme and with the counts of batches that they expect.
 ///
 /// # Errors
-/// As for [`write()`]; a key that the layout has no name for.
+/// As [`write()`]; [`Error::NoName`] for a key without a counterpart there.
 pub fn export(path: &Path, tensors: &StateDict, layout: Layout) -> Result<(), Error> {
     let text = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
     file::write(path, &keys::in_layout(tensors, layout)?, &text)

@@ -1,7 +1,7 @@
 //! The tensors of a file that `torch.save` wrote.
 //!
-//! The pickle inside is read as data: nothing in it is run, and what is no tensor is passed over. Names of nested dictionaries are
-//! joined with dots. A file may not ask for more memory than a few times its own size.
+//! The pickle inside is read as data: nothing in it runs, and everything but tensors is ignored. Names of nested dictionaries are
+//! joined with dots. A file cannot request more memory than a few times its own size.
 
 use std::{
     fs::File,
@@ -12,17 +12,17 @@ use std::{
 use pytorch_reader::{DType, PytorchError, PytorchReader};
 use tch::{Kind, Tensor};
 
-use super::unpacked;
+use super::archive::unpacked_length;
 use crate::{error::Error, form::StateDict};
 
-/// Tensors may share storage, as tied weights do, or weights and their copies; beyond this they would be made of nothing.
+/// Tensors may share storage, for example tied weights; more sharing than this factor is refused.
 const MAX_SHARING: u64 = 4;
-/// An archive may be compressed, but weights do not shrink by more.
+/// An archive may be compressed, but weights do not compress by more than this factor.
 const MAX_UNPACKING: u64 = 4;
 
 const TAR_MAGIC: (usize, &[u8]) = (257, b"ustar");
 
-/// Whether the file is of one of PyTorch's formats: a zip archive, the pickle stream before version 1.6, the tar archive before 0.1.10.
+/// Whether the file is in one of PyTorch's formats: a zip archive, the pickle stream before version 1.6, the tar archive before 0.1.10.
 ///
 /// # Errors
 /// A file that cannot be read.
@@ -32,13 +32,13 @@ pub fn is_pickle(path: &Path) -> Result<bool, Error> {
     let (offset, magic) = TAR_MAGIC;
     let length = (offset + magic.len()) as u64;
     File::open(path).map_err(io)?.take(length).read_to_end(&mut start).map_err(io)?;
-    // The ninth byte of a safetensors file opens its header; the first eight may be anything.
+    // The header of a safetensors file begins at the ninth byte; the first eight can have any value.
     let safetensors = start.get(8) == Some(&b'{');
     let pickle = start.starts_with(b"PK\x03\x04") || start.starts_with(&[0x80]);
     Ok(!safetensors && (pickle || start.get(offset..) == Some(magic)))
 }
 
-/// Reads every tensor, on the CPU and in the kind that the file has.
+/// Reads every tensor, on the CPU and in the kind of the file.
 ///
 /// # Errors
 /// A file that cannot be read or is damaged, a kind of tensor that libtorch does not have, or tensors that would take far more
@@ -47,8 +47,7 @@ pub fn read(path: &Path) -> Result<StateDict, Error> {
     let io = |cause| Error::Io { action: "read", path: path.to_owned(), cause };
     let length = std::fs::metadata(path).map_err(io)?.len();
     let malformed = |reason: String| Error::NotPickle { path: path.to_owned(), reason };
-    if let Some(unpacked) = unpacked::length(path).map_err(io)?.filter(|&it| it > length.saturating_mul(MAX_UNPACKING))
-    {
+    if let Some(unpacked) = unpacked_length(path).map_err(io)?.filter(|&it| it > length.saturating_mul(MAX_UNPACKING)) {
         return Err(malformed(format!("it would unpack to {unpacked} bytes, but the file has {length}")));
     }
     let read = PytorchReader::new(path).map_err(|error| match error {
@@ -68,12 +67,12 @@ pub fn read(path: &Path) -> Result<StateDict, Error> {
     let mut tensors = StateDict::new();
     for (name, tensor) in stored {
         let kind = kind(tensor.dtype()).ok_or_else(|| {
-            malformed(format!("`{name}` has the element type {:?}, which libtorch cannot hold", tensor.dtype()))
+            malformed(format!("`{name}` has the element type {:?}, which libtorch does not support", tensor.dtype()))
         })?;
         let bytes = tensor.read().map_err(|error| malformed(error.to_string()))?;
         let size: Vec<i64> = tensor.shape().iter().map(|&side| side as i64).collect();
         let tensor = Tensor::f_from_data_size(&bytes, &size, kind)
-            .map_err(|cause| Error::torch(format!("holding `{name}`"), &cause))?;
+            .map_err(|cause| Error::torch(format!("loading `{name}`"), &cause))?;
         tensors.insert(name, tensor);
     }
     Ok(tensors)

@@ -1,8 +1,26 @@
-//! What the tests of this crate share.
-#![allow(dead_code, reason = "each test program uses its own part")]
+//! Networks, values and comparisons for the tests of this crate and of `heads`.
+#![allow(dead_code, reason = "each test program uses a part")]
 
-use backbone::StateDict;
-use tch::{Kind, Tensor, nn::VarStore};
+use backbone::{Form, MobileOne, OutputStride, Spec, Stage, StateDict};
+use tch::{Device, Kind, Tensor, nn::VarStore};
+
+/// A specification of these stages (width, blocks, blocks with squeeze-and-excitation) with a stem of 16 channels.
+pub fn spec(stages: [(i64, i64, i64); 4], branches: i64) -> Spec {
+    let stages = stages.map(|(width, blocks, squeeze_excite)| Stage { width, blocks, squeeze_excite });
+    Spec { stem: 16, stages, branches, scale: true, skip: true }
+}
+
+pub fn build(spec: &Spec, form: Form, output_stride: OutputStride, kind: Kind) -> (VarStore, MobileOne) {
+    let mut store = VarStore::new(Device::Cpu);
+    store.set_kind(kind);
+    let network = MobileOne::new(&store.root(), spec, form, output_stride);
+    (store, network)
+}
+
+/// Copies of the store's values.
+pub fn snapshot(store: &VarStore) -> StateDict {
+    store.variables().into_iter().map(|(name, variable)| (name, variable.detach().copy())).collect()
+}
 
 /// The store's keys in order.
 pub fn names(store: &VarStore) -> Vec<String> {
@@ -11,7 +29,7 @@ pub fn names(store: &VarStore) -> Vec<String> {
     names
 }
 
-/// Values between -1 and 1 that depend on the key and the index alone, `[size]` in fp64: FNV-1a of the key, then SplitMix64 of the
+/// Values between -1 and 1 that depend only on the key and the index, `[size]` in fp64: FNV-1a of the key, then SplitMix64 of the
 /// index, upper 24 bits. `tools/golden/mobileone.py` has the same function.
 pub fn uniform(key: &str, size: &[i64]) -> Tensor {
     let seed =
@@ -31,7 +49,7 @@ pub fn images(size: [i64; 4], kind: Kind) -> Tensor {
 }
 
 /// Gives every variable a value that a trained network could have: weights of mixed sign at He's scale, running
-/// statistics and scales away from their defaults. Libtorch's generator, which tests share, has no part in it.
+/// statistics and scales away from their defaults. It does not use libtorch's generator, which tests share.
 pub fn randomise(store: &VarStore, seed: i64) {
     for (name, variable) in store.variables() {
         let size = variable.size();
@@ -56,13 +74,14 @@ pub fn load(store: &VarStore, tensors: &StateDict) {
     }
 }
 
-/// The largest difference over the largest expected magnitude stays below `tolerance`, and the expectation is no zero.
+/// [`relative`] is below `tolerance`.
+#[track_caller]
 pub fn assert_close(actual: &Tensor, expected: &Tensor, tolerance: f64) {
     let difference = relative(actual, expected);
     assert!(difference < tolerance, "relative difference {difference:e} is not below {tolerance:e}");
 }
 
-/// The largest difference over the largest expected magnitude.
+/// The largest difference divided by the largest expected magnitude, which must not be zero.
 pub fn relative(actual: &Tensor, expected: &Tensor) -> f64 {
     assert_eq!(actual.size(), expected.size());
     let (actual, expected) = (actual.detach().to_kind(Kind::Double), expected.detach().to_kind(Kind::Double));

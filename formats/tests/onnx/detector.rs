@@ -5,6 +5,7 @@ use backbone::{Form, OutputStride};
 use formats::onnx::{
     Array, Builder, Data, Decoded, Decoding, Detections, Dim, Element, Error, Model, Session, Suppression,
 };
+use heads::HeadSpec;
 use heads::ssdlite::{Predictions, SsdLite, SsdLiteConfig};
 use proptest::prelude::*;
 use tch::{Device, Kind, Tensor, nn};
@@ -14,7 +15,9 @@ const SIZE: [i64; 2] = [64, 96];
 /// A head with few anchors. Its network is not used: predictions are random.
 pub fn head(config: &SsdLiteConfig) -> SsdLite {
     let store = nn::VarStore::new(Device::Cpu);
-    SsdLite::new(&store.root(), [4, 6, 12, 20], OutputStride::Os32, CLASSES, SIZE, config, Form::Deploy).unwrap()
+    let (channels, output_stride) = ([4, 6, 12, 20], OutputStride::Os32);
+    let spec = HeadSpec { channels, output_stride, classes: CLASSES, form: Form::Deploy };
+    SsdLite::new(&store.root(), &spec, SIZE, config).unwrap()
 }
 
 pub fn config() -> SsdLiteConfig {
@@ -171,7 +174,8 @@ fn a_detector_goes_from_pixels_to_detections() {
         }
     });
     let parameters: Vec<_> = store.variables().into_iter().collect();
-    let forward = |images: &Tensor| head.forward(&backbone.forward(images, backbone::Mode::Eval), backbone::Mode::Eval);
+    let eval = backbone::Mode::Eval;
+    let forward = |images: &Tensor| head.forward(&backbone.forward(images, eval).unwrap(), eval);
     let input = images(2, SIZE);
     let tracing = tch_ext::jit::Tracing::new("Net").parameters(&parameters).input("images", &input);
     let module = tracing

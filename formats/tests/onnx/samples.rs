@@ -144,8 +144,9 @@ fn detectors() {
                 let _ = tensor.normal_(0.0, 0.3);
             }
         });
-        let forward =
-            |images: &Tensor| tch::no_grad(|| head.forward(&backbone.forward(images, Mode::Eval), Mode::Eval).unwrap());
+        let forward = |images: &Tensor| {
+            tch::no_grad(|| head.forward(&backbone.forward(images, Mode::Eval).unwrap(), Mode::Eval).unwrap())
+        };
         let tracing = Tracing::new("Net").parameters(&variables).input("images", &images(1, size));
         let module = tracing
             .record(|inputs| -> Result<_, tch_ext::Error> {

@@ -3,6 +3,7 @@
 use backbone::{Form, MobileOne, Mode, OutputStride, Spec, Stage};
 use formats::onnx::{Array, Builder, Data, Dim, Element, Model, Session};
 use heads::{
+    HeadSpec,
     classifier::{Classifier, ClassifierConfig},
     deeplabv3::{DeepLabV3, DeepLabV3Config},
     ssdlite::{SsdLite, SsdLiteConfig},
@@ -80,15 +81,22 @@ pub fn classifier(spec: &Spec) -> Net {
     Net::new(|path| {
         let backbone = MobileOne::new(path, spec, Form::Deploy, OutputStride::Os32);
         let head = Classifier::new(path, backbone.channels()[3], CLASSES, &ClassifierConfig::default()).unwrap();
-        Box::new(move |images: &Tensor| vec![head.forward(&backbone.forward(images, Mode::Eval), Mode::Eval).unwrap()])
+        Box::new(move |images: &Tensor| {
+            vec![head.forward(&backbone.forward(images, Mode::Eval).unwrap(), Mode::Eval).unwrap()]
+        })
     })
 }
 
 /// An SSDLite detector and its head.
 pub fn detector_head(path: &nn::Path, spec: &Spec, size: [i64; 2], config: &SsdLiteConfig) -> (MobileOne, SsdLite) {
     let backbone = MobileOne::new(path, spec, Form::Deploy, OutputStride::Os32);
-    let head =
-        SsdLite::new(path, backbone.channels(), OutputStride::Os32, CLASSES, size, config, Form::Deploy).unwrap();
+    let spec = HeadSpec {
+        channels: backbone.channels(),
+        output_stride: OutputStride::Os32,
+        classes: CLASSES,
+        form: Form::Deploy,
+    };
+    let head = SsdLite::new(path, &spec, size, config).unwrap();
     (backbone, head)
 }
 
@@ -97,7 +105,7 @@ pub fn detector(spec: &Spec, size: [i64; 2], config: &SsdLiteConfig) -> Net {
     Net::new(|path| {
         let (backbone, head) = detector_head(path, spec, size, config);
         Box::new(move |images: &Tensor| {
-            let predictions = head.forward(&backbone.forward(images, Mode::Eval), Mode::Eval).unwrap();
+            let predictions = head.forward(&backbone.forward(images, Mode::Eval).unwrap(), Mode::Eval).unwrap();
             vec![predictions.logits, predictions.deltas]
         })
     })
@@ -107,9 +115,10 @@ pub fn detector(spec: &Spec, size: [i64; 2], config: &SsdLiteConfig) -> Net {
 pub fn segmenter(spec: &Spec, output_stride: OutputStride, config: &DeepLabV3Config) -> Net {
     Net::new(|path| {
         let backbone = MobileOne::new(path, spec, Form::Deploy, output_stride);
-        let head = DeepLabV3::new(path, backbone.channels(), output_stride, CLASSES, config, Form::Deploy).unwrap();
+        let spec = HeadSpec { channels: backbone.channels(), output_stride, classes: CLASSES, form: Form::Deploy };
+        let head = DeepLabV3::new(path, &spec, config).unwrap();
         Box::new(move |images: &Tensor| {
-            vec![head.forward(&backbone.forward(images, Mode::Eval), Mode::Eval).unwrap().logits]
+            vec![head.forward(&backbone.forward(images, Mode::Eval).unwrap(), Mode::Eval).unwrap().logits]
         })
     })
 }

@@ -7,13 +7,13 @@ use crate::{
     setting::{below_one, class_weights},
 };
 
-/// Settings of the head and its loss. By default: no dropout, no smoothing, every class counts the same.
+/// Settings of the head and its loss. By default: no dropout, no smoothing, equal class weights.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClassifierConfig {
     /// Fraction of the pooled features that training sets to zero.
     pub dropout: f64,
-    /// Share of each target that is spread evenly over all classes (the recipe of the MobileOne paper: 0.1).
+    /// Fraction of each target that is distributed evenly over all classes (the recipe of the MobileOne paper: 0.1).
     pub label_smoothing: f64,
     /// Factor of each class in the loss.
     pub class_weights: Option<Vec<f64>>,
@@ -23,7 +23,7 @@ impl ClassifierConfig {
     /// Checks every setting.
     ///
     /// # Errors
-    /// [`Error::ConfigRange`] names the first key that is wrong.
+    /// [`Error::ConfigRange`] names the first invalid key.
     pub fn validate(&self) -> Result<(), Error> {
         below_one("dropout", self.dropout)?;
         below_one("label_smoothing", self.label_smoothing)?;

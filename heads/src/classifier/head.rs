@@ -1,6 +1,6 @@
-//! The head as a whole.
+//! The complete head.
 
-use backbone::{Features, Fold, Geometry, Mode, StateDict, cost::CostRow, form::key, profile};
+use backbone::{CostRow, Features, Fold, Mode, StateDict, form::key, profile};
 use tch::{Tensor, nn};
 
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
         config::ClassifierConfig,
         loss::{Targets, cross_entropy},
     },
-    setting::fits_classes,
+    setting::{at_least_one_each, fits_classes},
     tensors::{check_features, dropout},
     transfer::to_device,
 };
@@ -33,15 +33,11 @@ impl Classifier {
     /// `channels` are those of the backbone's last features.
     ///
     /// # Errors
-    /// A setting of `config` that [`ClassifierConfig::validate`] refuses, [`Error::ConfigLength`] where the class weights are
-    /// not one a class, [`Error::NotPositive`] where channels or classes are below 1.
+    /// A setting of `config` that [`ClassifierConfig::validate`] refuses, [`Error::ConfigLength`] unless there is one class
+    /// weight per class, [`Error::NotPositive`] where channels or classes are below 1.
     pub fn new(path: &nn::Path, channels: i64, classes: i64, config: &ClassifierConfig) -> Result<Self, Error> {
         config.validate()?;
-        for (what, value) in [("class count", classes), ("channels of the features", channels)] {
-            if value < 1 {
-                return Err(Error::NotPositive { what, value });
-            }
-        }
+        at_least_one_each([("class count", classes), ("channels of the features", channels)])?;
         fits_classes(config.class_weights.as_deref(), classes)?;
         let class_weights = config.class_weights.as_deref().map(|weights| to_device(weights, path.device()));
         let linear = path / "linear";
@@ -55,7 +51,7 @@ impl Classifier {
         })
     }
 
-    /// Logits `[N, classes]` of the last features. [`Mode::Train`] drops features out.
+    /// Logits `[N, classes]` of the last features. [`Mode::Train`] applies dropout.
     ///
     /// # Errors
     /// [`Error::Shape`] where the features have other channels.
@@ -81,11 +77,9 @@ impl Classifier {
         }
     }
 
-    /// What the linear layer costs for one image of any size.
+    /// The cost of the linear layer for one image of any size.
     pub fn cost(&self) -> Vec<CostRow> {
-        let (inputs, outputs) = (self.channels(), self.bias.size()[0]);
-        let pixel = Geometry { inputs, outputs, kernel: 1, stride: 1, padding: 0, dilation: 1, groups: 1 };
-        vec![CostRow::conv("linear", &pixel, [1, 1], 1)]
+        vec![CostRow::linear(self.channels(), self.bias.size()[0])]
     }
 
     fn channels(&self) -> i64 {

@@ -1,30 +1,30 @@
-//! Cross entropy as `torch.nn.functional.cross_entropy` has it, and the targets of mixed images as timm makes them.
+//! Cross entropy equal to `torch.nn.functional.cross_entropy`, and the targets of mixed images equal to timm's.
 
 use tch::{Kind, Reduction, Tensor};
 
 use crate::{Error, labels::Labels, tensors::full_precision};
 
-/// libtorch's own "not counted", which no checked label is.
+/// libtorch's id of ignored elements, which is not a valid label here.
 const NO_CLASS: i64 = -100;
 
-/// What the images of a batch show.
+/// The classes of the images of a batch.
 #[derive(Debug)]
 pub enum Targets {
     /// The class of each image: `[N]`, integers of any kind.
     Labels(Tensor),
-    /// A distribution over the classes for each image: `[N, classes]`, such as [`mixed_targets`] makes.
+    /// A distribution over the classes for each image: `[N, classes]`, for example from [`mixed_targets`].
     Distributions(Tensor),
 }
 
 /// The mean cross entropy of `logits` (`[N, classes]`), a scalar in fp32 (fp64 for logits in fp64).
 ///
-/// `smoothing` spreads that share of each target evenly over the classes. `class_weights` (`[classes]`) weigh the terms: with
-/// labels the sum is divided by the weights of the labels, with distributions by the number of images, both as
-/// `torch.nn.CrossEntropyLoss` does. Targets on the host are copied to the device of the logits.
+/// `smoothing` distributes this fraction of each target evenly over the classes. `class_weights` (`[classes]`) weight the terms:
+/// with labels the sum is divided by the weights of the labels, with distributions by the number of images, both as in
+/// `torch.nn.CrossEntropyLoss`. Targets on the host are copied to the device of the logits.
 ///
 /// # Errors
-/// [`Error::Shape`] and [`Error::Kind`] where targets or weights do not fit the logits. [`Error::ClassId`] for a label on the
-/// host that is no class; labels on an accelerator are the caller's to check.
+/// [`Error::Shape`] and [`Error::Kind`] where targets or weights do not fit the logits. [`Error::ClassId`] for an unknown label
+/// on the host; labels on an accelerator are not checked.
 pub fn cross_entropy(
     logits: &Tensor,
     targets: &Targets,
@@ -52,12 +52,12 @@ pub fn cross_entropy(
     Ok(logits.f_cross_entropy_loss(&targets, class_weights.transpose()?, Reduction::Mean, NO_CLASS, smoothing)?)
 }
 
-/// The distributions `[N, classes]` in fp32 of images that are each `lam` of an image with one label and `1 - lam` of another
-/// with the partner label (mixup, <https://arxiv.org/abs/1710.09412>; CutMix, <https://arxiv.org/abs/1905.04899>), on the
+/// The distributions `[N, classes]` in fp32 of images that are mixed from `lam` of an image with one label and `1 - lam` of
+/// another with the partner label (mixup, <https://arxiv.org/abs/1710.09412>; CutMix, <https://arxiv.org/abs/1905.04899>), on the
 /// device of `lam`, equal to timm's `mixup_target`: first smoothed, then mixed.
 ///
-/// `labels` and `partners` are `[N]`, integers of any kind; `lam` is `[N]`. A loss that smooths makes the same of targets
-/// with a `smoothing` of 0: give it to one of the two.
+/// `labels` and `partners` are `[N]`, integers of any kind; `lam` is `[N]`. A loss with smoothing has the same effect on targets
+/// with a `smoothing` of 0: use only one of the two.
 ///
 /// # Errors
 /// [`Error::Shape`], [`Error::Kind`] and [`Error::ClassId`] where labels do not fit, as for [`cross_entropy`].

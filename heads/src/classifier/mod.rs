@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `config` | the settings |
 //! | `loss` | cross entropy with class labels or distributions, and the distributions of mixed images |
-//! | `head` | all of it together: [`Classifier`] |
+//! | `head` | the complete head: [`Classifier`] |
 
 mod config;
 mod head;

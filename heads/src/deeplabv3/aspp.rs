@@ -1,15 +1,15 @@
 //! Atrous spatial pyramid pooling (section 3.3 of <https://arxiv.org/abs/1706.05587>), named as torchvision's `ASPP`.
 
 use backbone::{
-    Activation, BatchNormConfig, ConvBn, ConvBnConfig, ConvBnKeys, Fold, Form, Mode, StateDict, WeightInit,
-    cost::CostRow,
+    Activation, BatchNormConfig, ConvBn, ConvBnConfig, ConvBnKeys, CostRow, Fold, Form, Geometry, Mode, StateDict,
+    WeightInit,
 };
 use tch::{Tensor, nn};
 use tch_ext::memory_format::{channels_last, is_channels_last};
 
-use crate::{Error, cost, deeplabv3::config::DeepLabV3Config, tensors::dropout};
+use crate::{Error, HeadSpec, cost, deeplabv3::config::DeepLabV3Config, tensors::dropout};
 
-/// What the image pooling branch keeps at index 0, where a [`ConvBn`] has its convolution otherwise.
+/// In the image pooling branch, index 0 is the pooling.
 const AFTER_POOLING: ConvBnKeys = ConvBnKeys { conv: "1", norm: "2" };
 
 /// Views of the features at several scales, side by side, and their projection.
@@ -25,17 +25,23 @@ pub(super) struct Aspp {
 
 impl Aspp {
     /// Registers `convs.{0..}` and `project` under `path`: the 1x1 branch, one for each rate, the pooled branch last.
-    pub fn new(path: &nn::Path, inputs: i64, rates: &[i64], config: &DeepLabV3Config, form: Form) -> Self {
+    pub fn new(path: &nn::Path, spec: &HeadSpec, config: &DeepLabV3Config) -> Self {
+        let HeadSpec { channels: [.., inputs], form, .. } = *spec;
         let (convs, channels) = (path / "convs", config.channels);
-        let pointwise = layer(config);
-        let pooled = ConvBnConfig { keys: AFTER_POOLING, ..pointwise };
-        let atrous = |(index, &rate): (usize, &i64)| Atrous::new(&(&convs / (index + 1)), inputs, rate, config, form);
+        let rates = config.resolved_rates(spec.output_stride);
+        let pixel = layer(config, Geometry::pointwise(inputs, channels));
+        let pooled = ConvBnConfig { keys: AFTER_POOLING, ..pixel };
         let branches = rates.len() as i64 + 2;
+        let projection = layer(config, Geometry::pointwise(branches * channels, channels));
+        let atrous = |(index, &dilation): (usize, &i64)| {
+            let geometry = Geometry { kernel: 3, padding: dilation, dilation, ..pixel.geometry };
+            Atrous::new(&(&convs / (index + 1)), geometry, config, form)
+        };
         Self {
-            pixel: ConvBn::new(&(&convs / 0), inputs, channels, pointwise, form),
+            pixel: ConvBn::new(&(&convs / 0), &pixel, form),
             atrous: rates.iter().enumerate().map(atrous).collect(),
-            pooled: ConvBn::new(&(&convs / (rates.len() + 1)), inputs, channels, pooled, form),
-            projection: ConvBn::new(&(path / "project"), branches * channels, channels, pointwise, form),
+            pooled: ConvBn::new(&(&convs / (rates.len() + 1)), &pooled, form),
+            projection: ConvBn::new(&(path / "project"), &projection, form),
             dropout: config.dropout,
             form,
         }
@@ -55,17 +61,16 @@ impl Aspp {
         }
     }
 
-    /// The mean of the image in every pixel of a map like `like`. (Torchvision resizes the one pixel, which copies it too, but
-    /// to a size that a trace would hold.)
+    /// The mean of the image in every pixel of a map like `like`. (Torchvision resizes the one pixel with the same result, but
+    /// a trace would record the size.)
     fn pooled(&self, xs: &Tensor, like: &Tensor, mode: Mode) -> Result<Tensor, Error> {
         let mean = self.pooled.forward(&xs.f_adaptive_avg_pool2d([1, 1])?, mode);
         let everywhere = mean.f_expand_as(like)?;
-        // Beside a map in another memory format, concatenation would give up that of the branches: a third of the time of
-        // the head on a CPU.
+        // With mixed memory formats, concatenation would not keep channels-last: a third of the time of the head on a CPU.
         Ok(if is_channels_last(like) { channels_last(&everywhere) } else { everywhere })
     }
 
-    /// What each convolution costs on features of `size` (height, width).
+    /// The cost of each convolution on features of `size` (height, width).
     pub fn cost(&self, name: &str, size: [i64; 2]) -> Vec<CostRow> {
         let mut rows = vec![cost::conv_bn(format!("{name}.convs.0"), &self.pixel, size, self.form)];
         for (index, branch) in (1..).zip(&self.atrous) {
@@ -89,7 +94,7 @@ impl Fold for Aspp {
     }
 }
 
-/// A 3x3 convolution with holes.
+/// A 3x3 convolution with dilation.
 #[derive(Debug)]
 enum Atrous {
     /// `0` and `1`: convolution and normalisation.
@@ -99,17 +104,16 @@ enum Atrous {
 }
 
 impl Atrous {
-    fn new(path: &nn::Path, inputs: i64, rate: i64, config: &DeepLabV3Config, form: Form) -> Self {
-        let pointwise = layer(config);
-        let plain = ConvBnConfig { kernel: 3, padding: rate, dilation: rate, ..pointwise };
+    fn new(path: &nn::Path, geometry: Geometry, config: &DeepLabV3Config, form: Form) -> Self {
+        let conv_bn = |path: &nn::Path, geometry| ConvBn::new(path, &layer(config, geometry), form);
+        let Geometry { inputs, outputs, dilation, .. } = geometry;
         if config.separable {
-            let depthwise = ConvBnConfig { groups: inputs, ..plain };
             Self::Separable([
-                ConvBn::new(&(path / 0), inputs, inputs, depthwise, form),
-                ConvBn::new(&(path / 1), inputs, config.channels, pointwise, form),
+                conv_bn(&(path / 0), Geometry::depthwise(inputs, 1, dilation)),
+                conv_bn(&(path / 1), Geometry::pointwise(inputs, outputs)),
             ])
         } else {
-            Self::Plain(ConvBn::new(path, inputs, config.channels, plain, form))
+            Self::Plain(conv_bn(path, geometry))
         }
     }
 
@@ -138,13 +142,13 @@ impl Atrous {
     }
 }
 
-/// A 1x1 convolution with normalisation and ReLU, as every layer of the head but the last is or extends.
-pub(super) fn layer(config: &DeepLabV3Config) -> ConvBnConfig {
+/// A convolution with normalisation and ReLU: every layer of the head except the last.
+pub(super) fn layer(config: &DeepLabV3Config, geometry: Geometry) -> ConvBnConfig {
     ConvBnConfig {
+        geometry,
         activation: Activation::Relu,
         norm: BatchNormConfig { eps: config.bn_eps, momentum: config.bn_momentum },
         init: WeightInit::Torch,
         keys: ConvBnKeys { conv: "0", norm: "1" },
-        ..ConvBnConfig::default()
     }
 }

@@ -1,10 +1,10 @@
-//! The head on C4 that training alone has, named as torchvision's `FCNHead`.
+//! The head on C4 for training only, named as torchvision's `FCNHead`.
 
-use backbone::{Conv, ConvBn, ConvBnConfig, Form, Geometry, Mode, WeightInit, cost::CostRow};
+use backbone::{Conv, ConvBn, CostRow, Form, Geometry, Mode, WeightInit};
 use tch::{Tensor, nn};
 
 use crate::{
-    Error, cost,
+    Error, HeadSpec, cost,
     deeplabv3::{
         aspp::layer,
         config::{AuxiliaryConfig, DeepLabV3Config},
@@ -24,12 +24,13 @@ pub(super) struct Auxiliary {
 
 impl Auxiliary {
     /// Registers `0`, `1` and `4` under `path`, in train form.
-    pub fn new(path: &nn::Path, inputs: i64, classes: i64, own: &AuxiliaryConfig, config: &DeepLabV3Config) -> Self {
+    pub fn new(path: &nn::Path, spec: &HeadSpec, own: &AuxiliaryConfig, config: &DeepLabV3Config) -> Self {
+        let [.., inputs, _] = spec.channels;
         let channels = own.channels.unwrap_or((inputs / 4).max(1));
-        let conv = ConvBnConfig { kernel: 3, padding: 1, ..layer(config) };
+        let conv = Geometry { kernel: 3, padding: 1, ..Geometry::pointwise(inputs, channels) };
         Self {
-            conv: ConvBn::new(path, inputs, channels, conv, Form::Train),
-            classifier: Conv::new(&(path / 4), pixel(channels, classes), WeightInit::Torch),
+            conv: ConvBn::new(path, &layer(config, conv), Form::Train),
+            classifier: Conv::new(&(path / 4), Geometry::pointwise(channels, spec.classes), WeightInit::Torch),
             dropout: own.dropout,
             weight: own.weight,
         }
@@ -41,15 +42,11 @@ impl Auxiliary {
         Ok(self.classifier.forward(&hidden))
     }
 
-    /// What each convolution costs on features of `size` (height, width).
+    /// The cost of each convolution on features of `size` (height, width).
     pub fn cost(&self, name: &str, size: [i64; 2]) -> Vec<CostRow> {
         vec![
             cost::conv_bn(format!("{name}.0"), &self.conv, size, Form::Train),
             cost::conv(format!("{name}.4"), &self.classifier, size),
         ]
     }
-}
-
-pub(super) fn pixel(inputs: i64, outputs: i64) -> Geometry {
-    Geometry { inputs, outputs, kernel: 1, stride: 1, padding: 0, dilation: 1, groups: 1 }
 }

@@ -15,23 +15,23 @@ use crate::{
 pub struct DeepLabV3Config {
     /// Channels of every branch, of the projection and of the extra convolution.
     pub channels: i64,
-    /// Dilations of the 3x3 branches, one branch each. Where not given, those of the paper: 6, 12, 18 at output stride 16,
-    /// twice as much at 8, half as much at 32.
+    /// Dilations of the 3x3 branches, one branch each. By default those of the paper: 6, 12, 18 at output stride 16, twice as
+    /// much at 8, half as much at 32.
     pub rates: Option<Vec<i64>>,
-    /// Each atrous convolution is a depthwise one and a 1x1, both with batch normalisation and ReLU, as in MMSegmentation's
+    /// Makes each atrous convolution a depthwise and a 1x1 one, both with batch normalisation and ReLU, as in MMSegmentation's
     /// `DepthwiseSeparableASPPModule`.
     pub separable: bool,
     /// Fraction of the projected features that training sets to zero.
     pub dropout: f64,
-    /// A 3x3 convolution between the pyramid and the classifier, which torchvision has and CVNets has not.
+    /// A 3x3 convolution between the pyramid and the classifier, as in torchvision but not in CVNets.
     pub extra_conv: bool,
     /// A second head for training.
     pub auxiliary: Option<AuxiliaryConfig>,
-    /// The id in a mask of pixels that do not count.
+    /// The id of ignored pixels in a mask.
     pub ignore_index: i64,
     /// Factor of each class in the losses.
     pub class_weights: Option<Vec<f64>>,
-    /// Train on hard pixels only.
+    /// Trains on hard pixels only.
     pub ohem: Option<OhemConfig>,
     /// Added to the variance in batch normalisation.
     pub bn_eps: f64,
@@ -44,21 +44,21 @@ pub struct DeepLabV3Config {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuxiliaryConfig {
-    /// Factor of its loss. Torchvision's recipe has 0.5, CVNets 0.4.
+    /// Factor of its loss: 0.5 in torchvision's recipe, 0.4 in CVNets.
     pub weight: f64,
-    /// Channels between its convolutions. Where not given, a quarter of those of C4.
+    /// Channels between its convolutions. By default a quarter of those of C4.
     pub channels: Option<i64>,
     /// Fraction of the features that training sets to zero.
     pub dropout: f64,
 }
 
-/// Online hard example mining: the loss counts the pixels whose true class has a low probability.
+/// Online hard example mining: only pixels whose true class has a low probability are in the loss.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OhemConfig {
-    /// Probability of the true class up to which a pixel is hard.
+    /// A pixel is hard if the probability of its true class is at most this.
     pub threshold: f64,
-    /// At least so many pixels of a batch count, the hardest, or all where there are fewer.
+    /// Minimum number of pixels of a batch that count: the hardest, or all if there are fewer.
     pub min_kept: i64,
 }
 
@@ -103,7 +103,7 @@ impl DeepLabV3Config {
     /// Checks every setting.
     ///
     /// # Errors
-    /// [`Error::ConfigRange`] names the first key that is wrong.
+    /// [`Error::ConfigRange`] names the first invalid key.
     pub fn validate(&self) -> Result<(), Error> {
         at_least_one("channels", self.channels as f64)?;
         for &rate in self.rates.iter().flatten() {

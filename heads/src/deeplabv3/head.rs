@@ -1,16 +1,15 @@
-//! The head as a whole.
+//! The complete head.
 
 use backbone::{
-    Conv, ConvBn, ConvBnConfig, ConvBnKeys, Features, Fold, Form, Mode, OutputStride, StateDict, WeightInit,
-    cost::CostRow,
+    Conv, ConvBn, ConvBnConfig, ConvBnKeys, CostRow, Features, Fold, Form, Geometry, Mode, StateDict, WeightInit,
 };
 use tch::{Tensor, nn};
 
 use crate::{
-    Error, cost,
+    Error, HeadSpec, cost,
     deeplabv3::{
         aspp::{Aspp, layer},
-        auxiliary::{Auxiliary, pixel},
+        auxiliary::Auxiliary,
         config::{DeepLabV3Config, OhemConfig},
         loss::{Losses, PixelLoss},
         upsample::upsample,
@@ -21,7 +20,7 @@ use crate::{
     transfer::to_device,
 };
 
-/// What the network says about every position of the features.
+/// The predictions for every position of the features.
 #[derive(Debug)]
 pub struct Output {
     /// `[N, classes, h, w]` at the resolution of C5.
@@ -39,11 +38,7 @@ pub struct DeepLabV3 {
     auxiliary: Option<Auxiliary>,
     criterion: PixelLoss,
     ohem: Option<OhemConfig>,
-    /// Of C4 and C5.
-    channels: [i64; 2],
-    classes: i64,
-    output_stride: OutputStride,
-    form: Form,
+    spec: HeadSpec,
 }
 
 impl DeepLabV3 {
@@ -60,57 +55,42 @@ impl DeepLabV3 {
     /// | `classifier.4` | classifier, also without the extra convolution |
     /// | `aux_classifier.{0,1,4}` | auxiliary head |
     ///
-    /// Of each pair the first is the convolution and the second the batch normalisation, which deploy form has not.
-    /// `channels` are those of a backbone's four [`Features`], `classes` counts the background where it is one.
+    /// Of each pair the first is the convolution and the second the batch normalisation, which deploy form does not have.
+    /// The classes of `spec` include the background if it is one.
     ///
     /// # Errors
-    /// A setting of `config` that [`DeepLabV3Config::validate`] refuses, [`Error::ConfigLength`] where the class weights are
-    /// not one a class, [`Error::NotPositive`] where classes or channels are below 1.
-    pub fn new(
-        path: &nn::Path,
-        channels: [i64; 4],
-        output_stride: OutputStride,
-        classes: i64,
-        config: &DeepLabV3Config,
-        form: Form,
-    ) -> Result<Self, Error> {
+    /// A setting of `config` that [`DeepLabV3Config::validate`] refuses, [`Error::ConfigLength`] unless there is one class
+    /// weight per class, [`Error::NotPositive`] where classes or channels are below 1.
+    pub fn new(path: &nn::Path, spec: &HeadSpec, config: &DeepLabV3Config) -> Result<Self, Error> {
         config.validate()?;
-        let counts = channels.map(|channels| ("channels of the features", channels));
-        for (what, value) in [("class count", classes)].into_iter().chain(counts) {
-            if value < 1 {
-                return Err(Error::NotPositive { what, value });
-            }
-        }
-        fits_classes(config.class_weights.as_deref(), classes)?;
+        spec.validate()?;
+        fits_classes(config.class_weights.as_deref(), spec.classes)?;
         let class_weights = config.class_weights.as_deref().map(|weights| to_device(weights, path.device()));
 
-        let [_, _, c4, c5] = channels;
         let classifier = path / "classifier";
         let width = config.channels;
-        let extra = ConvBnConfig { kernel: 3, padding: 1, keys: ConvBnKeys { conv: "1", norm: "2" }, ..layer(config) };
-        let auxiliary = config.auxiliary.as_ref().filter(|_| form == Form::Train);
+        let extra = Geometry { kernel: 3, padding: 1, ..Geometry::pointwise(width, width) };
+        let extra = ConvBnConfig { keys: ConvBnKeys { conv: "1", norm: "2" }, ..layer(config, extra) };
+        let auxiliary = config.auxiliary.as_ref().filter(|_| spec.form == Form::Train);
         Ok(Self {
-            pyramid: Aspp::new(&(&classifier / 0), c5, &config.resolved_rates(output_stride), config, form),
-            extra: config.extra_conv.then(|| ConvBn::new(&classifier, width, width, extra, form)),
-            classifier: Conv::new(&(&classifier / 4), pixel(width, classes), WeightInit::Torch),
-            auxiliary: auxiliary.map(|own| Auxiliary::new(&(path / "aux_classifier"), c4, classes, own, config)),
+            pyramid: Aspp::new(&(&classifier / 0), spec, config),
+            extra: config.extra_conv.then(|| ConvBn::new(&classifier, &extra, spec.form)),
+            classifier: Conv::new(&(&classifier / 4), Geometry::pointwise(width, spec.classes), WeightInit::Torch),
+            auxiliary: auxiliary.map(|own| Auxiliary::new(&(path / "aux_classifier"), spec, own, config)),
             criterion: PixelLoss { ignore_index: config.ignore_index, class_weights: class_weights.transpose()? },
             ohem: config.ohem,
-            channels: [c4, c5],
-            classes,
-            output_stride,
-            form,
+            spec: *spec,
         })
     }
 
-    /// Logits for the features of a batch, at their resolution. A trace holds for features of any number and size.
+    /// Logits for the features of a batch, at their resolution. A trace is valid for features of any number and size.
     ///
     /// # Errors
-    /// [`Error::Shape`] where the features have other channels, [`Error::SingleImage`] where one image is to train.
+    /// [`Error::Shape`] where the features have other channels, [`Error::SingleImage`] for training with one image.
     pub fn forward(&self, features: &Features, mode: Mode) -> Result<Output, Error> {
-        let [c4, c5] = self.channels;
+        let [.., c4, c5] = self.spec.channels;
         let images = check_features(&features.c5, c5)?;
-        if images == 1 && mode == Mode::Train && self.form == Form::Train {
+        if images == 1 && mode == Mode::Train && self.spec.form == Form::Train {
             return Err(Error::SingleImage);
         }
         let pyramid = self.pyramid.forward(&features.c5, mode)?;
@@ -122,15 +102,15 @@ impl DeepLabV3 {
         Ok(Output { logits: self.classifier.forward(&hidden), auxiliary: auxiliary.transpose()? })
     }
 
-    /// The losses of a batch, each over logits that are upsampled to the size of the targets, with ignored pixels and class
-    /// weights as the configuration says; hard example mining applies to the main loss.
+    /// The losses of a batch, each over logits that are upsampled to the size of the targets, with the ignored id and class
+    /// weights of the configuration; hard example mining applies to the main loss.
     ///
-    /// `targets` are class ids `[N, H, W]`, integers of any kind, and are copied to the device of the logits. Where no pixel
-    /// counts, a loss is 0 and so is its gradient.
+    /// `targets` are class ids `[N, H, W]`, integers of any kind, and are copied to the device of the logits. Where all pixels
+    /// are ignored, a loss is 0 and so is its gradient.
     ///
     /// # Errors
     /// [`Error::Shape`] and [`Error::Kind`] where targets and output do not fit. [`Error::ClassId`] for an id on the host that
-    /// is neither a class nor the one to ignore; ids on an accelerator are the caller's to check.
+    /// is neither a class nor the ignored one; ids on an accelerator are not checked.
     pub fn loss(&self, output: &Output, targets: &Tensor) -> Result<Losses, Error> {
         let images = self.check_logits(&output.logits)?;
         let size = match targets.size()[..] {
@@ -140,7 +120,7 @@ impl DeepLabV3 {
                 return Err(Error::Shape { what: "masks", found: targets.size(), expected });
             }
         };
-        let ids = Labels { what: "masks", classes: self.classes, ignored: Some(self.criterion.ignore_index) };
+        let ids = Labels { what: "masks", classes: self.spec.classes, ignored: Some(self.criterion.ignore_index) };
         let targets = ids.load(targets, output.logits.device())?;
 
         let logits = upsample(&output.logits, size)?;
@@ -156,8 +136,8 @@ impl DeepLabV3 {
         Ok(Losses { main, auxiliary: auxiliary.transpose()? })
     }
 
-    /// The most probable class of every pixel of an image of `size` (`[H, W]`): ids `[N, H, W]` in `i64`, of equal ones the
-    /// first. By tensor operations alone, so that it can be traced, for this size.
+    /// The most probable class of every pixel of an image of `size` (`[H, W]`): ids `[N, H, W]` in `i64`, the first of equally
+    /// probable ones. By tensor operations only, so that it can be traced for this size.
     ///
     /// # Errors
     /// [`Error::Shape`] where the output is not from this head, [`Error::NotPositive`] where a side is below 1.
@@ -166,26 +146,23 @@ impl DeepLabV3 {
         Ok(upsample(&output.logits, size)?.f_argmax(1, false)?)
     }
 
-    /// What each convolution costs for one image of `size` (`[H, W]` of the input, in pixels), in the form of the head. The
+    /// The cost of each convolution for one image of `size` (`[H, W]` of the input, in pixels), in the form of the head. The
     /// rows of an auxiliary head, `aux_classifier.*`, come last; prediction does not run them.
     pub fn cost(&self, size: [i64; 2]) -> Vec<CostRow> {
-        let grid = |stride: i64| {
-            let stride = stride.min(self.output_stride.into());
-            size.map(|side| (side + stride - 1) / stride)
-        };
-        let mut rows = self.pyramid.cost("classifier.0", grid(32));
-        rows.extend(self.extra.as_ref().map(|conv| cost::conv_bn("classifier.1", conv, grid(32), self.form)));
-        rows.push(cost::conv("classifier.4", &self.classifier, grid(32)));
-        rows.extend(self.auxiliary.iter().flat_map(|head| head.cost("aux_classifier", grid(16))));
+        let grid = self.spec.grid(32, size);
+        let mut rows = self.pyramid.cost("classifier.0", grid);
+        rows.extend(self.extra.as_ref().map(|conv| cost::conv_bn("classifier.1", conv, grid, self.spec.form)));
+        rows.push(cost::conv("classifier.4", &self.classifier, grid));
+        rows.extend(self.auxiliary.iter().flat_map(|head| head.cost("aux_classifier", self.spec.grid(16, size))));
         rows
     }
 
     /// The number of images.
     fn check_logits(&self, logits: &Tensor) -> Result<i64, Error> {
         match logits.size()[..] {
-            [images, classes, height, width] if classes == self.classes && height > 0 && width > 0 => Ok(images),
+            [images, classes, height, width] if classes == self.spec.classes && height > 0 && width > 0 => Ok(images),
             _ => {
-                let expected = format!("[N, {}, h, w]", self.classes);
+                let expected = format!("[N, {}, h, w]", self.spec.classes);
                 Err(Error::Shape { what: "logits", found: logits.size(), expected })
             }
         }
@@ -193,7 +170,7 @@ impl DeepLabV3 {
 }
 
 impl Fold for DeepLabV3 {
-    /// The auxiliary head, which deploy form has not, is left out.
+    /// The auxiliary head is left out: deploy form has none.
     fn fold(&self, into: &mut StateDict) {
         self.pyramid.fold(into);
         if let Some(conv) = &self.extra {

@@ -1,4 +1,4 @@
-//! Cross entropy over the pixels of a batch, and which pixels it counts.
+//! Cross entropy over the pixels of a batch, and hard example mining.
 
 use tch::{Reduction, Tensor};
 
@@ -9,14 +9,13 @@ use crate::{Error, deeplabv3::config::OhemConfig};
 pub struct Losses {
     /// Of the main head.
     pub main: Tensor,
-    /// Of the auxiliary head, times its weight, where there is one.
+    /// Of the auxiliary head, times its weight, if there is one.
     pub auxiliary: Option<Tensor>,
 }
 
 /// Mean cross entropy with ignored pixels and class weights.
 ///
-/// Where no pixel counts, the loss is 0 and so is its gradient; PyTorch gives a loss that is no number there. No number of
-/// pixels is fetched from the device.
+/// If all pixels are ignored, the loss is 0 and so is its gradient, where PyTorch gives NaN. It never waits for the device.
 #[derive(Debug)]
 pub(super) struct PixelLoss {
     pub ignore_index: i64,
@@ -33,14 +32,14 @@ impl PixelLoss {
         quotient(&sum, &self.weight_of_pixels(logits, targets)?.f_sum(logits.kind())?)
     }
 
-    /// Over the hard pixels only: those whose true class has a probability of at most `threshold`, and at any rate the
-    /// `min_kept` hardest of the batch with all that equal the last of them.
+    /// Over the hard pixels only: those whose true class has a probability of at most `threshold`, and always the `min_kept`
+    /// hardest of the batch with all that are equal to the last of them.
     ///
     /// Like MMSegmentation's `OhemCrossEntropy` (from HRNet's), with three differences: equal probabilities never push the
     /// count below `min_kept`; the easiest pixel of a batch of at most `min_kept` pixels counts like the others; and class
     /// weights divide as in PyTorch, by their sum and not by the number of pixels. So a threshold of 1 is [`PixelLoss::all`].
     pub fn hard(&self, logits: &Tensor, targets: &Tensor, ohem: OhemConfig) -> Result<Tensor, Error> {
-        // The negative logarithm of the probability, in which every comparison is the other way round.
+        // Negative logarithms of probabilities, so every comparison is reversed.
         let losses = logits.f_cross_entropy_loss(targets, None::<&Tensor>, Reduction::None, self.ignore_index, 0.0)?;
         let weights = tch::no_grad(|| {
             let hardness = losses.f_detach()?.f_masked_fill(&targets.f_eq(self.ignore_index)?, -1.0)?;
@@ -53,7 +52,7 @@ impl PixelLoss {
         quotient(&losses.f_mul(&weights)?.f_sum(logits.kind())?, &weights.f_sum(logits.kind())?)
     }
 
-    /// How much each pixel counts, `[N, H, W]`: the weight of its class, 0 where it is ignored.
+    /// The weight of each pixel, `[N, H, W]`: that of its class, 0 if it is ignored.
     fn weight_of_pixels(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor, Error> {
         let counted = targets.f_ne(self.ignore_index)?.f_to_kind(logits.kind())?;
         match self.weights_in(logits)? {
@@ -74,7 +73,7 @@ impl PixelLoss {
     }
 }
 
-/// `sum / total`, and `sum` where the total is 0.
+/// `sum / total`, or `sum` if the total is 0.
 fn quotient(sum: &Tensor, total: &Tensor) -> Result<Tensor, Error> {
     Ok(sum.f_div(&total.f_add(&total.f_eq(0.0)?)?)?)
 }

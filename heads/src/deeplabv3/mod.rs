@@ -6,10 +6,10 @@
 //! |---|---|
 //! | `config` | the settings, with torchvision's defaults |
 //! | `aspp` | the pyramid: 1x1, atrous and pooled branches, and their projection |
-//! | `auxiliary` | the head on C4 that training alone has |
+//! | `auxiliary` | the head on C4 for training |
 //! | `loss` | cross entropy over pixels, hard example mining |
 //! | `upsample` | from the grid of the features to that of the image |
-//! | `head` | all of it together: [`DeepLabV3`] |
+//! | `head` | the complete head: [`DeepLabV3`] |
 
 mod aspp;
 mod auxiliary;

@@ -14,10 +14,10 @@ pub struct Anchors {
 impl Anchors {
     /// Boxes for an input of `size` (`[H, W]` pixels) whose level `k` has `grids[k]` (`[rows, columns]`) cells.
     ///
-    /// Each cell of level `k` carries a square of side `scales[k]`, one of side `sqrt(scales[k] * scales[k + 1])`, and for each
-    /// ratio a wide and a high box. Sides are fractions of the image, at most 1; boxes may reach over its edge.
+    /// Each cell of level `k` has a square of side `scales[k]`, one of side `sqrt(scales[k] * scales[k + 1])`, and for each
+    /// ratio a wide and a high box. Sides are fractions of the image, at most 1; boxes may extend beyond its edge.
     ///
-    /// `scales` has one entry more than `grids`, `aspect_ratios` as many.
+    /// `scales` has one entry more than `grids`, `aspect_ratios` the same number.
     pub fn new(size: [i64; 2], grids: &[[i64; 2]], scales: &[f64], aspect_ratios: &[Vec<f64>]) -> Self {
         let mut boxes = Vec::new();
         for (level, &[rows, columns]) in grids.iter().enumerate() {
@@ -48,7 +48,7 @@ impl Anchors {
         self.boxes.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no boxes.
     pub fn is_empty(&self) -> bool {
         self.boxes.is_empty()
     }

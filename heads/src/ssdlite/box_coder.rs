@@ -2,10 +2,10 @@
 
 use crate::ssdlite::anchors::Corners;
 
-/// The largest logarithm of a ratio of sides that is decoded: boxes grow at most by 1000 / 16.
+/// Limit of the decoded logarithm of a ratio of sides: boxes grow at most by 1000 / 16.
 pub(super) const MAX_LOG_RATIO: f64 = 4.135_166_556_742_356;
 
-/// Turns boxes into offsets from their anchors and back.
+/// Converts boxes to offsets from their anchors and back.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BoxCoder {
     weights: [f32; 4],
@@ -35,7 +35,7 @@ impl BoxCoder {
         ]
     }
 
-    /// The box that lies `deltas` away from `anchor`.
+    /// The box with the offsets `deltas` from `anchor`.
     pub fn decode(&self, deltas: &[f32; 4], anchor: &Corners) -> Corners {
         let [wx, wy, ww, wh] = self.weights;
         let [dx, dy, dw, dh] = *deltas;
@@ -48,7 +48,7 @@ impl BoxCoder {
     }
 }
 
-/// NaN stays NaN, which `f32::min` would hide.
+/// Keeps NaN, unlike `f32::min`.
 fn at_most_max_log_ratio(value: f32) -> f32 {
     if value > MAX_LOG_RATIO as f32 { MAX_LOG_RATIO as f32 } else { value }
 }

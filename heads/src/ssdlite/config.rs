@@ -7,11 +7,11 @@ use crate::{
     setting::{at_least_one, fraction, has_length, in_range, not_negative, positive, share},
 };
 
-/// The finest features that carry anchors.
+/// The finest features with anchors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FirstLevel {
-    /// Stride 8: one more level in front, for small objects.
+    /// Stride 8: one more level, for small objects.
     C3,
     /// Stride 16, as torchvision.
     #[default]
@@ -22,22 +22,22 @@ pub enum FirstLevel {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SsdLiteConfig {
-    /// The finest features that carry anchors.
+    /// The finest features with anchors.
     pub first_level: FirstLevel,
     /// Output channels of the levels after C5, each of half the resolution of the one before.
     pub extra_channels: Vec<i64>,
-    /// Side of the anchors of the first level as a fraction of the image, where `scales` is not given.
+    /// Side of the anchors of the first level as a fraction of the image, without `scales`.
     pub min_scale: f64,
-    /// Side of the anchors of the last level as a fraction of the image, where `scales` is not given.
+    /// Side of the anchors of the last level as a fraction of the image, without `scales`.
     pub max_scale: f64,
-    /// Sides of the anchors as fractions of the image: one a level and one more, which closes the last level.
+    /// Sides of the anchors as fractions of the image: one per level and one more for the end of the last level.
     pub scales: Option<Vec<f64>>,
-    /// Aspect ratios of each level beside 1; each `r` gives a box `r` times as wide as high and one `r` times as high as wide.
-    /// Where not given, 2 and 3 on every level.
+    /// Aspect ratios of each level besides 1; each `r` gives a box `r` times as wide as high and one `r` times as high as wide.
+    /// By default 2 and 3 on every level.
     pub aspect_ratios: Option<Vec<Vec<f64>>>,
-    /// Overlap from which an anchor belongs to an object.
+    /// Smallest overlap at which an anchor belongs to an object.
     pub iou_threshold: f64,
-    /// Share of anchors with an object among those that the classification loss counts.
+    /// Fraction of anchors with an object among those in the classification loss.
     pub positive_fraction: f64,
     /// Factor of the classification loss.
     pub classification_weight: f64,
@@ -45,13 +45,13 @@ pub struct SsdLiteConfig {
     pub localization_weight: f64,
     /// Factors of the encoded boxes: centre x, centre y, width, height.
     pub box_weights: [f32; 4],
-    /// Detections need a higher score than this.
+    /// Detections must have a higher score.
     pub score_threshold: f64,
     /// Overlap above which the weaker of two detections of a class is dropped.
     pub nms_threshold: f64,
-    /// At most so many boxes of each class and image, the best, go into the suppression.
+    /// Maximum number of boxes of each class and image in the suppression: the best ones.
     pub topk_candidates: usize,
-    /// At most so many detections an image.
+    /// Maximum number of detections per image.
     pub detections_per_image: usize,
     /// Added to the variance in batch normalisation.
     pub bn_eps: f64,
@@ -111,7 +111,7 @@ impl SsdLiteConfig {
         self.aspect_ratios.clone().unwrap_or_else(|| vec![vec![2.0, 3.0]; self.levels()])
     }
 
-    /// How many anchors without an object the classification loss counts for each one with.
+    /// Number of anchors without an object in the classification loss for each anchor with one.
     pub fn negatives_per_positive(&self) -> f64 {
         (1.0 - self.positive_fraction) / self.positive_fraction
     }
@@ -119,7 +119,7 @@ impl SsdLiteConfig {
     /// Checks every setting.
     ///
     /// # Errors
-    /// [`Error::ConfigRange`] and [`Error::ConfigLength`] name the first key that is wrong.
+    /// [`Error::ConfigRange`] and [`Error::ConfigLength`] name the first invalid key.
     pub fn validate(&self) -> Result<(), Error> {
         self.validate_anchors()?;
         for &channels in &self.extra_channels {

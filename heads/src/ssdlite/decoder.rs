@@ -1,4 +1,4 @@
-//! Predictions as probabilities and boxes, by tensor operations alone, so that they can be traced.
+//! Predictions as probabilities and boxes, by tensor operations only, so that they can be traced.
 
 use tch::{Device, Kind, Tensor};
 
@@ -7,12 +7,12 @@ use crate::{
     ssdlite::{
         anchors::Anchors,
         box_coder::{BoxCoder, MAX_LOG_RATIO},
-        network::Predictions,
+        multibox::Predictions,
     },
     transfer::to_device,
 };
 
-/// What the network says about every anchor, as probabilities and boxes.
+/// The predictions for every anchor as probabilities and boxes.
 #[derive(Debug)]
 pub struct Decoded {
     /// `[N, A, classes + 1]` in fp32, background first.
@@ -23,7 +23,7 @@ pub struct Decoded {
 
 /// [`BoxCoder::decode`] and clipping for all anchors at once.
 ///
-/// Its constants are made with it: a trace would hold zeros in the place of a tensor that is filled from a slice meanwhile.
+/// The constants are created beforehand: a trace records zeros for a tensor that is filled from a slice inside it.
 #[derive(Debug)]
 pub(super) struct Decoder {
     /// `[4]`

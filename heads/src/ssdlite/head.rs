@@ -1,11 +1,12 @@
-//! The head as a whole.
+//! The complete head.
 
-use backbone::{Features, Fold, Form, Mode, OutputStride, StateDict, cost::CostRow};
+use backbone::{CostRow, Features, Fold, Mode, StateDict};
 use rayon::prelude::*;
 use tch::{Kind, nn};
 
 use crate::{
-    Error,
+    Error, HeadSpec,
+    setting::at_least_one_each,
     ssdlite::{
         anchors::Anchors,
         box_coder::BoxCoder,
@@ -14,7 +15,7 @@ use crate::{
         level::{backbone_maps, levels},
         loss::{Losses, losses},
         matcher::Matcher,
-        network::{Network, Predictions},
+        multibox::{MultiBoxHead, Predictions},
         postprocess::{Detections, PostProcessor},
         targets::{Assigner, GroundTruth},
     },
@@ -24,7 +25,7 @@ use crate::{
 /// An SSDLite head for one input size.
 #[derive(Debug)]
 pub struct SsdLite {
-    network: Network,
+    layers: MultiBoxHead,
     anchors: Anchors,
     matcher: Matcher,
     coder: BoxCoder,
@@ -36,39 +37,26 @@ pub struct SsdLite {
 impl SsdLite {
     /// Registers `extra.{i}`, `head.classification_head` and `head.regression_head` under `path`, in torchvision's layout.
     ///
-    /// `channels` are those of a backbone's four [`Features`], `classes` does not count the background, `size` is the input's
-    /// `[H, W]` in pixels.
+    /// The classes of `spec` do not include the background, `size` is the input's `[H, W]` in pixels.
     ///
     /// # Errors
     /// A setting of `config` that [`SsdLiteConfig::validate`] refuses, or classes, size or channels below 1.
-    pub fn new(
-        path: &nn::Path,
-        channels: [i64; 4],
-        output_stride: OutputStride,
-        classes: i64,
-        size: [i64; 2],
-        config: &SsdLiteConfig,
-        form: Form,
-    ) -> Result<Self, Error> {
+    pub fn new(path: &nn::Path, spec: &HeadSpec, size: [i64; 2], config: &SsdLiteConfig) -> Result<Self, Error> {
         config.validate()?;
-        let named = [("class count", classes), ("input height", size[0]), ("input width", size[1])];
-        for (what, value) in named.into_iter().chain(channels.map(|channels| ("channels of the features", channels))) {
-            if value < 1 {
-                return Err(Error::NotPositive { what, value });
-            }
-        }
+        spec.validate()?;
+        at_least_one_each([("input height", size[0]), ("input width", size[1])])?;
 
-        let levels = levels(channels, output_stride, size, config);
+        let levels = levels(spec, size, config);
         let grids: Vec<_> = levels.iter().map(|level| level.grid).collect();
         let anchors = Anchors::new(size, &grids, &config.resolved_scales(), &config.resolved_aspect_ratios());
         let coder = BoxCoder::new(config.box_weights);
         Ok(Self {
-            network: Network::new(path, levels, classes, config, form),
+            layers: MultiBoxHead::new(path, levels, spec, config),
             matcher: Matcher::new(&anchors, config.iou_threshold),
             decoder: Decoder::new(&anchors, &coder, path.device())?,
             coder,
             anchors,
-            classes,
+            classes: spec.classes,
             config: config.clone(),
         })
     }
@@ -87,14 +75,14 @@ impl SsdLite {
     ///
     /// # Errors
     /// [`Error::Shape`] where the features are not those of an input of the head's size,
-    /// [`Error::SingleValueStatistics`] where one image is to train a level of a single cell.
+    /// [`Error::SingleValueStatistics`] for training with one image where a level has a single cell.
     pub fn forward(&self, features: &Features, mode: Mode) -> Result<Predictions, Error> {
-        self.network.forward(backbone_maps(features, self.config.first_level), mode)
+        self.layers.forward(backbone_maps(features, self.config.first_level), mode)
     }
 
-    /// What each convolution costs for one image of the head's size, in its form.
+    /// The cost of each convolution for one image of the head's size, in its form.
     pub fn cost(&self) -> Vec<CostRow> {
-        self.network.cost()
+        self.layers.cost()
     }
 
     /// The two losses of a batch, weighted by the configuration, in fp32.
@@ -125,8 +113,8 @@ impl SsdLite {
     /// Probabilities and boxes of all anchors, by tensor operations alone, so that they can be traced.
     ///
     /// # Errors
-    /// [`Error::Shape`] where `predictions` are not from this head, [`Error::Torch`] where they are not on the device that the
-    /// head was made on.
+    /// [`Error::Shape`] where `predictions` are not from this head, [`Error::Torch`] where they are not on the device of the
+    /// head.
     pub fn decode(&self, predictions: &Predictions) -> Result<Decoded, Error> {
         self.check_predictions(predictions)?;
         self.decoder.decode(predictions)
@@ -176,6 +164,6 @@ impl SsdLite {
 
 impl Fold for SsdLite {
     fn fold(&self, into: &mut StateDict) {
-        self.network.fold(into);
+        self.layers.fold(into);
     }
 }

@@ -1,9 +1,12 @@
-//! The levels that carry anchors: which features they are, and how large.
+//! The levels with anchors: which features they are, and their size.
 
-use backbone::{Features, OutputStride};
+use backbone::Features;
 use tch::Tensor;
 
-use crate::ssdlite::config::{FirstLevel, SsdLiteConfig};
+use crate::{
+    HeadSpec,
+    ssdlite::config::{FirstLevel, SsdLiteConfig},
+};
 
 /// One level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,18 +17,12 @@ pub(super) struct Level {
     pub anchors_per_cell: i64,
 }
 
-/// The levels, finest first: of the backbone as far as the configuration wants them, then the extra ones.
+/// The levels, finest first: those of the backbone from `config.first_level`, then the extra ones.
 ///
-/// `channels` are those of a backbone's four features, `size` is the input's `[H, W]` in pixels.
-pub(super) fn levels(
-    channels: [i64; 4],
-    output_stride: OutputStride,
-    size: [i64; 2],
-    config: &SsdLiteConfig,
-) -> Vec<Level> {
-    let strides = [4, 8, 16, 32].map(|stride| i64::from(output_stride).min(stride));
-    let map = |(channels, stride): (_, i64)| (channels, size.map(|side| (side + stride - 1) / stride));
-    let mut maps: Vec<_> = channels.into_iter().zip(strides).skip(position(config.first_level)).map(map).collect();
+/// `size` is the input's `[H, W]` in pixels.
+pub(super) fn levels(spec: &HeadSpec, size: [i64; 2], config: &SsdLiteConfig) -> Vec<Level> {
+    let maps = spec.channels.into_iter().zip([4, 8, 16, 32].map(|stride| spec.grid(stride, size)));
+    let mut maps: Vec<_> = maps.skip(position(config.first_level)).collect();
     for &channels in &config.extra_channels {
         let grid = maps.last().map_or(size, |(_, grid)| grid.map(|side| (side + 1) / 2));
         maps.push((channels, grid));
@@ -38,7 +35,7 @@ pub(super) fn levels(
     maps.into_iter().zip(&ratios).map(level).collect()
 }
 
-/// The features of the backbone that carry anchors, finest first.
+/// The features of the backbone with anchors, finest first.
 pub(super) fn backbone_maps(features: &Features, first: FirstLevel) -> Vec<Tensor> {
     let maps = [&features.c2, &features.c3, &features.c4, &features.c5];
     maps[position(first)..].iter().map(|map| map.shallow_clone()).collect()

@@ -2,8 +2,8 @@
 //! entropy over the positive anchors and the hardest others, smooth L1 over the offsets of the positive ones, both divided by
 //! the number of positive anchors.
 //!
-//! Every size is known on the host beforehand, so nothing waits for the device, and only the rows that count are
-//! differentiated: a few hundred of tens of thousands.
+//! All sizes are known on the host, so nothing waits for the device. Only the rows in the loss are differentiated: a few
+//! hundred of tens of thousands.
 
 use tch::{Kind, Reduction, Tensor};
 
@@ -38,9 +38,8 @@ pub(super) fn losses(logits: &Tensor, deltas: &Tensor, targets: &Targets) -> Res
     })
 }
 
-/// Of each image the `counts` anchors beside `positives` with the highest background loss, of equal ones the first.
-///
-/// Torchvision's sort leaves the order of equal losses open. All anchors are positions in `[N * A]`.
+/// For each image, the `counts` anchors outside `positives` with the highest background loss; of equal losses the first ones
+/// (torchvision does not define their order). All anchors are positions in `[N * A]`.
 fn hardest(logits: &Tensor, positives: &Tensor, counts: &[i64]) -> Result<Tensor, Error> {
     let (images, anchors, _) = logits.size3()?;
     let loss = logits.f_log_softmax(-1, Kind::Float)?.f_select(-1, 0)?.f_neg()?.f_reshape(-1)?;

@@ -1,13 +1,13 @@
-//! Which object each anchor is to find (section 2.2 of <https://arxiv.org/abs/1512.02325>), equal to torchvision's `SSDMatcher`.
+//! The object of each anchor (section 2.2 of <https://arxiv.org/abs/1512.02325>), equal to torchvision's `SSDMatcher`.
 //!
-//! Matching depends on anchors and boxes alone, so it runs on the host while the device is busy.
+//! Matching depends only on anchors and boxes, so it runs on the host while the device is busy.
 
 use crate::ssdlite::anchors::{Anchors, Corners};
 
-/// Assigns objects to anchors: each anchor gets the object that it overlaps most, if by at least the threshold; then each
-/// object gets the anchor that it overlaps most, whatever the overlap.
+/// Assigns objects to anchors: each anchor gets the object with the largest overlap, if it is at least the threshold; then each
+/// object gets the anchor with the largest overlap, however small.
 ///
-/// Of equal overlaps the first object, the first anchor is taken. Where two objects want the same anchor, the later one has it.
+/// Of equal overlaps the first object or anchor is used. If two objects have the same best anchor, the later one gets it.
 #[derive(Debug, Clone)]
 pub struct Matcher {
     threshold: f32,
@@ -19,7 +19,7 @@ pub struct Matcher {
 }
 
 impl Matcher {
-    /// A matcher for `anchors` that accepts an overlap (intersection over union) from `threshold` on.
+    /// A matcher for `anchors` that accepts overlaps (intersection over union) of at least `threshold`.
     pub fn new(anchors: &Anchors, threshold: f64) -> Self {
         let column = |index: usize| anchors.boxes().iter().map(|corners| corners[index]).collect();
         let area = anchors.boxes().iter().map(area).collect();
@@ -50,7 +50,7 @@ impl Matcher {
         matches
     }
 
-    /// Intersection over union of a box with every anchor; written column-wise, so that the compiler vectorises it.
+    /// Intersection over union of a box with every anchor; stored by column, so that the compiler vectorises it.
     fn overlaps(&self, &[bx1, by1, bx2, by2]: &Corners, into: &mut [f32]) {
         let box_area = area(&[bx1, by1, bx2, by2]);
         let columns = self.x1.iter().zip(&self.y1).zip(self.x2.iter().zip(&self.y2)).zip(&self.area);

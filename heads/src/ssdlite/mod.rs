@@ -5,17 +5,17 @@
 //! | module | holds |
 //! |---|---|
 //! | [`config`] | the settings, with torchvision's defaults |
-//! | [`anchors`] | the default boxes of an input size |
-//! | `level` | which features carry anchors, and how large they are |
+//! | [`anchors`] | the default boxes for an input size |
+//! | `level` | which features have anchors, and their size |
 //! | [`box_coder`] | boxes as offsets from anchors |
-//! | [`matcher`] | which object each anchor is to find |
-//! | `targets` | what the anchors of a batch are to predict |
+//! | [`matcher`] | the object of each anchor |
+//! | `targets` | the targets of the anchors of a batch |
 //! | `loss` | hard negatives, cross entropy, smooth L1 |
-//! | `network` | extra levels and predictors |
+//! | `multibox` | extra levels and predictors |
 //! | [`nms`] | non-maximum suppression |
-//! | `decoder` | predictions as probabilities and boxes, to be traced |
+//! | `decoder` | predictions as probabilities and boxes, for tracing |
 //! | `postprocess` | from scores and offsets to detections |
-//! | `head` | all of them together: [`SsdLite`] |
+//! | `head` | the complete head: [`SsdLite`] |
 
 pub mod anchors;
 pub mod box_coder;
@@ -25,7 +25,7 @@ mod head;
 mod level;
 mod loss;
 pub mod matcher;
-mod network;
+mod multibox;
 pub mod nms;
 mod postprocess;
 mod targets;
@@ -37,6 +37,6 @@ pub use decoder::Decoded;
 pub use head::SsdLite;
 pub use loss::Losses;
 pub use matcher::Matcher;
-pub use network::Predictions;
+pub use multibox::Predictions;
 pub use postprocess::{Detections, select};
 pub use targets::GroundTruth;

@@ -1,4 +1,4 @@
-//! Non-maximum suppression: of boxes that overlap, the best one stays. Equal to torchvision's `batched_nms`.
+//! Non-maximum suppression: of overlapping boxes, the best one is kept. Equal to torchvision's `batched_nms`.
 
 use crate::ssdlite::{
     anchors::Corners,
@@ -13,10 +13,10 @@ pub fn iou(a: &Corners, b: &Corners) -> f32 {
     intersection / (area(a) + area(b) - intersection)
 }
 
-/// Positions of the boxes that stay, by descending score, of equal scores the earlier first.
+/// Positions of the kept boxes, by descending score, of equal scores the earlier first.
 ///
-/// A box is dropped where it overlaps a better one of its class that stays by more than `threshold`. `boxes` (corners in
-/// pixels), `scores` (numbers) and `classes` run in parallel.
+/// A box is dropped if it overlaps a better kept one of its class by more than `threshold`. `boxes` (corners in pixels), `scores`
+/// (not NaN) and `classes` have equal lengths.
 pub fn nms(boxes: &[Corners], scores: &[f32], classes: &[usize], threshold: f64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..boxes.len()).collect();
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
@@ -34,12 +34,12 @@ pub(super) struct Suppression {
 }
 
 impl Suppression {
-    /// Nothing kept yet of `classes` classes; boxes that overlap by more than `threshold` suppress each other.
+    /// For `classes` classes; boxes that overlap by more than `threshold` suppress each other.
     pub fn new(classes: usize, threshold: f64) -> Self {
         Self { threshold, kept: vec![Vec::new(); classes] }
     }
 
-    /// Takes the next box in descending order of score: whether it is kept.
+    /// Adds the next box in descending order of score and returns whether it is kept.
     pub fn admit(&mut self, class: usize, bbox: Corners) -> bool {
         let kept = &mut self.kept[class];
         let free = !kept.iter().any(|other| f64::from(iou(other, &bbox)) > self.threshold);

@@ -1,8 +1,8 @@
 //! From scores and offsets to detections, equal to torchvision's `SSD.postprocess_detections`.
 //!
-//! Torchvision takes the best boxes of each class, suppresses among them, and keeps the best of what stays. Here all candidates
-//! are visited once in descending order of score, which decides the same, and the visit ends with the last detection wanted:
-//! boxes that could not be among them are neither sorted nor decoded.
+//! Torchvision takes the best boxes of each class, suppresses among them, and keeps the best of the remaining ones. Here all
+//! candidates are visited once in descending order of score, with the same result, and the visit ends at the limit of
+//! detections: the boxes after it are neither sorted nor decoded.
 
 use std::cmp::Reverse;
 
@@ -15,10 +15,10 @@ use crate::{
     transfer::to_host,
 };
 
-/// How many candidates are sorted at first; each further portion is twice as large.
+/// Number of candidates in the first sorted portion; each further portion is twice as large.
 const FIRST_PORTION: usize = 1024;
 
-/// What was found in one image, by descending score.
+/// The detections in one image, by descending score.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Detections {
     /// Corners in pixels of the input, within it.
@@ -29,25 +29,25 @@ pub struct Detections {
     pub labels: Vec<i64>,
 }
 
-/// A class at an anchor; the better, the lower it sorts. Of equal scores the lower class, then the earlier anchor comes first.
+/// A class at an anchor. Better candidates sort first; of equal scores the lower class, then the earlier anchor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate {
-    /// Positive numbers sort like their bits.
+    /// The bits of a positive number, which sort like the number.
     score: Reverse<u32>,
     class: u32,
     anchor: u32,
 }
 
-/// The detections of each image of a batch whose boxes are decoded already, in the order and to the last one as
-/// [`SsdLite::detect`](super::SsdLite::detect) has them.
+/// The detections of each image of a batch from decoded boxes, the same as those of
+/// [`SsdLite::detect`](super::SsdLite::detect).
 ///
 /// # Errors
-/// [`Error::Shape`] where scores and boxes do not belong together, [`Error::NotANumber`] where a box is none.
+/// [`Error::Shape`] where scores and boxes do not fit, [`Error::NotANumber`] where a box is not a number.
 pub fn select(Decoded { scores, boxes }: &Decoded, config: &SsdLiteConfig) -> Result<Vec<Detections>, Error> {
     let (images, anchors, columns) = match (&scores.size()[..], &boxes.size()[..]) {
         (&[n, a, columns], &[m, b, 4]) if (n, a) == (m, b) && columns > 1 => (n as usize, a as usize, columns as usize),
         _ => {
-            let expected = "[N, A, classes + 1], beside boxes [N, A, 4]".to_owned();
+            let expected = "[N, A, classes + 1] for boxes [N, A, 4]".to_owned();
             return Err(Error::Shape { what: "scores", found: scores.size(), expected });
         }
     };
@@ -61,10 +61,10 @@ pub fn select(Decoded { scores, boxes }: &Decoded, config: &SsdLiteConfig) -> Re
     (0..images).into_par_iter().map(detect).collect()
 }
 
-/// Turns the outputs for one image into detections.
+/// Converts the outputs for one image to detections.
 #[derive(Debug)]
 pub(super) struct PostProcessor {
-    /// Number of classes with the background.
+    /// Number of classes including the background.
     columns: usize,
     score_threshold: f32,
     nms_threshold: f64,
@@ -73,7 +73,7 @@ pub(super) struct PostProcessor {
 }
 
 impl PostProcessor {
-    /// For scores of `columns` classes, the background among them.
+    /// For scores of `columns` classes including the background.
     pub fn new(columns: usize, config: &SsdLiteConfig) -> Self {
         Self {
             columns,
@@ -87,7 +87,7 @@ impl PostProcessor {
     /// Detections from `scores` (`[A, columns]`, background first) of the image at position `image`, and the box at each anchor.
     ///
     /// # Errors
-    /// [`Error::NotANumber`] where the box of a candidate is not a number. Scores that are not numbers are no candidates.
+    /// [`Error::NotANumber`] where the box of a candidate is not a number. Scores that are not numbers are ignored.
     pub fn detections(
         &self,
         image: usize,
@@ -97,9 +97,9 @@ impl PostProcessor {
         let mut candidates = self.candidates(scores);
         let mut rest = candidates.as_mut_slice();
         let mut portion = FIRST_PORTION;
-        let mut seen = vec![0; self.columns];
+        let mut visited = vec![0; self.columns];
         let mut suppression = Suppression::new(self.columns, self.nms_threshold);
-        let mut found = Detections::default();
+        let mut detections = Detections::default();
         while !rest.is_empty() {
             if portion < rest.len() {
                 rest.select_nth_unstable(portion);
@@ -108,8 +108,8 @@ impl PostProcessor {
             best.sort_unstable();
             for candidate in best {
                 let class = candidate.class as usize;
-                seen[class] += 1;
-                if seen[class] > self.topk_candidates {
+                visited[class] += 1;
+                if visited[class] > self.topk_candidates {
                     continue;
                 }
                 let anchor = candidate.anchor as usize;
@@ -118,18 +118,18 @@ impl PostProcessor {
                     return Err(Error::NotANumber { image, anchor });
                 }
                 if suppression.admit(class, bbox) {
-                    found.boxes.push(bbox);
-                    found.scores.push(f32::from_bits(candidate.score.0));
-                    found.labels.push(i64::from(candidate.class));
-                    if found.boxes.len() == self.detections_per_image {
-                        return Ok(found);
+                    detections.boxes.push(bbox);
+                    detections.scores.push(f32::from_bits(candidate.score.0));
+                    detections.labels.push(i64::from(candidate.class));
+                    if detections.boxes.len() == self.detections_per_image {
+                        return Ok(detections);
                     }
                 }
             }
             rest = others;
             portion *= 2;
         }
-        Ok(found)
+        Ok(detections)
     }
 
     fn candidates(&self, scores: &[f32]) -> Vec<Candidate> {

@@ -1,4 +1,4 @@
-//! What the anchors of a batch are to predict, worked out on the host from the annotated objects.
+//! The targets of the anchors of a batch, computed on the host from the annotated objects.
 
 use crate::{
     Error,
@@ -37,24 +37,24 @@ impl GroundTruth {
     }
 }
 
-/// What the anchors of a batch are to predict. Positive anchors are those that have an object.
+/// The targets of the anchors of a batch. Positive anchors are those with an object.
 ///
-/// Known without asking the device, so that the losses never wait for it. Anchors are positions in `[N * A]`.
+/// They are on the host, so that the losses never wait for the device. Anchors are positions in `[N * A]`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Targets {
     /// Positive anchors, ascending.
     pub positives: Vec<i64>,
     /// Offsets of each positive anchor's object.
     pub deltas: Vec<[f32; 4]>,
-    /// Positive anchors as the classification loss counts them, some twice.
+    /// Positive anchors in the classification loss, some of them twice.
     pub foreground: Vec<i64>,
     /// Class of each entry of `foreground`.
     pub labels: Vec<i64>,
-    /// For each image how many of its other anchors, the hardest, count as background.
+    /// For each image, the number of hardest other anchors that count as background.
     pub negatives: Vec<i64>,
 }
 
-/// What turns annotated objects into [`Targets`].
+/// Converts annotated objects to [`Targets`].
 #[derive(Debug)]
 pub(super) struct Assigner<'a> {
     pub anchors: &'a Anchors,
@@ -79,8 +79,7 @@ impl Assigner<'_> {
         Ok(targets)
     }
 
-    /// Where an image has fewer negative anchors than wanted, its first positive ones count twice: torchvision fills its
-    /// quota with them.
+    /// If an image has fewer negative anchors than the quota, its first positive ones count twice, as in torchvision.
     fn assign_image(&self, image: usize, truth: &GroundTruth, targets: &mut Targets) {
         let first = image * self.anchors.len();
         let mut foreground = Vec::new();
@@ -99,7 +98,7 @@ impl Assigner<'_> {
         }
     }
 
-    /// In fp32 like torchvision, which takes every rank below `ratio * positives`.
+    /// In fp32 as in torchvision, which uses every rank below `ratio * positives`.
     fn quota(&self, positives: usize) -> usize {
         (self.negatives_per_positive as f32 * positives as f32).ceil() as usize
     }

@@ -9,7 +9,7 @@ fn read(json: &str) -> Result<ClassifierConfig, serde_json::Error> {
 }
 
 #[test]
-fn settings_survive_writing_and_reading() {
+fn settings_are_written_and_read_back() {
     assert_eq!(read("{}").unwrap(), ClassifierConfig::default());
     let config = read(r#"{"dropout": 0.2, "label_smoothing": 0.1, "class_weights": [1, 0, 2.5]}"#).unwrap();
     config.validate().unwrap();
@@ -21,8 +21,8 @@ fn settings_survive_writing_and_reading() {
 #[test]
 fn numbers_outside_their_range_are_refused() {
     for (json, message) in [
-        (r#"{"dropout": 1}"#, "`dropout` is 1, expected a number from 0 on, below 1"),
-        (r#"{"label_smoothing": -0.1}"#, "`label_smoothing` is -0.1, expected a number from 0 on, below 1"),
+        (r#"{"dropout": 1}"#, "`dropout` is 1, expected a number from 0, below 1"),
+        (r#"{"label_smoothing": -0.1}"#, "`label_smoothing` is -0.1, expected a number from 0, below 1"),
         (r#"{"class_weights": [1, -1]}"#, "`class_weights` is -1, expected 0 or a finite number above"),
         (r#"{"class_weights": [0, 0]}"#, "`class_weights` is 0, expected at least one number above 0"),
     ] {

@@ -1,14 +1,14 @@
-use backbone::{
-    Features, Fold, Form, Mode, OutputStride, StateDict, Variant,
-    cost::{self, Cost},
-};
+use backbone::{Cost, Features, Fold, Form, Mode, OutputStride, StateDict, Variant};
 use heads::{
     Error,
     classifier::{Classifier, ClassifierConfig},
 };
 use tch::{CModule, Device, Kind, Tensor, nn::VarStore};
 
-use crate::support::{assert_close, golden, load, names, with_prefix};
+use crate::{
+    golden::{golden, with_prefix},
+    support::{assert_close, load, names},
+};
 
 fn build(config: &ClassifierConfig, kind: Kind) -> (VarStore, Classifier) {
     let mut store = VarStore::new(Device::Cpu);
@@ -41,7 +41,7 @@ fn logits_and_gradients_equal_pytorch() {
 }
 
 #[test]
-fn training_alone_drops_features_out() {
+fn only_training_applies_dropout() {
     let (_, head) = build(&ClassifierConfig { dropout: 0.5, ..ClassifierConfig::default() }, Kind::Float);
     let features = features(&Tensor::ones([400, 10, 2, 2], (Kind::Float, Device::Cpu)));
     let steady = head.forward(&features, Mode::Eval).unwrap();
@@ -69,8 +69,7 @@ fn folding_copies_the_layer_under_its_path() {
     let store = VarStore::new(Device::Cpu);
     let head = Classifier::new(&(store.root() / "head"), 10, 5, &ClassifierConfig::default()).unwrap();
     assert_eq!(names(&store), ["head.linear.bias", "head.linear.weight"]);
-    let mut folded = StateDict::new();
-    head.fold(&mut folded);
+    let folded = head.folded();
     let variables = store.variables();
     assert_eq!(folded.keys().cloned().collect::<Vec<_>>(), names(&store));
     assert!(folded.iter().all(|(name, tensor)| *tensor == variables[name] && !tensor.requires_grad()));
@@ -80,9 +79,8 @@ fn folding_copies_the_layer_under_its_path() {
 fn cost_equals_that_of_the_backbones_classifier() {
     let store = VarStore::new(Device::Cpu);
     let head = Classifier::new(&store.root(), 1024, 1000, &ClassifierConfig::default()).unwrap();
-    let classifier = cost::Classifier::Linear { classes: 1000 };
-    let whole = Cost::of(&Variant::S0.into(), Form::Deploy, [224, 224], OutputStride::Os32, classifier);
-    assert_eq!(head.cost(), whole.rows[whole.rows.len() - 1..]);
+    let cost = Cost::of(&Variant::S0.into(), Form::Deploy, [224, 224], OutputStride::Os32).with_classifier(1000);
+    assert_eq!(head.cost(), cost.rows[cost.rows.len() - 1..]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use heads::{
 use proptest::prelude::*;
 use tch::{Device, Kind, Tensor, nn::VarStore};
 
-use crate::support::{assert_close, golden};
+use crate::{golden::golden, support::assert_close};
 
 fn head(config: ClassifierConfig) -> Classifier {
     Classifier::new(&VarStore::new(Device::Cpu).root(), 10, 5, &config).unwrap()

@@ -1,8 +1,9 @@
-//! The classifier against PyTorch's and timm's, and the promises that hold for every input.
-
-#[path = "../support/mod.rs"]
-mod support;
+//! The classifier compared with PyTorch's and timm's, and promises for every input.
 
 mod config;
+#[path = "../golden/mod.rs"]
+mod golden;
 mod head;
 mod loss;
+#[path = "../../../backbone/tests/support/mod.rs"]
+mod support;

@@ -1,5 +1,8 @@
 use backbone::{Form, OutputStride};
-use heads::deeplabv3::{AuxiliaryConfig, DeepLabV3, DeepLabV3Config, OhemConfig};
+use heads::{
+    HeadSpec,
+    deeplabv3::{AuxiliaryConfig, DeepLabV3, DeepLabV3Config, OhemConfig},
+};
 use tch::{Device, nn::VarStore};
 
 use crate::support::CHANNELS;
@@ -9,7 +12,7 @@ fn read(json: &str) -> Result<DeepLabV3Config, serde_json::Error> {
 }
 
 #[test]
-fn no_settings_mean_torchvisions() {
+fn defaults_are_torchvisions() {
     let config = read("{}").unwrap();
     assert_eq!(config, DeepLabV3Config::default());
     config.validate().unwrap();
@@ -28,7 +31,7 @@ fn rates_follow_the_output_stride_unless_given() {
 }
 
 #[test]
-fn settings_survive_writing_and_reading() {
+fn settings_are_written_and_read_back() {
     let config = read(
         r#"{"channels": 512, "rates": [1], "separable": true, "extra_conv": false, "auxiliary": {"weight": 0.4},
             "ignore_index": 0, "class_weights": [1, 2.5], "ohem": {"threshold": 0.9}}"#,
@@ -56,10 +59,10 @@ fn numbers_outside_their_range_are_refused() {
         (r#"{"channels": 0}"#, "`channels` is 0, expected at least 1"),
         (r#"{"rates": [6, 0]}"#, "`rates` is 0, expected from 1 to 1024"),
         (r#"{"rates": [1025]}"#, "`rates` is 1025, expected from 1 to 1024"),
-        (r#"{"dropout": 1}"#, "`dropout` is 1, expected a number from 0 on, below 1"),
+        (r#"{"dropout": 1}"#, "`dropout` is 1, expected a number from 0, below 1"),
         (r#"{"auxiliary": {"weight": -1}}"#, "`auxiliary.weight` is -1, expected 0 or a finite number above"),
         (r#"{"auxiliary": {"channels": 0}}"#, "`auxiliary.channels` is 0, expected at least 1"),
-        (r#"{"auxiliary": {"dropout": 2}}"#, "`auxiliary.dropout` is 2, expected a number from 0 on, below 1"),
+        (r#"{"auxiliary": {"dropout": 2}}"#, "`auxiliary.dropout` is 2, expected a number from 0, below 1"),
         (r#"{"class_weights": [0]}"#, "`class_weights` is 0, expected at least one number above 0"),
         (r#"{"ohem": {"threshold": 0}}"#, "`ohem.threshold` is 0, expected a number above 0, at most 1"),
         (r#"{"ohem": {"min_kept": 0}}"#, "`ohem.min_kept` is 0, expected at least 1"),
@@ -75,8 +78,8 @@ fn a_head_that_cannot_be_built_registers_nothing() {
     let store = VarStore::new(Device::Cpu);
     let new = |channels, classes, json| {
         let config = read(json).unwrap();
-        let head = DeepLabV3::new(&store.root(), channels, OutputStride::Os16, classes, &config, Form::Train);
-        head.unwrap_err().to_string()
+        let spec = HeadSpec { channels, output_stride: OutputStride::Os16, classes, form: Form::Train };
+        DeepLabV3::new(&store.root(), &spec, &config).unwrap_err().to_string()
     };
     assert_eq!(new(CHANNELS, 0, "{}"), "class count of a head must be at least 1, found 0");
     assert_eq!(new([4, 8, 0, 4], 3, "{}"), "channels of the features of a head must be at least 1, found 0");

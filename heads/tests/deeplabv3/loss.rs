@@ -59,7 +59,7 @@ fn a_batch_of_ignored_pixels_has_no_loss_and_no_gradient() {
 }
 
 #[test]
-fn a_loss_that_is_no_number_is_seen() {
+fn a_loss_that_is_not_a_number_is_returned() {
     let logits = Tensor::randn([1, CLASSES, 4, 4], (Kind::Float, Device::Cpu));
     let _ = logits.get(0).get(1).get(2).fill_(f64::NAN);
     let targets = Tensor::zeros([1, 4, 4], (Kind::Int64, Device::Cpu));

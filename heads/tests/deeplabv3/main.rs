@@ -1,12 +1,13 @@
-//! DeepLabV3 against torchvision's, and the promises that hold for every input.
-
-#[path = "../support/mod.rs"]
-mod shared;
+//! DeepLabV3 compared with torchvision's, and promises for every input.
 
 mod config;
 mod cost;
 mod forms;
+#[path = "../golden/mod.rs"]
+mod golden;
 mod loss;
 mod network;
 mod predict;
+#[path = "../../../backbone/tests/support/mod.rs"]
+mod shared;
 mod support;

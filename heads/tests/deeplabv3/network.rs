@@ -1,7 +1,7 @@
 use backbone::{Form, Mode, OutputStride, StateDict};
 use heads::{
-    Error,
-    deeplabv3::{AuxiliaryConfig, DeepLabV3Config, upsample},
+    Error, HeadSpec,
+    deeplabv3::{AuxiliaryConfig, DeepLabV3, DeepLabV3Config, upsample},
 };
 use tch::{Kind, Tensor};
 
@@ -108,7 +108,7 @@ fn class_maps_equal_torchvision() {
 }
 
 #[test]
-fn only_training_drops_features_out() {
+fn only_training_applies_dropout() {
     let plain = DeepLabV3Config { auxiliary: auxiliary(), ..small() };
     let both = AuxiliaryConfig { dropout: 0.5, ..AuxiliaryConfig::default() };
     let dropping = DeepLabV3Config { dropout: 0.5, auxiliary: Some(both), ..small() };
@@ -132,9 +132,9 @@ fn only_training_drops_features_out() {
 fn weights_start_as_in_torchvision() {
     let store = tch::nn::VarStore::new(tch::Device::Cpu);
     let config = DeepLabV3Config { auxiliary: auxiliary(), separable: true, ..DeepLabV3Config::default() };
-    let channels = [48, 128, 256, 512];
-    let path = store.root();
-    heads::deeplabv3::DeepLabV3::new(&path, channels, OutputStride::Os16, 21, &config, Form::Train).unwrap();
+    let (channels, output_stride) = ([48, 128, 256, 512], OutputStride::Os16);
+    let spec = HeadSpec { channels, output_stride, classes: 21, form: Form::Train };
+    DeepLabV3::new(&store.root(), &spec, &config).unwrap();
     let variables = store.variables();
     for (name, tensor) in &variables {
         let fan_in = |weight: &Tensor| weight.size()[1..].iter().product::<i64>() as f64;
@@ -212,7 +212,7 @@ fn other_features_are_refused() {
 }
 
 #[test]
-fn torchvision_weights_of_another_shape_do_not_pass_unnoticed() {
+fn torchvision_weights_of_another_layout_have_other_keys() {
     let golden = golden("separable");
     let before: StateDict = with_prefix(&golden, "before.");
     let config = DeepLabV3Config { rates: Some(vec![2, 3, 5]), auxiliary: auxiliary(), ..small() };

@@ -37,7 +37,7 @@ fn anchors_from_c3_with_explicit_scales_and_ratios_equal_torchvision() {
 }
 
 #[test]
-fn anchors_know_their_size_and_number() {
+fn anchors_have_the_size_of_the_input_and_their_number() {
     let head = head([64, 96], 3, &SsdLiteConfig::default());
     assert_eq!(head.anchors().size(), [64, 96]);
     assert_eq!(head.anchors().len(), 6 * (4 * 6 + 2 * 3 + 2 + 1 + 1 + 1));

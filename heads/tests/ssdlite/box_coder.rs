@@ -29,7 +29,7 @@ fn decoded_boxes_equal_torchvision_also_where_the_growth_is_limited() {
 }
 
 #[test]
-fn deltas_that_are_not_numbers_decode_to_what_is_not_a_number() {
+fn deltas_that_are_not_numbers_decode_to_boxes_that_are_not_numbers() {
     let coder = BoxCoder::new(CODER_WEIGHTS);
     for component in 0..4 {
         let mut deltas = [0.0; 4];

@@ -14,7 +14,7 @@ fn assert_refused(json: &str, message: &str) {
 }
 
 #[test]
-fn no_settings_mean_torchvisions() {
+fn defaults_are_torchvisions() {
     let config = read("{}").unwrap();
     assert_eq!(config, SsdLiteConfig::default());
     config.validate().unwrap();
@@ -26,7 +26,7 @@ fn no_settings_mean_torchvisions() {
 }
 
 #[test]
-fn settings_survive_writing_and_reading() {
+fn settings_are_written_and_read_back() {
     let config = read(r#"{"first_level": "c3", "scales": [0.1, 0.2, 0.3, 0.4], "extra_channels": []}"#).unwrap();
     assert_eq!((config.first_level, config.levels()), (FirstLevel::C3, 3));
     config.validate().unwrap();

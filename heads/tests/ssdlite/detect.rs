@@ -65,7 +65,7 @@ fn detections_of_equal_score_come_in_the_order_of_torchvision() {
 }
 
 #[test]
-fn each_class_brings_as_many_candidates_as_allowed() {
+fn each_class_has_at_most_the_allowed_candidates() {
     let golden = golden("post_processing");
     let config = SsdLiteConfig { topk_candidates: 2, nms_threshold: 1.0, ..SsdLiteConfig::default() };
     for found in head(SIZE, CLASSES, &config).detect(&random(&golden)).unwrap() {
@@ -76,7 +76,7 @@ fn each_class_brings_as_many_candidates_as_allowed() {
 }
 
 #[test]
-fn a_score_of_exactly_the_threshold_is_no_detection() {
+fn a_score_equal_to_the_threshold_is_not_a_detection() {
     let mut predictions = tied(&golden("post_processing"));
     predictions.logits = predictions.logits.full_like(-200.0);
     let _ = predictions.logits.select(-1, 0).fill_(0.0);
@@ -97,8 +97,8 @@ fn an_image_without_candidates_has_no_detections() {
     assert_eq!(golden["nothing.0.boxes"].size(), [0, 4]);
 }
 
-/// What torchvision does, spelled out on the decoded outputs.
-fn by_the_book(scores: &Tensor, boxes: &Tensor, config: &SsdLiteConfig) -> Vec<(i64, f32, [f32; 4])> {
+/// Torchvision's steps one by one on the decoded outputs.
+fn step_by_step(scores: &Tensor, boxes: &Tensor, config: &SsdLiteConfig) -> Vec<(i64, f32, [f32; 4])> {
     let (scores, boxes) = (scores.transpose(0, 1), rows(boxes));
     let mut candidates = Vec::new();
     for label in 1..=CLASSES {
@@ -115,7 +115,7 @@ fn by_the_book(scores: &Tensor, boxes: &Tensor, config: &SsdLiteConfig) -> Vec<(
 }
 
 #[test]
-fn detections_equal_the_steps_one_by_one_where_more_than_one_portion_is_sorted() {
+fn detections_equal_the_single_steps_where_more_than_one_portion_is_sorted() {
     let config = SsdLiteConfig { nms_threshold: 0.05, topk_candidates: 700, ..SsdLiteConfig::default() };
     let head = head([256, 320], CLASSES, &config);
     tch::manual_seed(11);
@@ -127,9 +127,9 @@ fn detections_equal_the_steps_one_by_one_where_more_than_one_portion_is_sorted()
     };
     let decoded = head.decode(&predictions).unwrap();
     let candidates = i64::try_from(decoded.scores.narrow(-1, 1, CLASSES).gt(0.001).sum(Kind::Int64)).unwrap();
-    assert!(candidates > 3 * 3000, "{candidates} candidates do not need a second portion");
+    assert!(candidates > 3 * 3000, "{candidates} candidates do not fill a second portion");
     for (image, found) in (0..).zip(head.detect(&predictions).unwrap()) {
-        let expected = by_the_book(&decoded.scores.get(image), &decoded.boxes.get(image), &config);
+        let expected = step_by_step(&decoded.scores.get(image), &decoded.boxes.get(image), &config);
         assert_eq!(found.labels, expected.iter().map(|&(label, ..)| label).collect::<Vec<_>>());
         assert_eq!(found.scores, expected.iter().map(|&(_, score, _)| score).collect::<Vec<_>>());
         for (bbox, (_, _, expected)) in found.boxes.iter().zip(expected) {
@@ -153,7 +153,7 @@ fn decoded_boxes_lie_within_the_image_and_scores_sum_to_one() {
 fn all_boxes_decoded_at_once_equal_those_decoded_one_by_one() {
     let head = head([64, 128], CLASSES, &SsdLiteConfig::default());
     let anchors = head.anchors().boxes();
-    // Grown as far as allowed and moved so far to the left that the right edge lies about the image.
+    // Grown to the limit and moved left until the right edge is near the image.
     let deltas: Vec<[f32; 4]> =
         (0..anchors.len()).map(|anchor| [-310.0 - anchor as f32 / 50.0, 1.0, 25.0, -2.0]).collect();
     let predictions = Predictions {
@@ -184,7 +184,7 @@ fn a_predicted_box_that_is_not_a_number_is_an_error() {
 }
 
 #[test]
-fn scores_that_are_not_numbers_are_no_detections() {
+fn scores_that_are_not_numbers_are_not_detections() {
     let golden = golden("post_processing");
     let predictions = Predictions { logits: golden["logits"].full_like(f64::NAN), deltas: golden["deltas"].copy() };
     let found = head(SIZE, CLASSES, &SsdLiteConfig::default()).detect(&predictions).unwrap();

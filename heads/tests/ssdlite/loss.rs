@@ -54,7 +54,7 @@ fn losses_and_gradients_equal_torchvision() {
 }
 
 #[test]
-fn a_positive_fraction_without_a_whole_ratio_equals_torchvision() {
+fn a_positive_fraction_without_an_integer_ratio_equals_torchvision() {
     let golden = golden("loss");
     let config = SsdLiteConfig { positive_fraction: 0.35, ..SsdLiteConfig::default() };
     assert_losses(run(&golden["logits"], &golden["deltas"], &targets(&golden), &config).0, &golden, "third_positive");

@@ -12,19 +12,19 @@ fn candidates() -> impl Strategy<Value = (Vec<[f32; 4]>, Vec<f32>, Vec<usize>)> 
 }
 
 #[test]
-fn the_best_of_overlapping_boxes_stays() {
+fn the_best_of_overlapping_boxes_is_kept() {
     let boxes = [[0.0, 0.0, 10.0, 10.0], [1.0, 0.0, 11.0, 10.0], [20.0, 0.0, 30.0, 10.0], [0.0, 0.0, 10.0, 10.0]];
     assert_eq!(nms(&boxes, &[0.5, 0.9, 0.3, 0.4], &[0, 0, 0, 1], 0.5), [1, 3, 2]);
 }
 
 #[test]
-fn a_box_whose_suppressor_is_suppressed_stays() {
+fn a_box_whose_suppressor_is_suppressed_is_kept() {
     let boxes = [[0.0, 0.0, 10.0, 10.0], [0.0, 0.0, 10.0, 15.0], [0.0, 0.0, 10.0, 22.0]];
     assert_eq!(nms(&boxes, &[0.9, 0.8, 0.7], &[0, 0, 0], 0.6), [0, 2]);
 }
 
 #[test]
-fn an_overlap_of_exactly_the_threshold_stays() {
+fn an_overlap_equal_to_the_threshold_is_kept() {
     let boxes = [[0.0, 0.0, 8.0, 8.0], [0.0, 0.0, 8.0, 4.0]];
     assert_eq!(nms(&boxes, &[0.9, 0.8], &[0, 0], 0.5), [0, 1]);
     assert_eq!(nms(&boxes, &[0.9, 0.8], &[0, 0], 0.499), [0]);

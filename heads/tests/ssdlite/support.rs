@@ -1,24 +1,30 @@
-//! What the tests of SSDLite share.
+//! Heads and conversions for the tests of SSDLite.
 
 use std::collections::BTreeMap;
 
 use backbone::{Form, OutputStride};
-use heads::ssdlite::{Corners, SsdLite, SsdLiteConfig};
+use heads::{
+    HeadSpec,
+    ssdlite::{Corners, SsdLite, SsdLiteConfig},
+};
 use proptest::prelude::*;
 use tch::{Device, Tensor, nn::VarStore};
 
-use crate::shared;
-pub use crate::shared::{load, names, relative, with_prefix};
+pub use crate::{
+    golden::with_prefix,
+    shared::{load, names, relative},
+};
 
 /// The tensors of a golden file.
 pub fn golden(name: &str) -> BTreeMap<String, Tensor> {
-    shared::golden(&format!("ssdlite_{name}"))
+    crate::golden::golden(&format!("ssdlite_{name}"))
 }
 
 /// A head of few channels; its weights are random.
 pub fn head(size: [i64; 2], classes: i64, config: &SsdLiteConfig) -> SsdLite {
     let store = VarStore::new(Device::Cpu);
-    SsdLite::new(&store.root(), [4, 6, 12, 20], OutputStride::Os32, classes, size, config, Form::Train).unwrap()
+    let spec = HeadSpec { channels: [4, 6, 12, 20], output_stride: OutputStride::Os32, classes, form: Form::Train };
+    SsdLite::new(&store.root(), &spec, size, config).unwrap()
 }
 
 pub fn floats(tensor: &Tensor) -> Vec<f32> {

@@ -1,6 +1,6 @@
 //! `pipeline info`: a network layer by layer, train form and deploy form side by side.
 
-use backbone::{Classifier, Cost, CostRow, Form, OutputStride, Spec, Variant};
+use backbone::{Complexity, Cost, CostRow, Form, OutputStride, Spec, Variant};
 use datasets::Class;
 use serde::Serialize;
 use tch::Device;
@@ -22,7 +22,7 @@ pub(super) fn run(args: &InfoArgs) -> Result<(), Failure> {
         Ok(variant) => {
             let classes = i64::from(args.classes.unwrap_or(IMAGENET_CLASSES));
             let title = format!("MobileOne-{}, {classes} classes", variant.name().to_uppercase());
-            backbone_info(title, &Spec::from(variant), args.size, Classifier::Linear { classes })
+            backbone_info(title, &Spec::from(variant), args.size, Some(classes))
         }
         Err(_) => match Subject::open(&args.subject, &args.set.overrides)? {
             Subject::Config(config) => for_task!(config.task()?, T => task_info::<T>(args, &config.config()?, None))?,
@@ -44,17 +44,19 @@ pub(super) fn run(args: &InfoArgs) -> Result<(), Failure> {
                 let name =
                     spec.variant().map_or_else(String::new, |variant| format!("-{}", variant.name().to_uppercase()));
                 let title = format!("{}: MobileOne{name}, {form}names {}{below}", path.display(), weights.layout);
-                let classifier = classes.map_or(Classifier::None, |classes| Classifier::Linear { classes });
-                backbone_info(title, &spec, args.size, classifier)
+                backbone_info(title, &spec, args.size, classes)
             }
         },
     };
     report::print(&info, args.json)
 }
 
-fn backbone_info(title: String, spec: &Spec, side: usize, classifier: Classifier) -> Info {
+fn backbone_info(title: String, spec: &Spec, side: usize, classes: Option<i64>) -> Info {
     let size = [side as i64; 2];
-    let cost = |form| Cost::of(spec, form, size, OutputStride::Os32, classifier);
+    let cost = |form| {
+        let features = Cost::of(spec, form, size, OutputStride::Os32);
+        classes.map_or(features.clone(), |classes| features.with_classifier(classes))
+    };
     Info::new(title, size, cost(Form::Train), cost(Form::Deploy))
 }
 
@@ -95,35 +97,26 @@ struct Layer {
     output: [i64; 3],
     /// Of the output for one image in fp32.
     activation_bytes: i64,
-    train: Side,
-    deploy: Side,
-}
-
-#[derive(Clone, Copy, Default, Serialize)]
-struct Side {
-    parameters: i64,
-    macs: i64,
+    train: Complexity,
+    deploy: Complexity,
 }
 
 #[derive(Serialize)]
 struct Total {
     #[serde(flatten)]
-    side: Side,
+    complexity: Complexity,
     activation_bytes: i64,
 }
 
 impl Info {
     fn new(title: String, size: [i64; 2], train: Cost, deploy: Cost) -> Self {
         let [train_total, deploy_total] = [&train, &deploy].map(|cost| Total {
-            side: Side { parameters: cost.parameters(), macs: cost.macs() },
+            complexity: cost.total(),
             activation_bytes: cost.rows.iter().map(|row| row.activation_bytes).sum(),
         });
-        let side = |row: &CostRow| Side { parameters: row.parameters, macs: row.macs };
-        let layer = |row: CostRow| {
+        let layer = |CostRow { name, output, complexity: train, activation_bytes }| {
             // What the deploy form lacks is there for training only, such as an auxiliary head.
-            let deploy = deploy.rows.iter().find(|other| other.name == row.name).map(side).unwrap_or_default();
-            let train = side(&row);
-            let CostRow { name, output, activation_bytes, .. } = row;
+            let deploy = deploy.rows.iter().find(|row| row.name == name).map(|row| row.complexity).unwrap_or_default();
             Layer { name, output, activation_bytes, train, deploy }
         };
         let layers = train.rows.into_iter().map(layer).collect();
@@ -152,9 +145,15 @@ impl Tables for Info {
         }));
         let mut totals = Table::new("", &["form", "parameters", "multiply-adds", "fp32 weights, MB", "outputs, KiB"]);
         for (form, total) in [("train", &self.train), ("deploy", &self.deploy)] {
-            let megabytes = format!("{:.2}", total.side.parameters as f64 * 4.0 / 1e6);
-            let (parameters, macs) = (total.side.parameters.to_string(), total.side.macs.to_string());
-            totals.rows.push(vec![form.to_owned(), parameters, macs, megabytes, kibibytes(total.activation_bytes)]);
+            let megabytes = format!("{:.2}", total.complexity.parameters as f64 * 4.0 / 1e6);
+            let Complexity { parameters, macs } = total.complexity;
+            totals.rows.push(vec![
+                form.to_owned(),
+                parameters.to_string(),
+                macs.to_string(),
+                megabytes,
+                kibibytes(total.activation_bytes),
+            ]);
         }
         vec![layers, totals]
     }

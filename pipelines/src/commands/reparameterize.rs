@@ -1,11 +1,11 @@
 //! `pipeline reparameterize`: train form to deploy form, compared before it is written.
 
-use backbone::checkpoint::{self, Checkpoint, Metadata, Policy};
-use backbone::{Classifier, Contribution, Cost, Fold, Form, MobileOne, Mode, OutputStride, Spec, StateDict};
+use backbone::checkpoint::{Checkpoint, Metadata, keys};
+use backbone::{Complexity, Contribution, Cost, Fold, Form, MobileOne, Mode, OutputStride, StateDict};
 use datasets::{Image, Orientation, Size};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use tch::{Device, Kind, Tensor, nn};
+use tch::{Device, Kind, Tensor};
 
 use crate::cli::ReparameterizeArgs;
 use crate::config::Config;
@@ -120,10 +120,10 @@ fn bare(args: &ReparameterizeArgs, path: &Path, weights: Checkpoint) -> Result<F
         return Err(deployed_already(path));
     }
     let classifier = classifier(&weights, path)?;
-    let train = Backbone::new(&spec, Form::Train, &weights.backbone()).map_err(|error| in_file(path, &error))?;
-    let mut tensors = StateDict::new();
-    train.network.fold(&mut tensors);
-    let deploy = Backbone::new(&spec, Form::Deploy, &tensors).map_err(|error| in_file(path, &error))?;
+    let train = MobileOne::with_weights(&spec, Form::Train, OutputStride::Os32, &weights.backbone())
+        .map_err(|error| in_file(path, &error))?;
+    let deploy = train.to_deploy_form()?;
+    let mut tensors = train.folded();
     tensors.extend(classifier);
 
     let normalization = weights.metadata.as_ref().map(|metadata| metadata.normalization).unwrap_or_default();
@@ -135,16 +135,18 @@ fn bare(args: &ReparameterizeArgs, path: &Path, weights: Checkpoint) -> Result<F
         Ok(Normalizer::new(&normalization, Device::Cpu, false).batch([&picture].into_iter()))
     };
     let size = [side as i64; 2];
-    let comparisons = compare(size, &args.images, images, |xs| Ok(train.features(xs)), |xs| Ok(deploy.features(xs)))?;
-    let counted = weights.classes().map_or(Classifier::None, |classes| Classifier::Linear { classes });
-    let cost = |form| Cost::of(&spec, form, size, OutputStride::Os32, counted);
+    let comparisons = compare(size, &args.images, images, |xs| features(&train, xs), |xs| features(&deploy, xs))?;
+    let cost = |form| {
+        let features = Cost::of(&spec, form, size, OutputStride::Os32);
+        weights.classes().map_or(features.clone(), |classes| features.with_classifier(classes))
+    };
     Ok(Folded {
         source: path.to_owned(),
         tensors,
         comparisons,
         train_cost: cost(Form::Train),
         deploy_cost: cost(Form::Deploy),
-        contributions: train.network.contributions(),
+        contributions: train.contributions(),
         metadata: match weights.metadata {
             Some(metadata) => Metadata { form: Form::Deploy, ..metadata },
             None => bare_metadata(spec, Form::Deploy),
@@ -152,30 +154,14 @@ fn bare(args: &ReparameterizeArgs, path: &Path, weights: Checkpoint) -> Result<F
     })
 }
 
-/// A backbone at the root with its weights.
-struct Backbone {
-    network: MobileOne,
-    _store: nn::VarStore,
-}
-
-impl Backbone {
-    fn new(spec: &Spec, form: Form, tensors: &StateDict) -> Result<Self, backbone::Error> {
-        let mut store = nn::VarStore::new(Device::Cpu);
-        let network = MobileOne::new(&store.root(), spec, form, OutputStride::Os32);
-        store.freeze();
-        checkpoint::load_into(&checkpoint::variables(&store, ""), tensors, Policy::Exact)?;
-        Ok(Self { network, _store: store })
-    }
-
-    fn features(&self, xs: &Tensor) -> Vec<(&'static str, Tensor)> {
-        let backbone::Features { c2, c3, c4, c5 } = self.network.forward(xs, Mode::Eval);
-        vec![("c2", c2), ("c3", c3), ("c4", c4), ("c5", c5)]
-    }
+fn features(network: &MobileOne, xs: &Tensor) -> Result<Vec<(&'static str, Tensor)>, Failure> {
+    let backbone::Features { c2, c3, c4, c5 } = network.forward(xs, Mode::Eval)?;
+    Ok(vec![("c2", c2), ("c3", c3), ("c4", c4), ("c5", c5)])
 }
 
 /// The tensors that are not the backbone's, which must be a classifier's.
 fn classifier(weights: &Checkpoint, path: &Path) -> Result<StateDict, Failure> {
-    let others = weights.tensors.iter().filter(|(name, _)| !checkpoint::keys::is_backbone(name));
+    let others = weights.tensors.iter().filter(|(name, _)| !keys::is_backbone(name));
     let others: StateDict = others.map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
     match others.keys().find(|name| !name.starts_with("linear.")) {
         None => Ok(others),
@@ -262,14 +248,14 @@ struct Report<'a> {
 
 #[derive(Serialize)]
 struct Side {
-    parameters: i64,
-    macs: i64,
+    #[serde(flatten)]
+    complexity: Complexity,
     file_bytes: u64,
 }
 
 impl Side {
     fn of(cost: &Cost, file_bytes: u64) -> Self {
-        Self { parameters: cost.parameters(), macs: cost.macs(), file_bytes }
+        Self { complexity: cost.total(), file_bytes }
     }
 }
 
@@ -310,7 +296,8 @@ impl Tables for Report<'_> {
         let mut sizes = Table::new(title, &["form", "parameters", "multiply-adds", "file, MB"]);
         for (form, side) in [("train", &self.train), ("deploy", &self.deploy)] {
             let megabytes = format!("{:.2}", side.file_bytes as f64 / 1e6);
-            sizes.rows.push(vec![form.to_owned(), side.parameters.to_string(), side.macs.to_string(), megabytes]);
+            let Complexity { parameters, macs } = side.complexity;
+            sizes.rows.push(vec![form.to_owned(), parameters.to_string(), macs.to_string(), megabytes]);
         }
         let mut tables = vec![differences(self.comparisons), sizes];
         if !blocks.rows.is_empty() {

@@ -1,6 +1,6 @@
 //! What a network costs: parameters, multiply-adds, file size, and time on this machine.
 
-use backbone::{Cost, Form};
+use backbone::{Complexity, Form};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;
@@ -22,22 +22,13 @@ pub struct Footprint {
     /// Height and width of the input.
     pub size: [i64; 2],
     /// As trained.
-    pub train: FormCost,
+    pub train: Complexity,
     /// As deployed.
-    pub deploy: FormCost,
+    pub deploy: Complexity,
     /// Of the file of weights.
     pub file_bytes: u64,
     /// How long it takes here, where that was measured.
     pub latency: Option<Timing>,
-}
-
-/// A network in one form.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct FormCost {
-    /// Trainable parameters.
-    pub parameters: i64,
-    /// Multiply-adds.
-    pub macs: i64,
 }
 
 /// Times on a machine.
@@ -97,7 +88,7 @@ impl Footprint {
         file: &Path,
         latency: Option<Timing>,
     ) -> Result<Self, Failure> {
-        let cost = |form| FormCost::from(&task.cost(&forms.form(form).model, form));
+        let cost = |form| task.cost(&forms.form(form).model, form).total();
         Ok(Self { size, train: cost(Form::Train), deploy: cost(Form::Deploy), file_bytes: files::size(file)?, latency })
     }
 
@@ -113,7 +104,7 @@ impl Tables for Footprint {
         let [height, width] = self.size;
         let title = format!("Input {height}x{width}; file {:.2} MB", self.file_bytes as f64 / 1e6);
         let mut weights = Table::new(title, &["form", "parameters", "multiply-adds"]);
-        for (form, FormCost { parameters, macs }) in [("train", self.train), ("deploy", self.deploy)] {
+        for (form, Complexity { parameters, macs }) in [("train", self.train), ("deploy", self.deploy)] {
             weights.rows.push(vec![form.to_owned(), parameters.to_string(), macs.to_string()]);
         }
         let mut tables = vec![weights];
@@ -130,12 +121,6 @@ impl Tables for Footprint {
             tables.push(times);
         }
         tables
-    }
-}
-
-impl From<&Cost> for FormCost {
-    fn from(cost: &Cost) -> Self {
-        Self { parameters: cost.parameters(), macs: cost.macs() }
     }
 }
 

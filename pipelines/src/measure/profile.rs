@@ -77,8 +77,8 @@ fn layer(row: &CostRow, rows: &[CostRow], runs: &[(f64, Times)], batch: i64) -> 
     Layer {
         name: row.name.clone(),
         ms: median(runs.iter().map(|(_, times)| mine(times)).collect()),
-        macs: row.macs * batch,
-        bytes: row.activation_bytes * batch + row.parameters * size_of::<f32>() as i64,
+        macs: row.complexity.macs * batch,
+        bytes: row.activation_bytes * batch + row.complexity.parameters * size_of::<f32>() as i64,
     }
 }
 
@@ -133,8 +133,7 @@ mod tests {
         let row = |name: &str| CostRow {
             name: name.to_owned(),
             output: [1, 1, 1],
-            parameters: 0,
-            macs: 0,
+            complexity: Default::default(),
             activation_bytes: 0,
         };
         let rows = ["stage3.1", "stage3.1.se", "stage3.10"].map(row);

@@ -128,6 +128,6 @@ pub fn calibrate<T: Task>(
             None
         }
     });
-    backbone::init::calibrate(T::backbone(&network.model), batches);
+    backbone::init::calibrate(T::backbone(&network.model), batches)?;
     failure.map_or(Ok(()), Err)
 }

@@ -1,6 +1,6 @@
 //! The MobileOne of every task's network.
 
-use backbone::{Classifier, Cost, Form, MobileOne, OutputStride, Spec, TrainForward};
+use backbone::{Cost, Form, MobileOne, OutputStride, Spec, TrainForward};
 use tch::nn;
 
 use crate::config::BackboneConfig;
@@ -38,10 +38,10 @@ impl BackboneBuilder {
         network
     }
 
-    /// The cost of the backbone for an input of `size` (height, width) within a network of that form, with a classifier where
-    /// there is one; names start with `prefix`.
-    pub fn cost(&self, form: Form, size: [i64; 2], prefix: &str, classifier: Classifier) -> Cost {
-        let mut cost = Cost::of(&self.spec, self.form_within(form), size, self.output_stride, classifier);
+    /// The cost of the backbone for an input of `size` (height, width) within a network of that form; names start
+    /// with `prefix`.
+    pub fn cost(&self, form: Form, size: [i64; 2], prefix: &str) -> Cost {
+        let mut cost = Cost::of(&self.spec, self.form_within(form), size, self.output_stride);
         cost.rows.iter_mut().for_each(|row| row.name.insert_str(0, prefix));
         cost
     }

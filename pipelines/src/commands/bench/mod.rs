@@ -135,8 +135,8 @@ fn rows<T: Task>(name: &str, model: &Model<T>, engines: &[Engine], args: &BenchA
             engine: engine.name(),
             batch: args.batch,
             size: model.size,
-            parameters: cost.parameters(),
-            macs: cost.macs(),
+            parameters: cost.total().parameters,
+            macs: cost.total().macs,
             latency_ms,
             images_per_second: args.batch as f64 / latency_ms.median * 1e3,
         }
@@ -166,8 +166,8 @@ fn file_row(path: &Path, args: &BenchArgs) -> Result<Row, Failure> {
         engine: "file".to_owned(),
         batch: args.batch,
         size,
-        parameters: cost.parameters(),
-        macs: cost.macs(),
+        parameters: cost.total().parameters,
+        macs: cost.total().macs,
         latency_ms,
         images_per_second: args.batch as f64 / latency_ms.median * 1e3,
     })

@@ -6,7 +6,7 @@ mod export;
 mod scoring;
 mod train;
 
-use backbone::{Classifier as CountedClassifier, Cost, Fold, Form, MobileOne, Mode, StateDict};
+use backbone::{Cost, Fold, Form, MobileOne, Mode, StateDict};
 use datasets::classification::{
     ClassificationDataset, ClassificationSample, ClassifyAugmentation, EvaluationView, Mixing, ViewOptions,
 };
@@ -104,7 +104,7 @@ impl Task for Classify {
     }
 
     fn forward(&self, model: &ImageClassifier, images: &Tensor, mode: Mode) -> Result<Tensor, Failure> {
-        model.head.forward(&model.backbone.forward(images, mode), mode).map_err(Failure::failed)
+        model.head.forward(&model.backbone.forward(images, mode)?, mode).map_err(Failure::failed)
     }
 
     fn numbers<'a>(&self, output: &'a Tensor) -> Vec<(&'static str, &'a Tensor)> {
@@ -118,7 +118,7 @@ impl Task for Classify {
 
     fn cost(&self, _: &ImageClassifier, form: Form) -> Cost {
         let classes = self.classes.len() as i64;
-        self.backbone.cost(form, self.size.sides(), "", CountedClassifier::Linear { classes })
+        self.backbone.cost(form, self.size.sides(), "").with_classifier(classes)
     }
 }
 

@@ -11,8 +11,9 @@ mod tests;
 mod train;
 
 use backbone::checkpoint::BACKBONE;
-use backbone::{Classifier, Cost, Fold, Form, MobileOne, Mode, StateDict};
+use backbone::{Cost, Fold, Form, MobileOne, Mode, StateDict};
 use datasets::{Augmentation, Class, DetectionDataset, DetectionSample, Image, TargetOptions};
+use heads::HeadSpec;
 use heads::ssdlite::{Predictions, SsdLite, SsdLiteConfig};
 use serde::{Deserialize, Serialize};
 use tch::{Tensor, nn};
@@ -80,16 +81,10 @@ impl Task for Detect {
 
     fn build(&self, path: &nn::Path, form: Form) -> Result<Detector, Failure> {
         let backbone = self.backbone.build(&(path / "backbone"), form);
-        let head = SsdLite::new(
-            path,
-            backbone.channels(),
-            self.backbone.output_stride(),
-            self.classes.len() as i64,
-            self.size.sides(),
-            &self.head,
-            form,
-        )
-        .map_err(|error| Failure::usage(format!("head: {error}")))?;
+        let (channels, output_stride) = (backbone.channels(), self.backbone.output_stride());
+        let spec = HeadSpec { channels, output_stride, classes: self.classes.len() as i64, form };
+        let head = SsdLite::new(path, &spec, self.size.sides(), &self.head)
+            .map_err(|error| Failure::usage(format!("head: {error}")))?;
         Ok(Detector { backbone, head })
     }
 
@@ -98,7 +93,7 @@ impl Task for Detect {
     }
 
     fn forward(&self, model: &Detector, images: &Tensor, mode: Mode) -> Result<Predictions, Failure> {
-        model.head.forward(&model.backbone.forward(images, mode), mode).map_err(Failure::failed)
+        model.head.forward(&model.backbone.forward(images, mode)?, mode).map_err(Failure::failed)
     }
 
     fn numbers<'a>(&self, output: &'a Predictions) -> Vec<(&'static str, &'a Tensor)> {
@@ -111,7 +106,7 @@ impl Task for Detect {
     }
 
     fn cost(&self, model: &Detector, form: Form) -> Cost {
-        let mut cost = self.backbone.cost(form, self.size.sides(), BACKBONE, Classifier::None);
+        let mut cost = self.backbone.cost(form, self.size.sides(), BACKBONE);
         cost.rows.extend(model.head.cost());
         cost
     }

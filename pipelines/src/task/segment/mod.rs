@@ -9,10 +9,11 @@ mod tests;
 mod train;
 
 use backbone::checkpoint::BACKBONE;
-use backbone::{Classifier, Cost, Fold, Form, MobileOne, Mode, StateDict};
+use backbone::{Cost, Fold, Form, MobileOne, Mode, StateDict};
 use datasets::segmentation::{EvaluationSize, SegmentAugmentation, SegmentationDataset, SegmentationSample};
 use datasets::{Class, Image};
 use eval::segmentation::SegmentationOptions;
+use heads::HeadSpec;
 use heads::deeplabv3::{DeepLabV3, DeepLabV3Config, Output};
 use serde::{Deserialize, Serialize};
 use tch::{Tensor, nn};
@@ -102,9 +103,9 @@ impl Task for Segment {
 
     fn build(&self, path: &nn::Path, form: Form) -> Result<Segmenter, Failure> {
         let backbone = self.backbone.build(&(path / "backbone"), form);
-        let (stride, classes) = (self.backbone.output_stride(), self.classes.len() as i64);
-        let head = DeepLabV3::new(path, backbone.channels(), stride, classes, &self.head, form)
-            .map_err(|error| Failure::usage(format!("head: {error}")))?;
+        let (channels, output_stride) = (backbone.channels(), self.backbone.output_stride());
+        let spec = HeadSpec { channels, output_stride, classes: self.classes.len() as i64, form };
+        let head = DeepLabV3::new(path, &spec, &self.head).map_err(|error| Failure::usage(format!("head: {error}")))?;
         Ok(Segmenter { backbone, head })
     }
 
@@ -113,7 +114,7 @@ impl Task for Segment {
     }
 
     fn forward(&self, model: &Segmenter, images: &Tensor, mode: Mode) -> Result<Output, Failure> {
-        model.head.forward(&model.backbone.forward(images, mode), mode).map_err(Failure::failed)
+        model.head.forward(&model.backbone.forward(images, mode)?, mode).map_err(Failure::failed)
     }
 
     fn numbers<'a>(&self, output: &'a Output) -> Vec<(&'static str, &'a Tensor)> {
@@ -126,7 +127,7 @@ impl Task for Segment {
     }
 
     fn cost(&self, model: &Segmenter, form: Form) -> Cost {
-        let mut cost = self.backbone.cost(form, self.size.sides(), BACKBONE, Classifier::None);
+        let mut cost = self.backbone.cost(form, self.size.sides(), BACKBONE);
         cost.rows.extend(model.head.cost(self.size.sides()));
         cost
     }

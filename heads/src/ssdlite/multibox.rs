@@ -1,17 +1,17 @@
 //! The extra levels after the backbone and the predictors on every level, named as in torchvision.
 
 use backbone::{
-    Activation, BatchNormConfig, Conv, ConvBn, ConvBnConfig, ConvBnKeys, Fold, Form, Mode, StateDict, WeightInit,
-    conv::Geometry, cost::CostRow,
+    Activation, BatchNormConfig, Conv, ConvBn, ConvBnConfig, ConvBnKeys, CostRow, Fold, Form, Geometry, Mode,
+    StateDict, WeightInit,
 };
 use tch::{Tensor, nn};
 
 use crate::{
-    Error, cost,
+    Error, HeadSpec, cost,
     ssdlite::{config::SsdLiteConfig, level::Level},
 };
 
-/// What the network says about every anchor.
+/// The raw predictions for every anchor.
 #[derive(Debug)]
 pub struct Predictions {
     /// `[N, A, classes + 1]`, background first.
@@ -20,9 +20,9 @@ pub struct Predictions {
     pub deltas: Tensor,
 }
 
-/// All layers of the head.
+/// The layers of the head: extra levels, and a predictor of classes and one of boxes.
 #[derive(Debug)]
-pub(super) struct Network {
+pub(super) struct MultiBoxHead {
     extra: Vec<ExtraBlock>,
     classification: Predictor,
     regression: Predictor,
@@ -30,19 +30,20 @@ pub(super) struct Network {
     form: Form,
 }
 
-impl Network {
+impl MultiBoxHead {
     /// Registers `extra.{i}`, `head.classification_head` and `head.regression_head` under `path`.
-    pub fn new(path: &nn::Path, levels: Vec<Level>, classes: i64, config: &SsdLiteConfig, form: Form) -> Self {
+    pub fn new(path: &nn::Path, levels: Vec<Level>, spec: &HeadSpec, config: &SsdLiteConfig) -> Self {
+        let builder = LayerBuilder { config, form: spec.form };
         let last_of_backbone = levels.len() - config.extra_channels.len() - 1;
         let extra = levels[last_of_backbone..].windows(2).enumerate().map(|(index, pair)| {
-            ExtraBlock::new(&(path / "extra" / index), pair[0].channels, pair[1].channels, config, form)
+            ExtraBlock::new(&(path / "extra" / index), [pair[0].channels, pair[1].channels], builder)
         });
         let extra = extra.collect();
         let head = path / "head";
-        let predictor = |name, columns| Predictor::new(&(&head / name), &levels, columns, config, form);
-        let classification = predictor("classification_head", classes + 1);
+        let predictor = |name, columns| Predictor::new(&(&head / name), &levels, columns, builder);
+        let classification = predictor("classification_head", spec.classes + 1);
         let regression = predictor("regression_head", 4);
-        Self { extra, classification, regression, levels, form }
+        Self { extra, classification, regression, levels, form: spec.form }
     }
 
     /// Predictions for the maps of the backbone, finest first.
@@ -57,7 +58,7 @@ impl Network {
         Ok(Predictions { logits, deltas })
     }
 
-    /// What each convolution costs.
+    /// The cost of each convolution.
     pub fn cost(&self) -> Vec<CostRow> {
         let inputs = &self.levels[self.levels.len() - self.extra.len() - 1..];
         let extra = self.extra.iter().zip(inputs).enumerate();
@@ -84,7 +85,7 @@ impl Network {
     }
 }
 
-impl Fold for Network {
+impl Fold for MultiBoxHead {
     fn fold(&self, into: &mut StateDict) {
         self.extra.iter().flat_map(|block| &block.0).for_each(|layer| layer.fold(into));
         for (depthwise, projection) in self.classification.levels.iter().chain(&self.regression.levels) {
@@ -100,14 +101,13 @@ struct ExtraBlock([ConvBn; 3]);
 
 impl ExtraBlock {
     /// Registers `0` to `2` under `path`, each with `0` (convolution) and `1` (normalisation).
-    fn new(path: &nn::Path, inputs: i64, outputs: i64, config: &SsdLiteConfig, form: Form) -> Self {
+    fn new(path: &nn::Path, [inputs, outputs]: [i64; 2], builder: LayerBuilder) -> Self {
         let half = outputs / 2;
-        let pointwise = layer(config);
-        let depthwise = ConvBnConfig { stride: 2, ..depthwise(config, half) };
+        let layer = |index: usize, geometry| builder.conv_bn(&(path / index), geometry);
         Self([
-            ConvBn::new(&(path / 0), inputs, half, pointwise, form),
-            ConvBn::new(&(path / 1), half, half, depthwise, form),
-            ConvBn::new(&(path / 2), half, outputs, pointwise, form),
+            layer(0, Geometry::pointwise(inputs, half)),
+            layer(1, Geometry::depthwise(half, 2, 1)),
+            layer(2, Geometry::pointwise(half, outputs)),
         ])
     }
 
@@ -127,7 +127,7 @@ impl ExtraBlock {
     }
 }
 
-/// A depthwise 3x3 and a 1x1 convolution for each level, giving `columns` numbers an anchor (torchvision's `SSDScoringHead`).
+/// A depthwise 3x3 and a 1x1 convolution for each level, with `columns` numbers per anchor (torchvision's `SSDScoringHead`).
 #[derive(Debug)]
 struct Predictor {
     levels: Vec<(ConvBn, Conv)>,
@@ -138,16 +138,13 @@ struct Predictor {
 
 impl Predictor {
     /// Registers `module_list.{level}.{0,1}` under `path`.
-    fn new(path: &nn::Path, levels: &[Level], columns: i64, config: &SsdLiteConfig, form: Form) -> Self {
+    fn new(path: &nn::Path, levels: &[Level], columns: i64, builder: LayerBuilder) -> Self {
         let blocks = path / "module_list";
         let block = |(index, level): (usize, &Level)| {
             let path = &blocks / index;
-            let (inputs, outputs) = (level.channels, level.anchors_per_cell * columns);
-            let pointwise = Geometry { inputs, outputs, kernel: 1, stride: 1, padding: 0, dilation: 1, groups: 1 };
-            (
-                ConvBn::new(&(&path / 0), inputs, inputs, depthwise(config, inputs), form),
-                Conv::new(&(&path / 1), pointwise, WeightInit::Normal { std: config.init_std }),
-            )
+            let depthwise = Geometry::depthwise(level.channels, 1, 1);
+            let pointwise = Geometry::pointwise(level.channels, level.anchors_per_cell * columns);
+            (builder.conv_bn(&(&path / 0), depthwise), Conv::new(&(&path / 1), pointwise, builder.init()))
         };
         Self {
             levels: levels.iter().enumerate().map(block).collect(),
@@ -174,16 +171,26 @@ impl Predictor {
     }
 }
 
-fn layer(config: &SsdLiteConfig) -> ConvBnConfig {
-    ConvBnConfig {
-        activation: Activation::Relu6,
-        norm: BatchNormConfig { eps: config.bn_eps, momentum: config.bn_momentum },
-        init: WeightInit::Normal { std: config.init_std },
-        keys: ConvBnKeys { conv: "0", norm: "1" },
-        ..ConvBnConfig::default()
-    }
+/// What all layers of the head have in common.
+#[derive(Clone, Copy)]
+struct LayerBuilder<'a> {
+    config: &'a SsdLiteConfig,
+    form: Form,
 }
 
-fn depthwise(config: &SsdLiteConfig, channels: i64) -> ConvBnConfig {
-    ConvBnConfig { kernel: 3, padding: 1, groups: channels, ..layer(config) }
+impl LayerBuilder<'_> {
+    fn init(self) -> WeightInit {
+        WeightInit::Normal { std: self.config.init_std }
+    }
+
+    fn conv_bn(self, path: &nn::Path, geometry: Geometry) -> ConvBn {
+        let config = ConvBnConfig {
+            geometry,
+            activation: Activation::Relu6,
+            norm: BatchNormConfig { eps: self.config.bn_eps, momentum: self.config.bn_momentum },
+            init: self.init(),
+            keys: ConvBnKeys { conv: "0", norm: "1" },
+        };
+        ConvBn::new(path, &config, self.form)
+    }
 }

@@ -1,4 +1,4 @@
-//! Telling a specification from the names and shapes of its tensors.
+//! Detecting a specification from the names and shapes of its tensors.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,10 @@ pub(super) fn spec(tensors: &StateDict) -> Result<Spec, Error> {
         let numbers = layers(tensors, &format!("stage{}.", index + 1));
         let count = numbers.len() as i64;
         if count == 0 || count % 2 == 1 || numbers.last() != Some(&(count - 1)) {
-            return Err(unlike(format!("stage {} has the layers {numbers:?} instead of pairs from 0 on", index + 1)));
+            return Err(not_mobileone(format!(
+                "stage {} has the layers {numbers:?}, expected pairs from 0",
+                index + 1
+            )));
         }
         stage.blocks = count / 2;
         stage.width = width(tensors, &layer(count - 1))?;
@@ -49,14 +52,14 @@ fn layers(tensors: &StateDict, stage: &str) -> BTreeSet<i64> {
 fn width(tensors: &StateDict, layer: &str) -> Result<i64, Error> {
     let names = ["rbr_conv.0.conv.weight", "reparam_conv.weight"].map(|part| format!("{layer}.{part}"));
     let weight = names.iter().find_map(|name| tensors.get(name));
-    let weight = weight.ok_or_else(|| unlike(format!("neither {} is there", names.join(" nor "))))?;
-    weight.size().first().copied().ok_or_else(|| unlike(format!("the weight of {layer} is a single number")))
+    let weight = weight.ok_or_else(|| not_mobileone(format!("there is neither {}", names.join(" nor "))))?;
+    weight.size().first().copied().ok_or_else(|| not_mobileone(format!("the weight of {layer} is a single number")))
 }
 
 fn has(tensors: &StateDict, prefix: &str) -> bool {
     tensors.range(prefix.to_owned()..).next().is_some_and(|(name, _)| name.starts_with(prefix))
 }
 
-fn unlike(reason: String) -> Error {
+fn not_mobileone(reason: String) -> Error {
     Error::NotMobileOne { reason }
 }

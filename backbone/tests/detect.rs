@@ -1,6 +1,4 @@
-//! Specifications told from tensors alone.
-
-mod support;
+//! Specifications detected from tensors.
 
 use backbone::{Checkpoint, Error, Form, Layout, MobileOne, OutputStride, Spec, Stage, StateDict, Variant};
 use proptest::prelude::*;
@@ -14,7 +12,7 @@ fn checkpoint(spec: &Spec, form: Form) -> Checkpoint {
 }
 
 #[test]
-fn the_published_variants_are_told_in_both_forms() {
+fn published_variants_are_detected_in_both_forms() {
     for variant in Variant::ALL {
         for form in [Form::Train, Form::Deploy] {
             assert_eq!(checkpoint(&Spec::from(variant), form).spec().unwrap().variant(), Some(variant));
@@ -23,7 +21,7 @@ fn the_published_variants_are_told_in_both_forms() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn missing_layers_are_named() {
     let mut cut = checkpoint(&Spec::from(Variant::S1), Form::Deploy);
     cut.tensors.retain(|name, _| !name.starts_with("stage3.4."));
     let error = cut.spec().unwrap_err();
@@ -46,14 +44,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn any_train_form_is_told(
+    fn any_train_form_is_detected(
         stem in 16i64..40,
         stages in prop::array::uniform4(stage()),
         branches in 1i64..5,
         [scale, skip] in any::<[bool; 2]>(),
     ) {
         let mut spec = Spec { stem, stages, branches, scale, skip };
-        // Where no block could have an identity branch, nothing tells whether one was wanted.
+        // Where no block could have an identity branch, it is detected as wanted.
         let with_skip = Spec { skip: true, ..spec.clone() };
         spec.skip |= !with_skip.plan(OutputStride::Os32).blocks().any(|block| block.side_branches.skip);
         prop_assert_eq!(checkpoint(&spec, Form::Train).spec().unwrap(), spec);

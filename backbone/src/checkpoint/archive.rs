@@ -1,4 +1,4 @@
-//! How long the contents of an archive say they are, before any of them is read.
+//! The unpacked size of an archive according to its headers, before any content is read.
 
 use std::{
     fs::File,
@@ -6,13 +6,13 @@ use std::{
     path::Path,
 };
 
-/// The sum over the entries of a zip or tar archive; none where the file is no archive that can be followed to its end.
+/// The sum over the entries of a zip or tar archive; none where the file is not a complete archive.
 ///
-/// Both formats can say much in few bytes: zip by compression, tar by files with holes in them.
+/// A small file can unpack to a very large size: a zip by compression, a tar by sparse files.
 ///
 /// # Errors
 /// A file that cannot be opened.
-pub(super) fn length(path: &Path) -> io::Result<Option<u64>> {
+pub(super) fn unpacked_length(path: &Path) -> io::Result<Option<u64>> {
     let mut file = BufReader::new(File::open(path)?);
     let mut start = [0; 2];
     let zip = file.read_exact(&mut start).is_ok() && start == *b"PK";

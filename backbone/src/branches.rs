@@ -1,0 +1,48 @@
+//! The branches of a block in train form, and their sum.
+
+use tch::{Tensor, nn};
+
+use crate::{
+    conv::{ConvBnConfig, NormedConv},
+    form::Mode,
+    geometry::Geometry,
+    norm::{BatchNorm, BatchNormConfig},
+    plan::{BlockPlan, SideBranches},
+};
+
+/// The branches that the train form sums: at least one convolution.
+#[derive(Debug)]
+pub(crate) struct Branches {
+    pub convs: Vec<NormedConv>,
+    pub scale: Option<NormedConv>,
+    pub skip: Option<BatchNorm>,
+    pub geometry: Geometry,
+}
+
+impl Branches {
+    pub fn new(path: &nn::Path, plan: &BlockPlan) -> Self {
+        let geometry = plan.geometry;
+        let conv = |path: nn::Path, geometry| NormedConv::new(&path, &ConvBnConfig::new(geometry));
+        let SideBranches { scale, skip } = plan.side_branches;
+        Self {
+            convs: (0..plan.branches).map(|branch| conv(path / "rbr_conv" / branch, geometry)).collect(),
+            scale: scale.then(|| conv(path / "rbr_scale", geometry.with_one_tap())),
+            skip: skip.then(|| BatchNorm::new(&(path / "rbr_skip"), geometry.outputs, BatchNormConfig::default())),
+            geometry,
+        }
+    }
+
+    /// All convolutions, the 1x1 branch last.
+    pub fn convolutions(&self) -> impl Iterator<Item = &NormedConv> {
+        self.convs.iter().chain(&self.scale)
+    }
+
+    pub fn forward(&self, xs: &Tensor, mode: Mode) -> Tensor {
+        let convs = self.convolutions().skip(1).map(|conv| conv.forward(xs, mode));
+        let skip = self.skip.iter().map(|norm| norm.forward(xs, mode));
+        convs.chain(skip).fold(self.convs[0].forward(xs, mode), |mut sum, branch| match mode {
+            Mode::Train => sum.g_add_(&branch),
+            Mode::Eval => sum + branch,
+        })
+    }
+}
