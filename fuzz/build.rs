@@ -1,4 +1,4 @@
-//! Lets the targets find libtorch without an environment variable.
+//! Links the targets so that they find libtorch without an environment variable.
 
 fn main() {
     let lib = std::env::var("DEP_TCH_EXT_LIBTORCH_LIB").expect("tch-ext names libtorch's folder");

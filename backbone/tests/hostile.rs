@@ -7,6 +7,19 @@ use backbone::{
     checkpoint::{Metadata, pickle, read},
 };
 
+#[path = "../../fuzz/src/corpus.rs"]
+mod corpus;
+#[path = "../../fuzz/src/memory.rs"]
+mod memory;
+#[path = "../../fuzz/src/checkpoint.rs"]
+mod promises;
+
+#[test]
+fn the_corpus_is_read_as_promised() {
+    assert_eq!(corpus::refused("safetensors", promises::safetensors), [""; 0]);
+    assert_eq!(corpus::refused("pickle", promises::pickle), ["pickle_expanded.pth"]);
+}
+
 fn golden(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests/golden", name].iter().collect()
 }

@@ -1,4 +1,4 @@
-//! A job's YAML.
+//! Configurations in YAML.
 
 #![no_main]
 

@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::hold(fuzz::promises::image, bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::hold(fuzz::data_set::image, bytes));

@@ -1,4 +1,4 @@
-//! What the readers of weights promise whatever the bytes are.
+//! What the readers of weights promise for any bytes.
 
 use std::fs;
 use std::path::Path;
@@ -6,15 +6,15 @@ use std::path::Path;
 use backbone::StateDict;
 use backbone::checkpoint::{self, BACKBONE, Metadata, file, pickle};
 
-use crate::memory::Bound;
+use super::memory::Bound;
 
 /// The header as text and as a table of tensors, and one tensor at a time.
 const SAFETENSORS: Bound = Bound { fixed: 1 << 20, times: 64 };
-/// An object of about a hundred bytes for each byte of a pickle, which may be four times the file when unpacked, in a list that
-/// grows by doubling. The fixed part is what its reader allows for copies of objects that a pickle names again.
+/// Each byte of a pickle may become an object of about a hundred bytes, a file may unpack to four times its length, and lists grow
+/// by doubling. The fixed part is the reader's limit for copies of objects that a pickle names again.
 const PICKLE: Bound = Bound { fixed: 256 << 20, times: 1536 };
-/// How often tensors may share a byte of the file.
-const MOST_SHARING: usize = 4;
+/// How many tensors may share a byte of the file.
+const MAX_SHARING: usize = 4;
 
 /// Files in the safetensors format.
 pub fn safetensors(folder: &Path, bytes: &[u8]) -> bool {
@@ -25,7 +25,7 @@ pub fn safetensors(folder: &Path, bytes: &[u8]) -> bool {
         assert!(size(tensors) <= bytes.len(), "{} bytes of tensors", size(tensors));
         written_and_read_again(folder, tensors, text);
     }
-    whole(&path, bytes.len()) || read.is_ok()
+    complete(&path, bytes.len()) || read.is_ok()
 }
 
 /// Files that `torch.save` wrote.
@@ -34,17 +34,17 @@ pub fn pickle(folder: &Path, bytes: &[u8]) -> bool {
     fs::write(&path, bytes).expect("written");
     let read = PICKLE.hold(bytes.len(), || pickle::read(&path));
     if let Ok(tensors) = &read {
-        assert!(size(tensors) <= MOST_SHARING * bytes.len(), "{} bytes of tensors", size(tensors));
+        assert!(size(tensors) <= MAX_SHARING * bytes.len(), "{} bytes of tensors", size(tensors));
         written_and_read_again(folder, tensors, &file::Text::new());
     }
-    whole(&path, bytes.len()) || read.is_ok()
+    complete(&path, bytes.len()) || read.is_ok()
 }
 
 fn size(tensors: &StateDict) -> usize {
     tensors.values().map(|tensor| tensor.numel() * tensor.kind().elt_size_in_bytes()).sum()
 }
 
-/// What was read can be written, and read again without a difference (in bytes: numbers may be no numbers).
+/// Tensors that were read are written and read again without a difference, compared as bytes because of NaN.
 fn written_and_read_again(folder: &Path, tensors: &StateDict, text: &file::Text) {
     let [one, other] = ["one", "other"].map(|name| folder.join(name));
     file::write(&one, tensors, text).expect("written");
@@ -58,8 +58,8 @@ fn written_and_read_again(folder: &Path, tensors: &StateDict, text: &file::Text)
     assert!(fs::read(one).expect("one") == fs::read(other).expect("another"), "writing changes a file");
 }
 
-/// The whole way of a checkpoint of either format: names, form, metadata, specification.
-fn whole(path: &Path, length: usize) -> bool {
+/// Reads a checkpoint of either format with names, form, metadata and specification.
+fn complete(path: &Path, length: usize) -> bool {
     let bound = if pickle::is_pickle(path).expect("a file") { PICKLE } else { SAFETENSORS };
     let Ok(checkpoint) = bound.hold(length, || checkpoint::read(path)) else { return false };
     assert!(checkpoint.backbone().keys().all(|name| !name.starts_with(BACKBONE)));

@@ -1,4 +1,4 @@
-//! What the reader of jobs promises whatever the bytes are.
+//! What the reader of configurations promises for any bytes.
 
 use std::fs;
 use std::path::Path;
@@ -8,40 +8,40 @@ use pipelines::task::classify::ClassifyKeys;
 use pipelines::task::detect::DetectKeys;
 use pipelines::task::segment::SegmentKeys;
 
-use crate::memory::Bound;
+use super::memory::Bound;
 
-/// YAML's aliases stand for copies of what they name; its reader takes a hundred for each word of the file.
+/// A YAML alias stands for a copy of a value; the reader allows a hundred for each word of the file.
 const YAML: Bound = Bound { fixed: 16 << 20, times: 8192 };
-/// What begins a line of the file that is given with `--set` as well: a comment to YAML.
-const OVERRIDE: &str = "#--set ";
+/// Begins a line of the file that is also an override, and a comment in YAML.
+const OVERRIDE_PREFIX: &str = "#--set ";
 
-/// A job's YAML, with the overrides that stand in it.
+/// A configuration in YAML, with the overrides in its comments.
 pub fn config(folder: &Path, bytes: &[u8]) -> bool {
     let path = folder.join("job.yaml");
     fs::write(&path, bytes).expect("written");
     let name = path.to_str().expect("a path");
     let Ok(text) = str::from_utf8(bytes) else {
-        ConfigFile::open(name, &[]).expect_err("no text");
+        ConfigFile::open(name, &[]).expect_err("not text");
         return false;
     };
     let overrides: Vec<String> =
-        text.lines().filter_map(|line| line.strip_prefix(OVERRIDE)).map(str::to_owned).collect();
+        text.lines().filter_map(|line| line.strip_prefix(OVERRIDE_PREFIX)).map(str::to_owned).collect();
     let opened = YAML.hold(bytes.len(), || ConfigFile::open(name, &overrides));
     let kept = YAML.hold(bytes.len(), || ConfigFile::kept_in(&path, text, &overrides));
     let files = opened.iter().chain(&kept).collect::<Vec<_>>();
     files.into_iter().fold(false, |accepted, file| {
         let task = YAML.hold(bytes.len(), || file.task()).is_ok();
-        let whole = YAML.hold(bytes.len(), || whole::<ClassifyKeys>(file))
-            | YAML.hold(bytes.len(), || whole::<DetectKeys>(file))
-            | YAML.hold(bytes.len(), || whole::<SegmentKeys>(file));
-        assert!(task || !whole, "a job without a task");
-        accepted || whole
+        let valid = YAML.hold(bytes.len(), || holds::<ClassifyKeys>(file))
+            | YAML.hold(bytes.len(), || holds::<DetectKeys>(file))
+            | YAML.hold(bytes.len(), || holds::<SegmentKeys>(file));
+        assert!(task || !valid, "a configuration without a task");
+        accepted || valid
     })
 }
 
-/// Whether the file is a job with these keys; if so, its numbers are in their ranges, and it is the same job when it was
-/// written into a run's folder or a checkpoint and read from there.
-fn whole<K: Keys>(file: &ConfigFile) -> bool {
+/// Whether the file is a configuration with these keys. If so, its numbers are in their ranges, and it is the same after it was
+/// written to a run folder or a checkpoint and read from there.
+fn holds<K: Keys>(file: &ConfigFile) -> bool {
     let Ok(config) = file.config::<K>() else { return false };
     config.backbone.specification().expect("a specification");
     config.train.validate().expect("numbers in their ranges");

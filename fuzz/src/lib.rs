@@ -1,32 +1,34 @@
-//! What the fuzz targets share: the promises that each of them holds a reader to, and a folder for the reader's files.
+//! The promises that readers of foreign files keep for any bytes.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`promises`] | the readers of data sets; the stable tests of `datasets` hold them too |
+//! | [`data_set`] | the readers of data sets |
 //! | [`checkpoint`] | the readers of weights |
-//! | `config` | the reader of jobs |
-//! | [`memory`] | how much memory a reader asked for |
+//! | `config` | the reader of configurations |
+//! | [`memory`] | how much memory a reader uses |
+//! | [`corpus`] | the files that fuzzing starts from |
 //!
-//! A promise takes a folder and the bytes, and says whether they were accepted; it panics where it is broken.
-
-#[path = "../../datasets/tests/hostile/memory.rs"]
-pub mod memory;
-#[path = "../../datasets/tests/hostile/promises.rs"]
-pub mod promises;
+//! A promise is a function of a folder and the bytes of a file: it writes the file where its reader looks for it, reads it, and
+//! returns whether the reader accepts it. It panics where the reader breaks the promise.
+//!
+//! The tests `hostile` of `datasets`, `backbone` and `pipelines` include these files: they run the corpus without instrumentation.
 
 pub mod checkpoint;
 #[cfg(feature = "config")]
 pub mod config;
+pub mod corpus;
+pub mod data_set;
+pub mod memory;
 
 use std::path::Path;
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-/// Holds a promise against the bytes. The files lie where temporary files do (`TMPDIR`), best in memory.
+/// Holds a reader to its promise with these bytes. Files are written to the folder of temporary files (`TMPDIR`), best in memory.
 ///
 /// # Panics
-/// Where the promise is broken, which is what a target ends with.
+/// Where the promise is broken: libFuzzer reports it as a crash.
 pub fn hold(promise: fn(&Path, &[u8]) -> bool, bytes: &[u8]) {
     static FOLDER: OnceLock<TempDir> = OnceLock::new();
     promise(FOLDER.get_or_init(|| tempfile::tempdir().expect("a folder")).path(), bytes);

@@ -1,7 +1,4 @@
-//! What the readers promise whatever the bytes are. Each function writes the bytes where its reader looks for them, below a
-//! folder of its own, and says whether they were accepted; it panics where a promise is broken.
-//!
-//! The test program `hostile` runs them on files that it damages itself, the targets in `fuzz/` on those that libFuzzer makes.
+//! What the readers of data sets promise for any bytes.
 
 use std::fmt::Debug;
 use std::fs;
@@ -19,14 +16,14 @@ use datasets::{
 
 use super::memory::Bound;
 
-/// Pillow's limit, and the readers'.
-const MOST_PIXELS: usize = 178_956_970;
-/// Records, names and the maps by which they are found.
+/// The readers' limit, as Pillow's.
+const MAX_PIXELS: usize = 178_956_970;
+/// Records, names and maps of them.
 const ANNOTATIONS: Bound = Bound { fixed: 1 << 20, times: 64 };
 /// A mask's samples of 16 bits as decoded and as numbers, then its bytes.
-const MASK: Bound = Bound { fixed: 6 * MOST_PIXELS + (1 << 20), times: 8 };
+const MASK: Bound = Bound { fixed: 6 * MAX_PIXELS + (1 << 20), times: 8 };
 /// Four channels as decoded, then three.
-const IMAGE: Bound = Bound { fixed: 8 * MOST_PIXELS + (1 << 20), times: 8 };
+const IMAGE: Bound = Bound { fixed: 8 * MAX_PIXELS + (1 << 20), times: 8 };
 
 fn put(file: &Path, bytes: &[u8]) {
     fs::write(file, bytes)
@@ -37,8 +34,8 @@ fn put(file: &Path, bytes: &[u8]) {
         .expect("written");
 }
 
-/// Puts a small picture and a mask of the same size where there are none yet.
-fn put_pictures(jpeg: &Path, mask: &Path) {
+/// Writes a small image and a mask of the same size, unless they exist.
+fn put_images(jpeg: &Path, mask: &Path) {
     let size = Size { height: 40, width: 60 };
     if !jpeg.exists() {
         put(jpeg, &Image::filled(size, [9; 3]).encode(Encoding::Jpeg(50)).expect("encoded"));
@@ -46,13 +43,13 @@ fn put_pictures(jpeg: &Path, mask: &Path) {
     }
 }
 
-/// A strict reader fails with the first fault that the tolerant one tells of, and without any they give the same.
+/// A strict reader fails with the first fault that the tolerant one reports; without a fault both return the same.
 fn agree<T: PartialEq + Debug>(strict: &Result<T, Error>, tolerant: &Result<T, Error>, faults: &[String]) {
-    let told = |read: &Result<T, Error>| read.as_ref().err().map(Error::to_string);
+    let message = |read: &Result<T, Error>| read.as_ref().err().map(Error::to_string);
     match faults.first() {
-        Some(first) => assert_eq!(told(strict).as_ref(), Some(first)),
+        Some(first) => assert_eq!(message(strict).as_ref(), Some(first)),
         None => {
-            assert_eq!(told(strict), told(tolerant));
+            assert_eq!(message(strict), message(tolerant));
             assert_eq!(strict.as_ref().ok(), tolerant.as_ref().ok());
         }
     }
@@ -69,7 +66,7 @@ fn sound(set: &DetectionSet, images: &Path) {
         assert!(inside(&record.file, images), "{} is outside", record.file.display());
         assert!(record.width > 0 && record.height > 0, "{}", record.size());
         for object in &record.objects {
-            assert!(object.class < set.classes.len(), "a class that is none");
+            assert!(object.class < set.classes.len(), "an unknown class");
             assert!(object.bbox.iter().all(|number| number.is_finite()), "{:?}", object.bbox);
             assert!(object.area.is_finite(), "an area of {}", object.area);
         }
@@ -99,7 +96,7 @@ pub fn coco(folder: &Path, bytes: &[u8]) -> bool {
 /// The XML of a VOC devkit.
 pub fn voc(folder: &Path, bytes: &[u8]) -> bool {
     let images = folder.join("JPEGImages");
-    put_pictures(&images.join("a.jpg"), &folder.join("SegmentationClass/a.png"));
+    put_images(&images.join("a.jpg"), &folder.join("SegmentationClass/a.png"));
     put(&folder.join("ImageSets/Main/x.txt"), b"a");
     put(&folder.join("Annotations/a.xml"), bytes);
     let strict = ANNOTATIONS.hold(bytes.len(), || voc::read(folder, "x", Classes::Collected));
@@ -117,7 +114,7 @@ pub fn voc(folder: &Path, bytes: &[u8]) -> bool {
     strict.is_ok()
 }
 
-/// As [`agree`], for a reader that finds nothing where it left out the only record.
+/// As [`agree`], for a reader that fails with [`Error::Empty`] where it left out the only record.
 fn agree_unless_empty<T: PartialEq + Debug>(strict: &Result<T, Error>, tolerant: &Result<T, Error>, faults: &[String]) {
     agree(strict, tolerant, faults);
     assert!(faults.is_empty() || !matches!(tolerant, Err(other) if !matches!(other, Error::Empty { .. })));
@@ -126,7 +123,7 @@ fn agree_unless_empty<T: PartialEq + Debug>(strict: &Result<T, Error>, tolerant:
 /// Lists of images, of images with their labels, and of class names.
 pub fn lists(folder: &Path, bytes: &[u8]) -> bool {
     let (list, images) = (folder.join("ImageSets/Segmentation/x.txt"), folder.join("JPEGImages"));
-    put_pictures(&images.join("a.jpg"), &folder.join("SegmentationClass/a.png"));
+    put_images(&images.join("a.jpg"), &folder.join("SegmentationClass/a.png"));
     put(&list, bytes);
     let pairs = ANNOTATIONS.hold(bytes.len(), || segmentation::voc::read(folder, "x", None));
     let mut faults = Vec::new();
@@ -173,7 +170,7 @@ pub fn mask(folder: &Path, bytes: &[u8]) -> bool {
     true
 }
 
-/// Image files of every format: their headers, their pixels, and the way of a sample.
+/// Image files of every format: their headers, their pixels, and a sample made of them.
 pub fn image(folder: &Path, bytes: &[u8]) -> bool {
     let file = folder.join("image");
     put(&file, bytes);
@@ -185,7 +182,7 @@ pub fn image(folder: &Path, bytes: &[u8]) -> bool {
         assert_eq!(image.data.len(), image.height * image.width * 3);
     }
     if let Some(upright) = read(Orientation::Upright) {
-        let stored = stored.as_ref().expect("what can be turned can be read as it is").size();
+        let stored = stored.as_ref().expect("an image that is read upright is read as stored").size();
         let turned = Size { height: stored.width, width: stored.height };
         assert!([stored, turned].contains(&upright.size()), "{stored} becomes {}", upright.size());
     }
