@@ -60,6 +60,7 @@ mod tests {
     #[test]
     fn time_of_a_layer_excludes_its_inner_layers() {
         let short = Duration::from_millis(5);
+        let begun = Instant::now();
         let (value, times) = record(|| {
             layer("a", || sleep(short));
             layer("b.", || {
@@ -69,10 +70,12 @@ mod tests {
             layer("a", || sleep(short));
             7
         });
+        let elapsed = begun.elapsed();
         assert_eq!(value, 7);
         assert_eq!(times.keys().collect::<Vec<_>>(), ["a", "b", "b.c"]);
         assert!(times["a"] >= 2 * short && times["b.c"] >= 2 * short);
-        assert!(times["b"] >= short && times["b"] < times["b.c"] + short, "{times:?}");
+        let total: Duration = times.values().sum();
+        assert!(times["b"] >= short && total <= elapsed, "{times:?}");
         layer("d", || ());
         assert!(record(|| ()).1.is_empty());
     }

@@ -68,19 +68,29 @@ pub fn measure<'a>(run: impl FnMut() -> Result<(), Failure> + 'a) -> Result<Late
 pub fn measure_by_turns(
     runs: &mut [Run<'_>],
     timed: Duration,
+    told: impl FnMut(usize),
+) -> Result<Vec<Latency>, Failure> {
+    let begun = Instant::now();
+    measure_by_clock(&|| begun.elapsed(), runs, timed, told)
+}
+
+fn measure_by_clock(
+    clock: &dyn Fn() -> Duration,
+    runs: &mut [Run<'_>],
+    timed: Duration,
     mut told: impl FnMut(usize),
 ) -> Result<Vec<Latency>, Failure> {
     for (index, run) in runs.iter_mut().enumerate() {
-        warm_up(run)?;
+        warm_up(clock, run)?;
         told(index);
     }
     let mut times = vec![Vec::new(); runs.len()];
     for _ in 0..ROUNDS {
         for (index, (run, times)) in runs.iter_mut().zip(&mut times).enumerate() {
-            let begun = Instant::now();
+            let begun = clock();
             let before = times.len();
-            while times.len() < before + FEWEST || begun.elapsed() < timed / ROUNDS as u32 {
-                times.push(time(run)?);
+            while times.len() < before + FEWEST || clock() - begun < timed / ROUNDS as u32 {
+                times.push(time(clock, run)?);
             }
             told(index);
         }
@@ -93,19 +103,19 @@ pub const fn pieces() -> usize {
     1 + ROUNDS
 }
 
-fn time(run: &mut Run<'_>) -> Result<f64, Failure> {
-    let begun = Instant::now();
+fn time(clock: &dyn Fn() -> Duration, run: &mut Run<'_>) -> Result<f64, Failure> {
+    let begun = clock();
     run()?;
-    Ok(begun.elapsed().as_secs_f64() * 1e3)
+    Ok((clock() - begun).as_secs_f64() * 1e3)
 }
 
-fn warm_up(run: &mut Run<'_>) -> Result<(), Failure> {
-    let begun = Instant::now();
+fn warm_up(clock: &dyn Fn() -> Duration, run: &mut Run<'_>) -> Result<(), Failure> {
+    let begun = clock();
     let mut before = f64::INFINITY;
     loop {
-        let window = (0..WINDOW).map(|_| time(run)).collect::<Result<Vec<_>, _>>()?;
+        let window = (0..WINDOW).map(|_| time(clock, run)).collect::<Result<Vec<_>, _>>()?;
         let median = Latency::of(window).median;
-        if (median - before).abs() < SETTLED * median || begun.elapsed() > LONGEST_WARM_UP {
+        if (median - before).abs() < SETTLED * median || clock() - begun > LONGEST_WARM_UP {
             return Ok(());
         }
         before = median;
@@ -130,6 +140,7 @@ impl Latency {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
 
     #[test]
     fn percentiles_are_of_the_sorted_times() {
@@ -142,18 +153,20 @@ mod tests {
 
     #[test]
     fn slow_runs_are_measured_as_such_by_turns_and_errors_end_it() {
-        let sleep = |millis: u64| -> Run<'static> {
+        let now = Cell::new(Duration::ZERO);
+        let lasting = |millis: u64| -> Run<'_> {
+            let now = &now;
             Box::new(move || {
-                std::thread::sleep(Duration::from_millis(millis));
+                now.set(now.get() + Duration::from_millis(millis));
                 Ok(())
             })
         };
         let mut pieces_told = [0; 2];
-        let mut runs = [sleep(30), sleep(5)];
-        let latencies =
-            measure_by_turns(&mut runs, Duration::from_millis(10), |index| pieces_told[index] += 1).unwrap();
-        assert!(latencies[0].minimum >= 30.0 && latencies[0].runs == ROUNDS * FEWEST, "{latencies:?}");
-        assert!((5.0..30.0).contains(&latencies[1].median), "{latencies:?}");
+        let mut runs = [lasting(30), lasting(5)];
+        let timed = Duration::from_millis(100);
+        let latencies = measure_by_clock(&|| now.get(), &mut runs, timed, |index| pieces_told[index] += 1).unwrap();
+        let of = |millis, runs| Latency { median: millis, p5: millis, p95: millis, minimum: millis, runs };
+        assert_eq!(latencies, [of(30.0, ROUNDS * FEWEST), of(5.0, ROUNDS * 4)]);
         assert_eq!(pieces_told, [pieces(); 2]);
         assert!(measure(|| Err(Failure::failed("no"))).is_err());
     }

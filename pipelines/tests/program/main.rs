@@ -5,6 +5,7 @@ mod detector;
 mod errors;
 mod exports;
 mod faults;
+mod real_data;
 mod resume;
 mod scores;
 mod tasks;
