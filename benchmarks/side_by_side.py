@@ -1,5 +1,5 @@
-"""What the benchmarks of the COCO evaluation share: pycocotools as a process of its own, and runs of both programs in
-alternation, with their times and peak memories."""
+"""What the benchmarks of the COCO evaluation share: pycocotools as a separate process, and runs of both programs in alternation,
+with their times and peak memories."""
 
 import json
 import os
@@ -13,12 +13,12 @@ NAMES = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs
 
 
 def peer_command(annotations, predictions, iou_type):
-    """The command that scores with pycocotools and prints {stats, seconds}, imports and start left out."""
+    """The command that scores with pycocotools and prints {stats, seconds}, without imports and start."""
     return [sys.executable, __file__, annotations, predictions, iou_type]
 
 
 def peer(annotations, predictions, iou_type):
-    """pycocotools: what that command does."""
+    """Scores with pycocotools: the process of that command."""
     import contextlib
 
     from pycocotools.coco import COCO
@@ -36,7 +36,7 @@ def peer(annotations, predictions, iou_type):
 
 
 def watch(command):
-    """Runs a command; returns what it printed, with its time from start to end and its peak memory in MB.
+    """Runs a command; returns its output, and its time from start to end and peak memory in MB.
 
     The child's peak counts from the parent's size at the fork, so this process imports nothing large.
     """
@@ -54,8 +54,8 @@ def watch(command):
 
 
 def measure(command):
-    """Watches a command that prints a JSON object with the twelve statistics, as a list or by name, and may say itself how many
-    seconds it took."""
+    """Watches a command that prints a JSON object with the twelve statistics, as a list or by name, and optionally its own time in
+    seconds."""
     output, usage = watch(command)
     found = json.loads(output)
     stats = found["stats"]
@@ -65,7 +65,7 @@ def measure(command):
 
 
 def compare(ours, theirs, rounds):
-    """Runs both in alternation; the first to go changes from round to round."""
+    """Runs both in alternation; every round swaps their order."""
     runs = {"ours": [], "pycocotools": []}
     commands = {"ours": ours, "pycocotools": theirs}
     for number in range(rounds):

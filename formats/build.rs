@@ -1,4 +1,4 @@
-//! Lets this crate's programs and tests find libtorch without an environment variable.
+//! Links programs and tests so that they find libtorch without an environment variable.
 
 fn main() {
     let lib = std::env::var("DEP_TCH_EXT_LIBTORCH_LIB").expect("tch-ext names libtorch's folder");

@@ -1,10 +1,10 @@
-"""Holds this project's COCO statistics against pycocotools' on the same files; exit status 1 where they differ.
+"""Compares this project's COCO statistics with pycocotools' on the same files; exit status 1 where they differ.
 
     tools/python
     .venv/bin/python tools/check_coco.py PREDICTIONS ANNOTATIONS OURS
 
 PREDICTIONS is a COCO results file, ANNOTATIONS a COCO annotation file, and OURS a JSON report that holds the twelve
-statistics by name, at whatever depth: {"stats": {"AP": 0.25, "AP50": ...}}.
+statistics by name, at any depth: {"stats": {"AP": 0.25, "AP50": ...}}.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def reference(predictions, annotations):
 
 
 def statistics(report):
-    """The first object in the report that has every name, depth first."""
+    """The first object of the report with every name, depth first."""
     if isinstance(report, dict) and all(isinstance(report.get(name), (int, float)) for name in NAMES):
         return [report[name] for name in NAMES]
     children = report.values() if isinstance(report, dict) else report if isinstance(report, list) else []
@@ -51,7 +51,7 @@ def main():
     with open(arguments.ours) as file:
         ours = statistics(json.load(file))
     if ours is None:
-        sys.exit(f"check_coco: {arguments.ours} holds no object with the keys {', '.join(NAMES)}")
+        sys.exit(f"check_coco: {arguments.ours} has no object with the keys {', '.join(NAMES)}")
 
     theirs = reference(arguments.predictions, arguments.annotations)
     print(f"{'':6} {'ours':>20} {'pycocotools':>20} {'difference':>12}")

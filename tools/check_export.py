@@ -1,10 +1,11 @@
-"""Runs exported files where apps run them, beside what the network said about the same images; exit status 1 where they differ.
+"""Runs exported files in the runtimes of apps and compares them with the network on the same images; exit status 1 where they
+differ.
 
     tools/python
     pipeline export RUN -o model.pt --example          # also .ptl and .onnx
     .venv/bin/python tools/check_export.py model.pt model.ptl model.onnx [--coreml]
 
-`--example` wrote model.pt.example.safetensors beside the file: the images and the network's outputs. A .pt is run by
+`--example` writes model.pt.example.safetensors: the images and the network's outputs. A .pt is run by
 torch.jit.load, a .ptl by the lite interpreter, an .onnx by ONNX Runtime after ONNX's own checker; with --coreml, a .pt that takes
 normalised images is also converted by coremltools (the conversion alone: Core ML runs on a Mac).
 """
@@ -62,7 +63,7 @@ def convert_coreml(path, images):
 
 
 def difference(found, expected):
-    """Relative to the largest number; for ids the share that differs."""
+    """Relative to the largest value; for ids the share that differs."""
     if found.shape != expected.shape:
         return float("inf")
     if expected.size == 0:
@@ -73,8 +74,8 @@ def difference(found, expected):
 
 
 def farthest_detection(found, expected, side):
-    """Of each detection the distance to the nearest of its class in the other list, of scores and of corners relative to the side of
-    the image; the largest. Near-ties change places between runtimes, so rows are no pairs."""
+    """The largest distance of a detection to the nearest one of its class in the other list, of scores and of corners relative to
+    the side of the image. Scores that are nearly equal change places between runtimes, so rows are not compared in order."""
 
     def one_way(ours, theirs):
         boxes, scores, labels = ours[:3]

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Checks an ONNX file with ONNX's own checker and runs it in ONNX Runtime beside outputs that are known.
+"""Checks an ONNX file with ONNX's own checker, and compares its outputs in ONNX Runtime with expected ones.
 
     check_onnx.py MODEL.onnx IN.safetensors OUT.safetensors [--tolerance 1e-4]
 
-IN holds a tensor for each input and OUT one for each output to compare, under their names in the file. Of each output the
-largest difference is printed, absolute and relative to the largest expected value. Exit status: 0 within the tolerance, 1 above
-it or where the file is refused, 2 for wrong usage.
+IN has a tensor for each input and OUT one for each output to compare, by their names in the file. Prints the largest difference of
+each output, absolute and relative to the largest expected value. Exit status: 0 within the tolerance, 1 above it or where the file
+is refused, 2 for wrong usage. `tools/test -p formats --run-ignored only samples` writes files of every task to target/tmp/onnx.
 
 Written for onnx 1.23.2, onnxruntime 1.32.0, numpy 2.4.6 and safetensors 0.8.0.
 """
@@ -43,7 +43,7 @@ def main():
     try:
         onnx.checker.check_model(arguments.model, full_check=True)
         session = onnxruntime.InferenceSession(arguments.model, providers=["CPUExecutionProvider"])
-    except Exception as error:  # Each of the two has errors of many kinds; all say that the file is refused.
+    except Exception as error:  # Both have errors of many kinds.
         print(f"{arguments.model} is refused: {error}", file=sys.stderr)
         return 1
     print(f"onnx {onnx.__version__} accepts {arguments.model}; onnxruntime {onnxruntime.__version__} runs it")

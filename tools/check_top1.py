@@ -1,9 +1,9 @@
-"""Top-1 of re-parameterised MobileOne weights (timm's names) among ImageNet's 1000 classes, by timm: to lay beside `pipeline eval`.
+"""Top-1 of re-parameterised MobileOne weights (timm's names) among ImageNet's 1000 classes, by timm, to compare with `pipeline eval`.
 
     .venv/bin/python tools/check_top1.py mobileone_s0 weights.safetensors FOLDER [--class-names FILE]
 
-FOLDER holds class folders named by WordNet ids, of all classes or some. --class-names writes the `id name` lines of the 1000 classes, which
-`data.val.class_names` takes so that a subset keeps the indices of the whole.
+FOLDER has class folders named by WordNet ids, of all classes or some. --class-names writes the `id name` lines of the 1000 classes
+for `data.val.class_names`, so that a subset keeps the indices of ImageNet.
 """
 
 import argparse

@@ -1,13 +1,13 @@
-"""Our COCO evaluation beside pycocotools: the same files, the same run, in alternation.
+"""Compares our COCO evaluation with pycocotools on the same files, in alternation.
 
     .venv/bin/python benchmarks/coco_eval/run.py [--rounds 3] [--keep FOLDER]
     .venv/bin/python benchmarks/coco_eval/run.py --annotations A.json --predictions P.json [--iou-type segm]
 
-Without files it scores the made-up problem of eval/examples/coco_case.rs: 5,000 images, 37,061 objects, 370,610
-detections. Each evaluation is a process of its own that reads both files, scores them and says how long that took, imports
-and start left out. Peak memory is the process's largest resident set, all of it; medians of the rounds.
+Without files it scores the synthetic problem of eval/examples/coco_case.rs: 5,000 images, 37,061 objects, 370,610
+detections. Each evaluation is a separate process that reads both files, scores them and reports its time without imports
+and start. Peak memory is the largest resident set of the process; medians of the rounds.
 
-Generated files lie in a temporary folder, or in --keep. Prints a table, or with --json one object.
+Generated files are in a temporary folder, or in --keep. Prints a table, or with --json one object.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def main():
     parser.add_argument("--annotations", type=pathlib.Path)
     parser.add_argument("--predictions", type=pathlib.Path)
     parser.add_argument("--iou-type", choices=["bbox", "segm"], default="bbox")
-    parser.add_argument("--keep", type=pathlib.Path, help="where the made-up problem is written and left")
+    parser.add_argument("--keep", type=pathlib.Path, help="the folder for the synthetic problem, which is kept")
     parser.add_argument("--target", type=pathlib.Path, default=os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

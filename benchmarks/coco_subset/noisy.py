@@ -1,10 +1,9 @@
-"""Makes noisy predictions out of COCO annotations: `noisy.py ANNOTATIONS FOLDER SEED` writes FOLDER/bbox.json and
+"""Makes noisy predictions from COCO annotations: `noisy.py ANNOTATIONS FOLDER SEED` writes FOLDER/bbox.json and
 FOLDER/segm.json.
 
-A fifth of the objects is dropped, the others are found once to three times, moved and scaled; a tenth of what is found is of
-another class, and every image has false positives. Scores are random, higher on the mean for what is better placed, and with
-two digits, so that they tie. A mask is the object's own, moved as its box is; a false positive's is an ellipse. One seed, one
-pair of files.
+A fifth of the objects is dropped; the others are detected once to three times, moved and scaled. A tenth of the detections has
+another class, and every image has false positives. Scores are random, on average higher for smaller moves, and have two digits so
+that some are equal. A mask is the object's, moved like its box; that of a false positive is an ellipse. A seed decides both files.
 """
 
 import json
@@ -26,7 +25,7 @@ def decoded(annotation, height, width):
 
 
 def moved(mask, shift, scale):
-    """The mask, scaled around its middle and shifted by (x, y) pixels, nearest pixels taken."""
+    """The mask, scaled around its centre and shifted by (x, y) pixels, with nearest-neighbour sampling."""
     height, width = mask.shape
     rows, columns = np.nonzero(mask)
     if rows.size == 0:

@@ -1,11 +1,11 @@
-"""`pipeline score` beside pycocotools on real annotations and noisy predictions: the largest difference of the twelve
-statistics, times and peak memories, for boxes and for masks, in one run.
+"""Compares `pipeline score` with pycocotools on real annotations and noisy predictions: the largest difference of the twelve
+statistics, times and peak memories, for boxes and for masks.
 
     .venv/bin/python benchmarks/coco_subset/run.py [target/release/pipeline] [--annotations A.json] [--rounds 5] [--seed 2017]
 
-The predictions are made by noisy.py. The time of pycocotools leaves its imports and start out, that of `pipeline score` is of
-the whole process; what its start alone takes (`pipeline --version`, which loads libtorch too) stands beside it. Peak memory is
-the largest resident set; times and memories are medians of the rounds, in alternation.
+The predictions come from noisy.py. The time of pycocotools is without its imports and start; that of `pipeline score` is of the
+complete process, and the time of its start alone (`pipeline --version`, which loads libtorch too) is printed as well. Peak memory
+is the largest resident set; times and memories are medians of the rounds, in alternation.
 Prints a table, or with --json one object. The exit status is 1 where a statistic differs by more than 1e-12.
 """
 
@@ -34,14 +34,14 @@ def main():
     parser.add_argument("--annotations", type=pathlib.Path, default=ANNOTATIONS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=2017)
-    parser.add_argument("--keep", type=pathlib.Path, help="where the predictions are written and left")
+    parser.add_argument("--keep", type=pathlib.Path, help="the folder for the predictions, which are kept")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
     for file in (options.pipeline, options.annotations):
         if not file.is_file():
-            sys.exit(f"{file} is not here")
+            sys.exit(f"{file} does not exist")
 
     starts = [watch([options.pipeline.resolve(), "--version"])[1] for _ in range(options.rounds)]
     start = {key: statistics.median(run[key] for run in starts) for key in starts[0]}
@@ -49,7 +49,7 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or pathlib.Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        # A process of its own: what it imports would count towards the peaks of the others.
+        # A separate process: its imports would count towards the peaks of the others.
         noisy = pathlib.Path(__file__).with_name("noisy.py")
         subprocess.run([sys.executable, noisy, options.annotations, folder, str(options.seed)], check=True)
         for iou_type in ("bbox", "segm"):

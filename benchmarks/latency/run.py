@@ -1,10 +1,10 @@
-"""MobileOne's latency by this program's engines beside ONNX Runtime's on the same exported network, in one run, by turns.
+"""Compares MobileOne's latency by this program's engines with ONNX Runtime's on the same exported network, in alternation.
 
     tools/python && make build
     .venv/bin/python benchmarks/latency/run.py [VARIANT ...] [--rounds 3] [--seconds 2] [--pipeline target/release/pipeline]
 
-One image of 224x224, one thread, deploy form. Weights are timm's random ones, one file for both: `pipeline export` writes the ONNX
-file that ONNX Runtime runs. Printed are medians over the rounds of each round's median, and their ratio to ONNX Runtime's.
+One image of 224x224, one thread, deploy form. Weights are timm's random ones, the same for both: `pipeline export` writes the ONNX
+file for ONNX Runtime. Prints medians over the rounds of each round's median, and their ratio to ONNX Runtime's.
 """
 
 import argparse
@@ -21,7 +21,7 @@ ENGINES = ["deploy", "script", "onednn", "onednn-bf16", "lite"]
 SIDE = 224
 LIMITS = {"onednn": 1.15, "onednn-bf16": 0.7}
 
-# ONNX Runtime in a process of its own: prints its median time in ms.
+# ONNX Runtime in a separate process: prints its median time in ms.
 PEER = """
 import statistics, sys, time
 import numpy as np
@@ -57,7 +57,7 @@ def run(*words):
 
 
 def measure(pipeline, variant, onnx, seconds):
-    """One round: each side's median in ms."""
+    """One round: the median of each engine in ms."""
     found = {"ONNX Runtime": float(run(sys.executable, "-c", PEER, onnx, seconds, SIDE))}
     words = [pipeline, "bench", variant, "--engines", ",".join(ENGINES), "--seconds", seconds, "--threads", 1, "--json"]
     report = json.loads(run(*words))
@@ -94,10 +94,10 @@ def main():
             lines.append(f"| {variant} | " + " | ".join(cells) + " |")
             print(lines[-1], file=sys.stderr)
     print(f"{machine['cpu']}, {machine['processors']} processors, libtorch {machine['libtorch']}, one thread; "
-          f"{arguments.rounds} rounds of {arguments.seconds} s; ms, in brackets by ONNX Runtime's\n")
+          f"{arguments.rounds} rounds of {arguments.seconds} s; ms, in brackets relative to ONNX Runtime\n")
     print("| | " + " | ".join(columns) + " |\n|" + "---|" * (len(columns) + 1))
     print("\n".join(lines))
-    print("\nbars: " + ", ".join(f"{name} at most {limit} of ONNX Runtime's" for name, limit in LIMITS.items()))
+    print("\nlimits: " + ", ".join(f"{name} at most {limit} of ONNX Runtime's" for name, limit in LIMITS.items()))
 
 
 if __name__ == "__main__":

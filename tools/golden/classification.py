@@ -1,5 +1,5 @@
-"""Makes eval/tests/golden/classification.json: class scores with and without ties, and what numpy's stable sort, torch's cross
-entropy, the calibration error of Guo et al. 2017 and timm's ReaL evaluator give for them.
+"""Makes eval/tests/golden/classification.json: class scores with and without ties, and their results by numpy's stable sort, torch's
+cross entropy, the calibration error of Guo et al. 2017 and timm's ReaL evaluator.
 
     .venv/bin/python tools/golden/classification.py
 """

@@ -1,4 +1,4 @@
-"""Makes heads/tests/golden/classifier.safetensors: what PyTorch's and timm's classification head and losses do with small inputs.
+"""Makes heads/tests/golden/classifier.safetensors: outputs of PyTorch's and timm's classification head and losses for small inputs.
 
     .venv/bin/python tools/golden/classifier.py
 

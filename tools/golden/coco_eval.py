@@ -1,5 +1,5 @@
-"""Makes eval/tests/golden/coco_{annotations,predictions,expected}.json: a small random detection problem with every oddity
-that COCO evaluation has a rule for, and pycocotools' numbers for it.
+"""Makes eval/tests/golden/coco_{annotations,predictions,expected}.json: a small random detection problem with every special
+case of COCO evaluation, and pycocotools' statistics for it.
 
     .venv/bin/python tools/golden/coco_eval.py
 """

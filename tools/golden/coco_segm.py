@@ -1,6 +1,6 @@
-"""Makes eval/tests/golden/coco_segm_{annotations,predictions,expected}.json: a small problem of masks, and pycocotools' numbers
-for it. There are polygons of one part and of two, some reaching beyond the image, crowds and masks with holes as runs,
-predictions as COCO's string and, every third, as runs, which pycocotools cannot load and gets as strings.
+"""Makes eval/tests/golden/coco_segm_{annotations,predictions,expected}.json: a small problem of masks, and pycocotools' statistics
+for it. There are polygons of one and two parts, some reaching beyond the image, crowds and masks with holes as runs, and
+predictions as COCO's strings and, every third, as runs; pycocotools cannot load runs and gets them as strings.
 
     .venv/bin/python tools/golden/coco_segm.py
 """

@@ -1,8 +1,8 @@
-"""Makes heads/tests/golden/deeplabv3_*.safetensors: what torchvision's DeepLabV3 head does with small inputs.
+"""Makes heads/tests/golden/deeplabv3_*.safetensors: outputs of torchvision's DeepLabV3 head for small inputs.
 
     .venv/bin/python tools/golden/deeplabv3.py
 
-Weights and features are fp32, everything is computed from them in fp64.
+Weights and features are fp32, everything else is computed in fp64.
 """
 
 import pathlib

@@ -1,4 +1,4 @@
-"""Writes the binary files that fuzzing starts from and that no other test has: masks and small checkpoints.
+"""Writes binary files that fuzzing starts from: masks and small checkpoints.
 
     .venv/bin/python tools/golden/fuzz_seeds.py
 """
@@ -18,7 +18,7 @@ corpus = pathlib.Path(__file__).parents[2] / "fuzz" / "corpus"
 
 
 def png(path, depth, colour, rows, extra=b""):
-    """Not by an encoder: depths below eight bits and odd row lengths are what a reader of masks can get wrong."""
+    """Written without an encoder, for depths below eight bits and odd row lengths."""
     height, width = len(rows), len(rows[0])
     lines = b""
     for row in rows:

@@ -1,4 +1,4 @@
-"""Makes datasets/tests/golden/formats/: one small file of each image format and make, and what Pillow says of them.
+"""Makes datasets/tests/golden/formats/: one small file of each image format and variant, and their properties by Pillow.
 
     .venv/bin/python tools/golden/image_formats.py
 """

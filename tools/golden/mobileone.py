@@ -1,9 +1,9 @@
-"""Makes backbone/tests/golden/mobileone_*.safetensors: what timm's MobileOne computes, in fp64.
+"""Makes backbone/tests/golden/mobileone_*.safetensors: outputs of timm's MobileOne, in fp64.
 
     .venv/bin/python tools/golden/mobileone.py
 
-A reduced network with four branches and squeeze-and-excitation comes with its weights, under timm's names; S0 and S4 are filled by
-`uniform`, which the test repeats, so that only their outputs are kept (of S4's features every 32nd channel).
+A reduced network with four branches and squeeze-and-excitation is written with its weights, with timm's names; S0 and S4 are filled
+by `uniform`, which the test repeats, so that only their outputs are written (every 32nd channel of S4's features).
 """
 
 import copy

@@ -1,8 +1,8 @@
-"""Makes backbone/tests/golden/pickle_*: what torch.save writes, in the formats and nestings that checkpoints come in.
+"""Makes backbone/tests/golden/pickle_*: files of torch.save, in the formats and nestings of checkpoints.
 
     .venv/bin/python tools/golden/pickles.py
 
-The tensors are those of the stem and the classifier in mobileone_small_timm.safetensors, which the test reads beside them.
+The tensors are those of the stem and the classifier in mobileone_small_timm.safetensors, which the test reads too.
 """
 
 import collections

@@ -1,5 +1,5 @@
-"""Makes eval/tests/golden/segmentation.json: small label images, and what the formulas of torchvision's segmentation
-references, mmsegmentation and DAVIS 2017 give for them.
+"""Makes eval/tests/golden/segmentation.json: small label images, and their results by the formulas of torchvision's
+segmentation references, mmsegmentation and DAVIS 2017.
 
     .venv/bin/python tools/golden/segmentation.py
 """

@@ -1,5 +1,5 @@
-"""Makes eval/tests/golden/spearman.json: pairs of numbers with and without ties, and Spearman's coefficients of them by their
-definition in numpy: Pearson's correlation (corrcoef) of the ranks, equal values sharing the mean of their ranks.
+"""Makes eval/tests/golden/spearman.json: pairs of numbers with and without ties, and their Spearman coefficients by definition, in
+numpy: Pearson's correlation (corrcoef) of the ranks, where equal values have the mean of their ranks.
 
     .venv/bin/python tools/golden/spearman.py
 """

@@ -1,4 +1,4 @@
-"""Makes heads/tests/golden/ssdlite_*.safetensors: what torchvision's SSDLite does with small inputs.
+"""Makes heads/tests/golden/ssdlite_*.safetensors: outputs of torchvision's SSDLite for small inputs.
 
     .venv/bin/python tools/golden/ssdlite.py
 """

@@ -1,5 +1,5 @@
-"""Makes eval/tests/golden/voc.json: a small random detection problem, and what voc_eval.py of py-faster-rcnn gives for it by
-the rules of 2007 and of 2010, with the development kit's comparison (an overlap of exactly 0.5 is enough).
+"""Makes eval/tests/golden/voc.json: a small random detection problem, and its results by voc_eval.py of py-faster-rcnn by the
+rules of 2007 and of 2010, with the development kit's comparison (an overlap of exactly 0.5 is enough).
 
     .venv/bin/python tools/golden/voc.py
 """
