@@ -1,18 +1,23 @@
-//! Real sets, where they are at hand: in `REAL_DATA`, or beside the repository as `shared/data`.
+//! Real sets, read and checked: in the folder `REAL_DATA`, or beside the repository in `shared/data`.
 
-#![allow(clippy::print_stderr)] // A skipped test says so.
-
-mod support;
-
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use datasets::check::{CheckFinding, Kind, check};
 use datasets::voc::{self, Classes};
 use datasets::{
-    Augmentation, AutoAugment, ClassificationDataset, ClassifyAugmentation, Dataset, DetectionDataset, DetectionSet,
-    EvaluationSize, EvaluationView, FindingKind, Loader, LoaderOptions, Order, SegmentAugmentation,
-    SegmentationDataset, Size, TargetOptions, coco, folder, segmentation,
+    Augmentation, AutoAugment, CheckOptions, CheckReport, Checked, ClassificationDataset, ClassifyAugmentation,
+    Dataset, DetectionDataset, DetectionSet, EvaluationSize, EvaluationView, FindingKind, Loader, LoaderOptions, Order,
+    SegmentAugmentation, SegmentationDataset, Size, Split, TargetOptions, coco, folder, segmentation,
 };
-use support::set_folder;
+
+/// The folder of a set.
+fn set_folder(name: &str) -> PathBuf {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    let folder = std::env::var_os("REAL_DATA").map_or_else(beside, PathBuf::from).join(name);
+    assert!(folder.is_dir(), "{} does not exist: set REAL_DATA to the folder of the sets", folder.display());
+    folder
+}
 
 /// Objects of each class, by name.
 fn objects(set: &DetectionSet, name: &str) -> usize {
@@ -32,7 +37,7 @@ fn samples(set: DetectionSet, augmentation: Option<Augmentation>) -> usize {
     let loader = Loader::new(Arc::clone(&dataset), options).expect("valid options");
     let mut count = 0;
     for batch in loader.epoch(0, 0).expect("an epoch") {
-        for sample in batch.expect("every image is whole").samples {
+        for sample in batch.expect("every image is complete").samples {
             assert_eq!(sample.image.size(), size);
             assert_eq!(sample.boxes.len(), sample.labels.len());
             for [left, top, right, bottom] in sample.boxes {
@@ -46,8 +51,9 @@ fn samples(set: DetectionSet, augmentation: Option<Augmentation>) -> usize {
 }
 
 #[test]
-fn bccd_is_read_whole_with_its_two_zero_area_boxes() {
-    let Some(root) = set_folder("bccd_voc/BCCD") else { return };
+#[ignore = "needs data: bccd_voc/BCCD"]
+fn bccd_is_read_with_its_two_zero_area_boxes() {
+    let root = set_folder("bccd_voc/BCCD");
     let read = |split| voc::read(&root, split, Classes::Collected).expect("a valid split");
     let splits = ["train", "val", "test"].map(read);
     assert_eq!(splits.each_ref().map(|set| set.records.len()), [205, 87, 72]);
@@ -69,8 +75,9 @@ fn bccd_is_read_whole_with_its_two_zero_area_boxes() {
 }
 
 #[test]
-fn coco_subset_is_read_whole_with_its_crowds_and_empty_images() {
-    let Some(root) = set_folder("coco2017_subset") else { return };
+#[ignore = "needs data: coco2017_subset"]
+fn coco_subset_is_read_with_its_crowds_and_empty_images() {
+    let root = set_folder("coco2017_subset");
     let read = |split: &str| {
         let annotations = root.join(format!("annotations/instances_{split}.json"));
         coco::read(&root.join(split), &annotations).expect("valid JSON")
@@ -91,8 +98,9 @@ fn coco_subset_is_read_whole_with_its_crowds_and_empty_images() {
 }
 
 #[test]
-fn voc_subset_is_read_whole_with_its_difficult_objects() {
-    let Some(root) = set_folder("voc2012_subset/VOCdevkit/VOC2012") else { return };
+#[ignore = "needs data: voc2012_subset/VOCdevkit/VOC2012"]
+fn voc_subset_is_read_with_its_difficult_objects() {
+    let root = set_folder("voc2012_subset/VOCdevkit/VOC2012");
     let trainval = voc::read(&root, "trainval", Classes::Collected).expect("a valid split");
     assert_eq!((trainval.records.len(), trainval.classes.len()), (400, 20));
     assert_eq!(trainval.records.iter().map(|record| record.objects.len()).sum::<usize>(), 1023);
@@ -106,8 +114,9 @@ fn voc_subset_is_read_whole_with_its_difficult_objects() {
 }
 
 #[test]
-fn imagenette_is_read_whole_with_its_grey_pictures() {
-    let Some(root) = set_folder("imagenette224_subset") else { return };
+#[ignore = "needs data: imagenette224_subset"]
+fn imagenette_is_read_with_its_classes() {
+    let root = set_folder("imagenette224_subset");
     let read = |split: &str| folder::read(&root.join(split), Classes::Collected).expect("a valid split");
     let (train, val) = (read("train"), read("val"));
     assert_eq!((train.records.len(), val.records.len()), (2500, 500));
@@ -122,14 +131,15 @@ fn imagenette_is_read_whole_with_its_grey_pictures() {
         let options = LoaderOptions { batch_size: 50, workers: 2, ..LoaderOptions::default() };
         let loader = Loader::new(Arc::new(dataset.expect("valid options")), options).expect("valid options");
         let batches = loader.epoch(0, 0).expect("an epoch");
-        let samples = batches.flat_map(|batch| batch.expect("every image is whole").samples);
+        let samples = batches.flat_map(|batch| batch.expect("every image is complete").samples);
         assert_eq!(samples.filter(|sample| sample.image.size() == size).count(), count);
     }
 }
 
 #[test]
-fn voc_subset_s_masks_are_read_whole_with_their_void_labels() {
-    let Some(root) = set_folder("voc2012_subset/VOCdevkit/VOC2012") else { return };
+#[ignore = "needs data: voc2012_subset/VOCdevkit/VOC2012"]
+fn voc_subset_s_masks_are_read_with_their_void_labels() {
+    let root = set_folder("voc2012_subset/VOCdevkit/VOC2012");
     let read = |split| Arc::new(segmentation::voc::read(&root, split, None).expect("a valid split"));
     let (train, val) = (read("train"), read("val"));
     assert_eq!((train.records.len(), val.records.len(), train.classes.len()), (200, 200, 21));
@@ -141,7 +151,7 @@ fn voc_subset_s_masks_are_read_whole_with_their_void_labels() {
         let options = LoaderOptions { batch_size: 10, workers: 2, ..LoaderOptions::default() };
         let loader = Loader::new(Arc::new(dataset.expect("valid options")), options).expect("valid options");
         for batch in loader.epoch(0, 0).expect("an epoch") {
-            for sample in batch.expect("every pair is whole").samples {
+            for sample in batch.expect("every pair is complete").samples {
                 let (image, mask) = (sample.image.size(), sample.mask.size());
                 let expected = if trains { (size, size) } else { (image, sample.original) };
                 assert_eq!((image, mask), expected);
@@ -152,4 +162,84 @@ fn voc_subset_s_masks_are_read_whole_with_their_void_labels() {
     }
     let classes: Vec<usize> = (0..256).filter(|&class| seen[class]).collect();
     assert_eq!(classes, (0..21).chain([255]).collect::<Vec<_>>());
+}
+
+/// Checks the splits, of which every image can be decoded.
+fn checked(splits: &[Split]) -> CheckReport {
+    let report = check(splits, &CheckOptions::default(), &|_, _| {}).expect("valid options");
+    assert!(report.splits.iter().all(|split| split.images > 0 && split.decoded == split.images));
+    report
+}
+
+fn counts(report: &CheckReport) -> Vec<(Kind, usize)> {
+    report.kinds.iter().map(|met| (met.kind, met.count)).collect()
+}
+
+#[test]
+#[ignore = "needs data: bccd_voc/BCCD"]
+fn bccd_has_its_two_boxes_without_area_and_nothing_else() {
+    let root = set_folder("bccd_voc/BCCD");
+    let names = ["Platelets", "RBC", "WBC"].map(str::to_owned);
+    let split = |name| {
+        Split::read(name, |on_error| {
+            voc::read_with(&root, name, Classes::Given(&names), on_error).map(Checked::Detection)
+        })
+    };
+    let report = checked(&["train", "val", "test"].map(split));
+    assert_eq!(counts(&report), [(Kind::BoxWithoutArea, 2)]);
+    let place = |finding: &CheckFinding| {
+        (finding.split.clone(), finding.file.file_name().expect("a file").to_owned(), finding.place.clone())
+    };
+    let expected = [("train", "BloodImage_00343.jpg", 4), ("val", "BloodImage_00338.jpg", 13)];
+    let expected =
+        expected.map(|(split, file, object)| (split.into(), file.into(), Some(format!("object {object} (RBC)"))));
+    assert_eq!(report.findings.iter().map(place).collect::<Vec<_>>(), expected);
+    let boxes = report.splits[0].box_sizes.as_ref().expect("boxes");
+    assert_eq!((boxes.small, boxes.medium, boxes.large), (20, 775, 2009));
+}
+
+#[test]
+#[ignore = "needs data: coco2017_subset"]
+fn coco_subset_has_its_crowds_and_three_images_without_objects() {
+    let root = set_folder("coco2017_subset");
+    let split = |name: &str| {
+        let annotations = root.join(format!("annotations/instances_{name}.json"));
+        Split::read(name, |on_error| coco::read_with(&root.join(name), &annotations, on_error).map(Checked::Detection))
+    };
+    let report = checked(&["train2017", "val2017"].map(split));
+    assert_eq!(counts(&report), [(Kind::ImageWithoutObjects, 3), (Kind::Crowd, 40)]);
+    let boxes = report.splits[1].box_sizes.as_ref().expect("boxes");
+    assert_eq!((boxes.small, boxes.medium, boxes.large), (782, 571, 412));
+}
+
+#[test]
+#[ignore = "needs data: voc2012_subset/VOCdevkit/VOC2012"]
+fn voc_subset_has_its_difficult_objects_and_valid_masks() {
+    let root = set_folder("voc2012_subset/VOCdevkit/VOC2012");
+    let names: Vec<String> = segmentation::voc::CLASSES.map(str::to_owned).to_vec();
+    let boxes = |name| {
+        Split::read(name, |on_error| {
+            voc::read_with(&root, name, Classes::Given(&names), on_error).map(Checked::Detection)
+        })
+    };
+    let report = checked(&["train", "val"].map(boxes));
+    let masks = |name| {
+        Split::read(name, |on_error| {
+            segmentation::voc::read_with(&root, name, None, on_error).map(Checked::Segmentation)
+        })
+    };
+    let segmented = checked(&["train", "val"].map(masks));
+    assert_eq!((counts(&report), counts(&segmented)), (vec![(Kind::Difficult, 147)], vec![]));
+}
+
+#[test]
+#[ignore = "needs data: imagenette224_subset"]
+fn imagenette_has_its_grey_images() {
+    let root = set_folder("imagenette224_subset");
+    let split = |name: &str| {
+        Split::read(name, |_| folder::read(&root.join(name), Classes::Collected).map(Checked::Classification))
+    };
+    let report = checked(&["train", "val"].map(split));
+    assert_eq!(counts(&report), []);
+    assert_eq!(report.splits.iter().map(|split| split.facts.grey).collect::<Vec<_>>(), [61, 15]);
 }

@@ -1,24 +1,22 @@
-//! A VOC devkit: what is read, what is told, what is refused.
+//! A VOC devkit: what is read, what is found, what is refused.
 
 use std::fs;
 use std::path::Path;
 
 use datasets::voc::{self, Classes};
-use datasets::{DetectionSet, Encoding, Error, FindingKind, Image, Size};
+use datasets::{DetectionSet, Error, FindingKind, Size};
 use tempfile::TempDir;
+
+use crate::files::{jpeg, voc_annotation as annotation, voc_object as object, write};
 
 const IMAGE: Size = Size { height: 40, width: 60 };
 
 /// A devkit of one image, `a`, with this list and annotation.
 fn devkit(list: &str, xml: &str) -> TempDir {
     let root = tempfile::tempdir().expect("a folder");
-    for folder in ["JPEGImages", "Annotations", "ImageSets/Main"] {
-        fs::create_dir_all(root.path().join(folder)).expect("created");
-    }
-    let jpeg = Image::filled(IMAGE, [90; 3]).encode(Encoding::Jpeg(90)).expect("encoded");
-    fs::write(root.path().join("JPEGImages/a.jpg"), jpeg).expect("written");
-    fs::write(root.path().join("Annotations/a.xml"), xml).expect("written");
-    fs::write(root.path().join("ImageSets/Main/train.txt"), list).expect("written");
+    write(root.path(), "JPEGImages/a.jpg", &jpeg(IMAGE, [90; 3]));
+    write(root.path(), "Annotations/a.xml", xml.as_bytes());
+    write(root.path(), "ImageSets/Main/train.txt", list.as_bytes());
     root
 }
 
@@ -27,22 +25,10 @@ fn read(list: &str, xml: &str) -> Result<DetectionSet, Error> {
 }
 
 fn problem(list: &str, xml: &str) -> String {
-    let told = read(list, xml).expect_err("a broken devkit").to_string();
+    let error = read(list, xml).expect_err("a broken devkit").to_string();
     let folders = ["Annotations/", "ImageSets/Main/"];
-    let place = folders.iter().find_map(|folder| told.find(folder).map(|at| at + folder.len()));
-    told[place.expect("the file is named")..].to_owned()
-}
-
-fn annotation(objects: &str) -> String {
-    format!("<annotation>\n<size><width>60</width><height>40</height><depth>3</depth></size>\n{objects}</annotation>")
-}
-
-fn object(name: &str, corners: [&str; 4], extra: &str) -> String {
-    let [xmin, ymin, xmax, ymax] = corners;
-    format!(
-        "<object><name>{name}</name>{extra}<bndbox><xmin>{xmin}</xmin><ymin>{ymin}</ymin><xmax>{xmax}</xmax>\
-         <ymax>{ymax}</ymax></bndbox></object>\n"
-    )
+    let place = folders.iter().find_map(|folder| error.find(folder).map(|at| at + folder.len()));
+    error[place.expect("the file is named")..].to_owned()
 }
 
 #[test]
@@ -73,7 +59,7 @@ fn classes_are_collected_sorted_or_taken_as_given() {
 }
 
 #[test]
-fn difficult_objects_parts_and_coinciding_corners_are_understood() {
+fn difficult_objects_parts_and_coinciding_corners_are_read() {
     let part = "<difficult>1</difficult><part><name>head</name><bndbox><xmin>1</xmin></bndbox></part>";
     let objects =
         object("dog", ["1", "1", "9", "9"], part) + &object("dog", ["5", "7", "5", "7"], "<difficult>0</difficult>");
@@ -108,8 +94,8 @@ fn wrong_fields_are_refused_with_file_and_line() {
 
 #[test]
 fn malformed_xml_and_declared_entities_are_refused() {
-    let told = problem("a", "<annotation>\n<size></annotation>");
-    assert!(told.starts_with("a.xml:2: expected 'size' tag, not 'annotation'"), "{told}");
+    let error = problem("a", "<annotation>\n<size></annotation>");
+    assert!(error.starts_with("a.xml:2: expected 'size' tag, not 'annotation'"), "{error}");
     let bomb = "<!DOCTYPE a [<!ENTITY b \"b\">]>\n<annotation>&b;</annotation>";
     assert!(problem("a", bomb).contains("DTD"), "{}", problem("a", bomb));
 }
@@ -128,15 +114,15 @@ fn lists_that_are_empty_repeat_or_leave_the_folder_are_refused() {
 fn missing_files_are_named() {
     let root = devkit("a", &annotation(&object("dog", ["1", "1", "9", "9"], "")));
     fs::remove_file(root.path().join("JPEGImages/a.jpg")).expect("removed");
-    let told = voc::read(root.path(), "train", Classes::Collected).expect_err("no image").to_string();
+    let error = voc::read(root.path(), "train", Classes::Collected).expect_err("no image").to_string();
     assert!(
-        told.starts_with("no image file for \"a\": ") && told.contains("JPEGImages/a.jpg does not exist"),
-        "{told}"
+        error.starts_with("no image file for \"a\": ") && error.contains("JPEGImages/a.jpg does not exist"),
+        "{error}"
     );
-    let told = voc::read(root.path(), "test", Classes::Collected).expect_err("no split").to_string();
-    assert!(told.contains("ImageSets/Main/test.txt"), "{told}");
+    let error = voc::read(root.path(), "test", Classes::Collected).expect_err("no split").to_string();
+    assert!(error.contains("ImageSets/Main/test.txt"), "{error}");
     fs::remove_file(root.path().join("Annotations/a.xml")).expect("removed");
-    let told = voc::read(root.path(), "train", Classes::Collected).expect_err("no annotation").to_string();
-    assert!(told.contains("Annotations/a.xml"), "{told}");
+    let error = voc::read(root.path(), "train", Classes::Collected).expect_err("no annotation").to_string();
+    assert!(error.contains("Annotations/a.xml"), "{error}");
     assert!(voc::read(Path::new("no/such"), "train", Classes::Collected).is_err());
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use datasets::segmentation::pairs::{self, PairOptions};
@@ -13,26 +13,7 @@ use datasets::{
 };
 use png::{BitDepth, ColorType};
 
-fn write(root: &Path, name: &str, content: &[u8]) -> PathBuf {
-    let path = root.join(name);
-    fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-    fs::write(&path, content).expect("written");
-    path
-}
-
-fn png(width: u32, height: u32, colour: ColorType, depth: BitDepth, data: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    encoder.set_color(colour);
-    encoder.set_depth(depth);
-    if colour == ColorType::Indexed {
-        encoder.set_palette(voc_palette()[..48].to_vec());
-    }
-    let mut writer = encoder.write_header().expect("a header");
-    writer.write_image_data(data).expect("pixels");
-    writer.finish().expect("an end");
-    bytes
-}
+use crate::files::{jpeg, png, write};
 
 fn decode(bytes: Vec<u8>) -> Result<Mask, Error> {
     Mask::decode(bytes, Path::new("somewhere/m.png"))
@@ -41,8 +22,8 @@ fn decode(bytes: Vec<u8>) -> Result<Mask, Error> {
 #[test]
 fn masks_are_the_numbers_in_the_pixels_at_every_depth() {
     let read = |width, height, colour, depth, data: &[u8]| {
-        let mask = decode(png(width, height, colour, depth, data)).expect("a mask");
-        assert_eq!((mask.width, mask.height), (width as usize, height as usize));
+        let mask = decode(png(Size { height, width }, colour, depth, data)).expect("a mask");
+        assert_eq!(mask.size(), Size { height, width });
         mask.data
     };
     assert_eq!(read(3, 2, ColorType::Indexed, BitDepth::Eight, &[0, 1, 15, 2, 3, 4]), [0, 1, 15, 2, 3, 4]);
@@ -54,18 +35,17 @@ fn masks_are_the_numbers_in_the_pixels_at_every_depth() {
 }
 
 #[test]
-fn masks_that_hold_no_ids_are_errors_that_name_the_file_and_the_pixel() {
-    let wide = png(2, 2, ColorType::Grayscale, BitDepth::Sixteen, &[0, 1, 0, 2, 0, 3, 1, 0]);
-    let error = decode(wide).expect_err("256 is no byte").to_string();
+fn masks_without_valid_ids_are_errors_that_name_the_file_and_the_pixel() {
+    let wide = png(Size { height: 2, width: 2 }, ColorType::Grayscale, BitDepth::Sixteen, &[0, 1, 0, 2, 0, 3, 1, 0]);
+    let error = decode(wide).expect_err("256 is not a byte").to_string();
     assert_eq!(error, "mask somewhere/m.png has id 256 at pixel (1, 1), which is more than 255");
-    let colours = png(1, 1, ColorType::Rgb, BitDepth::Eight, &[1, 2, 3]);
+    let colours = png(Size { height: 1, width: 1 }, ColorType::Rgb, BitDepth::Eight, &[1, 2, 3]);
     let error = decode(colours).expect_err("colours").to_string();
     assert!(error.starts_with("cannot read somewhere/m.png: its pixels are Rgb, but a mask has"), "{error}");
-    let jpeg = Image::filled(Size { height: 4, width: 4 }, [0; 3]).encode(Encoding::Jpeg(90)).expect("a valid image");
-    assert!(decode(jpeg).expect_err("a JPEG").to_string().ends_with("a mask must be a PNG"));
-    let whole = png(2, 1, ColorType::Indexed, BitDepth::Eight, &[1, 2]);
-    for length in 0..whole.len() {
-        assert!(decode(whole[..length].to_vec()).is_err(), "{length} of {} bytes pass", whole.len());
+    assert!(decode(jpeg(SIZE, [0; 3])).expect_err("a JPEG").to_string().ends_with("a mask must be a PNG"));
+    let complete = png(Size { height: 1, width: 2 }, ColorType::Indexed, BitDepth::Eight, &[1, 2]);
+    for length in 0..complete.len() {
+        assert!(decode(complete[..length].to_vec()).is_err(), "{length} of {} bytes pass", complete.len());
     }
 }
 
@@ -89,7 +69,7 @@ fn image(size: Size) -> Vec<u8> {
 
 fn mask(ids: &[u8]) -> Vec<u8> {
     let data: Vec<u8> = (0..SIZE.pixels()).map(|place| ids[place % ids.len()]).collect();
-    png(SIZE.width as u32, SIZE.height as u32, ColorType::Grayscale, BitDepth::Eight, &data)
+    png(SIZE, ColorType::Grayscale, BitDepth::Eight, &data)
 }
 
 fn sample(set: SegmentationSet, index: usize) -> Result<SegmentationSample, Error> {
@@ -113,19 +93,19 @@ fn a_voc_split_is_read_with_background_first_and_void_ignored() {
     assert_eq!(set.classes.len(), 21);
     assert_eq!([0, 1, 20].map(|class| set.classes[class].name.as_str()), ["background", "aeroplane", "tvmonitor"]);
     assert_eq!(set.records.iter().map(|record| record.id.as_str()).collect::<Vec<_>>(), ["b", "a"]);
-    let read = sample(set, 1).expect("a whole pair");
+    let read = sample(set, 1).expect("a valid pair");
     assert_eq!((read.image.size(), read.mask.size(), read.original), (SIZE, SIZE, SIZE));
     assert_eq!((read.id.as_str(), read.index, &read.mask.data[..5]), ("a", 1, &[0, 1, 20, 255, 0][..]));
     let names = ["background", "cat"].map(str::to_owned);
     let set = voc::read(folder.path(), "train", Some(&names)).expect("a valid devkit");
     assert_eq!(set.classes.len(), 2);
-    let error = sample(set, 0).expect_err("20 is no class").to_string();
+    let error = sample(set, 0).expect_err("20 is not a class").to_string();
     let expected = "b.png has id 20 at pixel (2, 0), which is neither one of the 2 classes nor the ignore index 255";
     assert!(error.ends_with(expected), "{error}");
 }
 
 #[test]
-fn voc_lists_that_leave_the_folder_or_name_what_is_not_there_are_errors() {
+fn voc_lists_that_leave_the_folder_or_name_missing_files_are_errors() {
     let folder = tempfile::tempdir().expect("a folder");
     let refused = |list: &str| {
         devkit(folder.path(), list);
@@ -160,9 +140,9 @@ fn ade20k_s_ids_begin_at_one_and_zero_is_ignored() {
     let set = ade20k::read(folder.path(), "validation", None).expect("a valid folder");
     assert_eq!((set.classes.len(), set.ignore), (150, 255));
     assert_eq!([0, 12, 149].map(|class| set.classes[class].name.as_str()), ["wall", "person", "flag"]);
-    assert_eq!(sample(set.clone(), 0).expect("a whole pair").mask.data[..4], [255, 0, 149, 12]);
+    assert_eq!(sample(set.clone(), 0).expect("a valid pair").mask.data[..4], [255, 0, 149, 12]);
     write(folder.path(), "annotations/validation/ADE_val_1.png", &mask(&[1, 151]));
-    let error = sample(set, 0).expect_err("151 is no class").to_string();
+    let error = sample(set, 0).expect_err("151 is not a class").to_string();
     assert!(error.contains("has id 151 at pixel (1, 0), which is neither one of the 150 classes"), "{error}");
 }
 
@@ -190,7 +170,7 @@ fn folders_pair_by_suffix_below_the_same_sub_folders_and_ids_are_mapped() {
     let set = read(&cityscapes).expect("valid folders");
     assert_eq!(set.records.iter().map(|record| record.id.as_str()).collect::<Vec<_>>(), ["bonn/2", "ulm/1"]);
     assert!(set.findings.is_empty());
-    assert_eq!(sample(set, 0).expect("a whole pair").mask.data[..4], [0, 1, 255, 0]);
+    assert_eq!(sample(set, 0).expect("a valid pair").mask.data[..4], [0, 1, 255, 0]);
     let strict = PairOptions { unmapped: Unmapped::Error, ..cityscapes.clone() };
     let error = sample(read(&strict).expect("valid folders"), 1).expect_err("3 is not mapped").to_string();
     assert!(error.contains("has id 3 at pixel (2, 0), which is neither one of the 2 classes"), "{error}");
@@ -231,13 +211,13 @@ fn evaluation_keeps_the_stored_mask_and_training_has_both_at_its_size() {
     devkit(folder.path(), "a\nb");
     let set = Arc::new(voc::read(folder.path(), "train", None).expect("a valid devkit"));
     let short = SegmentationDataset::for_evaluation(Arc::clone(&set), EvaluationSize::ShortSide(8)).expect("valid");
-    let sample = short.load(0, 0, &mut SampleRng::for_sample(0, 0, 0)).expect("a whole pair");
+    let sample = short.load(0, 0, &mut SampleRng::for_sample(0, 0, 0)).expect("a valid pair");
     assert_eq!((sample.image.size(), sample.mask.size()), (Size { height: 8, width: 12 }, SIZE));
     let size = Size { height: 16, width: 16 };
     let training = SegmentationDataset::for_training(set, size, SegmentAugmentation::default()).expect("valid");
     assert_eq!(training.len(), 2);
     for epoch in 0..5 {
-        let sample = training.load(1, epoch, &mut SampleRng::for_sample(0, epoch, 1)).expect("a whole pair");
+        let sample = training.load(1, epoch, &mut SampleRng::for_sample(0, epoch, 1)).expect("a valid pair");
         assert_eq!((sample.image.size(), sample.mask.size(), sample.original), (size, size, SIZE));
         assert!(sample.mask.data.iter().all(|class| [0, 1, 20, 255].contains(class)));
     }

@@ -1,25 +1,16 @@
 //! Class folders, ImageNet's conventions, and the samples made of them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use datasets::imagenet::{self, Synsets};
 use datasets::{
-    Classes, ClassificationDataset, ClassificationSet, ClassifyAugmentation, Encoding, Error, EvaluationView,
-    FindingKind, Image, Loader, LoaderOptions, Order, Phase, Size, folder,
+    Classes, ClassificationDataset, ClassificationSet, ClassifyAugmentation, Error, EvaluationView, FindingKind,
+    Loader, LoaderOptions, Order, Phase, Size, folder,
 };
 
-fn write(root: &Path, name: &str, content: &[u8]) -> PathBuf {
-    let path = root.join(name);
-    fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-    fs::write(&path, content).expect("written");
-    path
-}
-
-fn jpeg(size: Size, colour: [u8; 3]) -> Vec<u8> {
-    Image::filled(size, colour).encode(Encoding::Jpeg(95)).expect("a valid image")
-}
+use crate::files::{jpeg, write};
 
 fn names(set: &ClassificationSet) -> Vec<&str> {
     set.classes.iter().map(|class| class.name.as_str()).collect()
@@ -39,7 +30,7 @@ fn sub_folders_are_classes_by_name_and_only_images_count() {
     {
         write(root, name, b"");
     }
-    fs::create_dir(root.join("zebra")).expect("made");
+    fs::create_dir(root.join("zebra")).expect("created");
     let set = folder::read(root, Classes::Collected).expect("a valid folder");
     assert_eq!(names(&set), ["Ant", "owl", "zebra"]);
     assert_eq!(set.classes[2].id, 2);
@@ -62,17 +53,17 @@ fn given_classes_keep_their_order_and_refuse_other_folders() {
     assert_eq!((names(&set), set.records[0].class), (vec!["c", "b"], 1));
     assert_eq!(set.findings.count(FindingKind::ClassWithoutImages), 1);
     write(root, "d/1.jpg", b"");
-    let error = folder::read(root, Classes::Given(&given)).expect_err("d is no class").to_string();
+    let error = folder::read(root, Classes::Given(&given)).expect_err("d is not a class").to_string();
     assert!(error.ends_with("d: \"d\" is not among the set's classes"), "{error}");
 }
 
 #[test]
-fn folders_without_classes_or_images_are_errors_and_links_are_followed_but_not_for_ever() {
+fn folders_without_classes_or_images_are_errors_and_links_in_a_circle_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().join("set");
-    fs::create_dir(&root).expect("made");
+    fs::create_dir(&root).expect("created");
     assert!(matches!(folder::read(&root, Classes::Collected), Err(Error::Empty { what: "classes", .. })));
-    fs::create_dir(root.join("a")).expect("made");
+    fs::create_dir(root.join("a")).expect("created");
     assert!(matches!(folder::read(&root, Classes::Collected), Err(Error::Empty { what: "images", .. })));
     assert!(matches!(folder::read(&root.join("none"), Classes::Collected), Err(Error::Io { .. })));
     let elsewhere = folder.path().join("elsewhere");
@@ -118,7 +109,7 @@ fn a_names_file_names_imagenet_s_classes_in_the_order_of_their_ids() {
 }
 
 #[test]
-fn classes_of_one_name_are_told_apart() {
+fn classes_with_one_name_get_different_names() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = |content: &str| write(folder.path(), "names.txt", content.as_bytes());
     let synsets = Synsets::from_names(&file("n02012849 crane\nn03126707 crane\nn01440764 tench\n")).expect("names");
@@ -185,7 +176,7 @@ fn samples_have_the_size_of_their_epoch_s_phase_in_any_number_of_workers() {
     for (epoch, side) in [(0, 16), (1, 16), (2, 24), (9, 24)] {
         let read = |workers| -> Vec<_> {
             let batches = training(workers).epoch(epoch, 0).expect("an epoch");
-            batches.flat_map(|batch| batch.expect("whole images").samples).collect()
+            batches.flat_map(|batch| batch.expect("valid images").samples).collect()
         };
         let samples = read(0);
         assert_eq!(samples.len(), 7);
@@ -200,7 +191,7 @@ fn samples_have_the_size_of_their_epoch_s_phase_in_any_number_of_workers() {
 }
 
 #[test]
-fn a_damaged_picture_is_an_error_that_names_it() {
+fn a_damaged_image_is_an_error_that_names_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let bytes = jpeg(Size { height: 40, width: 40 }, [1, 2, 3]);
     let file = write(folder.path(), "a/1.jpg", &bytes[..bytes.len() / 2]);

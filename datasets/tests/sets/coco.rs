@@ -1,4 +1,4 @@
-//! COCO's JSON: what is read, what is told, what is refused.
+//! COCO's JSON: what is read, what is found, what is refused.
 
 use std::fs;
 use std::path::Path;
@@ -24,8 +24,8 @@ fn file(annotations: &str) -> String {
 }
 
 fn problem(text: &str) -> String {
-    let told = read(text).expect_err("a broken file").to_string();
-    told.split_once("instances.json").map_or(told.clone(), |(_, problem)| problem.to_owned())
+    let error = read(text).expect_err("a broken file").to_string();
+    error.split_once("instances.json").expect("the file is named").1.to_owned()
 }
 
 #[test]
@@ -67,14 +67,14 @@ fn findings_are_reported_once_per_kind_and_change_nothing() {
 }
 
 #[test]
-fn a_file_cut_short_is_told_with_line_and_column() {
-    let whole = file("[]");
-    let problem = problem(&whole[..whole.find("annotations").expect("the key")]);
+fn a_file_cut_short_is_an_error_with_line_and_column() {
+    let complete = file("[]");
+    let problem = problem(&complete[..complete.find("annotations").expect("the key")]);
     assert!(problem.starts_with(":2:") && problem.contains("the JSON is cut short"), "{problem}");
 }
 
 #[test]
-fn a_file_of_another_kind_is_told_as_such() {
+fn a_file_of_another_kind_is_an_error_with_line_and_column() {
     assert_eq!(problem("[1, 2]"), ":1:2: invalid type: integer `1`, expected a sequence");
     assert!(problem(r#"{"images": []}"#).contains("missing field `annotations`"));
 }

@@ -1,6 +1,4 @@
-//! What a prediction command is given: what it stands for, in which order, and what becomes of what cannot be read.
-
-#![allow(clippy::print_stderr)] // A skipped test says so.
+//! The inputs of a prediction command: their images, their order, and the errors of those that cannot be read.
 
 use std::fs;
 use std::io::Cursor;
@@ -11,16 +9,16 @@ use opencv::core::{Mat, Scalar};
 use opencv::videoio::{VideoWriter, VideoWriterTrait, VideoWriterTraitConst};
 use tempfile::TempDir;
 
+use crate::files::write;
+
 const SIZE: Size = Size { height: 6, width: 8 };
 
-/// A folder of these files: images of one grey level each, or nothing in the form of an image where no level is given.
+/// A folder of these files: images of one grey level each, or text where there is no level.
 fn folder(files: &[(&str, Option<u8>)]) -> TempDir {
     let root = tempfile::tempdir().expect("a folder");
     for (name, level) in files {
-        let path = root.path().join(name);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
         let encode = |level: u8| Image::filled(SIZE, [level; 3]).encode(Encoding::Png).expect("encoded");
-        fs::write(path, level.map_or(b"words".to_vec(), encode)).expect("written");
+        write(root.path(), name, &level.map_or(b"words".to_vec(), encode));
     }
     root
 }
@@ -32,20 +30,20 @@ fn stream(root: &Path, patterns: &[&str], options: InputOptions, list: &[u8]) ->
     Inputs::new(&patterns, options, Cursor::new(list.to_vec())).expect("valid options")
 }
 
-/// What each item is: a name and a level, or the words of its error without the folder.
-fn told(root: &Path, inputs: impl Iterator<Item = Result<Input, Error>>) -> Vec<String> {
-    let tell = |input: Result<Input, Error>| match input {
+/// The name and level of each item, or its error without the folder.
+fn texts(root: &Path, inputs: impl Iterator<Item = Result<Input, Error>>) -> Vec<String> {
+    let text = |input: Result<Input, Error>| match input {
         Ok(Input { name, image, .. }) => format!("{name} {}", image.data[0]),
         Err(error) => error.to_string().replace(&format!("{}/", root.display()), ""),
     };
-    inputs.map(tell).collect()
+    inputs.map(text).collect()
 }
 
 fn read(root: &Path, patterns: &[&str], recursive: bool) -> Vec<String> {
     let inputs = stream(root, patterns, InputOptions { recursive, ..InputOptions::default() }, b"");
-    let (count, told) = (inputs.total(), told(root, inputs));
-    assert_eq!(count, Some(told.len()));
-    told
+    let (count, texts) = (inputs.total(), texts(root, inputs));
+    assert_eq!(count, Some(texts.len()));
+    texts
 }
 
 #[test]
@@ -77,13 +75,13 @@ fn patterns_are_expanded_unless_a_file_has_that_name() {
 fn what_cannot_be_read_is_an_item_that_names_it_and_the_rest_follows() {
     let root = folder(&[("a.png", Some(1)), ("bad.png", None), ("e/x.txt", None)]);
     let inputs = ["none.png", "bad.png", "e", "no*.png", "[", "a.png"];
-    let told = read(root.path(), &inputs, false);
-    assert!(told[0].starts_with("cannot read none.png: "), "{told:?}");
-    assert_eq!(told[1], "cannot read bad.png: it is not an image in a supported format");
-    assert!(told[2].contains("e\" is a folder without images (jpg, "), "{told:?}");
-    assert!(told[3].contains("no*.png\" matches no image and no video"), "{told:?}");
-    assert!(told[4].contains("\" is not a valid pattern: "), "{told:?}");
-    assert_eq!(told[5], "a 1");
+    let texts = read(root.path(), &inputs, false);
+    assert!(texts[0].starts_with("cannot read none.png: "), "{texts:?}");
+    assert_eq!(texts[1], "cannot read bad.png: it is not an image in a supported format");
+    assert!(texts[2].contains("e\" is a folder without images (jpg, "), "{texts:?}");
+    assert!(texts[3].contains("no*.png\" matches no image and no video"), "{texts:?}");
+    assert!(texts[4].contains("\" is not a valid pattern: "), "{texts:?}");
+    assert_eq!(texts[5], "a 1");
 }
 
 #[test]
@@ -94,7 +92,7 @@ fn a_pipe_or_a_device_is_refused_and_not_waited_for() {
 }
 
 #[test]
-fn a_list_is_read_line_by_line_and_goes_on_behind_a_bad_line() {
+fn a_list_is_read_line_by_line_and_continues_after_a_bad_line() {
     let root = folder(&[("a.png", Some(1)), ("b c.png", Some(2)), ("s/d.png", Some(4)), ("s/e.png", Some(5))]);
     let at = |name: &str| root.path().join(name).display().to_string();
     let mut list = format!("\n{}\r\n  \n{}\nnone.png\n", at("a.png"), at("b c.png")).into_bytes();
@@ -102,18 +100,18 @@ fn a_list_is_read_line_by_line_and_goes_on_behind_a_bad_line() {
     list.extend(format!("{}\n{}", at("s"), at("a.png")).into_bytes());
     let inputs = stream(root.path(), &["a.png", "-", "b c.png"], InputOptions::default(), &list);
     assert_eq!(inputs.total(), None);
-    let told = told(root.path(), inputs);
-    assert!(told[3].starts_with("cannot read none.png: "), "{told:?}");
-    assert_eq!(told[4], "cannot read the list of paths: line 6 is not UTF-8");
-    let images: Vec<_> = told.iter().filter(|words| !words.starts_with("cannot")).collect();
+    let texts = texts(root.path(), inputs);
+    assert!(texts[3].starts_with("cannot read none.png: "), "{texts:?}");
+    assert_eq!(texts[4], "cannot read the list of paths: line 6 is not UTF-8");
+    let images: Vec<_> = texts.iter().filter(|words| !words.starts_with("cannot")).collect();
     assert_eq!(images, ["a 1", "a-2 1", "b c 2", "d 4", "e 5", "a-3 1", "b c-2 2"]);
 }
 
 #[test]
-fn a_line_without_an_end_costs_bounded_memory_and_ends_the_list() {
+fn a_line_without_end_takes_bounded_memory_and_ends_the_list() {
     let root = folder(&[("a.png", Some(1))]);
     let inputs = stream(root.path(), &["-", "a.png"], InputOptions::default(), &vec![b'x'; 1 << 20]);
-    assert_eq!(told(root.path(), inputs), ["cannot read the list of paths: line 1 is too long for a path", "a 1"]);
+    assert_eq!(texts(root.path(), inputs), ["cannot read the list of paths: line 1 is too long for a path", "a 1"]);
 }
 
 #[test]
@@ -128,29 +126,25 @@ fn an_empty_command_a_second_list_and_a_step_of_zero_are_refused() {
     assert_eq!(new(&["a.png"], 0), "every is 0 instead of 1 or more");
 }
 
-/// A video of ten frames a second, each brighter than the one before by 20; nothing where this OpenCV writes none.
-fn video(path: &Path, frames: usize) -> Option<()> {
+/// A video of ten frames a second, each brighter than the one before by 20.
+fn video(path: &Path, frames: usize) {
     let size = opencv::core::Size::new(64, 48);
     let code = VideoWriter::fourcc('M', 'J', 'P', 'G').expect("a code");
     let mut writer = VideoWriter::new(path, code, 10.0, size, true).expect("a writer");
-    if !writer.is_opened().expect("an answer") {
-        eprintln!("skipped: this build of OpenCV writes no MJPEG");
-        return None;
-    }
+    assert!(writer.is_opened().expect("an answer"), "this build of OpenCV cannot write MJPEG");
     for frame in 0..frames {
         let level = 20.0 * frame as f64;
         let colour = Scalar::new(level, level, level / 2.0, 0.0);
-        let picture = Mat::new_size_with_default(size, opencv::core::CV_8UC3, colour).expect("a picture");
-        writer.write(&picture).expect("written");
+        let image = Mat::new_size_with_default(size, opencv::core::CV_8UC3, colour).expect("an image");
+        writer.write(&image).expect("written");
     }
     writer.release().expect("closed");
-    Some(())
 }
 
 #[test]
-fn a_video_gives_every_so_many_th_frame_with_its_number_and_time() {
+fn a_video_gives_every_nth_frame_with_its_number_and_time() {
     let root = folder(&[("a.png", Some(7)), ("clip-000004.png", Some(8))]);
-    let Some(()) = video(&root.path().join("clip.avi"), 11) else { return };
+    video(&root.path().join("clip.avi"), 11);
     let options = InputOptions { every: 4, ..InputOptions::default() };
     let inputs = stream(root.path(), &["a.png", "clip.avi", "clip-000004.png"], options, b"");
     assert_eq!(inputs.total(), None);
@@ -170,15 +164,15 @@ fn a_video_gives_every_so_many_th_frame_with_its_number_and_time() {
 #[test]
 fn a_damaged_video_is_an_error_that_names_it_and_the_rest_follows() {
     let root = folder(&[("a.png", Some(1)), ("words.mp4", None)]);
-    let told_of = |name: &str| {
+    let error_of = |name: &str| {
         let inputs = stream(root.path(), &[name, "a.png"], InputOptions::default(), b"");
-        let told = told(root.path(), inputs);
-        assert_eq!(told.last().expect("an item"), "a 1");
-        told[told.len() - 2].clone()
+        let texts = texts(root.path(), inputs);
+        assert_eq!(texts.last().expect("an item"), "a 1");
+        texts[texts.len() - 2].clone()
     };
-    assert!(told_of("words.mp4").starts_with("cannot read words.mp4: it is damaged"), "{}", told_of("words.mp4"));
-    let Some(()) = video(&root.path().join("cut.avi"), 40) else { return };
+    assert!(error_of("words.mp4").starts_with("cannot read words.mp4: it is damaged"), "{}", error_of("words.mp4"));
+    video(&root.path().join("cut.avi"), 40);
     let bytes = fs::read(root.path().join("cut.avi")).expect("read");
     fs::write(root.path().join("cut.avi"), &bytes[..bytes.len() / 2]).expect("written");
-    assert!(told_of("cut.avi").starts_with("cannot read cut.avi: "), "{}", told_of("cut.avi"));
+    assert!(error_of("cut.avi").starts_with("cannot read cut.avi: "), "{}", error_of("cut.avi"));
 }

@@ -41,7 +41,7 @@ fn load(dataset: &DetectionDataset, index: usize) -> Result<datasets::DetectionS
 }
 
 #[test]
-fn evaluation_shows_every_image_resized_with_its_original_size() {
+fn evaluation_has_every_image_resized_with_its_original_size() {
     let folder = tempfile::tempdir().expect("a folder");
     let crowd = Object { crowd: true, ..object([0.0, 0.0, 9.0, 9.0]) };
     let set = set(folder.path(), Encoding::Png, STORED, vec![vec![object([40.0, 60.0, 40.0, 30.0]), crowd], vec![]]);
@@ -52,7 +52,7 @@ fn evaluation_shows_every_image_resized_with_its_original_size() {
     assert_eq!((sample.image.size(), sample.original, sample.image_id), (size, STORED, 10));
     assert_eq!((sample.boxes.as_slice(), sample.labels.as_slice()), (&[[10.0, 30.0, 20.0, 45.0]][..], &[1][..]));
     assert_eq!(sample.path, set.records[0].file);
-    let stored = Image::read(&sample.path, datasets::Orientation::AsStored).expect("a whole file");
+    let stored = Image::read(&sample.path, datasets::Orientation::AsStored).expect("a complete file");
     assert_eq!(sample.image, stored.resize(size).expect("a valid size"));
     assert!(load(&dataset, 1).expect("a sample").boxes.is_empty());
 }
@@ -80,7 +80,7 @@ fn training_leaves_out_images_without_a_target_unless_asked() {
 #[test]
 fn a_large_jpeg_is_decoded_small_and_boxes_still_fit_the_pixels() {
     let folder = tempfile::tempdir().expect("a folder");
-    // Neither side is a multiple of eight, so that the last block of a reduced image is partly beyond the picture.
+    // Neither side is a multiple of eight, so that the last block of a reduced image is partly beyond the image.
     let stored = Size { height: 1203, width: 1605 };
     let bbox = [401.0, 601.0, 401.0, 301.0];
     let set = set(folder.path(), Encoding::Jpeg(92), stored, vec![vec![object(bbox)]]);

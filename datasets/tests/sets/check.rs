@@ -1,8 +1,7 @@
-//! The check of a whole set: every kind of fault is found, told once with its place, and none stops it.
+//! The check of a complete set: every kind of finding is reported with its place, and none stops the check.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datasets::check::{CheckFinding, Kind, Severity, check};
@@ -12,17 +11,12 @@ use datasets::{CheckOptions, CheckReport, Checked, Encoding, Image, Mask, Size, 
 use png::{BitDepth, ColorType};
 use tempfile::TempDir;
 
+use crate::files::{self, png, voc_annotation, voc_object, write};
+
 const SIZE: Size = Size { height: 40, width: 60 };
 
-fn write(root: &Path, name: &str, content: &[u8]) -> PathBuf {
-    let path = root.join(name);
-    fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-    fs::write(&path, content).expect("written");
-    path
-}
-
 fn jpeg(level: u8) -> Vec<u8> {
-    Image::filled(SIZE, [level, 0, 9]).encode(Encoding::Jpeg(90)).expect("encoded")
+    files::jpeg(SIZE, [level, 0, 9])
 }
 
 fn run(splits: &[Split]) -> CheckReport {
@@ -34,12 +28,12 @@ fn kinds(report: &CheckReport) -> BTreeMap<Kind, usize> {
 }
 
 /// The findings of a kind as split, file name, place and sentence.
-fn told(report: &CheckReport, kind: Kind) -> Vec<(String, String, Option<String>, String)> {
+fn findings(report: &CheckReport, kind: Kind) -> Vec<(String, String, Option<String>, String)> {
     let name = |file: &Path| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let tell = |finding: &CheckFinding| {
+    let fields = |finding: &CheckFinding| {
         (finding.split.clone(), name(&finding.file), finding.place.clone(), finding.sentence.clone())
     };
-    report.findings.iter().filter(|finding| finding.kind == kind).map(tell).collect()
+    report.findings.iter().filter(|finding| finding.kind == kind).map(fields).collect()
 }
 
 fn coco_split(root: &Path, name: &str, images: &str, annotations: &str) -> Split {
@@ -58,7 +52,7 @@ fn annotation(id: usize, image: usize, category: usize, bbox: &str) -> String {
 }
 
 #[test]
-fn a_sound_set_has_no_findings_and_its_numbers() {
+fn a_valid_set_has_no_findings_and_its_numbers() {
     let root = tempfile::tempdir().expect("a folder");
     let mut bytes = 0;
     for level in 0..3 {
@@ -83,21 +77,17 @@ fn a_sound_set_has_no_findings_and_its_numbers() {
 }
 
 #[test]
-fn every_fault_of_a_detection_set_is_found_and_the_other_split_is_checked_too() {
+fn every_problem_of_a_detection_set_is_found_and_the_other_split_is_checked_too() {
     let root = tempfile::tempdir().expect("a folder");
     let at = root.path();
-    write(at, "whole.jpg", &jpeg(10));
+    write(at, "valid.jpg", &jpeg(10));
     write(at, "cut.jpg", &jpeg(20)[..300]);
     write(at, "cut.png", &Image::filled(SIZE, [30; 3]).encode(Encoding::Png).expect("encoded")[..60]);
-    write(
-        at,
-        "small.jpg",
-        &Image::filled(Size { height: 20, width: 30 }, [1; 3]).encode(Encoding::Jpeg(90)).expect("encoded"),
-    );
+    write(at, "small.jpg", &files::jpeg(Size { height: 20, width: 30 }, [1; 3]));
     write(at, "really.png", &jpeg(40));
     write(at, "copy.jpg", &jpeg(10));
     write(at, "val.jpg", &jpeg(90));
-    let names = ["whole.jpg", "cut.jpg", "cut.png", "small.jpg", "really.png", "copy.jpg", "none.jpg", "../out.jpg"];
+    let names = ["valid.jpg", "cut.jpg", "cut.png", "small.jpg", "really.png", "copy.jpg", "none.jpg", "../out.jpg"];
     let mut images: Vec<String> = names.iter().enumerate().map(|(id, name)| image(id, name)).collect();
     images.push(image(0, "again.jpg"));
     let annotations = [
@@ -115,7 +105,7 @@ fn every_fault_of_a_detection_set_is_found_and_the_other_split_is_checked_too() 
     let val = coco_split(
         at,
         "val",
-        &[image(1, "val.jpg"), image(2, "whole.jpg")].join(","),
+        &[image(1, "val.jpg"), image(2, "valid.jpg")].join(","),
         &[annotation(1, 1, 1, "[1, 1, 5, 5]"), annotation(2, 2, 2, "[1, 1, 5, 5]")].join(","),
     );
     let report = run(&[train, val]);
@@ -134,7 +124,7 @@ fn every_fault_of_a_detection_set_is_found_and_the_other_split_is_checked_too() 
     ]);
     assert_eq!(kinds(&report), expected, "{:#?}", report.findings);
     assert!(report.has_errors());
-    let sentences = told(&report, Kind::Annotation).into_iter().map(|(_, _, _, words)| words).collect::<Vec<_>>();
+    let sentences = findings(&report, Kind::Annotation).into_iter().map(|(_, _, _, words)| words).collect::<Vec<_>>();
     let ends = [
         "image 0 is given twice",
         "image 7 has file name \"../out.jpg\", which leaves the image folder",
@@ -145,21 +135,21 @@ fn every_fault_of_a_detection_set_is_found_and_the_other_split_is_checked_too() 
     ];
     assert!(sentences.iter().zip(ends).all(|(words, end)| words.ends_with(end)), "{sentences:#?}");
     assert_eq!(
-        told(&report, Kind::BoxOutsideFrame),
+        findings(&report, Kind::BoxOutsideFrame),
         [(
             "train".to_owned(),
-            "whole.jpg".to_owned(),
+            "valid.jpg".to_owned(),
             Some("object 2 (cat)".to_owned()),
             "the box is outside the image and is left out of training: left 70, top 30, 20 wide, 5 high, in 60x40"
                 .to_owned()
         )]
     );
-    let files = |kind| told(&report, kind).into_iter().map(|(split, file, ..)| (split, file)).collect::<Vec<_>>();
+    let files = |kind| findings(&report, kind).into_iter().map(|(split, file, ..)| (split, file)).collect::<Vec<_>>();
     let pair = |split: &str, file: &str| (split.to_owned(), file.to_owned());
     assert_eq!(files(Kind::Unreadable), [pair("train", "cut.jpg"), pair("train", "cut.png")]);
     assert_eq!(files(Kind::Missing), [pair("train", "none.jpg")]);
     assert_eq!(files(Kind::Copy), [pair("train", "copy.jpg")]);
-    assert_eq!(files(Kind::SharedImage), [pair("val", "whole.jpg")]);
+    assert_eq!(files(Kind::SharedImage), [pair("val", "valid.jpg")]);
     assert_eq!((report.splits[0].images, report.splits[0].decoded, report.splits[1].decoded), (7, 4, 2));
 }
 
@@ -180,8 +170,7 @@ fn a_split_that_cannot_be_read_at_all_is_a_finding_and_the_other_is_checked() {
 /// A VOC devkit of four images, three of whose files are broken.
 fn broken_devkit() -> TempDir {
     let root = tempfile::tempdir().expect("a folder");
-    let xml = "<annotation><size><width>60</width><height>40</height></size><object><name>dog</name><bndbox>\
-               <xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></object></annotation>";
+    let xml = voc_annotation(&voc_object("dog", ["1", "1", "9", "9"], ""));
     for (name, level) in [("a", 1), ("b", 2), ("c", 3)] {
         write(root.path(), &format!("JPEGImages/{name}.jpg"), &jpeg(level * 40));
         write(root.path(), &format!("Annotations/{name}.xml"), if name == "b" { b"" } else { xml.as_bytes() });
@@ -193,7 +182,7 @@ fn broken_devkit() -> TempDir {
 }
 
 #[test]
-fn a_devkit_with_an_empty_annotation_a_missing_and_a_cut_image_is_read_to_its_end() {
+fn a_devkit_with_an_empty_annotation_a_missing_and_a_cut_image_is_read_to_the_end() {
     let root = broken_devkit();
     let read = |on_error: datasets::ErrorHandler<'_>| {
         voc::read_with(root.path(), "train", Classes::Collected, on_error).map(Checked::Detection)
@@ -235,7 +224,7 @@ fn masks_of_another_size_with_unknown_ids_or_nothing_to_learn_are_found() {
         (Kind::Unreadable, 1),
     ]);
     assert_eq!(kinds(&report), expected, "{:#?}", report.findings);
-    let (_, file, _, words) = &told(&report, Kind::MaskId)[0];
+    let (_, file, _, words) = &findings(&report, Kind::MaskId)[0];
     assert!(file == "unknown.png" && words.contains("id 9 at pixel (0, 0)"), "{words}");
     let counts: Vec<_> = report.splits[0].classes.iter().map(|class| (class.images, class.instances)).collect();
     assert_eq!(counts, [(1, 40 * 61), (1, 40 * 60)]);
@@ -254,36 +243,25 @@ fn copies_under_another_class_and_classes_of_another_order_are_errors() {
     let report = run(&[split("train"), split("val")]);
     let expected = BTreeMap::from([(Kind::ClassesDiffer, 1), (Kind::ContradictoryCopy, 1), (Kind::NotAnImage, 1)]);
     assert_eq!(kinds(&report), expected, "{:#?}", report.findings);
-    let words = &told(&report, Kind::ClassesDiffer)[0].3;
+    let words = &findings(&report, Kind::ClassesDiffer)[0].3;
     assert_eq!(words, "class 0 is \"b\" (id 0) here and \"a\" (id 0) in train");
     assert_eq!(report.total(Severity::Error), 2);
 }
 
-fn png(colour: ColorType, depth: BitDepth, channels: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, 4, 2);
-    encoder.set_color(colour);
-    encoder.set_depth(depth);
-    let mut writer = encoder.write_header().expect("a header");
-    let width = if depth == BitDepth::Sixteen { 2 } else { 1 };
-    writer.write_image_data(&vec![7; 8 * channels * width]).expect("pixels");
-    writer.finish().expect("an end");
-    bytes
-}
-
 #[test]
-fn grey_deep_transparent_turned_and_four_ink_images_are_counted() {
+fn grey_deep_transparent_rotated_and_cmyk_images_are_counted() {
     let root = tempfile::tempdir().expect("a folder");
     let exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
     let plain = jpeg(30);
     let turned = [&plain[..2], &[0xFF, 0xE1, 0, exif.len() as u8 + 2], exif, &plain[2..]].concat();
+    let small_png = |colour, depth, bytes| png(Size { height: 2, width: 4 }, colour, depth, &vec![7; bytes]);
     let files = [
-        ("a/grey.png", png(ColorType::Grayscale, BitDepth::Eight, 1)),
-        ("a/deep.png", png(ColorType::Rgb, BitDepth::Sixteen, 3)),
-        ("a/alpha.png", png(ColorType::Rgba, BitDepth::Eight, 4)),
+        ("a/grey.png", small_png(ColorType::Grayscale, BitDepth::Eight, 8)),
+        ("a/deep.png", small_png(ColorType::Rgb, BitDepth::Sixteen, 48)),
+        ("a/alpha.png", small_png(ColorType::Rgba, BitDepth::Eight, 32)),
         ("a/turned.jpg", turned),
-        ("a/cmyk.jpg", include_bytes!("golden/formats/cmyk.jpg").to_vec()),
-        ("a/moving.webp", include_bytes!("golden/formats/animated.webp").to_vec()),
+        ("a/cmyk.jpg", include_bytes!("../golden/formats/cmyk.jpg").to_vec()),
+        ("a/moving.webp", include_bytes!("../golden/formats/animated.webp").to_vec()),
     ];
     for (name, content) in &files {
         write(root.path(), name, content);
@@ -295,13 +273,13 @@ fn grey_deep_transparent_turned_and_four_ink_images_are_counted() {
     let counts = [facts.grey, facts.deep, facts.alpha, facts.turned, facts.cmyk, facts.animated];
     assert_eq!(counts, [1, 1, 1, 1, 1, 1], "{:#?}", report.findings);
     for (kind, file) in [(Kind::Turned, "turned.jpg"), (Kind::Cmyk, "cmyk.jpg"), (Kind::Deep, "deep.png")] {
-        let found = told(&report, kind);
+        let found = findings(&report, kind);
         assert_eq!((found.len(), found[0].1.as_str()), (1, file));
     }
 }
 
 #[test]
-fn a_kind_is_listed_up_to_its_cap_and_counted_beyond_in_a_fixed_order() {
+fn a_kind_is_listed_up_to_its_limit_and_then_only_counted_in_a_fixed_order() {
     let root = tempfile::tempdir().expect("a folder");
     let images: Vec<String> = (0..600).map(|id| image(id, &format!("{id}.jpg"))).collect();
     let split = coco_split(root.path(), "train", &images.join(","), "");
@@ -317,7 +295,7 @@ fn a_kind_is_listed_up_to_its_cap_and_counted_beyond_in_a_fixed_order() {
     let report = run(1);
     assert_eq!(done.load(Ordering::SeqCst), 600);
     let missing = report.kinds.iter().find(|met| met.kind == Kind::Missing).expect("missing images");
-    assert_eq!((missing.count, missing.listed, told(&report, Kind::Missing).len()), (600, 7, 7));
+    assert_eq!((missing.count, missing.listed, findings(&report, Kind::Missing).len()), (600, 7, 7));
     assert_eq!(run(4), report);
     let refused = check(&[], &CheckOptions { findings_per_kind: 0, threads: 1 }, &|_, _| {}).expect_err("no room");
     assert_eq!(refused.to_string(), "findings_per_kind is 0 instead of 1 to 1000");

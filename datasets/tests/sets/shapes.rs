@@ -1,4 +1,4 @@
-//! The synthetic set: read by the real readers, the same for the same seed, whole or absent.
+//! The synthetic set: read by the readers, the same for the same seed, complete or absent.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -57,7 +57,7 @@ fn coco_and_voc_readers_agree_on_it_without_findings() {
         assert!(from_coco.findings.is_empty() && from_voc.findings.is_empty());
         for (one, other) in from_coco.records.iter().zip(&from_voc.records) {
             assert_eq!((&one.file, one.size()), (&other.file, other.size()));
-            assert_eq!(Image::measure(&one.file).expect("a whole file"), one.size());
+            assert_eq!(Image::measure(&one.file).expect("a complete file"), one.size());
             assert!((1..=4).contains(&one.objects.len()));
             for (a, b) in one.objects.iter().zip(&other.objects) {
                 assert_eq!((a.class, a.bbox), (b.class, b.bbox));
@@ -110,14 +110,14 @@ fn masks_hold_classes_inside_the_boxes_and_void_on_outlines() {
 }
 
 #[test]
-fn class_folders_hold_one_picture_of_each_class() {
+fn class_folders_have_one_image_of_each_class() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().join("set");
     shapes::write(&root, &small(1)).expect("written");
     for split in ["train", "val"] {
         for class in shapes::classes() {
             let path = root.join("classify").join(split).join(class).join("0000.jpg");
-            let size = Image::read(&path, Orientation::AsStored).expect("a whole file").size();
+            let size = Image::read(&path, Orientation::AsStored).expect("a complete file").size();
             assert!((280..=360).contains(&size.width) && (210..=270).contains(&size.height), "{size}");
         }
     }
@@ -134,7 +134,7 @@ fn segmentation_and_classification_readers_read_it() {
         assert_eq!((set.records.len(), set.classes.len(), set.classes[0].name.as_str()), (count, 6, "background"));
         for (index, record) in set.records.iter().enumerate() {
             let mask = set.mask(index).expect("ids of the class list");
-            assert_eq!(mask.size(), Image::measure(&record.image).expect("a whole file"));
+            assert_eq!(mask.size(), Image::measure(&record.image).expect("a complete file"));
             assert!(mask.data.contains(&0) && mask.data.contains(&255));
             assert!(mask.data.iter().any(|class| (1..=5).contains(class)));
         }
@@ -146,14 +146,14 @@ fn segmentation_and_classification_readers_read_it() {
 }
 
 #[test]
-fn a_whole_set_is_left_alone_and_anything_else_is_never_overwritten() {
+fn a_complete_set_is_kept_and_other_content_is_never_overwritten() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().join("set");
     fs::create_dir(&root).expect("an empty folder");
     assert_eq!(shapes::write(&root, &small(0)).expect("written"), Outcome::Written);
     assert_eq!(shapes::write(&root, &small(0)).expect("present"), Outcome::Present);
-    let told = shapes::write(&root, &small(9)).expect_err("other options").to_string();
-    assert!(told.ends_with("set: it already exists and contains a set with other options"), "{told}");
+    let error = shapes::write(&root, &small(9)).expect_err("other options").to_string();
+    assert!(error.ends_with("set: it already exists and contains a set with other options"), "{error}");
     let other = folder.path().join("other");
     fs::create_dir(&other).expect("a folder");
     fs::write(other.join("thesis.tex"), "years of work").expect("written");
@@ -162,7 +162,7 @@ fn a_whole_set_is_left_alone_and_anything_else_is_never_overwritten() {
 }
 
 #[test]
-fn an_interrupted_write_is_not_taken_for_a_whole_one() {
+fn an_interrupted_write_is_not_taken_for_a_complete_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().join("set");
     shapes::write(&root, &small(0)).expect("written");

@@ -1,4 +1,4 @@
-//! The loader: the same batches from any number of workers, bounded memory, and an end to every failure.
+//! The loader: the same batches from any number of workers, bounded memory, and no hang on any failure.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl Dataset for Numbers {
         self.reads.fetch_add(1, Ordering::SeqCst);
         // Uneven, so that samples finish out of turn.
         thread::sleep(self.delay * (index % 3) as u32);
-        assert_ne!(Some(index), self.panics, "number {index} is cursed");
+        assert_ne!(Some(index), self.panics, "number {index} panics");
         if self.bad.contains(&index) {
             return Err(Error::Decode { path: self.paths[index].clone(), reason: "it is damaged".to_owned() });
         }
@@ -70,9 +70,9 @@ fn options(workers: usize) -> LoaderOptions {
     LoaderOptions { batch_size: 4, workers, seed: 11, order: Order::Shuffled, ..LoaderOptions::default() }
 }
 
-type Seen = Vec<(usize, Vec<(usize, u64)>)>;
+type Batches = Vec<(usize, Vec<(usize, u64)>)>;
 
-fn epoch(numbers: Numbers, options: LoaderOptions, epoch: u64, start: usize) -> Seen {
+fn epoch(numbers: Numbers, options: LoaderOptions, epoch: u64, start: usize) -> Batches {
     let loader = Loader::new(Arc::new(numbers), options).expect("valid options");
     let batches = loader.epoch(epoch, start).expect("an epoch");
     batches
@@ -119,10 +119,10 @@ fn sequential_order_is_the_dataset_s() {
 
 #[test]
 fn a_resumed_epoch_gives_the_rest_of_an_uninterrupted_one() {
-    let whole = epoch(uneven(42), options(2), 7, 0);
+    let complete = epoch(uneven(42), options(2), 7, 0);
     for workers in [0, 3] {
         for start in [1, 6, 10, 11] {
-            assert_eq!(epoch(uneven(42), options(workers), 7, start), whole[start..]);
+            assert_eq!(epoch(uneven(42), options(workers), 7, start), complete[start..]);
         }
         let loader = Loader::new(Arc::new(Numbers::new(42)), options(workers)).expect("valid options");
         assert!(matches!(loader.epoch(7, 12), Err(Error::StartBatch { start: 12, batches: 11 })));
@@ -149,14 +149,14 @@ fn a_batch_size_of_zero_is_refused() {
 }
 
 #[test]
-fn stopping_gives_the_error_in_its_batch_s_place_and_then_nothing() {
+fn stopping_gives_the_error_in_place_of_its_batch_and_then_nothing() {
     for workers in [0, 1, 4] {
         let numbers = Numbers { bad: vec![9], ..uneven(40) };
         let sequential = LoaderOptions { order: Order::Sequential, ..options(workers) };
         let loader = Loader::new(Arc::new(numbers), sequential).expect("valid options");
         let mut batches = loader.epoch(0, 0).expect("an epoch");
         for index in 0..2 {
-            assert_eq!(batches.next().expect("a batch").expect("whole").index, index);
+            assert_eq!(batches.next().expect("a batch").expect("valid samples").index, index);
         }
         let error = batches.next().expect("an item").expect_err("number 9");
         assert_eq!(error.to_string(), "cannot read 9.jpg: it is damaged");
@@ -165,7 +165,7 @@ fn stopping_gives_the_error_in_its_batch_s_place_and_then_nothing() {
 }
 
 #[test]
-fn skipping_makes_batches_smaller_and_tells_of_every_sample() {
+fn skipping_makes_batches_smaller_and_reports_every_sample() {
     for workers in [0, 3] {
         let numbers = Numbers { bad: vec![1, 4, 5, 6, 7, 10, 14, 15], ..uneven(16) };
         let skip = LoaderOptions { order: Order::Sequential, on_error: OnError::Skip, ..options(workers) };
@@ -224,7 +224,7 @@ fn a_panic_becomes_an_error_and_is_never_skipped() {
         let error = batches.next().expect("an item").expect_err("number 5").to_string();
         assert!(
             error.starts_with("internal error (please report it): reading 5.jpg panicked: ")
-                && error.contains("number 5 is cursed"),
+                && error.contains("number 5 panics"),
             "{error}"
         );
         assert!(batches.next().is_none());
@@ -296,7 +296,7 @@ impl Dataset for Stuck {
 }
 
 #[test]
-fn a_file_that_is_read_for_too_long_ends_the_epoch_with_its_name_and_holds_nothing_up() {
+fn a_file_that_takes_too_long_ends_the_epoch_with_its_name_and_nothing_hangs() {
     for workers in [1, 4] {
         let dataset = Stuck::new(9);
         let released = Arc::clone(&dataset.released);
@@ -317,7 +317,7 @@ fn a_file_that_is_read_for_too_long_ends_the_epoch_with_its_name_and_holds_nothi
 }
 
 #[test]
-fn dropping_an_epoch_waits_no_longer_than_the_time_out_for_a_stuck_worker() {
+fn dropping_an_epoch_waits_for_a_stuck_worker_only_until_the_time_limit() {
     let dataset = Stuck::new(5);
     let released = Arc::clone(&dataset.released);
     let timeout = Some(Duration::from_millis(200));
@@ -332,7 +332,7 @@ fn dropping_an_epoch_waits_no_longer_than_the_time_out_for_a_stuck_worker() {
 }
 
 #[test]
-fn a_slow_file_within_the_time_out_is_waited_for() {
+fn a_slow_file_within_the_time_limit_is_waited_for() {
     let numbers = Numbers { delay: Duration::from_millis(30), ..Numbers::new(12) };
     let patient = LoaderOptions { timeout: Some(Duration::from_secs(60)), ..options(2) };
     assert_eq!(epoch(numbers, patient, 0, 0).len(), 3);

@@ -1,9 +1,12 @@
-//! Reading image files: what they hold, and that no damaged one passes.
+//! Reading image files: their pixels, and that every damaged file is an error.
 
 use std::fs;
 use std::path::Path;
 
 use datasets::{Encoding, Error, Image, Orientation, Size};
+use png::{BitDepth, ColorType};
+
+use crate::files::png;
 
 /// A gradient with a little texture, so that no two regions look alike.
 fn picture(size: Size) -> Image {
@@ -25,13 +28,13 @@ fn decode(bytes: &[u8]) -> Result<Image, Error> {
 fn png_keeps_every_pixel_and_its_channel_order() {
     let image = picture(SIZE);
     let bytes = image.encode(Encoding::Png).expect("a valid image");
-    assert_eq!(decode(&bytes).expect("a whole file"), image);
+    assert_eq!(decode(&bytes).expect("a complete file"), image);
 }
 
 #[test]
 fn jpeg_keeps_pixels_nearly_and_their_channel_order() {
     let image = Image::filled(SIZE, [200, 40, 10]);
-    let decoded = decode(&image.encode(Encoding::Jpeg(95)).expect("a valid image")).expect("a whole file");
+    let decoded = decode(&image.encode(Encoding::Jpeg(95)).expect("a valid image")).expect("a complete file");
     assert_eq!(decoded.size(), SIZE);
     for pixel in decoded.data.chunks_exact(3) {
         assert!(pixel.iter().zip([200, 40, 10]).all(|(level, expected)| level.abs_diff(expected) <= 4), "{pixel:?}");
@@ -51,17 +54,17 @@ fn a_file_cut_anywhere_is_an_error_that_names_it() {
 }
 
 #[test]
-fn a_cut_jpeg_with_a_thumbnail_or_trailing_bytes_is_told_from_a_whole_one() {
+fn a_cut_jpeg_with_a_thumbnail_or_trailing_bytes_is_detected() {
     let thumbnail = picture(Size { height: 8, width: 8 }).encode(Encoding::Jpeg(50)).expect("a valid image");
     let bytes = with_segment(&picture(SIZE).encode(Encoding::Jpeg(90)).expect("a valid image"), 0xE1, &thumbnail);
-    assert_eq!(decode(&bytes).expect("a whole file").size(), SIZE);
-    assert_eq!(decode(&[&bytes[..], &[0, 1, 2]].concat()).expect("a whole file").size(), SIZE);
+    assert_eq!(decode(&bytes).expect("a complete file").size(), SIZE);
+    assert_eq!(decode(&[&bytes[..], &[0, 1, 2]].concat()).expect("a complete file").size(), SIZE);
     assert!(decode(&bytes[..bytes.len() - 40]).is_err());
     assert!(decode(&[&bytes[..bytes.len() - 40], &[0, 1, 2]].concat()).is_err());
 }
 
 #[test]
-fn files_that_are_no_images_are_errors() {
+fn files_that_are_not_images_are_errors() {
     for bytes in [&b""[..], b"GIF89a", b"<html>", &[0xFF, 0xD8, 0xFF, 0xD9], &[0xFF, 0xD8, 0xFF, 0xE0, 0, 1]] {
         assert!(matches!(decode(bytes), Err(Error::Decode { .. })), "{bytes:?}");
     }
@@ -70,7 +73,7 @@ fn files_that_are_no_images_are_errors() {
 }
 
 #[test]
-fn a_header_that_claims_a_gigantic_size_is_refused_before_memory_is_asked_for() {
+fn a_header_that_states_a_huge_size_is_refused_before_memory_is_taken() {
     let mut bytes = picture(SIZE).encode(Encoding::Jpeg(90)).expect("a valid image");
     let frame = bytes.windows(2).position(|pair| pair == [0xFF, 0xC0]).expect("a frame header");
     bytes[frame + 5..frame + 9].copy_from_slice(&[0xFF; 4]);
@@ -79,12 +82,12 @@ fn a_header_that_claims_a_gigantic_size_is_refused_before_memory_is_asked_for() 
 }
 
 #[test]
-fn exif_orientation_is_followed_only_on_request() {
+fn exif_orientation_is_applied_only_on_request() {
     // Little-endian TIFF, one entry: tag 0x0112 (orientation), type 3 (short), count 1, value 6 (a quarter turn).
     let exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
     let bytes = with_segment(&picture(SIZE).encode(Encoding::Jpeg(90)).expect("a valid image"), 0xE1, exif);
-    assert_eq!(decode(&bytes).expect("a whole file").size(), SIZE);
-    let upright = Image::decode(bytes, Path::new("a.jpg"), Orientation::Upright).expect("a whole file");
+    assert_eq!(decode(&bytes).expect("a complete file").size(), SIZE);
+    let upright = Image::decode(bytes, Path::new("a.jpg"), Orientation::Upright).expect("a complete file");
     assert_eq!(upright.size(), Size { height: SIZE.width, width: SIZE.height });
 }
 
@@ -94,35 +97,24 @@ fn size_is_measured_without_decoding_and_for_every_format() {
     for (name, encoding) in [("a.jpg", Encoding::Jpeg(80)), ("a.png", Encoding::Png)] {
         let path = folder.path().join(name);
         fs::write(&path, picture(SIZE).encode(encoding).expect("a valid image")).expect("written");
-        assert_eq!(Image::measure(&path).expect("a whole file"), SIZE);
+        assert_eq!(Image::measure(&path).expect("a complete file"), SIZE);
     }
     let path = folder.path().join("a.ppm");
     fs::write(&path, [b"P6 4 2 255\n".as_slice(), &[7; 24]].concat()).expect("written");
-    assert_eq!(Image::measure(&path).expect("a whole file"), Size { height: 2, width: 4 });
+    assert_eq!(Image::measure(&path).expect("a complete file"), Size { height: 2, width: 4 });
 }
 
 #[test]
 fn grey_alpha_sixteen_bit_and_palette_pngs_become_rgb() {
     let encode = |colour, depth, data: &[u8]| {
-        let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, 2, 1);
-        encoder.set_color(colour);
-        encoder.set_depth(depth);
-        if colour == png::ColorType::Indexed {
-            encoder.set_palette(vec![1, 2, 3, 40, 50, 60]);
-        }
-        let mut writer = encoder.write_header().expect("a header");
-        writer.write_image_data(data).expect("pixels");
-        writer.finish().expect("an end");
-        decode(&bytes).expect("a whole file").data
+        decode(&png(Size { height: 1, width: 2 }, colour, depth, data)).expect("a complete file").data
     };
-    use png::{BitDepth, ColorType};
     assert_eq!(encode(ColorType::Grayscale, BitDepth::Eight, &[7, 200]), [7, 7, 7, 200, 200, 200]);
     assert_eq!(encode(ColorType::GrayscaleAlpha, BitDepth::Eight, &[7, 0, 9, 255]), [7, 7, 7, 9, 9, 9]);
     assert_eq!(encode(ColorType::Rgba, BitDepth::Eight, &[1, 2, 3, 0, 4, 5, 6, 9]), [1, 2, 3, 4, 5, 6]);
     let sixteen = [0x12, 0xFF, 0x34, 0, 0x56, 0, 0x78, 0, 0x9A, 0, 0xBC, 0];
     assert_eq!(encode(ColorType::Rgb, BitDepth::Sixteen, &sixteen), [0x12, 0x34, 0x56, 0x78, 0x9A, 0xBC]);
-    assert_eq!(encode(ColorType::Indexed, BitDepth::Eight, &[1, 0]), [40, 50, 60, 1, 2, 3]);
+    assert_eq!(encode(ColorType::Indexed, BitDepth::Eight, &[11, 4]), [192, 128, 0, 0, 0, 128]);
 }
 
 #[test]

@@ -1,0 +1,14 @@
+//! The promises of the crate to its users, as one program.
+
+mod check;
+mod classification;
+mod coco;
+mod detection;
+mod files;
+mod image;
+mod inputs;
+mod loader;
+mod real_data;
+mod segmentation;
+mod shapes;
+mod voc;
