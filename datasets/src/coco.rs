@@ -4,89 +4,20 @@
 //! id and images by image id, as in torchvision and detectron2, so that the class index does not depend on the file's order.
 //! Boxes and areas are what pycocotools reads, unchanged.
 
+mod file;
+
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::fmt;
-use std::fs;
 use std::path::Path;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, SeqAccess, Visitor};
 
 use crate::annotations::{Class, DetectionSet, Object, Record, examine, stated_or_measured, stays_inside};
 use crate::findings::Findings;
 use crate::{Error, ErrorHandler};
+use file::{Annotation, Category, File, Image};
 
 const GIVEN_TWICE: &str = "is given twice";
 
-#[derive(Deserialize)]
-#[serde(expecting = "a COCO file with `images`, `annotations` and `categories`")]
-struct File {
-    images: Vec<RawImage>,
-    annotations: Vec<RawAnnotation>,
-    categories: Vec<RawCategory>,
-}
-
-#[derive(Deserialize)]
-#[serde(expecting = "an image with `id` and `file_name`")]
-struct RawImage {
-    id: u64,
-    file_name: String,
-    width: Option<usize>,
-    height: Option<usize>,
-}
-
-#[derive(Deserialize)]
-#[serde(expecting = "an annotation with `id`, `image_id`, `category_id` and `bbox`")]
-struct RawAnnotation {
-    id: u64,
-    image_id: u64,
-    category_id: u64,
-    bbox: Option<RawBox>,
-    area: Option<f64>,
-    #[serde(default)]
-    iscrowd: u8,
-}
-
-#[derive(Deserialize)]
-#[serde(expecting = "a category with `id` and `name`")]
-struct RawCategory {
-    id: u64,
-    name: String,
-}
-
-/// Any count of numbers, so that the error about a wrong count can name the annotation.
-struct RawBox {
-    values: [f64; 4],
-    count: usize,
-}
-
-impl<'de> Deserialize<'de> for RawBox {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RawBox, D::Error> {
-        struct Numbers;
-        impl<'de> Visitor<'de> for Numbers {
-            type Value = RawBox;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a bbox of four numbers")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<RawBox, A::Error> {
-                let mut bbox = RawBox { values: [0.0; 4], count: 0 };
-                while let Some(number) = numbers.next_element::<f64>()? {
-                    if let Some(slot) = bbox.values.get_mut(bbox.count) {
-                        *slot = number;
-                    }
-                    bbox.count += 1;
-                }
-                Ok(bbox)
-            }
-        }
-        deserializer.deserialize_seq(Numbers)
-    }
-}
-
-/// Reads an annotation file whose images lie in the folder `images`.
+/// Reads an annotation file whose images are in the folder `images`.
 ///
 /// The image files are not opened, except to measure one whose size the annotation does not state.
 ///
@@ -104,7 +35,7 @@ pub fn read(images: &Path, annotations: &Path) -> Result<DetectionSet, Error> {
 /// # Errors
 /// As [`read`] for the file; for a record, what `on_error` returns.
 pub fn read_with(images: &Path, annotations: &Path, on_error: ErrorHandler<'_>) -> Result<DetectionSet, Error> {
-    let file = parse(annotations)?;
+    let file = File::read(annotations)?;
     let mut findings = Findings::default();
     let (classes, class_of) = classes(file.categories, annotations, on_error)?;
     let (mut records, record_of) = records(file.images, images, annotations, &mut findings, on_error)?;
@@ -122,13 +53,8 @@ pub fn read_with(images: &Path, annotations: &Path, on_error: ErrorHandler<'_>) 
     Ok(DetectionSet { classes, records, findings })
 }
 
-fn parse(path: &Path) -> Result<File, Error> {
-    let text = fs::read(path).map_err(Error::io("read", path))?;
-    serde_json::from_slice(&text).map_err(|error| json_error(path, &error))
-}
-
 fn classes(
-    mut categories: Vec<RawCategory>,
+    mut categories: Vec<Category>,
     file: &Path,
     on_error: ErrorHandler<'_>,
 ) -> Result<(Vec<Class>, HashMap<u64, usize>), Error> {
@@ -138,7 +64,7 @@ fn classes(
     categories.sort_by_key(|category| category.id);
     let mut indices = HashMap::with_capacity(categories.len());
     let mut classes = Vec::with_capacity(categories.len());
-    for RawCategory { id, name } in categories {
+    for Category { id, name } in categories {
         match indices.entry(id) {
             Entry::Occupied(_) => on_error(record_error(file, "category", id, GIVEN_TWICE))?,
             Entry::Vacant(entry) => {
@@ -154,7 +80,7 @@ fn classes(
 type RecordIndices = HashMap<u64, Option<usize>>;
 
 fn records(
-    mut images: Vec<RawImage>,
+    mut images: Vec<Image>,
     folder: &Path,
     file: &Path,
     findings: &mut Findings,
@@ -185,7 +111,7 @@ fn records(
     Ok((records, indices))
 }
 
-fn record(image: &RawImage, folder: &Path, file: &Path, findings: &mut Findings) -> Result<Record, Error> {
+fn record(image: &Image, folder: &Path, file: &Path, findings: &mut Findings) -> Result<Record, Error> {
     if !stays_inside(&image.file_name) {
         let problem = format!("has file name {:?}, which leaves the image folder", image.file_name);
         return Err(record_error(file, "image", image.id, problem));
@@ -201,7 +127,7 @@ fn record_error(file: &Path, record: &'static str, id: u64, problem: impl Into<S
 
 /// The object with the index of its record; `None` where its image is left out.
 fn placed(
-    raw: &RawAnnotation,
+    raw: &Annotation,
     is_first: bool,
     record_of: &RecordIndices,
     class_of: &HashMap<u64, usize>,
@@ -215,7 +141,7 @@ fn placed(
     Ok(record.map(|record| (record, object)))
 }
 
-fn object(raw: &RawAnnotation, class: usize) -> Result<Object, String> {
+fn object(raw: &Annotation, class: usize) -> Result<Object, String> {
     let bbox = match &raw.bbox {
         None => return Err("has no bbox".to_owned()),
         Some(bbox) if bbox.count != 4 => return Err(format!("has a bbox of {} numbers instead of 4", bbox.count)),
@@ -234,12 +160,4 @@ fn object(raw: &RawAnnotation, class: usize) -> Result<Object, String> {
         return Err("has a bbox whose area is not finite".to_owned());
     }
     Ok(Object { class, bbox, area, crowd, difficult: false })
-}
-
-fn json_error(path: &Path, error: &serde_json::Error) -> Error {
-    let (line, column) = (error.line(), error.column());
-    let message = error.to_string();
-    let message = message.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&message);
-    let reason = if error.is_eof() { format!("the JSON is cut short ({message})") } else { message.to_owned() };
-    Error::Json { path: path.to_path_buf(), line, column, reason }
 }
