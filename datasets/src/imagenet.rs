@@ -114,7 +114,7 @@ pub fn read_folders(root: &Path, synsets: &Synsets) -> Result<ClassificationSet,
     Ok(ClassificationSet { classes: synsets.classes(), ..set })
 }
 
-/// Reads a split whose images lie in one folder, with a file of `<image> <label>` lines, the label being a WordNet id or a
+/// Reads a split whose images are in one folder, with a file of `<image> <label>` lines; a label is a WordNet id or a
 /// class index from 0. (The development kit's `ILSVRC2012_validation_ground_truth.txt` has other numbers and no names.)
 ///
 /// The image files are not opened.

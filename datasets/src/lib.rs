@@ -30,6 +30,8 @@ pub mod draw;
 mod error;
 pub mod findings;
 pub mod folder;
+#[cfg(test)]
+mod golden;
 pub mod image;
 pub mod imagenet;
 pub mod inputs;

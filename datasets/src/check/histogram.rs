@@ -37,7 +37,7 @@ pub struct ImageSizes {
     pub longer_side: Vec<SideBin>,
 }
 
-/// Images whose longer side lies in a range.
+/// Images whose longer side is in a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SideBin {

@@ -56,7 +56,7 @@ pub(super) fn sharpness(image: &mut Image, factor: f64) {
     }
 }
 
-/// Each channel's levels spread over the whole range.
+/// Each channel's levels spread over the full range.
 pub(super) fn auto_contrast(image: &mut Image) {
     per_channel(image, |histogram| {
         let low = histogram.iter().position(|&count| count > 0)?;
@@ -107,7 +107,7 @@ pub(super) fn hue(image: &mut Image, turn: f64) {
     }
 }
 
-/// Every step has the precision that Pillow gives it: hues lie on the edges between two bytes.
+/// Every step has the precision that Pillow gives it: hues are on the edges between two bytes.
 fn to_hsv([red, green, blue]: [u8; 3]) -> [u8; 3] {
     let (most, least) = (red.max(green).max(blue), red.min(green).min(blue));
     if most == least {

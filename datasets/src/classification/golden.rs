@@ -1,27 +1,12 @@
 //! Against Pillow's, torchvision's and timm's own results, made by `tools/golden/classify.py`.
 
-use std::fs;
-use std::path::PathBuf;
-
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use super::operation::Operation;
 use super::policy::{Kind, POLICIES};
 use super::*;
+use crate::golden::{self, Moments};
 use crate::image::{Interpolation, PixelWindow, Window, rotation};
-
-fn golden(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests/golden/classify", name].iter().collect()
-}
-
-fn read<T: DeserializeOwned>(name: &str) -> T {
-    serde_json::from_slice(&fs::read(golden(name)).expect("the golden file")).expect("its form")
-}
-
-fn picture(name: &str) -> Image {
-    Image::read(&golden(name), Orientation::AsStored).expect("the golden image")
-}
 
 /// Images one after another, as the script writes them.
 struct Pixels {
@@ -31,7 +16,7 @@ struct Pixels {
 
 impl Pixels {
     fn read(name: &str) -> Pixels {
-        Pixels { bytes: fs::read(golden(name)).expect("the golden file"), at: 0 }
+        Pixels { bytes: golden::bytes(name), at: 0 }
     }
 
     fn next(&mut self, [height, width]: [usize; 2]) -> Image {
@@ -58,8 +43,8 @@ struct Resize {
 
 #[test]
 fn resizing_equals_pillow() {
-    let (source, mut pixels) = (picture("resize.png"), Pixels::read("resize.bin"));
-    for case in read::<Vec<Resize>>("resize.json") {
+    let (source, mut pixels) = (golden::image("classify/resize.png"), Pixels::read("classify/resize.bin"));
+    for case in golden::json::<Vec<Resize>>("classify/resize.json") {
         let expected = pixels.next(case.size);
         let [left, top, right, bottom] = case.r#box;
         let window = Window { left, top, width: right - left, height: bottom - top };
@@ -81,12 +66,12 @@ struct Evaluate {
 
 #[test]
 fn the_evaluation_view_equals_timm() {
-    let mut pixels = Pixels::read("evaluate.bin");
-    for case in read::<Vec<Evaluate>>("evaluate.json") {
+    let mut pixels = Pixels::read("classify/evaluate.bin");
+    for case in golden::json::<Vec<Evaluate>>("classify/evaluate.json") {
         let expected = pixels.next(case.size);
         let options = ViewOptions { crop_ratio: case.crop_ratio, interpolation: case.interpolation };
         let view = EvaluationView::with(expected.size(), options);
-        let found = view.apply(&picture(&case.file)).expect("a valid picture");
+        let found = view.apply(&golden::image(&format!("classify/{}", case.file))).expect("a valid image");
         let (most, mean) = apart(&found, &expected);
         assert!(most <= 1 && mean < 0.02, "most {most}, mean {mean}: {case:?}");
     }
@@ -128,11 +113,11 @@ fn operation(case: &Operated, size: Size) -> Operation {
 
 #[test]
 fn every_operation_equals_timm_and_pillow() {
-    let source = picture("operations.png");
+    let source = golden::image("classify/operations.png");
     let mut dark = source.clone();
     dark.data.iter_mut().for_each(|level| *level = *level / 3 + 40);
-    let mut pixels = Pixels::read("operations.bin");
-    for case in read::<Vec<Operated>>("operations.json") {
+    let mut pixels = Pixels::read("classify/operations.bin");
+    for case in golden::json::<Vec<Operated>>("classify/operations.json") {
         let expected = pixels.next(case.size);
         let spread = ["auto_contrast", "equalize"].contains(&case.operation.as_str());
         let mut found = if spread { dark.clone() } else { source.clone() };
@@ -163,12 +148,12 @@ fn kind(name: &str) -> Kind {
 
 #[test]
 fn the_imagenet_policy_equals_torchvision_in_its_pairs_and_pixels() {
-    let golden: Policy = read("policy.json");
+    let golden: Policy = golden::json("classify/policy.json");
     let pairs = golden.policies.iter().map(|pair| {
         pair.each_ref().map(|(name, probability, level)| (kind(name), *probability, level.unwrap_or_default()))
     });
     assert_eq!(pairs.collect::<Vec<_>>(), POLICIES);
-    let (source, mut pixels) = (picture("operations.png"), Pixels::read("policy.bin"));
+    let (source, mut pixels) = (golden::image("classify/operations.png"), Pixels::read("classify/policy.bin"));
     for case in golden.cases {
         let expected = pixels.next(case.size);
         let level = f64::from(case.level.unwrap_or_default());
@@ -191,32 +176,11 @@ struct Distributions {
 }
 
 #[derive(Deserialize)]
-struct Moments {
-    mean: Vec<f64>,
-    deviation: Vec<f64>,
-}
-
-#[derive(Deserialize)]
 struct MixingMoments {
     unmixed: f64,
     lambda: Moments,
     cut: f64,
     window: Option<Moments>,
-}
-
-impl Moments {
-    /// Means within four standard errors of both samples together, deviations within five per cent.
-    fn hold<const COLUMNS: usize>(&self, rows: &[[f64; COLUMNS]], draws: usize, what: &str) {
-        let count = rows.len() as f64;
-        for column in 0..COLUMNS {
-            let mean = rows.iter().map(|row| row[column]).sum::<f64>() / count;
-            let deviation = (rows.iter().map(|row| (row[column] - mean).powi(2)).sum::<f64>() / count).sqrt();
-            let (other, spread) = (self.mean[column], self.deviation[column]);
-            let error = spread * (1.0 / count + 1.0 / draws as f64).sqrt();
-            assert!((mean - other).abs() < 4.0 * error, "{what} {column}: mean {mean}, the peer's {other}");
-            assert!((deviation / spread - 1.0).abs() < 0.05, "{what} {column}: deviation {deviation} and {spread}");
-        }
-    }
 }
 
 fn rectangle(window: PixelWindow) -> [f64; 4] {
@@ -225,7 +189,7 @@ fn rectangle(window: PixelWindow) -> [f64; 4] {
 
 #[test]
 fn crops_and_erased_rectangles_are_distributed_as_timm_s() {
-    let golden: Distributions = read("distributions.json");
+    let golden: Distributions = golden::json("classify/distributions.json");
     let mut rng = SampleRng::for_sample(3, 0, 0);
     for (name, expected) in &golden.crops {
         let (height, width) = name.split_once('x').expect("a size");
@@ -234,18 +198,18 @@ fn crops_and_erased_rectangles_are_distributed_as_timm_s() {
         let rows: Vec<_> = crops.map(|crop| [crop.left, crop.top, crop.width, crop.height]).collect();
         // The long image is mostly cut in the centre; its rare crops spread widely.
         let draws = if name == "240x320" { golden.draws } else { golden.draws / 4 };
-        expected.hold(&rows, draws, name);
+        expected.assert_equal(&rows, draws, name);
     }
     let erasing = RandomErasing { p: 1.0, ..RandomErasing::default() };
     let size = Size { height: 48, width: 64 };
     let rows: Vec<_> = (0..golden.draws).filter_map(|_| erasing.sample(size, &mut rng)).map(rectangle).collect();
     assert!(rows.len() + golden.draws / 100 > golden.draws);
-    golden.erasing.hold(&rows, golden.draws / 4, "erased");
+    golden.erasing.assert_equal(&rows, golden.draws / 4, "erased");
 }
 
 #[test]
 fn mixing_is_distributed_as_timm_s() {
-    let golden: Distributions = read("distributions.json");
+    let golden: Distributions = golden::json("classify/distributions.json");
     let size = Size { height: 48, width: 64 };
     for (name, mixup, cutmix) in [("mixup", 0.2, 0.0), ("cutmix", 0.0, 1.0), ("both", 0.8, 1.0)] {
         let mixing = Mixing { mixup, cutmix, probability: 0.9, switch_probability: 0.3 };
@@ -255,11 +219,11 @@ fn mixing_is_distributed_as_timm_s() {
         let share = |count: usize| count as f64 / golden.draws as f64;
         assert!((share(golden.draws - mixes.len()) - expected.unmixed).abs() < 0.015, "{name}: {} mixed", mixes.len());
         let lambdas: Vec<_> = mixes.iter().map(|mix| [mix.lambda]).collect();
-        expected.lambda.hold(&lambdas, golden.draws, name);
+        expected.lambda.assert_equal(&lambdas, golden.draws, name);
         let windows: Vec<_> = mixes.iter().filter_map(|mix| mix.window).map(rectangle).collect();
         assert!((share(windows.len()) - expected.cut).abs() < 0.015, "{name}: {} cut", windows.len());
         if let Some(window) = &expected.window {
-            window.hold(&windows, windows.len(), name);
+            window.assert_equal(&windows, windows.len(), name);
         }
     }
 }

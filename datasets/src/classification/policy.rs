@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::operation::Operation;
 use crate::Error;
-use crate::image::{Size, rotation};
+use crate::image::{Affine, Size, rotation};
 use crate::random::SampleRng;
 use crate::settings::{check, check_probability};
 pub(super) use table::{Kind, POLICIES};
@@ -86,51 +86,64 @@ impl Kind {
     /// torchvision's magnitude at a level from 0 to 9, between its bins where the level has a fraction.
     pub(super) fn by_torchvision(self, level: f64, sign: f64, size: Size) -> Operation {
         let part = level / 9.0;
-        let (enhanced, slope) = (1.0 + sign * 0.9 * part, sign * 0.3 * part);
-        let shift = |side: usize| sign * (150.0 / 331.0 * side as f64 * part).trunc();
-        match self {
-            Kind::AutoContrast => Operation::AutoContrast,
-            Kind::Equalize => Operation::Equalize,
-            Kind::Invert => Operation::Invert,
-            Kind::Rotate => Operation::Affine(rotation(sign * 30.0 * part, size)),
-            Kind::Posterize => Operation::Posterize(8 - (level / (9.0 / 4.0)).round_ties_even() as u8),
-            Kind::Solarize => Operation::Solarize(255.0 - 255.0 * part),
-            Kind::SolarizeAdd => Operation::SolarizeAdd((110.0 * part) as u8),
-            Kind::Color => Operation::Color(enhanced),
-            Kind::Contrast => Operation::Contrast(enhanced),
-            Kind::Brightness => Operation::Brightness(enhanced),
-            Kind::Sharpness => Operation::Sharpness(enhanced),
-            Kind::ShearX => Operation::Affine([1.0, slope, 0.0, 0.0, 1.0, 0.0]),
-            Kind::ShearY => Operation::Affine([1.0, 0.0, 0.0, slope, 1.0, 0.0]),
-            Kind::TranslateX => Operation::Affine([1.0, 0.0, -shift(size.width), 0.0, 1.0, 0.0]),
-            Kind::TranslateY => Operation::Affine([1.0, 0.0, 0.0, 0.0, 1.0, -shift(size.height)]),
-        }
+        let shift = |side: usize| -sign * (150.0 / 331.0 * side as f64 * part).trunc();
+        self.with(&Arguments {
+            factor: 1.0 + sign * 0.9 * part,
+            slope: sign * 0.3 * part,
+            rotation: rotation(sign * 30.0 * part, size),
+            shift: [shift(size.width), shift(size.height)],
+            bits: 8 - (level / (9.0 / 4.0)).round_ties_even() as u8,
+            threshold: 255.0 - 255.0 * part,
+            add: (110.0 * part) as u8,
+        })
     }
 
     /// timm's argument at a level from 0 to 10.
     pub(super) fn by_timm(self, level: f64, sign: f64, increasing: bool, size: Size) -> Operation {
         let part = level / 10.0;
-        let enhanced = if increasing { (1.0 + sign * 0.9 * part).max(0.1) } else { 1.8 * part + 0.1 };
-        let slope = sign * 0.3 * part;
         let shift = |side: usize| sign * 0.45 * part * side as f64;
         let bits = (part * 4.0) as u8;
         let threshold = (part * 256.0).trunc().min(256.0);
+        self.with(&Arguments {
+            factor: if increasing { (1.0 + sign * 0.9 * part).max(0.1) } else { 1.8 * part + 0.1 },
+            slope: sign * 0.3 * part,
+            rotation: rotation(sign * 30.0 * part, size),
+            shift: [shift(size.width), shift(size.height)],
+            bits: if increasing { 4 - bits } else { bits },
+            threshold: if increasing { 256.0 - threshold } else { threshold },
+            add: (part * 110.0) as u8,
+        })
+    }
+
+    fn with(self, arguments: &Arguments) -> Operation {
+        let Arguments { factor, slope, rotation, shift: [right, down], bits, threshold, add } = *arguments;
         match self {
             Kind::AutoContrast => Operation::AutoContrast,
             Kind::Equalize => Operation::Equalize,
             Kind::Invert => Operation::Invert,
-            Kind::Rotate => Operation::Affine(rotation(sign * 30.0 * part, size)),
-            Kind::Posterize => Operation::Posterize(if increasing { 4 - bits } else { bits }),
-            Kind::Solarize => Operation::Solarize(if increasing { 256.0 - threshold } else { threshold }),
-            Kind::SolarizeAdd => Operation::SolarizeAdd((part * 110.0) as u8),
-            Kind::Color => Operation::Color(enhanced),
-            Kind::Contrast => Operation::Contrast(enhanced),
-            Kind::Brightness => Operation::Brightness(enhanced),
-            Kind::Sharpness => Operation::Sharpness(enhanced),
+            Kind::Rotate => Operation::Affine(rotation),
+            Kind::Posterize => Operation::Posterize(bits),
+            Kind::Solarize => Operation::Solarize(threshold),
+            Kind::SolarizeAdd => Operation::SolarizeAdd(add),
+            Kind::Color => Operation::Color(factor),
+            Kind::Contrast => Operation::Contrast(factor),
+            Kind::Brightness => Operation::Brightness(factor),
+            Kind::Sharpness => Operation::Sharpness(factor),
             Kind::ShearX => Operation::Affine([1.0, slope, 0.0, 0.0, 1.0, 0.0]),
             Kind::ShearY => Operation::Affine([1.0, 0.0, 0.0, slope, 1.0, 0.0]),
-            Kind::TranslateX => Operation::Affine([1.0, 0.0, shift(size.width), 0.0, 1.0, 0.0]),
-            Kind::TranslateY => Operation::Affine([1.0, 0.0, 0.0, 0.0, 1.0, shift(size.height)]),
+            Kind::TranslateX => Operation::Affine([1.0, 0.0, right, 0.0, 1.0, 0.0]),
+            Kind::TranslateY => Operation::Affine([1.0, 0.0, 0.0, 0.0, 1.0, down]),
         }
     }
+}
+
+/// The arguments of the operations at one level.
+struct Arguments {
+    factor: f64,
+    slope: f64,
+    rotation: Affine,
+    shift: [f64; 2],
+    bits: u8,
+    threshold: f64,
+    add: u8,
 }

@@ -1,4 +1,4 @@
-//! The promises of the whole augmentation, of its phases and of its settings.
+//! The promises of the augmentation, of its phases and of its settings.
 
 use proptest::prelude::*;
 
@@ -36,7 +36,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn any_picture_becomes_one_of_the_wanted_size(
+    fn any_image_gets_the_wanted_size(
         height in 1usize..80, width in 1usize..80, size in 1usize..40, strength in 0.0..=1.0f64, index in 0u64..1000,
     ) {
         let source = Image::filled(Size { height, width }, [10, 200, 90]);
@@ -73,17 +73,17 @@ proptest! {
 }
 
 #[test]
-fn a_picture_s_augmentation_depends_on_its_stream_alone() {
+fn an_image_s_augmentation_depends_on_its_stream_alone() {
     let augment = |index| {
         let mut rng = SampleRng::for_sample(2, 0, index);
-        everything().apply(&picture(), SIZE, 1.0, &mut rng).expect("a valid picture")
+        everything().apply(&picture(), SIZE, 1.0, &mut rng).expect("a valid image")
     };
     assert_eq!(augment(3), augment(3));
     assert_ne!(augment(3), augment(4));
 }
 
 #[test]
-fn the_default_crops_and_mirrors_half_of_the_pictures() {
+fn the_default_crops_and_mirrors_half_of_the_images() {
     let augmentation = ClassifyAugmentation::default();
     let plans: Vec<Plan> = (0..2000).map(|index| plan(&augmentation, 1.0, index)).collect();
     let mirrored = plans.iter().filter(|plan| plan.mirrored).count();
@@ -94,12 +94,12 @@ fn the_default_crops_and_mirrors_half_of_the_pictures() {
         let mut rng = SampleRng::for_sample(0, 0, 0);
         let mut plan = only.plan(SOURCE, SOURCE, 1.0, &mut rng);
         plan.window = Window::whole(SOURCE);
-        let image = plan.render(&picture(), 1, &mut rng).expect("a valid picture");
+        let image = plan.render(&picture(), 1, &mut rng).expect("a valid image");
         assert_eq!(image.data[..3], picture().data[first * 3..first * 3 + 3]);
     }
 }
 
-/// How far an operation's argument lies from where it changes nothing, in its own unit.
+/// The distance of an operation's argument from the value that changes nothing, in its own unit.
 fn reach(operation: &Operation) -> f64 {
     match *operation {
         Operation::AutoContrast | Operation::Equalize | Operation::Invert => 0.0,

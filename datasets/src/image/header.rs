@@ -163,12 +163,12 @@ fn little(bytes: &[u8], at: usize, count: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::path::Path;
 
     use serde::Deserialize;
 
     use super::super::{Encoded, Orientation, Reduction};
     use super::*;
+    use crate::golden;
 
     #[derive(Deserialize)]
     struct Golden {
@@ -189,12 +189,10 @@ mod tests {
 
     #[test]
     fn size_and_traits_are_what_pillow_says_in_every_format() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/formats");
-        let golden = std::fs::read(folder.join("facts.json")).expect("the golden facts");
-        let golden: Golden = serde_json::from_slice(&golden).expect("golden facts");
+        let golden: Golden = golden::json("formats/facts.json");
         assert_eq!(golden.files.len(), 19);
         for (name, Facts { width, height, grey, cmyk, deep, alpha, turned, animated }) in golden.files {
-            let path = folder.join(&name);
+            let path = golden::path(&format!("formats/{name}"));
             let encoded = Encoded::read(&path).expect("a complete file");
             assert_eq!(encoded.size(), Size { height, width }, "{name}");
             assert_eq!(encoded.traits(), Traits { grey, cmyk, deep, alpha, turned, animated }, "{name}");

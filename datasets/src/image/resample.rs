@@ -45,7 +45,7 @@ impl Image {
         self.resample(&Window::whole(self.size()), size, interpolation)
     }
 
-    /// A window of the image at another size: Pillow's `Image.resize(size, resample, box)`. The window lies inside the image,
+    /// A window of the image at another size: Pillow's `Image.resize(size, resample, box)`. The window is inside the image,
     /// its edges may have fractions, and the filter also reads the pixels around it.
     pub(crate) fn resample(&self, window: &Window, size: Size, interpolation: Interpolation) -> Result<Image, Error> {
         let x = Span::inside(window.left, window.width, self.width as f64);

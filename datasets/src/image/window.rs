@@ -76,7 +76,7 @@ impl Window {
         self.left >= 0.0 && self.top >= 0.0 && self.right() <= size.width as f64 && self.bottom() <= size.height as f64
     }
 
-    /// Whether the centre of the box lies strictly inside.
+    /// Whether the centre of the box is strictly inside.
     pub(crate) fn holds_centre(&self, corners: &[f64; 4]) -> bool {
         let (x, y) = (0.5 * (corners[0] + corners[2]), 0.5 * (corners[1] + corners[3]));
         self.left < x && x < self.right() && self.top < y && y < self.bottom()
@@ -105,7 +105,7 @@ impl PixelWindow {
 }
 
 impl Image {
-    /// The pixels of a window row by row, without what lies beyond the image.
+    /// The pixels of a window row by row, without the part beyond the image.
     pub(crate) fn rows_mut(&mut self, window: PixelWindow) -> impl Iterator<Item = &mut [u8]> {
         let right = (window.left + window.width).min(self.width);
         let columns = window.left.min(right) * 3..right * 3;

@@ -1,4 +1,4 @@
-//! Image and mask stay together, and the promises of the whole augmentation.
+//! Image and mask stay together, and the promises of the augmentation.
 
 use proptest::prelude::*;
 

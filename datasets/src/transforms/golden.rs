@@ -1,20 +1,10 @@
 //! Against torchvision's own results, made by `tools/golden/ssd_augment.py`.
 
-use std::fs;
-use std::path::PathBuf;
-
 use serde::Deserialize;
 
 use super::*;
-use crate::image::{Orientation, PixelWindow};
-
-fn golden(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests/golden", name].iter().collect()
-}
-
-fn read<T: for<'de> Deserialize<'de>>(name: &str) -> T {
-    serde_json::from_slice(&fs::read(golden(name)).expect("the golden file")).expect("its form")
-}
+use crate::golden::{self, Moments};
+use crate::image::PixelWindow;
 
 #[derive(Deserialize)]
 struct Photometric {
@@ -34,8 +24,8 @@ struct Case {
 
 #[test]
 fn photometric_distortion_equals_torchvision() {
-    let Photometric { height, cases } = read("photometric.json");
-    let stacked = Image::read(&golden("photometric.png"), Orientation::AsStored).expect("the golden image");
+    let Photometric { height, cases } = golden::json("photometric.json");
+    let stacked = golden::image("photometric.png");
     let part = stacked.width * height * 3;
     let source = Image { height, width: stacked.width, data: stacked.data[..part].to_vec() };
     for (case, expected) in cases.iter().zip(stacked.data[part..].chunks_exact(part)) {
@@ -83,63 +73,37 @@ struct Geometry {
     boxes: Vec<[f64; 4]>,
     draws: usize,
     unchanged: f64,
-    crop: Statistics,
+    crop: Moments,
     kept: Vec<f64>,
-    zoom_out: Statistics,
-}
-
-#[derive(Deserialize)]
-struct Statistics {
-    mean: Vec<f64>,
-    deviation: Vec<f64>,
-}
-
-#[derive(Default)]
-struct Tally {
-    rows: Vec<[f64; 4]>,
-}
-
-impl Tally {
-    /// Means within four standard errors of both samples together, deviations within five per cent.
-    fn equals(&self, expected: &Statistics, draws: usize, what: &str) {
-        let count = self.rows.len() as f64;
-        for column in 0..4 {
-            let mean = self.rows.iter().map(|row| row[column]).sum::<f64>() / count;
-            let deviation = (self.rows.iter().map(|row| (row[column] - mean).powi(2)).sum::<f64>() / count).sqrt();
-            let (other, spread) = (expected.mean[column], expected.deviation[column]);
-            let error = spread * (1.0 / count + 1.0 / draws as f64).sqrt();
-            assert!((mean - other).abs() < 4.0 * error, "{what} {column}: mean {mean}, torchvision's {other}");
-            assert!((deviation / spread - 1.0).abs() < 0.05, "{what} {column}: deviation {deviation} and {spread}");
-        }
-    }
+    zoom_out: Moments,
 }
 
 #[test]
 fn crops_and_zooms_are_distributed_as_torchvision_s() {
-    let golden: Geometry = read("ssd_augment.json");
+    let golden: Geometry = golden::json("ssd_augment.json");
     let [height, width] = golden.source;
     let size = Size { height, width };
     let targets: Vec<Target> = golden.boxes.iter().map(|&corners| Target { class: 0, corners }).collect();
     let (crop, zoom_out) = (IouCrop::default(), ZoomOut { p: 1.0, ..ZoomOut::default() });
-    let (mut crops, mut zooms, mut kept) = (Tally::default(), Tally::default(), vec![0.0; targets.len()]);
+    let (mut crops, mut zooms, mut kept) = (Vec::new(), Vec::new(), vec![0.0; targets.len()]);
     for index in 0..golden.draws as u64 {
         let mut rng = SampleRng::for_sample(0, 0, index);
         let mut scene = Scene::new(size, &targets);
         if let Some(window) = crop.sample(&scene, &mut rng) {
-            crops.rows.push([window.left, window.top, window.width, window.height]);
+            crops.push([window.left, window.top, window.width, window.height]);
             scene.crop(window);
             scene.boxes.iter().for_each(|placed| kept[placed.target] += 1.0);
         }
         let canvas = zoom_out.sample(Window::whole(size), &mut rng);
-        zooms.rows.push([-canvas.left, -canvas.top, canvas.width, canvas.height]);
+        zooms.push([-canvas.left, -canvas.top, canvas.width, canvas.height]);
     }
-    crops.equals(&golden.crop, (golden.draws as f64 * (1.0 - golden.unchanged)) as usize, "crop");
-    zooms.equals(&golden.zoom_out, golden.draws, "zoom-out");
+    golden.crop.assert_equal(&crops, (golden.draws as f64 * (1.0 - golden.unchanged)) as usize, "crop");
+    golden.zoom_out.assert_equal(&zooms, golden.draws, "zoom-out");
     let share = |count: f64, of: usize| count / of as f64;
-    let unchanged = share((golden.draws - crops.rows.len()) as f64, golden.draws);
+    let unchanged = share((golden.draws - crops.len()) as f64, golden.draws);
     assert!((unchanged - golden.unchanged).abs() < 0.015, "{unchanged} unchanged, torchvision's {}", golden.unchanged);
     for (kept, expected) in kept.iter().zip(&golden.kept) {
-        let kept = share(*kept, crops.rows.len());
+        let kept = share(*kept, crops.len());
         assert!((kept - expected).abs() < 0.02, "{kept} kept, torchvision's {expected}");
     }
 }

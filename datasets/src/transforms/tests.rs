@@ -1,4 +1,4 @@
-//! Boxes follow pixels, and the promises of the whole augmentation.
+//! Boxes follow pixels, and the promises of the augmentation.
 
 use proptest::prelude::*;
 
