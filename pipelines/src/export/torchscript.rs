@@ -14,7 +14,7 @@ use crate::task::{Export, FinalSteps};
 /// the task's final steps.
 ///
 /// # Errors
-/// When the network does not take such images, or libtorch cannot record or compile it.
+/// When the network does not take these images, or libtorch cannot record or compile it.
 pub fn assemble<T: Export>(
     task: &T,
     network: &Network<T>,
