@@ -1,17 +1,19 @@
 //! The one place that prints. Data goes to standard output; everything else to standard error.
 //!
-//! Colour and moving bars appear only on a terminal, and never with `NO_COLOR` set.
+//! Colour and moving bars appear only on a terminal, colour never with `NO_COLOR` set.
 
 use comfy_table::{CellAlignment, ContentArrangement, Table as Grid, presets};
 use console::style;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::Write;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, without_trace};
 
-/// The widest line that a table takes.
-const WIDTH: u16 = 100;
+/// Columns of a table at most.
+const MAX_WIDTH: u16 = 100;
 
 /// Rows under a header, with numbers to the right.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +36,7 @@ impl Table {
     pub fn render(&self) -> String {
         let mut grid = Grid::new();
         grid.load_style(presets::ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Dynamic);
-        grid.set_width(WIDTH).set_header(&self.header);
+        grid.set_width(MAX_WIDTH).set_header(&self.header);
         for row in &self.rows {
             grid.add_row(row);
         }
@@ -51,13 +53,13 @@ impl Table {
     }
 }
 
-/// A line of words as lines that are no wider than a table.
+/// Breaks a line into lines no wider than a table.
 fn wrapped(line: &str) -> String {
     let mut text = String::new();
     let mut width = 0;
     for word in line.split(' ') {
         let length = word.chars().count();
-        if width > 0 && width + 1 + length > usize::from(WIDTH) {
+        if width > 0 && width + 1 + length > usize::from(MAX_WIDTH) {
             text.push('\n');
             width = 0;
         } else if width > 0 {
@@ -70,15 +72,41 @@ fn wrapped(line: &str) -> String {
     text
 }
 
+/// The bar that is drawn now: what is printed in the meantime goes above it.
+static DRAWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Prints with the bar taken off the terminal, and draws it again.
+pub fn above_the_bar<R>(print: impl FnOnce() -> R) -> R {
+    match &*locked(&DRAWN) {
+        Some(bar) => bar.suspend(print),
+        None => print(),
+    }
+}
+
+/// A panic of another thread has not harmed what is behind these locks.
+fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Writes data to standard output. A reader that went away is not an error.
 ///
 /// # Errors
 /// When standard output cannot be written for another reason.
 pub fn data(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    above_the_bar(|| {
+        let mut out = std::io::stdout().lock();
+        written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+    })
+}
+
+/// What writing to standard output came to: a reader that went away is not an error.
+///
+/// # Errors
+/// When it failed for another reason.
+pub fn written(result: std::io::Result<()>) -> Result<(), Failure> {
+    match result {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::failed(format!("standard output cannot be written: {error}")))
+            Err(Failure::cannot("write", "standard output".as_ref(), &error))
         }
         _ => Ok(()),
     }
@@ -86,44 +114,64 @@ pub fn data(text: &str) -> Result<(), Failure> {
 
 fn line(text: &str) {
     // Nothing sensible can be done where standard error itself is closed.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    above_the_bar(|| drop(writeln!(std::io::stderr().lock(), "{text}")));
 }
 
-/// Says what is being done.
+/// Reports what the program does.
 pub fn status(text: impl AsRef<str>) {
     line(text.as_ref());
 }
 
-/// Says what is odd and was handled.
+/// Reports what is unusual and was handled.
 pub fn warning(text: impl AsRef<str>) {
     line(&format!("{} {}", style("warning:").yellow().bold().for_stderr(), text.as_ref()));
 }
 
-/// Says why the command ends.
-pub fn failure(failure: &Failure) {
+fn failure(failure: &Failure) {
     line(&format!("{} {failure}", style("error:").red().bold().for_stderr()));
     if let Some(hint) = failure.next_step() {
         line(&format!("{} {hint}", style("hint:").cyan().bold().for_stderr()));
     }
 }
 
-/// Says that the program itself is wrong, and where. The panic of a thread that reads samples becomes an error of its sample,
-/// which names the file.
-pub fn defect(panic: &std::panic::PanicHookInfo<'_>) {
-    if std::thread::current().name().is_some_and(|name| name.starts_with("loader-")) {
-        return;
-    }
+/// Does the program's work and prints why it failed, an internal error included; the exit status.
+pub fn exit_status(work: impl FnOnce() -> Result<(), Failure>) -> u8 {
+    std::panic::set_hook(Box::new(remember));
+    // The process ends after a panic: nobody sees what it left unfinished.
+    let result = std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(internal_error()));
+    result.map_or_else(
+        |reason| {
+            failure(&reason);
+            reason.kind().status()
+        },
+        |()| 0,
+    )
+}
+
+/// The latest panics, the last one first. A panic on another thread often ends the work as a second one, without its cause.
+static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+const MAX_PANICS: usize = 2;
+
+/// Keeps a panic's message and place. Nothing is printed yet: what catches the panic may turn it into an error of its own.
+fn remember(panic: &std::panic::PanicHookInfo<'_>) {
     let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
     let payload = panic.payload();
     let owned = payload.downcast_ref::<String>().map(String::as_str);
-    let words = payload.downcast_ref::<&str>().copied().or(owned).unwrap_or("no message");
-    failure(
-        &Failure::failed(format!("a defect of this program: {words} ({place})"))
-            .hint("Please report it, with the command line and the configuration."),
-    );
+    let message = payload.downcast_ref::<&str>().copied().or(owned).unwrap_or("no message");
+    let message = without_trace(message).split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut panics = locked(&PANICS);
+    panics.insert(0, format!("{message} ({place})"));
+    panics.truncate(MAX_PANICS);
 }
 
-/// Progress of work of a known length: a bar on a terminal, otherwise a line now and then.
+fn internal_error() -> Failure {
+    let panics = locked(&PANICS).join(", after: ");
+    Failure::failed(format!(
+        "internal error: {panics} (please report it, with the command line and the configuration)"
+    ))
+}
+
+/// Progress of work of a known length: a bar on a terminal, otherwise a line every [`LINE_INTERVAL`].
 pub struct Progress {
     bar: ProgressBar,
     lines: Option<Lines>,
@@ -132,33 +180,36 @@ pub struct Progress {
 struct Lines {
     label: String,
     length: u64,
-    said: Instant,
+    printed: Instant,
 }
 
-/// Time between two lines of progress where there is no terminal.
-const QUIET: Duration = Duration::from_secs(15);
+const LINE_INTERVAL: Duration = Duration::from_secs(15);
 
 impl Progress {
     /// Progress of `length` pieces of work, called `label`.
     pub fn new(label: impl Into<String>, length: u64) -> Self {
-        let label = label.into();
-        let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr_with_hz(8));
-        let lines = bar.is_hidden().then(|| Lines { label: label.clone(), length, said: Instant::now() });
-        // The template is a constant of ours; a mistake in it would show in every run.
+        Self::on(ProgressDrawTarget::stderr_with_hz(8), label.into(), length)
+    }
+
+    fn on(target: ProgressDrawTarget, label: String, length: u64) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(length), target);
+        let lines = bar.is_hidden().then(|| Lines { label: label.clone(), length, printed: Instant::now() });
+        // The template is a constant; a mistake in it would show in every run.
         if let Ok(look) = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len} [{elapsed}<{eta}] {wide_msg}") {
             bar.set_style(look.progress_chars("━╸─"));
         }
         bar.set_prefix(label);
+        *locked(&DRAWN) = Some(bar.clone());
         Self { bar, lines }
     }
 
-    /// One more piece is done; `message` says how it stands.
+    /// `pieces` more are done; `message` describes the state of the work.
     pub fn advance(&mut self, pieces: u64, message: impl FnOnce() -> String) {
         self.bar.inc(pieces);
         match &mut self.lines {
             None => self.bar.set_message(message()),
-            Some(lines) if lines.said.elapsed() >= QUIET => {
-                lines.said = Instant::now();
+            Some(lines) if lines.printed.elapsed() >= LINE_INTERVAL => {
+                lines.printed = Instant::now();
                 line(&format!("{} {}/{} {}", lines.label, self.bar.position(), lines.length, message()));
             }
             Some(_) => {}
@@ -166,7 +217,113 @@ impl Progress {
     }
 
     /// The work is done; the bar goes away.
-    pub fn finish(self) {
+    pub fn finish(self) {}
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
         self.bar.finish_and_clear();
+        *locked(&DRAWN) = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use indicatif::TermLike;
+    use std::process::Command;
+    use std::sync::Arc;
+
+    /// A terminal that keeps what is drawn on it.
+    #[derive(Clone, Debug, Default)]
+    struct Recorder(Arc<Mutex<Vec<String>>>);
+
+    impl Recorder {
+        fn record(&self, text: &str) -> std::io::Result<()> {
+            self.0.lock().unwrap().push(text.to_owned());
+            Ok(())
+        }
+    }
+
+    impl TermLike for Recorder {
+        fn width(&self) -> u16 {
+            80
+        }
+        fn move_cursor_up(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> std::io::Result<()> {
+            self.record(text)
+        }
+        fn write_str(&self, text: &str) -> std::io::Result<()> {
+            self.record(text)
+        }
+        fn clear_line(&self) -> std::io::Result<()> {
+            self.record("(cleared)")
+        }
+        fn flush(&self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_is_printed_above_the_bar() {
+        let terminal = Recorder::default();
+        let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
+        let mut progress = Progress::on(target, "reading".to_owned(), 4);
+        progress.advance(1, String::new);
+        above_the_bar(|| terminal.record("warning: skipped").unwrap());
+        let drawn = |from: &str| {
+            let records = terminal.0.lock().unwrap();
+            let from = records.iter().position(|text| text == from).unwrap();
+            [from - 1, from + 1].map(|index| records.get(index).cloned().unwrap_or_default())
+        };
+        let [before, after] = drawn("warning: skipped");
+        assert_eq!(before, "(cleared)");
+        assert!(after.contains("reading") && after.contains("1/4"), "{after}");
+        progress.finish();
+        above_the_bar(|| terminal.record("done").unwrap());
+        assert_eq!(drawn("done"), ["(cleared)".to_owned(), String::new()]);
+    }
+
+    /// What the child process of the next test does.
+    const IN_CHILD: &str = "PANIC_OF_THE_TEST";
+
+    #[test]
+    fn a_panic_on_any_thread_is_one_sentence_and_status_1() {
+        if let Ok(place) = std::env::var(IN_CHILD) {
+            let panic = || -> Result<(), Failure> { panic!("the answer\n  is {}", 43) };
+            let status = exit_status(|| match place.as_str() {
+                "main" => panic(),
+                "rayon" => rayon::join(panic, || ()).0,
+                "thread" => std::thread::spawn(panic).join().expect("the thread ends"),
+                _ => std::panic::catch_unwind(panic).unwrap_or(Ok(())),
+            });
+            std::process::exit(status.into());
+        }
+        let run = |place: &str| {
+            let mut child = Command::new(std::env::current_exe().unwrap());
+            child.args(["--exact", "console::tests::a_panic_on_any_thread_is_one_sentence_and_status_1"]);
+            let ended = child.arg("--nocapture").env(IN_CHILD, place).env("NO_COLOR", "1").output().unwrap();
+            (ended.status.code(), String::from_utf8(ended.stderr).unwrap())
+        };
+        for place in ["main", "rayon", "thread"] {
+            let (status, errors) = run(place);
+            assert_eq!(status, Some(1), "{place}: {errors}");
+            assert_eq!(errors.lines().count(), 1, "{place}: {errors}");
+            assert!(errors.starts_with("error: internal error: "), "{place}: {errors}");
+            let sentence = "the answer is 43 (pipelines/src/console.rs:";
+            assert!(errors.contains(sentence) && errors.contains("(please report it"), "{place}: {errors}");
+        }
+        assert_eq!(run("caught"), (Some(0), String::new()));
     }
 }

@@ -26,7 +26,13 @@ impl Kind {
 }
 
 /// What the traces that libtorch adds to its errors begin with.
-const TRACES: [&str; 3] = ["\nException raised from", "\nC++ CapturedTraceback", "\nTraceback of TorchScript"];
+const TRACES: [&str; 3] = ["Exception raised from", "C++ CapturedTraceback", "Traceback of TorchScript"];
+
+/// A message without the trace of calls that libtorch adds on the lines after it, escaped where the message is quoted.
+pub(crate) fn without_trace(message: &str) -> &str {
+    let end = TRACES.iter().filter_map(|trace| message.find(trace)).min().unwrap_or(message.len());
+    message[..end].trim_end_matches("\\n").trim_end()
+}
 
 /// An error on its way to the user: one sentence, a hint, and the exit status that it means.
 #[derive(Debug)]
@@ -37,12 +43,9 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Work that failed (exit status 1). Of libtorch's errors the sentence is kept and the trace of its calls left out.
+    /// Work that failed (exit status 1). The trace of calls in libtorch's errors is removed.
     pub fn failed(message: impl fmt::Display) -> Self {
-        let message = message.to_string();
-        let sentence =
-            TRACES.iter().filter_map(|trace| message.find(trace)).min().map_or(&*message, |end| &message[..end]);
-        Self { kind: Kind::Failed, message: sentence.trim_end().to_owned(), hint: None }
+        Self { kind: Kind::Failed, message: without_trace(&message.to_string()).to_owned(), hint: None }
     }
 
     /// A wrong command line or configuration (exit status 2).

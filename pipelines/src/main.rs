@@ -5,12 +5,5 @@ use pipelines::{cli::Cli, commands, console};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    std::panic::set_hook(Box::new(console::defect));
-    match commands::run(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            console::failure(&failure);
-            ExitCode::from(failure.kind().status())
-        }
-    }
+    ExitCode::from(console::exit_status(|| commands::run(Cli::parse().command)))
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use crate::console;
 use crate::failure::Failure;
 
 /// How predictions are written.
@@ -123,7 +124,7 @@ impl PredictionFile {
             self.write("\n]\n")?;
         }
         match self.out {
-            Out::Stdout(mut out) => to_stdout(out.flush()),
+            Out::Stdout(mut out) => console::written(out.flush()),
             Out::File(path, out) => out
                 .into_inner()
                 .map_err(std::io::IntoInnerError::into_error)
@@ -148,20 +149,10 @@ impl PredictionFile {
 
     fn write(&mut self, text: &str) -> Result<(), Failure> {
         match &mut self.out {
-            Out::Stdout(out) => to_stdout(out.write_all(text.as_bytes())),
+            Out::Stdout(out) => console::above_the_bar(|| console::written(out.write_all(text.as_bytes()))),
             Out::File(path, out) => {
                 out.write_all(text.as_bytes()).map_err(|error| Failure::cannot("write", path, &error))
             }
         }
-    }
-}
-
-/// A reader of standard output that went away is not an error.
-fn to_stdout(written: std::io::Result<()>) -> Result<(), Failure> {
-    match written {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::failed(format!("cannot write standard output: {error}")))
-        }
-        _ => Ok(()),
     }
 }
