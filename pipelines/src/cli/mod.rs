@@ -12,7 +12,7 @@ pub use stages::{EvalArgs, IouTypeName, PredictArgs, ScoreArgs, TrainArgs};
 
 /// Trains, evaluates and runs MobileOne vision models.
 #[derive(Debug, Parser)]
-#[command(name = "pipeline", version, about, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "pipeline", version, long_version = env!("PIPELINE_VERSION"), about, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -1,4 +1,4 @@
-//! `pipeline doctor`: what is here, what is used, and what is missing with the command that mends it.
+//! `pipeline doctor`: versions, devices and libraries, and how to get what is missing.
 
 use serde::Serialize;
 use tch::{Cuda, Device};
@@ -10,16 +10,16 @@ use crate::failure::Failure;
 use crate::report;
 use crate::run::{Environment, cpu_name};
 
-/// One thing that was looked at.
+/// A component of the program or machine.
 #[derive(Debug, Serialize)]
 struct Finding {
     what: &'static str,
     found: String,
-    mend: Option<String>,
+    fix: Option<String>,
 }
 
 pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
-    let findings = look();
+    let findings = findings();
     if args.json {
         console::data(&report::json(&findings)?)?;
     } else {
@@ -27,43 +27,43 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
         table.rows = findings.iter().map(|finding| vec![finding.what.to_owned(), finding.found.clone()]).collect();
         console::data(&table.render())?;
         for finding in &findings {
-            if let Some(mend) = &finding.mend {
-                console::warning(format!("{}: {mend}", finding.what));
+            if let Some(fix) = &finding.fix {
+                console::warning(format!("{}: {fix}", finding.what));
             }
         }
     }
     Ok(())
 }
 
-fn look() -> Vec<Finding> {
-    let well = |what, found: String| Finding { what, found, mend: None };
+fn findings() -> Vec<Finding> {
+    let present = |what, found: String| Finding { what, found, fix: None };
     let library = cuda::load();
     let environment = Environment::now(Device::Cpu, 0);
     let features = match system::processor() {
         Ok(processor) => processor.features.into_iter().collect::<Vec<_>>().join(" "),
-        Err(error) => format!("not known: {error}"),
+        Err(error) => format!("unknown: {error}"),
     };
     let mut findings = vec![
-        well("pipeline", env!("CARGO_PKG_VERSION").to_owned()),
-        well("libtorch", environment.libtorch),
-        well(
+        present("pipeline", env!("PIPELINE_VERSION").to_owned()),
+        present("libtorch", environment.libtorch),
+        present(
             "libtorch folder",
-            system::library_folder().map_or_else(|| "not known".to_owned(), |folder| folder.display().to_string()),
+            system::library_folder().map_or_else(|| "unknown".to_owned(), |folder| folder.display().to_string()),
         ),
-        well("OpenCV", datasets::image::opencv_version()),
-        well("processor", cpu_name()),
-        well("processor features", features),
-        well("libtorch uses", environment.cpu_capability),
-        well("threads", environment.threads.to_string()),
+        present("OpenCV", datasets::image::opencv_version()),
+        present("processor", cpu_name()),
+        present("processor features", features),
+        present("libtorch uses", environment.cpu_capability),
+        present("threads", environment.threads.to_string()),
     ];
     findings.push(match &library {
-        Ok(cuda::CudaLibrary::Linked) => well("CUDA library", "linked".to_owned()),
-        Ok(cuda::CudaLibrary::Loaded(path)) => well("CUDA library", path.display().to_string()),
-        Ok(cuda::CudaLibrary::Absent) => well("CUDA library", "none beside the CPU library".to_owned()),
+        Ok(cuda::CudaLibrary::Linked) => present("CUDA library", "linked".to_owned()),
+        Ok(cuda::CudaLibrary::Loaded(path)) => present("CUDA library", path.display().to_string()),
+        Ok(cuda::CudaLibrary::Absent) => present("CUDA library", "none beside the CPU library".to_owned()),
         Err(error) => Finding {
             what: "CUDA library",
             found: "cannot be loaded".to_owned(),
-            mend: Some(format!("{error}; build with LIBTORCH naming a whole CUDA build of libtorch 2.11")),
+            fix: Some(format!("{error}; build with LIBTORCH naming a complete CUDA build of libtorch 2.11")),
         },
     });
     let devices = if Cuda::is_available() { Cuda::device_count() } else { 0 };
@@ -71,8 +71,8 @@ fn look() -> Vec<Finding> {
     findings.push(Finding {
         what: "CUDA devices",
         found: devices.to_string(),
-        mend: (driver && devices == 0).then(|| {
-            "an NVIDIA driver is here but no device is used; build with LIBTORCH naming a CUDA build of libtorch 2.11"
+        fix: (driver && devices == 0).then(|| {
+            "there is an NVIDIA driver, but no device is used; build with LIBTORCH naming a CUDA build of libtorch 2.11"
                 .to_owned()
         }),
     });

@@ -1,8 +1,6 @@
 //! What a run ran on: `environment.json` of the run folder, and `pipeline doctor`.
 
 use serde::Serialize;
-use std::path::Path;
-use std::process::Command;
 use tch::{Cuda, Device};
 use tch_ext::system;
 
@@ -23,13 +21,13 @@ pub struct Environment {
     pub cpu_capability: String,
     /// Threads of libtorch.
     pub threads: i32,
-    /// CUDA devices in sight.
+    /// CUDA devices that libtorch finds.
     pub cuda_devices: i64,
     /// The host's name.
     pub host: Option<String>,
-    /// The revision of the checkout that the command ran in, where it is one.
-    pub git_revision: Option<String>,
-    /// The words of the command.
+    /// The revision of the source that the program was built from, where that is a git checkout.
+    pub git_revision: Option<&'static str>,
+    /// The command line.
     pub command_line: Vec<String>,
     /// The run's seed.
     pub seed: u64,
@@ -47,7 +45,7 @@ impl Environment {
             threads: tch::get_num_threads(),
             cuda_devices: if Cuda::is_available() { Cuda::device_count() } else { 0 },
             host: std::fs::read_to_string("/etc/hostname").ok().map(|name| name.trim().to_owned()),
-            git_revision: git_revision(),
+            git_revision: option_env!("PIPELINE_REVISION"),
             command_line: std::env::args().collect(),
             seed,
         }
@@ -63,13 +61,13 @@ pub struct Machine {
     pub cpu_capability: String,
     /// Processors that the program may use.
     pub processors: usize,
-    /// How the kernel chooses the processor's frequency, where it says so.
+    /// How the kernel chooses the processor's frequency, where that is known.
     pub governor: Option<String>,
     /// What the networks ran on.
     pub device: String,
     /// Threads of libtorch.
     pub threads: i32,
-    /// The processors that the threads were bound to; none where they were free.
+    /// The processors that the threads are bound to; empty where they are not bound.
     pub pinned: Vec<usize>,
     /// libtorch's version.
     pub libtorch: String,
@@ -94,7 +92,7 @@ impl Machine {
 
 impl std::fmt::Display for Machine {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let governor = self.governor.as_deref().unwrap_or("not told");
+        let governor = self.governor.as_deref().unwrap_or("unknown");
         write!(out, "{}, {} processors, {}, governor {governor}; ", self.cpu, self.processors, self.cpu_capability)?;
         write!(out, "libtorch {} on {}", self.libtorch, self.device)?;
         match &self.pinned[..] {
@@ -104,18 +102,10 @@ impl std::fmt::Display for Machine {
     }
 }
 
-/// The processor's name, as the kernel tells it.
+/// The processor's name, as the kernel reports it.
 pub fn cpu_name() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     text.lines()
         .find_map(|line| line.strip_prefix("model name").and_then(|rest| rest.split_once(':')))
         .map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
-}
-
-fn git_revision() -> Option<String> {
-    if !Path::new(".git").exists() {
-        return None;
-    }
-    let output = Command::new("git").args(["describe", "--always", "--dirty"]).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
