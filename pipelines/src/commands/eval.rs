@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::cli::EvalArgs;
 use crate::config::{Config, ConfigFile};
+use crate::console;
 use crate::evaluate::{Evaluated, Judging, ReportOf, results};
 use crate::export::ExportedModel;
 use crate::failure::Failure;
@@ -57,12 +58,12 @@ fn run_exported(args: &EvalArgs, exported: ExportedModel) -> Result<(), Failure>
         let task = T::new(&config, &data.classes)?;
         let folder = create(args.output.as_deref())?;
         let judging = Judging { task: &task, config: &config, folder, interruption: None };
-        let report = judging.report(&exported, &data)?;
+        let accuracy = judging.accuracy(&exported, &data)?;
         let images = exported.random_input(1, exported.card.input.size);
         let run: Run<'_> = Box::new(|| exported.run(&images).map(|_| ()));
         let run = (!args.no_latency).then(|| (exported.card.format.name(), run));
         let footprint = Footprint::of_file(&task, exported.card.input.size, Path::new(&args.subject), run)?;
-        finish(args, &Evaluated::<T> { report, footprint }, folder)
+        finish(args, &Evaluated::<T> { accuracy, footprint }, folder)
     })
 }
 
@@ -109,9 +110,12 @@ fn create(folder: Option<&Path>) -> Result<Option<&Path>, Failure> {
 fn finish<T: Evaluate>(args: &EvalArgs, evaluated: &Evaluated<T>, folder: Option<&Path>) -> Result<(), Failure> {
     if let Some(results) = &args.results {
         let name = Path::new(&args.subject).file_name().unwrap_or_default().to_string_lossy();
-        let headline = Some(evaluated.report.headline());
+        let headline = Some(evaluated.accuracy.report.headline());
         let row = results::csv_row(&name, T::KIND.name(), ReportOf::<T>::HEADLINE, headline, &evaluated.footprint);
         results::append(results, &row)?;
+    }
+    if folder.is_none() {
+        console::status("no files are written: -o FOLDER writes the report and the predictions there");
     }
     evaluated.publish(folder, args.json)
 }

@@ -52,7 +52,7 @@ fn score(args: &ScoreArgs) -> Result<(), Failure> {
 
 /// Prints a report as it was asked for.
 fn show(args: &ScoreArgs, report: &impl Report) -> Result<(), Failure> {
-    let result = WithCost { report, network: None::<&Footprint> };
+    let result = WithCost { report, unreadable: None, network: None::<&Footprint> };
     args.output.as_deref().map_or(Ok(()), |folder| result.write(folder))?;
     match (args.csv, args.per_class) {
         (false, _) => report::print(&result, args.json),

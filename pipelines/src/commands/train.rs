@@ -3,7 +3,6 @@
 use crate::cli::TrainArgs;
 use crate::config::{Changes, Config, ConfigFile, Keys};
 use crate::console;
-
 use crate::evaluate::Judging;
 use crate::failure::{Failure, Kind};
 use crate::interruption::Interruption;
@@ -11,8 +10,7 @@ use crate::model::{Network, calibrate, device, metadata, start_weights};
 use crate::report;
 use crate::run::{Checkpoint, Environment, NewestCheckpoint, RunFolder};
 use crate::task::{Evaluate, Train, for_task};
-
-use crate::train::{Setup, Trainer};
+use crate::train::{Finished, Setup, Trainer};
 
 pub(super) fn run(args: &TrainArgs) -> Result<(), Failure> {
     let interruption = Interruption::listen()?;
@@ -85,9 +83,9 @@ fn train<T: Train + Evaluate>(
         Kind::Interrupted(_) => failure,
         _ => with_resume_hint(&run, failure),
     })?;
-    let (network, validation) = trainer.into_best()?;
+    let Finished { network, file, validation } = trainer.into_best()?;
     let judging = Judging { task: &task, config, folder: Some(run.path()), interruption: Some(interruption) };
-    let evaluated = judging.network(&network, &validation, &run.best_weights()?, !args.no_latency);
+    let evaluated = judging.network(&network, &validation, &file, !args.no_latency);
     let evaluated = evaluated.map_err(|failure| match failure.kind() {
         Kind::Interrupted(_) => failure
             .and(format!("after the last step; {} is complete", run.path().display()))

@@ -4,7 +4,7 @@ use datasets::LoaderOptions;
 use std::path::Path;
 use tch::Device;
 
-use super::{EvaluateOptions, ReportOf, evaluate};
+use super::{Accuracy, EvaluateOptions, evaluate};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::interruption::Interruption;
@@ -16,7 +16,7 @@ use crate::task::{Data, Evaluate};
 /// A network's accuracy, and what it costs.
 pub struct Evaluated<T: Evaluate> {
     /// The accuracy.
-    pub report: ReportOf<T>,
+    pub accuracy: Accuracy<T>,
     /// The cost.
     pub footprint: Footprint,
 }
@@ -27,7 +27,8 @@ impl<T: Evaluate> Evaluated<T> {
     /// # Errors
     /// When a file or standard output cannot be written.
     pub fn publish(&self, folder: Option<&Path>, as_json: bool) -> Result<(), Failure> {
-        let result = WithCost { report: &self.report, network: Some(&self.footprint) };
+        let Accuracy { report, unreadable } = &self.accuracy;
+        let result = WithCost { report, unreadable: *unreadable, network: Some(&self.footprint) };
         folder.map_or(Ok(()), |folder| result.write(folder))?;
         report::print(&result, as_json)
     }
@@ -50,7 +51,7 @@ impl<T: Evaluate> Judging<'_, T> {
     ///
     /// # Errors
     /// As [`evaluate`].
-    pub fn report(&self, predictor: &dyn Predictor<T>, data: &Data<T::Dataset>) -> Result<ReportOf<T>, Failure> {
+    pub fn accuracy(&self, predictor: &dyn Predictor<T>, data: &Data<T::Dataset>) -> Result<Accuracy<T>, Failure> {
         let loader = LoaderOptions { batch_size: self.config.train.batch_size, ..self.config.data.loader() };
         let options = EvaluateOptions { loader, predictions: self.folder, interruption: self.interruption };
         evaluate(self.task, predictor, data, &options)
@@ -71,8 +72,8 @@ impl<T: Evaluate> Judging<'_, T> {
         let device: Device = network.device();
         let normalizer = Normalizer::new(&input.normalize, device, train.channels_last);
         let predictor = Eager { network, normalizer: &normalizer, precision: train.precision };
-        let report = self.report(&predictor, data)?;
+        let accuracy = self.accuracy(&predictor, data)?;
         let footprint = Footprint::of(self.task, input.size.sides(), file, latency.then_some(device))?;
-        Ok(Evaluated { report, footprint })
+        Ok(Evaluated { accuracy, footprint })
     }
 }

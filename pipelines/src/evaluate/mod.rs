@@ -17,6 +17,7 @@ use crate::console::{self, Progress};
 use crate::failure::Failure;
 use crate::interruption::Interruption;
 use crate::model::Predictor;
+use crate::report::Unreadable;
 use crate::task::{Data, Evaluate, Scorer};
 pub use judge::{Evaluated, Judging};
 
@@ -34,6 +35,14 @@ pub struct EvaluateOptions<'a> {
 /// The report of a task.
 pub type ReportOf<T> = <<T as Evaluate>::Scorer as Scorer<T>>::Report;
 
+/// What an evaluation says about a network.
+pub struct Accuracy<T: Evaluate> {
+    /// The scores.
+    pub report: ReportOf<T>,
+    /// Images that could not be read, where there are any.
+    pub unreadable: Option<Unreadable>,
+}
+
 /// Runs `predictor` over `data` once and scores it. Memory grows with the predictions only.
 ///
 /// # Errors
@@ -43,7 +52,7 @@ pub fn evaluate<T: Evaluate>(
     predictor: &dyn Predictor<T>,
     data: &Data<T::Dataset>,
     options: &EvaluateOptions<'_>,
-) -> Result<ReportOf<T>, Failure> {
+) -> Result<Accuracy<T>, Failure> {
     let loader_options =
         LoaderOptions { batch_size: task.evaluation_batch(options.loader.batch_size), ..options.loader };
     let loader = Loader::new(Arc::clone(&data.samples), loader_options)?;
@@ -61,10 +70,9 @@ pub fn evaluate<T: Evaluate>(
     }
     progress.finish();
     skipped += warn_skipped(batches.skipped_at_end());
-    if skipped > 0 {
-        console::warning(format!("{skipped} images could not be read; they count as images without predictions"));
-    }
-    scorer.finish()
+    let unreadable = (skipped > 0).then_some(Unreadable { images: skipped, scored: T::Scorer::UNREADABLE });
+    unreadable.iter().for_each(|unreadable| console::warning(unreadable.to_string()));
+    Ok(Accuracy { report: scorer.finish()?, unreadable })
 }
 
 /// Warns of each skipped sample with its reason; returns how many there are.

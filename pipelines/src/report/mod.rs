@@ -18,6 +18,7 @@ mod voc;
 
 use eval::CsvReport;
 use serde::Serialize;
+use std::fmt;
 use std::path::Path;
 
 use crate::console::{self, Table};
@@ -52,12 +53,30 @@ pub trait Report: Tables + CsvReport {
     }
 }
 
+/// Images of a set that could not be read.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Unreadable {
+    /// How many there are.
+    pub images: usize,
+    /// How they are scored, as the end of a sentence about them.
+    pub scored: &'static str,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "images that could not be read: {}; {}", self.images, self.scored)
+    }
+}
+
 /// A report with what the network costs.
 #[derive(Serialize)]
 pub struct WithCost<'a, R, C> {
     /// How good the network is.
     #[serde(flatten)]
     pub report: &'a R,
+    /// Images that could not be read, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<Unreadable>,
     /// What it costs, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<&'a C>,
@@ -65,7 +84,11 @@ pub struct WithCost<'a, R, C> {
 
 impl<R: Tables, C: Tables> Tables for WithCost<'_, R, C> {
     fn tables(&self) -> Vec<Table> {
-        self.report.tables().into_iter().chain(self.network.into_iter().flat_map(Tables::tables)).collect()
+        let mut tables = self.report.tables();
+        if let (Some(first), Some(unreadable)) = (tables.first_mut(), self.unreadable) {
+            first.title = format!("{}\n{unreadable}", first.title);
+        }
+        tables.into_iter().chain(self.network.into_iter().flat_map(Tables::tables)).collect()
     }
 }
 

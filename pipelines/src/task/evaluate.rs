@@ -91,6 +91,9 @@ pub trait Scorer<T: Evaluate> {
     /// The result.
     type Report: Report;
 
+    /// How images that cannot be read are scored, as the end of a sentence about them.
+    const UNREADABLE: &'static str;
+
     /// Takes the predictions for `batch`.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ mod tensorboard;
 
 use backbone::checkpoint::Metadata;
 use datasets::{LastBatch, Loader, LoaderOptions, Order};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tch::Tensor;
@@ -85,6 +86,16 @@ pub struct Setup<'a, T: Train + Evaluate> {
     pub network: Network<T>,
     /// What checkpoints say of their weights.
     pub metadata: Metadata,
+}
+
+/// What the final evaluation of a run needs.
+pub struct Finished<T: Task> {
+    /// The best network, in deploy form.
+    pub network: Network<T>,
+    /// The file of its weights.
+    pub file: PathBuf,
+    /// The validation set.
+    pub validation: Data<T::Dataset>,
 }
 
 impl<'a, T: Train + Evaluate> Trainer<'a, T> {
@@ -250,7 +261,7 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
         let network = self.deploy()?;
         let predictor = Eager { network: &network, normalizer: &self.normalizer, precision: config.train.precision };
         let judging = Judging { task, config, folder: None, interruption: Some(interruption) };
-        judging.report(&predictor, &self.validation)
+        Ok(judging.accuracy(&predictor, &self.validation)?.report)
     }
 
     /// The average, or the weights where none is kept, in deploy form.
@@ -262,19 +273,20 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
         Ok(network)
     }
 
-    /// The best network of a finished run in deploy form, and the validation set.
+    /// What a finished run leaves for its final evaluation; the rest of the run is freed.
     ///
     /// # Errors
     /// When the best checkpoint cannot be read.
-    pub fn into_best(self) -> Result<(Network<T>, Data<T::Dataset>), Failure> {
+    pub fn into_best(self) -> Result<Finished<T>, Failure> {
+        let file = self.run.best_weights()?;
         let network = match self.position.best {
             Some(best) if best.step != self.position.step => {
-                let weights = backbone::checkpoint::read(&self.run.best_weights()?)?;
+                let weights = backbone::checkpoint::read(&file)?;
                 deployed(self.task, weights, self.network.device(), self.config.train.channels_last)?
             }
             _ => self.deploy()?,
         };
-        Ok((network, self.validation))
+        Ok(Finished { network, file, validation: self.validation })
     }
 
     fn loader_options(&self) -> LoaderOptions {

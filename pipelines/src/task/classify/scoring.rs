@@ -1,6 +1,6 @@
 //! Classes counted as ImageNet counts them.
 
-use datasets::classification::{ClassificationRecord, ClassificationSample, ClassificationSet};
+use datasets::classification::{ClassificationSample, ClassificationSet};
 use eval::classification::{
     ClassificationEvaluator, ClassificationOptions, ClassificationReport, PredictionWriter, RealLabels, write_truth,
 };
@@ -13,13 +13,22 @@ use crate::task::Scorer;
 /// Counts the classes of pictures.
 pub struct ClassifyScorer {
     evaluator: ClassificationEvaluator,
-    writer: Option<PredictionWriter>,
+    files: Option<Files>,
+    names: Vec<String>,
     root: PathBuf,
+}
+
+/// Where scores and true classes are written; the truth lists the images that were scored.
+struct Files {
+    predictions: PredictionWriter,
+    truth: PathBuf,
+    /// Images and their classes.
+    scored: Vec<(String, usize)>,
 }
 
 impl ClassifyScorer {
     /// A scorer of the pictures of `set`, which writes scores and true classes into `folder` where one is given. Pictures are
-    /// named by their place below `root`.
+    /// named by their path below `root`.
     pub(super) fn new(
         set: &ClassificationSet,
         root: &Path,
@@ -27,50 +36,44 @@ impl ClassifyScorer {
         folder: Option<&Path>,
     ) -> Result<Self, Failure> {
         let names: Vec<String> = set.classes.iter().map(|class| class.name.clone()).collect();
-        let mut writer = None;
-        if let Some(folder) = folder {
-            let truth: Vec<(String, &str)> =
-                set.records.iter().map(|record| (name(record, root), names[record.class].as_str())).collect();
-            let truth = truth.iter().map(|(image, class)| (image.as_str(), *class));
-            write_truth(folder.join("ground_truth.csv"), truth).map_err(Failure::failed)?;
-            let created = PredictionWriter::create(folder.join("predictions.csv"), names.clone());
-            writer = Some(created.map_err(Failure::failed)?);
-        }
+        let files = |folder: &Path| -> Result<Files, Failure> {
+            let predictions = PredictionWriter::create(folder.join("predictions.csv"), names.clone());
+            let (predictions, truth) = (predictions.map_err(Failure::failed)?, folder.join("ground_truth.csv"));
+            Ok(Files { predictions, truth, scored: Vec::new() })
+        };
+        let files = folder.map(files).transpose()?;
         let mut evaluator =
-            ClassificationEvaluator::new(names, ClassificationOptions::default()).map_err(Failure::failed)?;
+            ClassificationEvaluator::new(names.clone(), ClassificationOptions::default()).map_err(Failure::failed)?;
         if let Some(labels) = real_labels {
             let labels = RealLabels::from_file(labels).map_err(Failure::failed)?;
             evaluator = evaluator.with_real_labels(labels).map_err(Failure::failed)?;
         }
-        Ok(Self { evaluator, writer, root: root.to_owned() })
+        Ok(Self { evaluator, files, names, root: root.to_owned() })
     }
-}
-
-fn name(record: &ClassificationRecord, root: &Path) -> String {
-    relative(&record.file, root)
-}
-
-fn relative(file: &Path, root: &Path) -> String {
-    file.strip_prefix(root).unwrap_or(file).to_string_lossy().into_owned()
 }
 
 impl Scorer<Classify> for ClassifyScorer {
     type Report = ClassificationReport;
 
+    const UNREADABLE: &'static str = "they are left out of the score";
+
     fn add(&mut self, _: &Classify, logits: &[Vec<f32>], batch: &[ClassificationSample]) -> Result<(), Failure> {
         for (scores, sample) in logits.iter().zip(batch) {
-            let name = relative(&sample.path, &self.root);
+            let name = sample.path.strip_prefix(&self.root).unwrap_or(&sample.path).to_string_lossy().into_owned();
             self.evaluator.add(&name, scores, sample.class).map_err(Failure::failed)?;
-            if let Some(writer) = &mut self.writer {
-                writer.add(&name, scores).map_err(Failure::failed)?;
+            if let Some(files) = &mut self.files {
+                files.predictions.add(&name, scores).map_err(Failure::failed)?;
+                files.scored.push((name, sample.class));
             }
         }
         Ok(())
     }
 
     fn finish(self) -> Result<ClassificationReport, Failure> {
-        if let Some(writer) = self.writer {
-            writer.finish().map_err(Failure::failed)?;
+        if let Some(Files { predictions, truth, scored }) = self.files {
+            predictions.finish().map_err(Failure::failed)?;
+            let scored = scored.iter().map(|(image, class)| (image.as_str(), self.names[*class].as_str()));
+            write_truth(truth, scored).map_err(Failure::failed)?;
         }
         Ok(self.evaluator.finish())
     }

@@ -31,6 +31,8 @@ impl DetectScorer {
 impl Scorer<Detect> for DetectScorer {
     type Report = CocoReport;
 
+    const UNREADABLE: &'static str = "they count as images without predictions";
+
     fn add(&mut self, task: &Detect, predictions: &[Detections], batch: &[DetectionSample]) -> Result<(), Failure> {
         for (prediction, sample) in predictions.iter().zip(batch) {
             let detections: Vec<Detection> = task

@@ -43,6 +43,8 @@ impl SegmentScorer {
 impl Scorer<Segment> for SegmentScorer {
     type Report = SegmentationReport;
 
+    const UNREADABLE: &'static str = "they are left out of the score";
+
     fn add(&mut self, _: &Segment, predictions: &[Mask], batch: &[SegmentationSample]) -> Result<(), Failure> {
         for (predicted, sample) in predictions.iter().zip(batch) {
             let size = [sample.mask.height, sample.mask.width];
