@@ -117,8 +117,9 @@ fn rows<T: Task>(name: &str, model: &Model<T>, engines: &[Engine], args: &BenchA
     for &engine in engines {
         match prepare(engine, &model.task, &model.forms, &images) {
             Ok(run) => runs.push((engine, run)),
-            Err(failure) if args.engines.is_empty() => {
-                console::warning(format!("{name}: {} is left out: {failure}", engine.name()));
+            Err(_) if args.engines.is_empty() => {
+                let engine = engine.name();
+                console::warning(format!("{name}: {engine} cannot run this network; --engines {engine} shows why"));
             }
             Err(failure) => return Err(failure),
         }
