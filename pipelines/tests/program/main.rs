@@ -3,6 +3,7 @@
 mod data_check;
 mod detector;
 mod errors;
+mod evaluation;
 mod exports;
 mod faults;
 mod real_data;
