@@ -166,9 +166,7 @@ fn remember(panic: &std::panic::PanicHookInfo<'_>) {
 
 fn internal_error() -> Failure {
     let panics = locked(&PANICS).join(", after: ");
-    Failure::failed(format!(
-        "internal error: {panics} (please report it, with the command line and the configuration)"
-    ))
+    Failure::failed(format!("internal error: {panics} (please report it, with the command line and the configuration)"))
 }
 
 /// Progress of work of a known length: a bar on a terminal, otherwise a line every [`LINE_INTERVAL`].

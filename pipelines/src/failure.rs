@@ -10,7 +10,7 @@ pub enum Kind {
     Failed,
     /// The command line or the configuration is wrong: exit status 2.
     Usage,
-    /// A signal of this number ended the work, which was saved first: exit status 128 and the number, as shells count.
+    /// A signal of this number ended the work, which was saved first: exit status 128 plus the number, as in shells.
     Interrupted(i32),
 }
 
@@ -73,7 +73,7 @@ impl Failure {
         self
     }
 
-    /// What kind of end this is.
+    /// How the command ends.
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -107,26 +107,26 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// What libtorch refused.
+/// Errors of libtorch.
 impl From<tch_ext::Error> for Failure {
     fn from(error: tch_ext::Error) -> Self {
         Self::failed(error)
     }
 }
 
-/// What reading data failed with: a setting or an input that cannot be used is a mistake of the command line's or the
-/// configuration's.
+/// Errors of data: a setting or an input that cannot be used is a mistake in the command line or the configuration.
 impl From<datasets::Error> for Failure {
     fn from(error: datasets::Error) -> Self {
         use datasets::Error;
         let image =
             "`pipeline data check CONFIG` lists all that is wrong with the data; data.on_error: skip leaves it out.";
-        let whole = "`pipeline data check CONFIG` lists all that is wrong with the data.";
+        let set = "`pipeline data check CONFIG` lists all that is wrong with the data.";
         match &error {
             Error::Setting { .. } => Self::usage(format!("data: {error}")),
             Error::Input { .. } => Self::usage(error),
-            Error::Stuck { .. } => Self::failed(error)
-                .hint("Look at the disk that it lies on; data.timeout says how long to wait for a file."),
+            Error::Stuck { .. } => {
+                Self::failed(error).hint("Check the disk that holds it; data.timeout sets how long to wait for a file.")
+            }
             Error::Io { action: "read", .. }
             | Error::Decode { .. }
             | Error::SizeMismatch { .. }
@@ -136,13 +136,13 @@ impl From<datasets::Error> for Failure {
             | Error::MaskSize { .. }
             | Error::Record { .. }
             | Error::ImageList { .. } => Self::failed(error).hint(image),
-            Error::Json { .. } | Error::Layout { .. } | Error::Empty { .. } => Self::failed(error).hint(whole),
+            Error::Json { .. } | Error::Layout { .. } | Error::Empty { .. } => Self::failed(error).hint(set),
             _ => Self::failed(error),
         }
     }
 }
 
-/// What weights and networks failed with.
+/// Errors of weights and networks.
 impl From<backbone::Error> for Failure {
     fn from(error: backbone::Error) -> Self {
         match &error {
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signal_is_told_as_shells_tell_it() {
+    fn a_signal_ends_with_the_status_that_shells_use() {
         assert_eq!(Failure::interrupted(2, "").kind().status(), 130);
         assert_eq!(Failure::interrupted(15, "").kind().status(), 143);
         assert_eq!(Failure::interrupted(10, "").kind().status(), 138);

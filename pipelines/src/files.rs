@@ -1,4 +1,4 @@
-//! Files that outlast the program: each is complete and durable, or the one before it stays.
+//! Durable files: each is written completely, or the previous one stays.
 
 use atomic_write_file::AtomicWriteFile;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Signals that ask a run to end: Ctrl-C, and what a system or a batch queue sends before it takes the machine away.
+//! Signals that ask a run to end: Ctrl-C, and those that a system or a batch queue sends before it stops a job.
 
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
@@ -10,15 +10,15 @@ use crate::failure::Failure;
 /// SIGUSR1 is what SLURM sends ahead of its time limit where a job asks for it (`--signal=USR1@120`).
 const SIGNALS: [(i32, &str); 3] = [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM"), (SIGUSR1, "SIGUSR1")];
 
-/// Whether the program was asked to end. It then ends where nothing is lost; a second signal ends it at once.
+/// Whether the program was asked to end. It ends at the next point where nothing is lost; a second signal ends it at once.
 #[derive(Clone, Debug, Default)]
 pub struct Interruption {
-    /// The signal's number, or 0 where none came.
+    /// The signal's number, or 0.
     signal: Arc<AtomicUsize>,
 }
 
 impl Interruption {
-    /// Listens from now on.
+    /// Handles the signals from now on.
     ///
     /// # Errors
     /// When the operating system does not allow it.
@@ -30,12 +30,12 @@ impl Interruption {
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))
                 .and_then(|_| flag::register(signal, Arc::clone(&asked)))
                 .and_then(|_| flag::register_usize(signal, Arc::clone(&interruption.signal), signal as usize))
-                .map_err(|error| Failure::failed(format!("{name} cannot be handled: {error}")))?;
+                .map_err(|error| Failure::failed(format!("cannot handle {name}: {error}")))?;
         }
         Ok(interruption)
     }
 
-    /// The end of work that a signal asked for; nothing where none did.
+    /// Fails once a signal has asked the program to end.
     ///
     /// # Errors
     /// When a signal came.

@@ -1,4 +1,4 @@
-//! `pipeline convert`: weights under other names, their numbers as they are.
+//! `pipeline convert`: the same weights under other names.
 
 use backbone::checkpoint;
 
@@ -12,10 +12,9 @@ pub(super) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let weights = checkpoint::read(&args.weights).map_err(Failure::failed)?;
     let spec = weights.spec().map_err(place)?;
     let Some(form) = weights.form else {
-        return Err(Failure::failed(format!("{} holds no MobileOne that this program knows", args.weights.display())));
+        return Err(Failure::failed(format!("{}: no MobileOne weights found", args.weights.display())));
     };
-    let what =
-        spec.variant().map_or_else(|| "a MobileOne of its own".to_owned(), |variant| format!("MobileOne-{variant}"));
+    let what = spec.variant().map_or_else(|| "a custom MobileOne".to_owned(), |variant| format!("MobileOne-{variant}"));
     console::status(format!(
         "{}: {what} in {form} form, names {}, {} tensors",
         args.weights.display(),

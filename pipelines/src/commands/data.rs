@@ -27,7 +27,7 @@ fn run_check(args: &CheckArgs) -> Result<(), Failure> {
     let images: usize = splits.iter().map(datasets::Split::images).sum();
     let progress = Mutex::new(Progress::new("checking", images as u64));
     let report = check(&splits, &options, &|_, _| {
-        // A thread that panicked while it drew progress has spoilt nothing.
+        // A panic on another thread does not harm the bar.
         progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner).advance(1, String::new);
     })?;
     progress.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).finish();
@@ -55,7 +55,7 @@ fn text(report: &CheckReport) -> String {
     text + "\n"
 }
 
-/// A column for each split.
+/// One column per split.
 fn numbers(splits: &[SplitReport]) -> Table {
     let names: Vec<&str> = std::iter::once("").chain(splits.iter().map(|split| split.name.as_str())).collect();
     let mut table = Table::new("", &names);
@@ -66,7 +66,7 @@ fn numbers(splits: &[SplitReport]) -> Table {
         }
     };
     row("images", &|split| split.images.to_string());
-    row("that can be read", &|split| split.decoded.to_string());
+    row("readable", &|split| split.decoded.to_string());
     row("megabytes", &|split| format!("{:.1}", split.bytes as f64 / 1e6));
     row("smallest", &|split| split.image_sizes.as_ref().map_or_else(String::new, |sizes| sizes.smallest.to_string()));
     row("largest", &|split| split.image_sizes.as_ref().map_or_else(String::new, |sizes| sizes.largest.to_string()));
@@ -87,7 +87,7 @@ fn numbers(splits: &[SplitReport]) -> Table {
     row("CMYK", &|split| split.facts.cmyk.to_string());
     row("16 bits", &|split| split.facts.deep.to_string());
     row("with transparency", &|split| split.facts.alpha.to_string());
-    row("turned by EXIF", &|split| split.facts.turned.to_string());
+    row("rotated by EXIF", &|split| split.facts.turned.to_string());
     row("animated", &|split| split.facts.animated.to_string());
     let boxes = |split: &SplitReport, of: &dyn Fn(&datasets::check::BoxSizes) -> String| {
         split.box_sizes.as_ref().map_or_else(String::new, of)
@@ -105,10 +105,10 @@ fn numbers(splits: &[SplitReport]) -> Table {
     table
 }
 
-/// Classes beyond this are in the JSON report alone.
-const CLASSES: usize = 100;
+/// The JSON report lists all classes.
+const MAX_LISTED_CLASSES: usize = 100;
 
-/// A row for each class.
+/// One row per class.
 fn classes(splits: &[SplitReport]) -> Table {
     let mut header = vec!["class".to_owned()];
     for split in splits {
@@ -117,8 +117,8 @@ fn classes(splits: &[SplitReport]) -> Table {
     let known = splits.iter().map(|split| &split.classes).max_by_key(|classes| classes.len());
     let known = known.map_or(&[][..], Vec::as_slice);
     let title = match known.len() {
-        0..=CLASSES => String::new(),
-        more => format!("The first {CLASSES} of {more} classes; the JSON report has all"),
+        0..=MAX_LISTED_CLASSES => String::new(),
+        more => format!("The first {MAX_LISTED_CLASSES} of {more} classes; the JSON report has all"),
     };
     let row = |(index, class): (usize, &datasets::check::ClassCount)| {
         let counts = splits.iter().flat_map(|split| match split.classes.get(index) {
@@ -127,7 +127,7 @@ fn classes(splits: &[SplitReport]) -> Table {
         });
         std::iter::once(class.name.clone()).chain(counts).collect()
     };
-    Table { title, header, rows: known.iter().take(CLASSES).enumerate().map(row).collect() }
+    Table { title, header, rows: known.iter().take(MAX_LISTED_CLASSES).enumerate().map(row).collect() }
 }
 
 fn kinds(kinds: &[KindCount]) -> Table {

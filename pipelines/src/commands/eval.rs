@@ -22,11 +22,11 @@ pub(super) fn run(args: &EvalArgs) -> Result<(), Failure> {
         return run_exported(args, ExportedModel::open(subject)?);
     }
     if subject.is_file() && holds_weights(subject) {
-        return Err(Failure::usage(format!("{} is no exported file", subject.display()))
+        return Err(Failure::usage(format!("{} is not an exported file", subject.display()))
             .hint(format!("Evaluate weights under a configuration: CONFIG --weights {}", subject.display())));
     }
     if args.config.is_some() {
-        return Err(Failure::usage("a second name is for exported files only: FILE CONFIG"));
+        return Err(Failure::usage("CONFIG is only valid with an exported file: FILE CONFIG"));
     }
     let run = subject.is_dir().then(|| RunFolder::open(subject)).transpose()?;
     let overrides = args.overrides();

@@ -28,14 +28,14 @@ pub(super) fn run(args: &ReparameterizeArgs) -> Result<(), Failure> {
         }
     };
     let within = |found: &&Comparison| found.relative <= args.tolerance;
-    // A difference that is no number is within no tolerance.
+    // A NaN is within no tolerance.
     if let Some(beyond) = folded.comparisons.iter().find(|found| !within(found)) {
         console::data(&differences(&folded.comparisons).render())?;
         return Err(Failure::failed(format!(
             "train and deploy form differ by {:.1e} relative in {}, more than the tolerance of {:.1e}; nothing is written",
             beyond.relative, beyond.output, args.tolerance
         ))
-        .hint("Running statistics that are not finite or far off do that; --tolerance says how much may pass."));
+        .hint("Running statistics that are not finite or extreme cause this; --tolerance SHARE sets another limit."));
     }
     write(args, &folded)?;
     let before = files::size(&folded.source)?;
@@ -50,7 +50,7 @@ pub(super) fn run(args: &ReparameterizeArgs) -> Result<(), Failure> {
     report::print(&report, args.json)
 }
 
-/// What folding gave.
+/// The result of folding.
 struct Folded {
     source: PathBuf,
     tensors: StateDict,
@@ -61,7 +61,7 @@ struct Folded {
     contributions: Vec<Contribution>,
 }
 
-/// How far an output of the two forms is apart.
+/// The difference between the two forms in one output.
 #[derive(Clone, Debug, Serialize)]
 struct Comparison {
     output: &'static str,
@@ -113,7 +113,7 @@ fn trained<T: Evaluate>(
     })
 }
 
-/// A backbone, or a classifier of the published kind: a linear layer on the features is the same in both forms.
+/// A backbone, or a published classifier: its linear layer is the same in both forms.
 fn bare(args: &ReparameterizeArgs, path: &Path, weights: Checkpoint) -> Result<Folded, Failure> {
     let spec = weights.spec().map_err(|error| in_file(path, &error))?;
     if weights.form != Some(Form::Train) {
@@ -159,22 +159,22 @@ fn features(network: &MobileOne, xs: &Tensor) -> Result<Vec<(&'static str, Tenso
     Ok(vec![("c2", c2), ("c3", c3), ("c4", c4), ("c5", c5)])
 }
 
-/// The tensors that are not the backbone's, which must be a classifier's.
+/// The tensors outside of the backbone, which must be those of a classifier.
 fn classifier(weights: &Checkpoint, path: &Path) -> Result<StateDict, Failure> {
     let others = weights.tensors.iter().filter(|(name, _)| !keys::is_backbone(name));
     let others: StateDict = others.map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
     match others.keys().find(|name| !name.starts_with("linear.")) {
         None => Ok(others),
         Some(name) => Err(Failure::failed(format!(
-            "{} holds more than a backbone and a classifier ({name}), and does not say of what network",
+            "{} holds more than a backbone and a classifier ({name}), and no metadata of its network",
             path.display()
         ))
-        .hint("Files that `pipeline train` wrote say it.")),
+        .hint("Files that `pipeline train` writes have metadata.")),
     }
 }
 
 fn deployed_already(path: &Path) -> Failure {
-    Failure::failed(format!("{} holds no train form: it is re-parameterised already", path.display()))
+    Failure::failed(format!("{} is re-parameterised already", path.display()))
         .hint("`pipeline convert` rewrites weights under other names without changing their form.")
 }
 
@@ -225,7 +225,7 @@ impl Comparison {
     }
 
     fn widen(&mut self, other: &Self) {
-        // Not `f64::max`, which passes over what is no number.
+        // Not `f64::max`, which ignores NaN.
         let wider = |known: f64, new: f64| if new > known || new.is_nan() { new } else { known };
         (self.absolute, self.relative) = (wider(self.absolute, other.absolute), wider(self.relative, other.relative));
     }
@@ -281,7 +281,7 @@ impl<'a> From<&'a Contribution> for Block<'a> {
 impl Tables for Report<'_> {
     fn tables(&self) -> Vec<Table> {
         let mut blocks = Table::new(
-            "What each branch adds to its block (share of the kernels' L2 norms)",
+            "Share of each branch in its block (L2 norms of the kernels)",
             &["block", "convolutions", "scale", "skip"],
         );
         for block in &self.blocks {
@@ -322,7 +322,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_difference_that_is_no_number_stays_one() {
+    fn a_difference_that_is_nan_stays_nan() {
         let ones = Tensor::ones([2], (Kind::Float, Device::Cpu));
         let mut found = Comparison::of("c5", "random inputs", &ones, &(&ones * f64::NAN));
         assert!(found.relative.is_nan());

@@ -1,4 +1,4 @@
-//! `pipeline report`: several runs beside each other.
+//! `pipeline report`: several runs side by side.
 
 use serde::Serialize;
 use tch::Device;
@@ -54,7 +54,7 @@ impl Tables for Runs {
 struct Row {
     run: String,
     task: &'static str,
-    /// What decides which checkpoint is best.
+    /// The metric that decides which checkpoint is best.
     metric: &'static str,
     /// Of the best checkpoint, on the run's validation set.
     value: Option<f64>,
@@ -79,8 +79,8 @@ fn row<T: Evaluate>(run: &RunFolder, config: &Config<T::Keys>) -> Result<Row, Fa
     })
 }
 
-/// Engines with a column of their own.
-const SHOWN: [Engine; 3] = [Engine::Train, Engine::Deploy, Engine::Onednn];
+/// Engines in the table.
+const TABLE_ENGINES: [Engine; 3] = [Engine::Train, Engine::Deploy, Engine::Onednn];
 
 fn table(rows: &[Row]) -> Table {
     let machine = rows.first().and_then(|row| row.footprint.latency.as_ref()).map(|timing| timing.machine.to_string());
@@ -93,7 +93,8 @@ fn table(rows: &[Row]) -> Table {
     table.rows.extend(rows.iter().map(|row| {
         let Footprint { size: [height, width], train, deploy, file_bytes, .. } = &row.footprint;
         let pair = |a: i64, b: i64| format!("{:.2} / {:.2}", a as f64 / 1e6, b as f64 / 1e6);
-        let times = SHOWN.map(|engine| row.footprint.median_ms(engine).map_or("-".to_owned(), |ms| format!("{ms:.2}")));
+        let times =
+            TABLE_ENGINES.map(|engine| row.footprint.median_ms(engine).map_or("-".to_owned(), |ms| format!("{ms:.2}")));
         vec![
             row.run.clone(),
             row.metric.to_owned(),

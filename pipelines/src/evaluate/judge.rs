@@ -1,4 +1,4 @@
-//! A network's accuracy together with what it costs.
+//! A network's accuracy and cost.
 
 use datasets::LoaderOptions;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::model::{Eager, Network, Normalizer, Predictor};
 use crate::report::{self, WithCost};
 use crate::task::{Data, Evaluate};
 
-/// A network's accuracy, and what it costs.
+/// A network's accuracy and cost.
 pub struct Evaluated<T: Evaluate> {
     /// The accuracy.
     pub accuracy: Accuracy<T>,

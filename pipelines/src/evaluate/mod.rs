@@ -3,8 +3,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | here | one pass over a set |
-//! | [`judge`] | accuracy with cost, as `train` and `eval` report it |
-//! | [`results`] | a row of results for each network, as CSV |
+//! | [`judge`] | accuracy and cost, as `train` and `eval` report them |
+//! | [`results`] | a row of results per network, as CSV |
 
 mod judge;
 pub mod results;
@@ -24,7 +24,7 @@ pub use judge::{Evaluated, Judging};
 /// How an evaluation runs.
 #[derive(Default)]
 pub struct EvaluateOptions<'a> {
-    /// How samples are read. The order is the set's, and the task may take fewer at a time.
+    /// How samples are read: in the order of the set, and fewer at a time where the task limits that.
     pub loader: LoaderOptions,
     /// The folder for predictions; nothing is written without it.
     pub predictions: Option<&'a Path>,
@@ -35,7 +35,7 @@ pub struct EvaluateOptions<'a> {
 /// The report of a task.
 pub type ReportOf<T> = <<T as Evaluate>::Scorer as Scorer<T>>::Report;
 
-/// What an evaluation says about a network.
+/// The accuracy of a network on a set.
 pub struct Accuracy<T: Evaluate> {
     /// The scores.
     pub report: ReportOf<T>,

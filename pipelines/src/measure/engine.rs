@@ -37,7 +37,7 @@ impl Engine {
         if self == Self::Train { Form::Train } else { Form::Deploy }
     }
 
-    /// Whether it runs on such a device.
+    /// Whether it runs on this device.
     pub fn runs_on(self, device: Device) -> bool {
         device == Device::Cpu || matches!(self, Self::Train | Self::Deploy | Self::Script)
     }
@@ -48,7 +48,7 @@ impl Engine {
     }
 }
 
-/// A network in both forms, frozen and laid out channels-last.
+/// A network in both forms, frozen and in channels-last memory format.
 pub struct Forms<T: Task> {
     /// As trained.
     pub train: Network<T>,
@@ -75,15 +75,15 @@ impl<T: Task> Forms<T> {
     }
 }
 
-/// Random images `[N, 3, H, W]` on `device`, laid out as a decoder's rows of interleaved pixels are.
+/// Random images `[N, 3, H, W]` on `device`, in the memory format of decoded images (interleaved pixels).
 pub fn random_images(batch: i64, size: [i64; 2], device: Device) -> Tensor {
     Tensor::randn([batch, size[0], size[1], 3], (Kind::Float, device)).permute([0, 3, 1, 2])
 }
 
-/// One run of the network on `images` by that engine. What an engine compiles is compiled now.
+/// One run of the network on `images` by that engine, compiled now where the engine compiles.
 ///
 /// # Errors
-/// When libtorch has no such engine, or cannot take the network.
+/// When libtorch lacks the engine, or the engine cannot run the network.
 pub fn prepare<'a, T: Task>(
     engine: Engine,
     task: &'a T,
@@ -96,7 +96,7 @@ pub fn prepare<'a, T: Task>(
     match engine {
         Engine::Train | Engine::Deploy => Ok(Box::new(move || {
             tch::no_grad(|| task.forward(&network.model, &images, Mode::Eval))?;
-            settle(images.device());
+            synchronize(images.device());
             Ok(())
         })),
         Engine::Script => scripted(script(Precision::Fp32)?, images, false),
@@ -112,7 +112,7 @@ pub fn prepare<'a, T: Task>(
     }
 }
 
-/// One run of a TorchScript module; with `fused`, what oneDNN's graph compiler can take goes there.
+/// One run of a TorchScript module; with `fused`, oneDNN's graph compiler takes what it can.
 ///
 /// # Errors
 /// When the module does not take the images.
@@ -121,7 +121,7 @@ pub fn scripted(module: Module, images: Tensor, fused: bool) -> Result<Run<'stat
     compile(&module, &inputs, fused)?;
     Ok(Box::new(move || {
         module.run(&inputs)?;
-        settle(inputs[0].device());
+        synchronize(inputs[0].device());
         Ok(())
     }))
 }
@@ -139,10 +139,10 @@ pub fn lite(module: LiteModule, images: Tensor) -> Result<Run<'static>, Failure>
     }))
 }
 
-/// Runs of a method until it is compiled for its inputs: the first records, the second compiles.
+/// Runs after which a method is compiled for its inputs: the first records, the second compiles.
 const COMPILED_AFTER: usize = 3;
 
-/// Has libtorch compile `forward` for such inputs, with or without oneDNN's fusion.
+/// Compiles `forward` for these inputs, with or without oneDNN's fusion.
 ///
 /// # Errors
 /// When the module does not take the inputs.
@@ -153,8 +153,8 @@ pub fn compile(module: &Module, inputs: &[Tensor], fused: bool) -> Result<(), Fa
     Ok(ran?)
 }
 
-/// Waits until a device has done what it was told.
-fn settle(device: Device) {
+/// Waits until the device has finished.
+fn synchronize(device: Device) {
     if let Device::Cuda(index) = device {
         Cuda::synchronize(index as i64);
     }

@@ -25,9 +25,9 @@ pub struct Footprint {
     pub train: Complexity,
     /// As deployed.
     pub deploy: Complexity,
-    /// Of the file of weights.
+    /// Size of the file of weights.
     pub file_bytes: u64,
-    /// How long it takes here, where that was measured.
+    /// How long it takes on this machine, where that was measured.
     pub latency: Option<Timing>,
 }
 
@@ -42,34 +42,33 @@ pub struct Timing {
     pub engines: Vec<(String, Latency)>,
 }
 
-/// The engines of a report, of which a device has some.
+/// The engines of a report, where the device has them.
 const ENGINES: [Engine; 4] = [Engine::Train, Engine::Deploy, Engine::Script, Engine::Onednn];
-/// Time for each of them.
-const TIMED: Duration = Duration::from_secs(1);
+const TIME_PER_ENGINE: Duration = Duration::from_secs(1);
 
 impl Footprint {
-    /// Of the network that `task` builds for inputs of `size`. Times do not depend on the weights; they are measured on
+    /// The costs of the network that `task` builds for inputs of `size`. Times do not depend on the weights; they are measured on
     /// `device` where one is given.
     ///
     /// # Errors
-    /// When the network cannot be built or run, or the file is not there.
+    /// When the network cannot be built or run, or the file does not exist.
     pub fn of<T: Task>(task: &T, size: [i64; 2], file: &Path, device: Option<Device>) -> Result<Self, Failure> {
         let train = Network::<T>::new(task, Form::Train, device.unwrap_or(Device::Cpu))?;
         let forms = Forms::of(task, train)?;
         let latency = device.map(|device| {
             let images = random_images(1, size, device);
             let engines = ENGINES.into_iter().filter(|engine| engine.runs_on(device));
-            // An engine that cannot take the network is left out; `bench --engines` says why.
+            // An engine that cannot take the network is left out; `bench --engines` shows why.
             let runs = engines.filter_map(|engine| Some((engine.name(), prepare(engine, task, &forms, &images).ok()?)));
             Timing::of(runs.collect(), device)
         });
         Self::with(task, &forms, size, file, latency.transpose()?)
     }
 
-    /// Of an exported file that a network of `task` went into; `run` is one run of it, where it is to be measured.
+    /// The costs of an exported file of a network of `task`; `run` is one run of it, where it is to be measured.
     ///
     /// # Errors
-    /// When the network cannot be built, the file run, or is not there.
+    /// When the network cannot be built, the file run, or does not exist.
     pub fn of_file<T: Task>(
         task: &T,
         size: [i64; 2],
@@ -127,10 +126,10 @@ impl Tables for Footprint {
 impl Timing {
     fn of(runs: Vec<(String, Run<'_>)>, device: Device) -> Result<Self, Failure> {
         let (names, mut runs): (Vec<String>, Vec<Run<'_>>) = runs.into_iter().unzip();
-        let latencies = measure_by_turns(&mut runs, TIMED, |_| ())?;
+        let latencies = measure_by_turns(&mut runs, TIME_PER_ENGINE, |_| ())?;
         Ok(Self {
             machine: Machine::now(device, &[]),
-            method: latency::method(TIMED),
+            method: latency::method(TIME_PER_ENGINE),
             engines: names.into_iter().zip(latencies).collect(),
         })
     }

@@ -1,7 +1,7 @@
 //! How long one run of a network takes.
 //!
-//! Each subject runs until its time has settled; then all are timed in rounds, one after the other, so that a machine that
-//! slows down for a while does so to all of them. The median is the figure; percentiles say how far the machine was at rest.
+//! Each network runs until its time has settled; then all are timed in rounds, one after the other, so that a machine that
+//! slows down for a while does so for all of them. The median is the figure; the percentiles show how busy the machine was.
 
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -27,28 +27,26 @@ pub struct Latency {
 pub type Run<'a> = Box<dyn FnMut() -> Result<(), Failure> + 'a>;
 
 /// Runs of one window of the warm-up.
-const WINDOW: usize = 5;
+const WARM_UP_WINDOW: usize = 5;
 /// Two windows whose medians differ by less than this have settled.
-const SETTLED: f64 = 0.05;
-/// The warm-up ends at the latest after this time.
-const LONGEST_WARM_UP: Duration = Duration::from_secs(3);
+const SETTLED_DIFFERENCE: f64 = 0.05;
+const MAX_WARM_UP: Duration = Duration::from_secs(3);
 /// Rounds of the timing.
 const ROUNDS: usize = 5;
-/// Runs of a subject in a round, at least.
-const FEWEST: usize = 3;
-/// A 95th percentile so far above the median says that something else was running.
-const RESTLESS: f64 = 1.3;
-/// Time that a subject is timed for, where nothing else is asked.
-pub const TIMED: Duration = Duration::from_secs(2);
+const MIN_RUNS_PER_ROUND: usize = 3;
+/// A 95th percentile further above the median means that the machine was busy with other work.
+const MAX_P95_RATIO: f64 = 1.3;
+/// Time for each network, where none is given.
+pub const DEFAULT_TIME: Duration = Duration::from_secs(2);
 
 /// The method in a sentence.
 pub fn method(timed: Duration) -> String {
     format!(
-        "warm-up until the medians of {WINDOW} runs differ by less than {:.0} %, then {ROUNDS} rounds by turns,\n\
-         {:.1} s and {} runs at least for each",
-        SETTLED * 100.0,
+        "warm-up until the medians of {WARM_UP_WINDOW} runs differ by less than {:.0} %, then {ROUNDS} rounds by turns,\n\
+         at least {:.1} s and {} runs each",
+        SETTLED_DIFFERENCE * 100.0,
         timed.as_secs_f64(),
-        ROUNDS * FEWEST
+        ROUNDS * MIN_RUNS_PER_ROUND
     )
 }
 
@@ -58,47 +56,47 @@ pub fn method(timed: Duration) -> String {
 /// Those of `run`.
 pub fn measure<'a>(run: impl FnMut() -> Result<(), Failure> + 'a) -> Result<Latency, Failure> {
     let mut runs: [Run<'a>; 1] = [Box::new(run)];
-    Ok(measure_by_turns(&mut runs, TIMED, |_| ())?[0])
+    Ok(measure_by_turns(&mut runs, DEFAULT_TIME, |_| ())?[0])
 }
 
-/// Times each of `runs` for `timed` in all; `told` hears of every piece of the work, `runs.len()` times [`pieces`] in all.
+/// Times each of `runs` for `timed` in all; `advance` is called after every piece of the work, [`pieces`] times for each run.
 ///
 /// # Errors
 /// The first error of a run.
 pub fn measure_by_turns(
     runs: &mut [Run<'_>],
     timed: Duration,
-    told: impl FnMut(usize),
+    advance: impl FnMut(usize),
 ) -> Result<Vec<Latency>, Failure> {
     let begun = Instant::now();
-    measure_by_clock(&|| begun.elapsed(), runs, timed, told)
+    measure_by_clock(&|| begun.elapsed(), runs, timed, advance)
 }
 
 fn measure_by_clock(
     clock: &dyn Fn() -> Duration,
     runs: &mut [Run<'_>],
     timed: Duration,
-    mut told: impl FnMut(usize),
+    mut advance: impl FnMut(usize),
 ) -> Result<Vec<Latency>, Failure> {
     for (index, run) in runs.iter_mut().enumerate() {
         warm_up(clock, run)?;
-        told(index);
+        advance(index);
     }
     let mut times = vec![Vec::new(); runs.len()];
     for _ in 0..ROUNDS {
         for (index, (run, times)) in runs.iter_mut().zip(&mut times).enumerate() {
             let begun = clock();
             let before = times.len();
-            while times.len() < before + FEWEST || clock() - begun < timed / ROUNDS as u32 {
+            while times.len() < before + MIN_RUNS_PER_ROUND || clock() - begun < timed / ROUNDS as u32 {
                 times.push(time(clock, run)?);
             }
-            told(index);
+            advance(index);
         }
     }
     Ok(times.into_iter().map(Latency::of).collect())
 }
 
-/// Pieces of the work that [`measure_by_turns`] tells of for each subject: the warm-up and the rounds.
+/// Pieces of the work of [`measure_by_turns`] for each run: the warm-up and the rounds.
 pub const fn pieces() -> usize {
     1 + ROUNDS
 }
@@ -113,9 +111,9 @@ fn warm_up(clock: &dyn Fn() -> Duration, run: &mut Run<'_>) -> Result<(), Failur
     let begun = clock();
     let mut before = f64::INFINITY;
     loop {
-        let window = (0..WINDOW).map(|_| time(clock, run)).collect::<Result<Vec<_>, _>>()?;
+        let window = (0..WARM_UP_WINDOW).map(|_| time(clock, run)).collect::<Result<Vec<_>, _>>()?;
         let median = Latency::of(window).median;
-        if (median - before).abs() < SETTLED * median || clock() - begun > LONGEST_WARM_UP {
+        if (median - before).abs() < SETTLED_DIFFERENCE * median || clock() - begun > MAX_WARM_UP {
             return Ok(());
         }
         before = median;
@@ -123,7 +121,7 @@ fn warm_up(clock: &dyn Fn() -> Duration, run: &mut Run<'_>) -> Result<(), Failur
 }
 
 impl Latency {
-    /// Of at least one time.
+    /// The latency of at least one run.
     fn of(mut times: Vec<f64>) -> Self {
         times.sort_by(f64::total_cmp);
         let runs = times.len();
@@ -131,9 +129,9 @@ impl Latency {
         Self { median: at(0.5), p5: at(0.05), p95: at(0.95), minimum: times[0], runs }
     }
 
-    /// Whether the slow runs are so much slower than the others that the machine had something else to do.
-    pub fn restless(&self) -> bool {
-        self.p95 > RESTLESS * self.median
+    /// Whether the slow runs are so much slower than the others that the machine must have been busy.
+    pub fn disturbed(&self) -> bool {
+        self.p95 > MAX_P95_RATIO * self.median
     }
 }
 
@@ -148,7 +146,7 @@ mod tests {
         let Latency { median, p5, p95, minimum, runs } = latency;
         assert_eq!((median, p5, p95, minimum, runs), (50.0, 5.0, 95.0, 0.0, 101));
         assert_eq!(Latency::of(vec![3.0]).p95, 3.0);
-        assert!(latency.restless() && !Latency { p95: 60.0, ..latency }.restless());
+        assert!(latency.disturbed() && !Latency { p95: 60.0, ..latency }.disturbed());
     }
 
     #[test]
@@ -161,13 +159,13 @@ mod tests {
                 Ok(())
             })
         };
-        let mut pieces_told = [0; 2];
+        let mut pieces_done = [0; 2];
         let mut runs = [lasting(30), lasting(5)];
         let timed = Duration::from_millis(100);
-        let latencies = measure_by_clock(&|| now.get(), &mut runs, timed, |index| pieces_told[index] += 1).unwrap();
+        let latencies = measure_by_clock(&|| now.get(), &mut runs, timed, |index| pieces_done[index] += 1).unwrap();
         let of = |millis, runs| Latency { median: millis, p5: millis, p95: millis, minimum: millis, runs };
-        assert_eq!(latencies, [of(30.0, ROUNDS * FEWEST), of(5.0, ROUNDS * 4)]);
-        assert_eq!(pieces_told, [pieces(); 2]);
+        assert_eq!(latencies, [of(30.0, ROUNDS * MIN_RUNS_PER_ROUND), of(5.0, ROUNDS * 4)]);
+        assert_eq!(pieces_done, [pieces(); 2]);
         assert!(measure(|| Err(Failure::failed("no"))).is_err());
     }
 }

@@ -19,10 +19,10 @@ const RUNS: usize = 21;
 #[derive(Serialize)]
 pub struct Profile {
     model: String,
-    /// Median of the whole, recorded runs.
+    /// Median of the recorded runs.
     total_ms: f64,
     layers: Vec<Layer>,
-    /// Pooling, resizing, decoding: what no layer accounts for.
+    /// Pooling, resizing, decoding: time outside of the layers.
     other_ms: f64,
 }
 
@@ -64,7 +64,7 @@ pub fn profile<T: Task>(
     }
     let rows = task.cost(&network.model, Form::Deploy).rows;
     let layers: Vec<Layer> = rows.iter().map(|row| layer(row, &rows, &runs, batch)).collect();
-    let total_ms = median(runs.iter().map(|(whole, _)| *whole).collect());
+    let total_ms = median(runs.iter().map(|(total, _)| *total).collect());
     let accounted: f64 = layers.iter().map(|layer| layer.ms).sum();
     Ok(Profile { model: name.to_owned(), total_ms, layers, other_ms: (total_ms - accounted).max(0.0) })
 }
@@ -105,7 +105,7 @@ impl Profile {
         let macs: i64 = self.layers.iter().map(|layer| layer.macs).sum();
         let bytes: i64 = self.layers.iter().map(|layer| layer.bytes).sum();
         let percent =
-            |part: f64, whole: f64| if whole > 0.0 { format!("{:.1}", part / whole * 100.0) } else { "-".into() };
+            |part: f64, total: f64| if total > 0.0 { format!("{:.1}", part / total * 100.0) } else { "-".into() };
         table.rows.extend(self.layers.iter().map(|layer| {
             vec![
                 layer.name.clone(),

@@ -1,4 +1,4 @@
-//! From decoded samples to the tensor that the network sees.
+//! From decoded samples to the tensor that the network takes.
 
 use backbone::Normalization;
 use datasets::Image;
@@ -13,7 +13,7 @@ pub struct Normalizer {
 }
 
 impl Normalizer {
-    /// A normaliser to `device`; `channels_last` is how the result lies in memory.
+    /// A normaliser to `device`; `channels_last` sets the memory format of the result.
     pub fn new(normalization: &Normalization, device: Device, channels_last: bool) -> Self {
         let row = |values: [f64; 3]| Tensor::from_slice(&values).to_kind(Kind::Float).view([1, 3, 1, 1]).to(device);
         let Normalization { mean, std } = normalization;
@@ -30,7 +30,7 @@ impl Normalizer {
         self.bytes(&stack(images))
     }
 
-    /// The same of images `[N, H, W, 3]` that are a tensor of bytes already.
+    /// The same for a tensor of bytes `[N, H, W, 3]`.
     pub fn bytes(&self, bytes: &Tensor) -> Tensor {
         // Bytes cross to the device, not floats; and rows of interleaved pixels are channels-last already.
         let images = bytes.to(self.device).permute([0, 3, 1, 2]).to_kind(Kind::Float);

@@ -1,4 +1,4 @@
-//! Which device a job runs on.
+//! The device of a job.
 
 use tch::{Cuda, Device};
 use tch_ext::cuda::{self, CudaLibrary};
@@ -8,11 +8,11 @@ use crate::failure::Failure;
 
 /// The device that `--device` names: `auto`, `cpu`, `cuda` or `cuda:N`.
 ///
-/// Must be called before the first tensor is made, because it loads libtorch's CUDA library where that lies beside the
+/// Must be called before the first tensor is created, because it loads libtorch's CUDA library where that is beside the
 /// CPU library.
 ///
 /// # Errors
-/// When the name is none of these, or CUDA is asked for and not there.
+/// When the name is none of these, or CUDA is requested and not available.
 pub fn select(name: &str) -> Result<Device, Failure> {
     if name == "cpu" {
         return Ok(Device::Cpu);
@@ -30,14 +30,14 @@ pub fn select(name: &str) -> Result<Device, Failure> {
     }
     match library {
         Err(error) if name == "auto" => {
-            console::warning(format!("CUDA is left out: {error}"));
+            console::warning(format!("CUDA is not used: {error}"));
             Ok(Device::Cpu)
         }
         _ if name == "auto" => Ok(Device::Cpu),
         Err(error) => Err(Failure::failed(format!("--device {name}: {error}"))),
         Ok(CudaLibrary::Absent) => Err(Failure::failed(format!("--device {name}: this libtorch has no CUDA library"))
             .hint("Build with LIBTORCH naming a CUDA build of libtorch 2.11; `pipeline doctor` shows what is used.")),
-        Ok(_) => Err(Failure::failed(format!("--device {name}: {count} CUDA devices are there"))
+        Ok(_) => Err(Failure::failed(format!("--device {name}: there are {count} CUDA devices"))
             .hint("`pipeline doctor` shows the devices.")),
     }
 }

@@ -3,8 +3,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`network`] | a task's model with its variables |
-//! | [`weights`] | files of weights: their metadata, classes and names; a network ready to run |
-//! | [`start`] | first weights of a training |
+//! | [`weights`] | files of weights: their metadata, classes and names; a network built from one |
+//! | [`start`] | initial weights of a run |
 //! | [`batch`], [`predictor`] | images to tensors to predictions |
 //! | [`trace`] | a network as TorchScript |
 //! | [`mod@device`], [`precision`] | where and in which precision it computes |

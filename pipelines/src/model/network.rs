@@ -8,7 +8,7 @@ use tch::{Device, Tensor, nn};
 use crate::failure::Failure;
 use crate::task::Task;
 
-/// A model, its variables and the form that it stands in.
+/// A model, its variables and its form.
 pub struct Network<T: Task> {
     /// Every weight and statistic by its key.
     pub variables: nn::VarStore,
@@ -39,7 +39,7 @@ impl<T: Task> Network<T> {
         self.variables.variables().into_iter().collect()
     }
 
-    /// What is trained, by its key.
+    /// Trainable parameters by key.
     pub fn parameters(&self) -> BTreeMap<String, Tensor> {
         self.state().into_iter().filter(|(_, tensor)| tensor.requires_grad()).collect()
     }

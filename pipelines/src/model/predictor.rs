@@ -12,7 +12,7 @@ pub trait Predictor<T: Evaluate> {
     /// A prediction for each sample.
     ///
     /// # Errors
-    /// When the network does not take the images, or its output cannot be decoded.
+    /// When the images do not fit the network, or its output cannot be decoded.
     fn predict(&self, task: &T, batch: &[T::Sample]) -> Result<Vec<T::Prediction>, Failure>;
 }
 

@@ -1,4 +1,4 @@
-//! What a network starts from.
+//! The initial weights of a run.
 
 use backbone::checkpoint::{self, Policy, keys};
 use backbone::{Form, StateDict};
@@ -14,7 +14,7 @@ use crate::console;
 use crate::failure::Failure;
 use crate::task::{Data, Task};
 
-/// Loads `backbone.weights` into `network`, and a classifier that fits beside it; says what was loaded.
+/// Loads `backbone.weights` into `network`, with the classifier of the file where it fits; prints what was loaded.
 ///
 /// # Errors
 /// When the file cannot be read, or its backbone is not the configured one.
@@ -26,11 +26,11 @@ pub fn start_weights<T: Task>(config: &BackboneConfig, network: &Network<T>) -> 
         Initialization::FromDeploy => Form::Deploy,
     };
     let Some(form) = read.form else {
-        return Err(Failure::failed(format!("{} holds no MobileOne that this program knows", path.display())));
+        return Err(Failure::failed(format!("{}: no MobileOne weights found", path.display())));
     };
     if form != wanted {
         return Err(Failure::usage(format!(
-            "{} holds a {form} form, but the configuration wants a {wanted} form",
+            "{} holds weights in {form} form, but the configuration needs {wanted} form",
             path.display(),
         ))
         .hint(match form {
@@ -55,7 +55,7 @@ pub fn start_weights<T: Task>(config: &BackboneConfig, network: &Network<T>) -> 
     variables.retain(|(name, _)| keys::is_backbone(name) || tensors.contains_key(name));
     let report = checkpoint::load_into(&variables, &tensors, Policy::Exact).map_err(|error| {
         Failure::failed(format!("{}: {error}", path.display())).hint(format!(
-            "backbone.variant or backbone.spec has to be that of the weights, which `pipeline info {}` shows.",
+            "backbone.variant or backbone.spec must match the weights, which `pipeline info {}` shows.",
             path.display()
         ))
     })?;
@@ -75,7 +75,7 @@ fn leave_squeeze_excite_out(tensors: &mut StateDict, path: &Path) {
     }
 }
 
-/// Adds the file's classifier to the tensors to load, if it is for as many classes.
+/// Adds the file's classifier to the tensors to load, where it has as many classes.
 fn add_classifier(read: &checkpoint::Checkpoint, path: &Path, variables: &[(String, Tensor)], tensors: &mut StateDict) {
     let others: Vec<_> = read.tensors.iter().filter(|(name, _)| !keys::is_backbone(name)).collect();
     let fits = |(name, tensor): &(&String, &Tensor)| {
@@ -86,17 +86,16 @@ fn add_classifier(read: &checkpoint::Checkpoint, path: &Path, variables: &[(Stri
     } else {
         let found = read.classes().map_or_else(|| "no".to_owned(), |classes| classes.to_string());
         console::warning(format!(
-            "the classifier of {} is left out: it knows {found} classes; a new one is trained in its place",
+            "the classifier of {} is left out: it has {found} classes; a new one is trained instead",
             path.display()
         ));
     }
 }
 
-/// Batches that a made train form is calibrated on.
 const CALIBRATION_BATCHES: usize = 8;
 
-/// Gives the normalisations of a train form that was made from deploy-form weights the statistics of real images, so that it
-/// computes in training what it does in evaluation ([`backbone::init`]). Does nothing for other starts.
+/// Calibrates batch norm on training images where the train form is made from deploy-form weights, so that it computes the same
+/// in training as in evaluation ([`backbone::init`]). Does nothing for other initial weights.
 ///
 /// # Errors
 /// When an image cannot be read.
@@ -105,8 +104,8 @@ pub fn calibrate<T: Task>(
     network: &Network<T>,
     training: &Data<T::Dataset>,
 ) -> Result<(), Failure> {
-    let made = config.backbone.weights.is_some() && config.backbone.init == Initialization::FromDeploy;
-    if !made || config.backbone.form == Form::Deploy {
+    let from_deploy = config.backbone.weights.is_some() && config.backbone.init == Initialization::FromDeploy;
+    if !from_deploy || config.backbone.form == Form::Deploy {
         return Ok(());
     }
     let options = LoaderOptions {
@@ -118,9 +117,9 @@ pub fn calibrate<T: Task>(
     let loader = Loader::new(Arc::clone(&training.samples), options)?;
     let normalizer = Normalizer::new(&config.data.normalize, network.device(), false);
     let epoch = loader.epoch(0, 0)?;
-    console::status("calibrating the made train form on images");
+    console::status("calibrating batch norm on training images");
     let mut failure = None;
-    // One batch at a time: the first that cannot be read ends it.
+    // The first batch that cannot be read ends the calibration.
     let batches = epoch.take(CALIBRATION_BATCHES).map_while(|batch| match batch {
         Ok(batch) => Some(normalizer.batch(batch.samples.iter().map(T::image))),
         Err(error) => {

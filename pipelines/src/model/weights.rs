@@ -1,4 +1,4 @@
-//! Files of weights: what they say about themselves, and a network made from one.
+//! Files of weights: their metadata, and a network built from one.
 
 use backbone::checkpoint::{self, Layout, Metadata, Normalization};
 use backbone::{Form, Spec, StateDict};
@@ -13,7 +13,7 @@ use crate::config::{Config, DEFAULT_WORKERS};
 use crate::failure::Failure;
 use crate::task::Task;
 
-/// The key of the metadata that holds the configuration that the weights were trained with.
+/// The metadata key of the configuration that the weights were trained with.
 pub const CONFIG: &str = "config";
 
 /// The naming scheme that a file of weights is written with.
@@ -43,13 +43,13 @@ pub fn write_weights(path: &Path, tensors: &StateDict, metadata: &Metadata, layo
     })
 }
 
-/// What a file of ours says of weights that came without a word about themselves: ImageNet's normalisation, as published.
+/// Metadata for weights that have none: with ImageNet's normalisation, as the published ones.
 pub fn bare_metadata(spec: Spec, form: Form) -> Metadata {
     let normalization = Normalization::default();
     Metadata { spec, form, classes: Vec::new(), normalization, extra: checkpoint::file::Text::new() }
 }
 
-/// Where the metadata of weights keeps the ids that annotation files use for the classes.
+/// The metadata key of the ids that annotation files use for the classes.
 const CLASS_IDS: &str = "class_ids";
 
 /// The classes that weights were trained for, in the order of the network's outputs.
@@ -67,7 +67,7 @@ pub fn deployed<T: Task>(
     device: Device,
     channels_last: bool,
 ) -> Result<Network<T>, Failure> {
-    // A network that is trained on a deploy-form backbone still has normalisation in its head: its file knows.
+    // A network that is trained on a deploy-form backbone still has normalisation in its head: its metadata says train form.
     let form = weights.metadata.map(|metadata| metadata.form).or(weights.form).unwrap_or(Form::Train);
     let mut network = Network::new(task, form, device)?;
     network.variables.freeze();
@@ -79,11 +79,11 @@ pub fn deployed<T: Task>(
     Ok(network)
 }
 
-/// What checkpoints say of their weights.
+/// The metadata of a run's weights.
 pub fn metadata<T: Task>(config: &Config<T::Keys>, classes: &[Class]) -> Result<Metadata, Failure> {
     let ids: Vec<u64> = classes.iter().map(|class| class.id).collect();
     let ids = serde_json::to_string(&ids).map_err(Failure::failed)?;
-    // The file must not depend on how many threads happened to read the data.
+    // The file must not depend on the number of threads that read the data.
     let mut kept = config.clone();
     kept.data.workers = DEFAULT_WORKERS;
     let text = serde_yaml::to_string(&kept).map_err(Failure::failed)?;

@@ -6,7 +6,7 @@ use super::plot::HeatMap;
 use super::{MAX_CONFUSION_CLASSES, Report, Tables, cell, provenance};
 use crate::console::Table;
 
-/// Classes that the printed table lists at most; the report as JSON has all.
+/// The report as JSON has all classes.
 const MAX_PRINTED_CLASSES: usize = 100;
 
 impl Report for ClassificationReport {

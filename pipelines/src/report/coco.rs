@@ -47,7 +47,7 @@ impl Tables for CocoReport {
     }
 }
 
-/// Classes whose curves a figure shows beside the mean.
+/// Curves of classes in a figure, beside the mean.
 const MAX_CURVES: usize = 9;
 
 impl Report for AnalysisReport {

@@ -1,4 +1,4 @@
-//! Reports: what an evaluation found, as tables, JSON, CSV and figures.
+//! Reports: the results of an evaluation as tables, JSON, CSV and figures.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -27,7 +27,6 @@ use crate::files;
 
 pub use predictions::{ImagePredictions, PredictionFile, PredictionFormat};
 
-/// Classes that a figure of confusions shows at most.
 const MAX_CONFUSION_CLASSES: usize = 30;
 
 /// A result that is printed as tables or as JSON.
@@ -36,7 +35,7 @@ pub trait Tables: Serialize {
     fn tables(&self) -> Vec<Table>;
 }
 
-/// How good a network is.
+/// The accuracy of a network.
 pub trait Report: Tables + CsvReport {
     /// The name of the number that decides which checkpoint is best.
     const HEADLINE: &'static str;
@@ -71,7 +70,7 @@ impl fmt::Display for Unreadable {
 /// A report with what the network costs.
 #[derive(Serialize)]
 pub struct WithCost<'a, R, C> {
-    /// How good the network is.
+    /// The accuracy.
     #[serde(flatten)]
     pub report: &'a R,
     /// Images that could not be read, where there are any.
@@ -126,7 +125,7 @@ pub fn print(result: &impl Tables, as_json: bool) -> Result<(), Failure> {
     console::data(&result.tables().iter().map(Table::render).collect::<Vec<_>>().join("\n"))
 }
 
-/// A value as indented JSON with a line's end.
+/// A value as indented JSON that ends with a line break.
 ///
 /// # Errors
 /// When the value has no JSON form.
@@ -134,7 +133,7 @@ pub fn json(value: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(Failure::failed)
 }
 
-/// The title of a report: the rule that made its numbers, and whether they are comparable with a leaderboard's.
+/// The title of a report: the rule behind its numbers, and whether they compare with a leaderboard's.
 fn provenance(rule: &str, comparable: &str) -> String {
     format!("{rule}\nComparable with a leaderboard: {comparable}")
 }

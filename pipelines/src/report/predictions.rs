@@ -11,18 +11,18 @@ use std::path::{Path, PathBuf};
 use crate::console;
 use crate::failure::Failure;
 
-/// How predictions are written.
+/// The format of predictions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PredictionFormat {
-    /// One object an image: its file, and what is in it
+    /// One object per image: its file and its predictions
     Json,
-    /// COCO results (detection): one object a box; image_id is the input's name
+    /// COCO results (detection): one object per box; image_id is the input's name
     Coco,
-    /// One row a class or box
+    /// One row per class or box
     Csv,
 }
 
-/// What a network predicts for one image.
+/// The predictions for one image.
 #[derive(Debug, Default)]
 pub struct ImagePredictions {
     /// The picture with the predictions drawn on it.

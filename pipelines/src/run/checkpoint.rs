@@ -1,13 +1,12 @@
 //! A run's state on disk: weights, their average, the optimiser, the random state and the position.
 //!
-//! A checkpoint is a folder `step-N` that is written aside, synced and renamed, and then never changed. Its manifest says how
-//! long each file is and what its SHA-256 is, so that a checkpoint is whole or known not to be. The newest ones and the best
-//! one are kept; the links `best` and `last` are for people.
+//! A checkpoint is a folder `step-N` that is written aside, synced and renamed, and then never changed. Its manifest holds the
+//! length and SHA-256 of each file, so that a damaged checkpoint is detected. The newest ones and the best one are kept; the
+//! links `best` and `last` are for people.
 
 use backbone::StateDict;
 use backbone::checkpoint::{self, Metadata, file};
 use serde::{Deserialize, Serialize};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -34,9 +33,9 @@ const GENERATOR: &str = "generator.";
 pub struct State {
     /// Where the run stands.
     pub position: Position,
-    /// What the epoch that runs has given so far.
+    /// Results of the current epoch so far.
     pub tally: Tally,
-    /// Images a step; the position counts these.
+    /// Images per step; the position counts batches of this size.
     pub batch_size: usize,
     /// Steps that the optimiser took.
     pub optimizer_steps: u64,
@@ -46,11 +45,11 @@ pub struct State {
     pub skipped: usize,
     /// Time of training before this point.
     pub elapsed: Duration,
-    /// What is trained on.
+    /// The training set.
     pub data: DataIdentity,
 }
 
-/// What a checkpoint is made of.
+/// The contents of a checkpoint.
 pub struct Contents<'a> {
     /// The network's weights and statistics.
     pub weights: &'a StateDict,
@@ -58,7 +57,7 @@ pub struct Contents<'a> {
     pub ema: Option<&'a StateDict>,
     /// The optimiser's buffers.
     pub optimizer: StateDict,
-    /// What the weights are.
+    /// The metadata of the weights.
     pub metadata: &'a Metadata,
     /// Position and time.
     pub state: &'a State,
@@ -66,14 +65,14 @@ pub struct Contents<'a> {
     pub device: Device,
 }
 
-/// A whole checkpoint on disk.
+/// An intact checkpoint on disk.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     folder: PathBuf,
     state: State,
 }
 
-/// The newest whole checkpoint, and what is wrong with newer ones, a sentence each.
+/// The newest intact checkpoint, and the damage of newer ones, a sentence each.
 #[derive(Debug, Default)]
 pub struct NewestCheckpoint {
     /// The checkpoint.
@@ -83,8 +82,8 @@ pub struct NewestCheckpoint {
 }
 
 impl Checkpoint {
-    /// Writes `contents` as a checkpoint of their step, in the place of one of the same step, and removes checkpoints that are
-    /// neither among the `keep` newest nor the best.
+    /// Writes `contents` as the checkpoint of their step, and removes checkpoints that are neither among the `keep` newest nor
+    /// the best.
     ///
     /// # Errors
     /// When a file cannot be written; older checkpoints are intact then, and what was written of this one is removed.
@@ -95,7 +94,7 @@ impl Checkpoint {
         remove(&aside).map_err(failed)?;
         let written = write_files(&aside, contents).and_then(|()| replace(&aside, &place).map_err(failed));
         if written.is_err() {
-            // What failed is worth telling, not that its remains are still there.
+            // The first error is the one to report.
             let _ = remove(&aside);
         }
         written?;
@@ -109,7 +108,7 @@ impl Checkpoint {
         sync_folder(folder).map_err(failed)
     }
 
-    /// The newest checkpoint of a run's folder of checkpoints that is whole.
+    /// The newest intact checkpoint in a run's folder of checkpoints.
     ///
     /// # Errors
     /// When the folder cannot be read.
@@ -121,7 +120,7 @@ impl Checkpoint {
                     found.checkpoint = Some(checkpoint);
                     break;
                 }
-                // What a crash left of writing or removing is no damage.
+                // A crash leaves these while a checkpoint is written or removed; they are not damage.
                 Err(damage) if candidate.placed => found.damaged.push(damage),
                 Err(_) => {}
             }
@@ -137,7 +136,7 @@ impl Checkpoint {
     pub fn best(folder: &Path) -> Result<Option<Self>, Failure> {
         let found = Self::newest(folder)?;
         let damage =
-            || found.damaged.first().map(|damage| Failure::failed(format!("no trained weights are whole: {damage}")));
+            || found.damaged.first().map(|damage| Failure::failed(format!("no trained weights are intact: {damage}")));
         let Some(newest) = found.checkpoint else { return damage().map_or(Ok(None), Err) };
         match newest.state.position.best {
             Some(best) if best.step != newest.state.position.step => {
@@ -145,13 +144,13 @@ impl Checkpoint {
                 Self::open(&path).map(Some).map_err(|damage| {
                     let last = newest.weights_file().display().to_string();
                     Failure::failed(format!("the best checkpoint is damaged: {damage}"))
-                        .hint(format!("The newest one is whole: name its weights with --weights {last}"))
+                        .hint(format!("The newest one is intact: use its weights with --weights {last}"))
                 })
             }
             None if newest.state.position.step == 0 => damage().map_or(Ok(None), Err),
             _ => {
                 for damage in &found.damaged {
-                    console::warning(format!("{damage}; taking step {}", newest.state.position.step));
+                    console::warning(format!("{damage}; using step {} instead", newest.state.position.step));
                 }
                 Ok(Some(newest))
             }
@@ -162,13 +161,12 @@ impl Checkpoint {
     fn open(folder: &Path) -> Result<Self, String> {
         Manifest::read(folder)?.check(folder)?;
         let path = folder.join(STATE);
-        let wrong = |error: String| format!("{}: {error}", path.display());
-        let text = fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
-        let state = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let text = files::read_text(&path).map_err(|failure| failure.to_string())?;
+        let state = serde_json::from_str(&text).map_err(|error| format!("{} is damaged: {error}", path.display()))?;
         Ok(Self { folder: folder.to_owned(), state })
     }
 
-    /// Gives a checkpoint that a crash left beside its place that place. Only for the process that holds the run.
+    /// Renames a checkpoint that a crash left under a temporary name. Only for the process that holds the lock of the run.
     ///
     /// # Errors
     /// When it cannot be renamed.
@@ -228,7 +226,7 @@ impl Checkpoint {
 /// Writes all files, the manifest last.
 fn write_files(folder: &Path, contents: &Contents<'_>) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::cannot("write", folder, &error);
-    fs::create_dir_all(folder).map_err(failed)?;
+    files::create_folder(folder)?;
     let mut buffers: StateDict =
         contents.optimizer.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
     for device in generators(contents.device) {

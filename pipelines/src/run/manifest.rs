@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_of_any_kind_is_found() {
+    fn a_change_of_any_kind_is_detected() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weights");
         fs::write(&path, b"abc").unwrap();

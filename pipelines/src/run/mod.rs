@@ -1,4 +1,4 @@
-//! What lasts: a run's folder, its environment and checkpoints, and what a command's subject names.
+//! What outlives the process: a run's folder, environment and checkpoints; and how a command opens one by name.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -6,7 +6,7 @@
 //! | [`checkpoint`], [`manifest`], [`shelf`] | a checkpoint, how damage is detected, which ones are kept |
 //! | [`position`], [`identity`] | where a run stands, and on which data |
 //! | [`environment`] | versions and machine |
-//! | [`subject`] | a run, a configuration or a file of weights by its name |
+//! | [`subject`] | a run, a configuration or a file of weights, by name |
 
 mod checkpoint;
 mod environment;

@@ -45,7 +45,7 @@ pub struct Means {
 }
 
 impl Means {
-    /// Takes values of the same names each time.
+    /// Adds values, which have the same names each time.
     pub fn add(&mut self, values: &[(&'static str, f64)], weight: f64) {
         if self.sums.is_empty() {
             self.sums = values.iter().map(|(name, _)| ((*name).to_owned(), 0.0)).collect();

@@ -1,4 +1,4 @@
-//! The folder of a run's checkpoints: their names, and how one takes the place of another.
+//! The folder of a run's checkpoints: their names, how one replaces another, and which are kept.
 
 use std::fs;
 use std::io;
@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use crate::files::sync_folder;
 
-/// What a checkpoint's folder is called.
+/// The name of a checkpoint's folder.
 pub(super) fn name(step: u64) -> String {
     format!("step-{step:08}")
 }
 
-/// Gives `aside` the name `place`. One of the two names, or the hidden one beside them, is a whole checkpoint's all the time.
+/// Renames `aside` to `place`. At any time one of the two, or the hidden folder beside them, is a complete checkpoint.
 pub(super) fn replace(aside: &Path, place: &Path) -> io::Result<()> {
     let old = place.with_file_name(format!(".{}.old", place.file_name().unwrap_or_default().to_string_lossy()));
     if place.exists() {
@@ -23,7 +23,7 @@ pub(super) fn replace(aside: &Path, place: &Path) -> io::Result<()> {
     remove(&old)
 }
 
-/// Makes the link `name` point to `target`, at once.
+/// Makes the link `name` point to `target`, atomically.
 pub(super) fn point(folder: &Path, name: &str, target: &str) -> io::Result<()> {
     let (link, aside) = (folder.join(name), folder.join(format!(".{name}.new")));
     if fs::read_link(&link).is_ok_and(|known| known == Path::new(target)) {
@@ -37,8 +37,8 @@ pub(super) fn point(folder: &Path, name: &str, target: &str) -> io::Result<()> {
     fs::rename(&aside, &link)
 }
 
-/// Removes what is neither new nor best, what crashes left, and what lies behind `step`, the one that was just written: a run that
-/// went back behind a damaged checkpoint has left that one's future.
+/// Removes checkpoints that are neither among the `keep` newest nor the best, remains of crashes, and checkpoints after `step`, the
+/// one just written: they are older, from before the run was resumed at an earlier step.
 pub(super) fn prune(folder: &Path, step: u64, keep: usize, best: Option<u64>) -> io::Result<()> {
     let (placed, left): (Vec<_>, Vec<_>) = candidates(folder)?.into_iter().partition(|candidate| candidate.placed);
     for candidate in left {
@@ -55,10 +55,10 @@ pub(super) fn prune(folder: &Path, step: u64, keep: usize, best: Option<u64>) ->
     Ok(())
 }
 
-/// A folder that is or was to be a checkpoint.
+/// A checkpoint, or what a crash left of one.
 pub(super) struct Candidate {
     pub(super) step: u64,
-    /// Whether it stands under its own name.
+    /// Whether it has its final name.
     pub(super) placed: bool,
     pub(super) path: PathBuf,
 }

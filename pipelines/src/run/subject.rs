@@ -1,4 +1,4 @@
-//! What a command is about: a run, a configuration, or a file of weights.
+//! The subject of a command: a run, a configuration, or a file of weights.
 
 use backbone::checkpoint::{self, Checkpoint};
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use crate::config::ConfigFile;
 use crate::failure::Failure;
 use crate::model::CONFIG;
 
-/// What a command is about.
+/// The subject of a command.
 pub enum Subject {
     /// A configuration alone.
     Config(ConfigFile),
-    /// Weights with the configuration that they were trained with: a run, or a file of ours.
+    /// Weights with the configuration that they were trained with.
     Trained {
         /// The file of weights.
         path: PathBuf,
@@ -21,7 +21,7 @@ pub enum Subject {
         /// How the network was trained.
         config: ConfigFile,
     },
-    /// Weights of a backbone or classifier that only names and shapes tell something of.
+    /// Weights of a backbone or classifier without metadata.
     Bare {
         /// The file of weights.
         path: PathBuf,
@@ -31,10 +31,10 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// Opens what `name` means: a run's folder, a file of weights, or a configuration by path or name.
+    /// Opens a run's folder, a file of weights, or a configuration by path or name.
     ///
     /// # Errors
-    /// When nothing of that name is there, or it cannot be read.
+    /// When nothing has that name, or it cannot be read.
     pub fn open(name: &str, overrides: &[String]) -> Result<Self, Failure> {
         let path = Path::new(name);
         if path.is_dir() {
@@ -56,7 +56,7 @@ impl Subject {
     /// Opens a run's folder or a file of weights.
     ///
     /// # Errors
-    /// As [`Subject::open`]; a configuration is none of these.
+    /// As [`Subject::open`], and for a configuration.
     pub fn open_weights(name: &str, overrides: &[String]) -> Result<Self, Failure> {
         let path = Path::new(name);
         if path.is_dir() { Self::open(name, overrides) } else { Self::weights(path, overrides) }
@@ -74,7 +74,7 @@ impl Subject {
     }
 }
 
-/// Whether the name is that of a file of weights, going by its ending.
+/// Whether the path ends as files of weights do.
 pub fn holds_weights(path: &Path) -> bool {
     let endings = ["safetensors", "pth", "pt", "tar", "bin", "ckpt"];
     path.extension().is_some_and(|ending| endings.iter().any(|known| ending.eq_ignore_ascii_case(known)))

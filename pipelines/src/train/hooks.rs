@@ -1,4 +1,4 @@
-//! Who is told of a run's steps: the terminal and the CSV file.
+//! Hooks that report a run's steps and epochs: on the terminal and in `metrics.csv`.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::run::Means;
 
-/// A bar with loss parts, learning rate and images a second; a line an epoch.
+/// A bar with loss parts, learning rate and images a second; one line per epoch.
 pub struct Terminal {
     epochs: u64,
     number: u64,
@@ -40,7 +40,7 @@ impl Hook for Terminal {
         let speed = self.images as f64 / self.begun.elapsed().as_secs_f64();
         let (means, rate) = (&self.means, step.learning_rate);
         if let Some(progress) = &mut self.progress {
-            progress.advance(1, || format!("{} lr {rate:.2e} {speed:.1} images/s", words(&means.values())));
+            progress.advance(1, || format!("{} lr {rate:.2e} {speed:.1} images/s", formatted(&means.values())));
         }
         Ok(())
     }
@@ -57,18 +57,18 @@ impl Hook for Terminal {
             "epoch {}/{} {} lr {:.2e} {:.1} images/s {} left{}{}",
             epoch.number,
             self.epochs,
-            words(&epoch.losses),
+            formatted(&epoch.losses),
             epoch.learning_rate,
             epoch.images_per_second,
             clock(left),
             if epoch.metrics.is_empty() { "" } else { " | " },
-            words(&epoch.metrics[..epoch.metrics.len().min(3)]),
+            formatted(&epoch.metrics[..epoch.metrics.len().min(3)]),
         ));
         Ok(())
     }
 }
 
-fn words(values: &[(impl AsRef<str>, f64)]) -> String {
+fn formatted(values: &[(impl AsRef<str>, f64)]) -> String {
     values.iter().map(|(name, value)| format!("{} {value:.3}", name.as_ref())).collect::<Vec<_>>().join(" ")
 }
 
@@ -77,7 +77,7 @@ fn clock(seconds: f64) -> String {
     if minutes >= 60 { format!("{}h{:02}m", minutes / 60, minutes % 60) } else { format!("{minutes}m") }
 }
 
-/// `metrics.csv`: a row an epoch. A column is added where a metric first appears; what is missing stays empty.
+/// `metrics.csv`: a row per epoch. A column is added where a metric first appears; what is missing stays empty.
 pub struct Csv {
     path: PathBuf,
     columns: Vec<String>,
@@ -85,7 +85,7 @@ pub struct Csv {
 }
 
 impl Csv {
-    /// Goes on with `path`, which keeps the rows of the first `epochs` epochs that it has.
+    /// Opens `path` and keeps the rows of its first `epochs` epochs.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_csv_drops_the_rows_of_epochs_that_are_done_again() {
+    fn a_resumed_csv_drops_the_rows_of_epochs_that_are_repeated() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.csv");
         let mut csv = Csv::open(path.clone(), 0).unwrap();

@@ -3,10 +3,10 @@
 //! | module | what it holds |
 //! |---|---|
 //! | here | a run from epoch to epoch |
-//! | [`mod@step`], [`not_finite`] | one batch; what happens where its loss or gradient is not finite |
+//! | [`mod@step`], [`not_finite`] | one batch; the policy where its loss or gradient is not finite |
 //! | [`saving`] | the run's state to a checkpoint and back |
 //! | [`optimizer`], [`schedule`], [`ema`] | steps, learning rate, average |
-//! | [`progress`], [`hooks`], [`tensorboard`] | what a step and an epoch produce, and where it is logged |
+//! | [`progress`], [`hooks`], [`tensorboard`] | results of a step and an epoch, and where they are logged |
 
 mod ema;
 mod hooks;
@@ -54,7 +54,7 @@ pub struct Trainer<'a, T: Train + Evaluate> {
     network: Network<T>,
     ema: Option<Ema<T>>,
     optimizer: Optimizer,
-    /// What is trained, and its keys in the same order.
+    /// Trainable parameters, and their keys in the same order.
     parameters: Vec<Tensor>,
     names: Vec<String>,
     statistics: Option<Statistics>,
@@ -68,23 +68,23 @@ pub struct Trainer<'a, T: Train + Evaluate> {
     hooks: Vec<Box<dyn Hook>>,
 }
 
-/// What a run is made from.
+/// The parts of a run.
 pub struct Setup<'a, T: Train + Evaluate> {
     /// The task.
     pub task: &'a T,
     /// Its configuration.
     pub config: &'a Config<T::Keys>,
-    /// Where everything is written.
+    /// The folder of the run.
     pub run: &'a RunFolder,
-    /// What may ask the run to end.
+    /// What can interrupt the run.
     pub interruption: &'a Interruption,
-    /// What is trained on.
+    /// The training set.
     pub training: Data<T::Dataset>,
-    /// What is evaluated on.
+    /// The validation set.
     pub validation: Data<T::Dataset>,
-    /// The network with the weights that it starts from.
+    /// The network with its initial weights.
     pub network: Network<T>,
-    /// What checkpoints say of their weights.
+    /// The metadata of the weights.
     pub metadata: Metadata,
 }
 
@@ -169,11 +169,11 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
         Ok(())
     }
 
-    /// The epoch's batches, from where the run stands.
+    /// Trains on the remaining batches of the epoch.
     fn batches(&mut self, loader: &Loader<T::Dataset>, schedule: &Schedule) -> Result<(), Failure> {
         let (epoch, count) = (self.position.epoch, loader.batches());
         let left = count - self.position.batch.min(count);
-        self.tell(|hook| {
+        self.notify(|hook| {
             hook.begin(epoch + 1, left);
             Ok(())
         })?;
@@ -187,7 +187,7 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
             self.position.batch = batch.index + 1;
             if let Some(step) = step {
                 self.tally.add(&step, begun.elapsed().as_secs_f64());
-                self.tell(|hook| hook.step(&step))?;
+                self.notify(|hook| hook.step(&step))?;
             }
             begun = Instant::now();
             if let Err(interrupted) = self.interruption.check() {
@@ -200,13 +200,13 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
             }
         }
         self.skipped += warn_skipped(batches.skipped_at_end());
-        self.tell(|hook| {
+        self.notify(|hook| {
             hook.end();
             Ok(())
         })
     }
 
-    /// Evaluates where it is time to, tells of the epoch, and saves the run.
+    /// Evaluates where that is due, reports the epoch, and saves the run where that is due.
     fn finish_epoch(&mut self) -> Result<(), Failure> {
         let train = &self.config.train;
         let done = self.position.epoch + 1;
@@ -236,16 +236,16 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
             metrics,
         };
         (self.position.epoch, self.position.batch) = (done, 0);
-        // Before the checkpoint that counts this epoch as done: a row too many is taken back, one too few is lost.
-        self.tell(|hook| hook.epoch(&epoch))?;
+        // Before the checkpoint: a resumed run drops rows that it repeats, but cannot add one that is missing.
+        self.notify(|hook| hook.epoch(&epoch))?;
         if better || last || done.is_multiple_of(train.checkpoint.every_epochs) {
             self.save()?;
         }
         Ok(())
     }
 
-    /// Evaluates the average. Building its deploy form draws first weights, which must not change the steps that follow: a run
-    /// that is interrupted during an evaluation repeats it.
+    /// Evaluates the average. The random state is restored: building the deploy form draws random weights, and a run that is
+    /// interrupted here repeats the evaluation.
     fn evaluate(&self) -> Result<ReportOf<T>, Failure> {
         let generators = generators(self.network.device());
         let states = generators.iter().map(|&device| rng::state(device)).collect::<Result<Vec<_>, _>>()?;
@@ -307,8 +307,8 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
         ])
     }
 
-    fn tell(&mut self, message: impl Fn(&mut dyn Hook) -> Result<(), Failure>) -> Result<(), Failure> {
-        self.hooks.iter_mut().try_for_each(|hook| message(hook.as_mut()))
+    fn notify(&mut self, call: impl Fn(&mut dyn Hook) -> Result<(), Failure>) -> Result<(), Failure> {
+        self.hooks.iter_mut().try_for_each(|hook| call(hook.as_mut()))
     }
 
     fn elapsed(&self) -> Duration {

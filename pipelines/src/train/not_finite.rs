@@ -1,4 +1,4 @@
-//! What happens where a loss or a gradient is not finite.
+//! The policies for a loss or gradient that is not finite.
 
 use backbone::checkpoint::keys;
 use datasets::Batch;
@@ -14,17 +14,17 @@ use crate::failure::Failure;
 use crate::model::Network;
 use crate::task::{Evaluate, Task, Train};
 
-/// Files and blocks that a sentence names; the report beside the run names all.
+/// Files and blocks that a sentence names; the file in the run names all.
 const MAX_LISTED: usize = 4;
 
-/// The normalisations' statistics, which a forward pass changes before anyone can know that its loss is not finite.
+/// Running statistics of batch norm, which the forward pass changes before its loss is known.
 pub(super) struct Statistics {
     live: Vec<Tensor>,
     kept: Vec<Tensor>,
 }
 
 impl Statistics {
-    /// Whether a policy has to bring them back.
+    /// Whether a policy restores them.
     pub(super) fn needed(policy: NotFinitePolicy) -> bool {
         policy == NotFinitePolicy::Skip
     }
@@ -35,19 +35,19 @@ impl Statistics {
         Self { live, kept }
     }
 
-    /// Takes note of how they are now.
+    /// Saves their values.
     pub(super) fn keep(&self) -> Result<(), Failure> {
         foreach::copy(&self.kept, &self.live).map_err(Failure::from)
     }
 
-    /// Makes them what they were.
+    /// Restores the saved values.
     fn restore(&self) -> Result<(), Failure> {
         foreach::copy(&self.live, &self.kept).map_err(Failure::from)
     }
 }
 
 impl<T: Train + Evaluate> Trainer<'_, T> {
-    /// Does what the policy says about a batch whose loss or gradient is not finite, and tells of it.
+    /// Applies the policy to a batch whose loss or gradient is not finite, and reports it.
     pub(super) fn leave_out(
         &mut self,
         batch: &Batch<T::Sample>,
@@ -62,7 +62,7 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
             return Err(Failure::failed(sentence).hint(advice));
         }
         if self.not_finite > limit {
-            let more = format!("{sentence}; train.not_finite.limit allows {limit} such steps");
+            let more = format!("{sentence}; train.not_finite.limit allows {limit}");
             return Err(Failure::failed(more).hint(advice));
         }
         let done = match (&self.statistics, policy) {
@@ -73,14 +73,14 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
             _ => {
                 let checkpoint = self.run.newest_checkpoint()?;
                 self.load(&checkpoint)?;
-                format!("the weights are those of step {} again", checkpoint.state().position.step)
+                format!("the weights of step {} are restored", checkpoint.state().position.step)
             }
         };
         console::warning(format!("{sentence}; {done} ({} of at most {limit})", self.not_finite));
         Ok(())
     }
 
-    /// Writes everything that is known about the step beside the run; a sentence about it.
+    /// Writes the details of the step into the run's folder; a sentence about it.
     fn report(&self, batch: &Batch<T::Sample>, losses: &[(&'static str, f64)]) -> Result<String, Failure> {
         let step = self.position.step + 1;
         let files: Vec<String> = batch.samples.iter().map(|sample| T::file(sample).display().to_string()).collect();
@@ -100,11 +100,16 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
         let broken: Vec<&str> =
             norms.iter().filter(|(_, norm)| !norm.is_finite()).map(|(name, _)| name.as_str()).collect();
         let what = match losses.iter().all(|(_, value)| value.is_finite()) {
-            true => format!("the gradient of {} is not finite at step {step}", some(&broken)),
+            true => format!("the gradient of {} is not finite at step {step}", listed(&broken)),
             false => format!("the loss is not finite at step {step}"),
         };
         let files: Vec<&str> = files.iter().map(String::as_str).collect();
-        Ok(format!("{what} ({}); the batch's files: {}; {} has it all", parts.join(", "), some(&files), path.display()))
+        Ok(format!(
+            "{what} ({}); the batch's files: {}; details are in {}",
+            parts.join(", "),
+            listed(&files),
+            path.display()
+        ))
     }
 
     /// The norm of the gradient of each block.
@@ -127,17 +132,17 @@ fn block(key: &str, backbone: &str) -> String {
         None => ("", key),
     };
     let words: Vec<&str> = rest.split('.').collect();
-    // The last word is the parameter's own; the stem has no number.
+    // The last word names the parameter; the stem has no number.
     let depth = if words[0] == "stage0" { 1 } else { 2.min(words.len() - 1) };
     format!("{prefix}{}", words[..depth].join("."))
 }
 
-/// A number as JSON has it, or its name where JSON has none.
+/// A number as JSON, or its name where JSON has none.
 fn number(value: f64) -> Value {
     if value.is_finite() { json!(value) } else { json!(value.to_string()) }
 }
 
-fn some(names: &[&str]) -> String {
+fn listed(names: &[&str]) -> String {
     let named = names.iter().take(MAX_LISTED).copied().collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(MAX_LISTED) {
         0 => named,
@@ -165,7 +170,7 @@ mod tests {
 
     #[test]
     fn long_lists_are_cut() {
-        assert_eq!(some(&["a", "b"]), "a, b");
-        assert_eq!(some(&["a", "b", "c", "d", "e"]), "a, b, c, d and 1 more");
+        assert_eq!(listed(&["a", "b"]), "a, b");
+        assert_eq!(listed(&["a", "b", "c", "d", "e"]), "a, b, c, d and 1 more");
     }
 }

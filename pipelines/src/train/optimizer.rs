@@ -28,7 +28,7 @@ pub struct Optimizer {
 }
 
 impl Optimizer {
-    /// An optimiser of `parameters`, which are named; the backbone's names start with `backbone`. Vectors and scalars (norm
+    /// An optimiser of `parameters`, by name; the backbone's names start with `backbone`. Vectors and scalars (norm
     /// parameters, biases) do not decay.
     pub fn new(config: &OptimizerConfig, parameters: &BTreeMap<String, Tensor>, backbone: &str) -> Self {
         let mut groups: BTreeMap<(bool, bool), Group> = BTreeMap::new();
@@ -54,7 +54,7 @@ impl Optimizer {
         Self { config: config.clone(), groups: groups.into_values().collect(), steps: 0 }
     }
 
-    /// One step with the gradients that lie on the parameters, at `factor` times the learning rate; clears them. `annealed` goes
+    /// One step with the gradients of the parameters, at `factor` times the learning rate; clears them. `annealed` goes
     /// from 1 to 0 over the run and takes the weight decay from its start to its end.
     ///
     /// # Errors
@@ -94,7 +94,7 @@ impl Optimizer {
         state
     }
 
-    /// Takes up saved buffers after `steps` steps.
+    /// Loads saved buffers, of after `steps` steps.
     ///
     /// # Errors
     /// When a buffer is missing or has another shape.

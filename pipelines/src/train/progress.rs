@@ -1,4 +1,4 @@
-//! What one step and one epoch produce, and the hooks that receive it.
+//! Results of a step and an epoch, and the trait of the hooks that receive them.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ impl Tally {
     }
 }
 
-/// What one step gave.
+/// Results of one step.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// The step's number, from 1.
     pub number: u64,
     /// The learning rate that it took.
     pub learning_rate: f64,
-    /// The parts of the loss, and the whole under `loss` first.
+    /// The loss under `loss`, then its parts.
     pub losses: Vec<(&'static str, f64)>,
     /// The gradient's norm before clipping.
     pub gradient_norm: f64,
@@ -30,7 +30,7 @@ pub struct Step {
     pub images: usize,
 }
 
-/// What one epoch gave.
+/// Results of one epoch.
 #[derive(Clone, Debug)]
 pub struct Epoch {
     /// The epoch's number, from 1.
@@ -41,15 +41,15 @@ pub struct Epoch {
     pub learning_rate: f64,
     /// Means over the epoch's images.
     pub losses: Vec<(String, f64)>,
-    /// Training images a second, evaluation not counted.
+    /// Training images per second, without the evaluation.
     pub images_per_second: f64,
-    /// Time of training since the run's start, evaluation included.
+    /// Time since the run's start, with evaluations.
     pub elapsed: Duration,
-    /// What the evaluation gave, where there was one.
+    /// Metrics of the evaluation, where there was one.
     pub metrics: Vec<(&'static str, f64)>,
 }
 
-/// Told of every step and epoch. Slow work belongs in `epoch`.
+/// Receives the results of every step and epoch. Slow work belongs in `epoch`.
 pub trait Hook {
     /// An epoch of `batches` batches begins.
     fn begin(&mut self, _epoch: u64, _batches: usize) {}
@@ -63,7 +63,7 @@ pub trait Hook {
     /// An epoch's last step was taken; its evaluation comes next.
     fn end(&mut self) {}
 
-    /// An epoch ended, evaluation included.
+    /// An epoch and its evaluation ended.
     ///
     /// # Errors
     /// When what it writes cannot be written; the run ends.

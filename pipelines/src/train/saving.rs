@@ -23,7 +23,7 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
         Ok(())
     }
 
-    /// Loads weights, average and optimiser from a checkpoint; the position stays as it is.
+    /// Loads weights, average and optimiser from a checkpoint, without the position.
     pub(super) fn load(&mut self, checkpoint: &Checkpoint) -> Result<(), Failure> {
         let weights = checkpoint.weights()?;
         let classes = |metadata: &backbone::checkpoint::Metadata| metadata.classes.join(", ");
@@ -72,9 +72,9 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
         Checkpoint::write(&self.run.checkpoints(), &contents, self.config.train.checkpoint.keep)
     }
 
-    /// Saves the run that a signal interrupted; the failure to end with.
+    /// Saves the run that a signal interrupted; the failure that ends it.
     pub(super) fn leave(&mut self, interrupted: Failure) -> Result<Failure, Failure> {
-        self.tell(|hook| {
+        self.notify(|hook| {
             hook.end();
             Ok(())
         })?;
@@ -85,7 +85,7 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
             .hint(format!("Resume it with: pipeline train --resume {run}")))
     }
 
-    /// Refuses to resume with other data than the run was started on.
+    /// Refuses to resume on other data than the run was started on.
     fn same_data(&self, began: &DataIdentity) -> Result<(), Failure> {
         if *began == self.data {
             return Ok(());

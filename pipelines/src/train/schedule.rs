@@ -31,7 +31,7 @@ impl Schedule {
         }
     }
 
-    /// Half a cosine from 1 at the first step to 0 after the last, whatever the learning rate does.
+    /// Half a cosine from 1 at the first step to 0 after the last, independent of the learning rate.
     pub fn annealed(&self, step: u64) -> f64 {
         half_cosine(progress(step, self.steps))
     }
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn poly_is_torchs_polynomial_rate_and_annealing_takes_no_notice_of_the_warm_up() {
+    fn poly_is_torchs_polynomial_rate_and_annealing_ignores_the_warm_up() {
         let config = ScheduleConfig { kind: ScheduleKind::Poly, warmup_steps: 10, ..ScheduleConfig::default() };
         let schedule = Schedule::new(&config, 110);
         assert_eq!(schedule.factor(10), 1.0);

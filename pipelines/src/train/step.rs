@@ -13,8 +13,7 @@ use crate::model::precision;
 use crate::task::{Evaluate, Loss, Train};
 
 impl<T: Train + Evaluate> Trainer<'_, T> {
-    /// Trains on a batch, which is number `scheduled` (from 0) of the run's. Nothing where it was left out because its loss or
-    /// gradient is not finite.
+    /// Trains on a batch, which is number `scheduled` (from 0) of the run. None where its loss or gradient is not finite.
     pub(super) fn step(
         &mut self,
         batch: &Batch<T::Sample>,
@@ -49,7 +48,7 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
         }))
     }
 
-    /// The loss of a batch and its parts; the gradients are the parameters' own then.
+    /// The loss of a batch and its parts; sets the gradients of the parameters.
     fn backward(&self, batch: &Batch<T::Sample>) -> Result<Vec<(&'static str, f64)>, Failure> {
         let (task, device) = (self.task, self.network.device());
         let mut rng = SampleRng::for_batch(self.config.seed, self.position.epoch, batch.index as u64);

@@ -14,20 +14,18 @@ use crate::failure::Failure;
 
 /// `events.*`: losses, learning rate and gradient norm every few steps, metrics every epoch.
 ///
-/// The one file of a run that grows by appending: what a crash cuts off its end is left out by whoever reads it.
+/// The one file of a run that grows by appending: readers ignore a last record that a crash cut short.
 pub struct TensorBoard {
     path: PathBuf,
     file: File,
-    /// Whole records that are not in the file yet.
+    /// Complete records that are not in the file yet.
     records: Vec<u8>,
 }
 
-/// Steps between two points of a curve.
-const POINTS: u64 = 10;
+const STEPS_PER_POINT: u64 = 10;
 
 impl TensorBoard {
-    /// A new file in `folder`, for a run that stands at `step`. Points that older files have from there on are not shown any
-    /// more.
+    /// A new file in `folder`, for a run at `step`. TensorBoard hides points of older files from there on.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -72,7 +70,7 @@ impl TensorBoard {
 
 impl Hook for TensorBoard {
     fn step(&mut self, step: &Step) -> Result<(), Failure> {
-        if !step.number.is_multiple_of(POINTS) {
+        if !step.number.is_multiple_of(STEPS_PER_POINT) {
             return Ok(());
         }
         self.scalars("train", &step.losses, step.number)?;
@@ -88,7 +86,7 @@ impl Hook for TensorBoard {
     }
 }
 
-/// Seconds since 1970; 0 where the clock stands before that.
+/// Seconds since 1970; 0 for a clock before that.
 fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }

@@ -36,7 +36,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), Failure> {
     system::set_intra_op_threads(NonZeroUsize::try_from(args.threads).map_err(Failure::usage)?)?;
     let machine = Machine::now(device, &args.pin);
     let result = if args.analyze { analyze::run(args, device, machine)? } else { bench(args, device, machine)? };
-    for row in result.rows().filter(|row| row.latency_ms.restless()) {
+    for row in result.rows().filter(|row| row.latency_ms.disturbed()) {
         console::warning(format!(
             "{} ({}): one run in twenty took {:.0} % longer than the median; the machine was busy",
             row.model,
@@ -60,7 +60,7 @@ struct BenchReport {
     rows: Vec<Row>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     profiles: Vec<Profile>,
-    /// As the paper has them; nothing of this was measured here.
+    /// As published; not measured here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     published: Vec<published::Published>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,7 +110,7 @@ fn bench(args: &BenchArgs, device: Device, machine: Machine) -> Result<BenchRepo
     Ok(report)
 }
 
-/// Measures a model by every engine that was asked for, or that there is.
+/// Measures a model with the requested engines, or with all of the device.
 fn rows<T: Task>(name: &str, model: &Model<T>, engines: &[Engine], args: &BenchArgs) -> Result<Vec<Row>, Failure> {
     let images = random_images(args.batch, model.size, model.forms.train.device());
     let mut runs: Vec<(Engine, Run<'_>)> = Vec::new();

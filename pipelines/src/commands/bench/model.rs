@@ -1,4 +1,4 @@
-//! What is measured: a variant, a configuration, a run or weights, as a task with a network in both forms.
+//! The subjects of a measurement: a variant, configuration, run or weights, as a task with a network in both forms.
 
 use backbone::checkpoint::Checkpoint;
 use backbone::{Form, Spec, Variant};
@@ -18,7 +18,7 @@ use crate::task::{Task, Train};
 const IMAGENET_CLASSES: u32 = 1000;
 const IMAGENET_SIDE: usize = 224;
 
-/// What a name on the command line means.
+/// A subject named on the command line.
 pub(super) struct Named {
     /// The name in tables.
     pub name: String,
@@ -37,10 +37,10 @@ pub(super) struct Model<T: Task> {
 }
 
 impl Named {
-    /// Opens what `name` means.
+    /// Opens a subject by name.
     ///
     /// # Errors
-    /// When nothing of that name is there, or it cannot be read.
+    /// When nothing has that name, or it cannot be read.
     pub fn open(name: &str, args: &BenchArgs) -> Result<Self, Failure> {
         if let Ok(variant) = name.parse::<Variant>() {
             return Self::of_variant(variant);
@@ -60,7 +60,7 @@ impl Named {
     /// A published variant as a classifier of ImageNet.
     ///
     /// # Errors
-    /// None that a variant could cause.
+    /// None for a published variant.
     pub fn of_variant(variant: Variant) -> Result<Self, Failure> {
         let file = classifier(&variant.into())?;
         Ok(Self { name: variant.name().to_owned(), variant: Some(variant), file, weights: None })
@@ -82,8 +82,8 @@ impl Named {
         self.file.task()
     }
 
-    /// Builds the network on `device`. How long one takes does not depend on its weights: those of the file are used
-    /// where they are in train form, random ones otherwise.
+    /// Builds the network on `device`. Latency does not depend on the weights: those of the file are used where they are in
+    /// train form, random ones otherwise.
     ///
     /// # Errors
     /// When the configuration or the weights do not fit.

@@ -1,4 +1,4 @@
-//! The paper's own measurements, for those who want to see how far their device is from its.
+//! The paper's own measurements, for comparison.
 
 use backbone::Variant;
 use serde::Serialize;

@@ -19,21 +19,21 @@ use crate::measure::{Latency, Run, latency, measure_by_turns};
 use crate::report::plot::{Axis, Point, PointSeries, ScatterPlot};
 use crate::run::Machine;
 use crate::task::classify::Classify;
-use stack::Piece;
+use stack::BuildingBlock;
 
-/// What was found.
+/// The results.
 #[derive(Serialize)]
 pub(super) struct Study {
     /// The published variants in both forms.
     pub variants: Vec<Row>,
-    /// How latency goes with size.
+    /// Of latency with size.
     correlations: Vec<Correlation>,
     /// The 30-layer network by activation (table 2 of the paper).
-    activations: Vec<Part>,
+    activations: Vec<Alternative>,
     /// The 30-layer network with other building blocks (table 3).
-    blocks: Vec<Part>,
+    blocks: Vec<Alternative>,
     /// MobileOne-S0 in train form, by branches of a block.
-    branches: Vec<Part>,
+    branches: Vec<Alternative>,
 }
 
 /// Spearman's rank correlation.
@@ -41,25 +41,25 @@ pub(super) struct Study {
 struct Correlation {
     /// Which networks.
     of: String,
-    /// What is compared with latency.
+    /// The size that is compared with latency.
     with: &'static str,
     networks: usize,
     coefficient: Option<f64>,
 }
 
-/// One of several ways to build a network.
+/// One of several ways to build a network, compared with the first.
 #[derive(Serialize)]
-struct Part {
+struct Alternative {
     name: String,
     latency_ms: Latency,
-    /// Median by that of the first of the list.
+    /// Its median over that of the first.
     ratio: f64,
 }
 
-/// A number that a network is laid out by.
-type Measure = fn(&Row) -> f64;
+/// A measure of a network's size.
+type SizeMeasure = fn(&Row) -> f64;
 
-/// Engines whose times are laid against size.
+/// Engines whose latency is compared with size.
 const ENGINES: [Engine; 3] = [Engine::Train, Engine::Deploy, Engine::Onednn];
 /// Convolution branches of a block, as in the paper's table 5 and beyond.
 const BRANCHES: [i64; 6] = [1, 2, 3, 4, 5, 6];
@@ -73,17 +73,17 @@ pub(super) fn run(args: &BenchArgs, device: Device, machine: Machine) -> Result<
         let named = Named::of_variant(variant)?;
         variants.extend(super::rows(&named.name, &named.model::<Classify>(args, device)?, &ENGINES, args)?);
     }
-    let named = |pieces: &[Piece]| -> Result<Vec<(String, Run<'static>)>, Failure> {
-        pieces.iter().map(|piece| Ok((piece.name().to_owned(), stack::run(*piece)?))).collect()
+    let named = |blocks: &[BuildingBlock]| -> Result<Vec<(String, Run<'static>)>, Failure> {
+        blocks.iter().map(|block| Ok((block.name().to_owned(), stack::run(*block)?))).collect()
     };
-    let activations = parts("activations", named(&Piece::ACTIVATIONS)?, args)?;
-    let blocks = parts("blocks", named(&Piece::BLOCKS)?, args)?;
+    let activations = parts("activations", named(&BuildingBlock::ACTIVATIONS)?, args)?;
+    let blocks = parts("blocks", named(&BuildingBlock::BLOCKS)?, args)?;
     let study =
         Study { correlations: correlations(&variants), variants, activations, blocks, branches: branches(args)? };
     Ok(BenchReport { study: Some(study), ..BenchReport::new(machine, args) })
 }
 
-fn branches(args: &BenchArgs) -> Result<Vec<Part>, Failure> {
+fn branches(args: &BenchArgs) -> Result<Vec<Alternative>, Failure> {
     let of = |name: String, spec: Spec| -> Result<(String, Model<Classify>), Failure> {
         Ok((name.clone(), Named::of_spec(name, &spec)?.model::<Classify>(args, Device::Cpu)?))
     };
@@ -102,13 +102,14 @@ fn branches(args: &BenchArgs) -> Result<Vec<Part>, Failure> {
     parts("branches", runs, args)
 }
 
-fn parts(label: &str, runs: Vec<(String, Run<'_>)>, args: &BenchArgs) -> Result<Vec<Part>, Failure> {
+fn parts(label: &str, runs: Vec<(String, Run<'_>)>, args: &BenchArgs) -> Result<Vec<Alternative>, Failure> {
     let (names, mut runs): (Vec<String>, Vec<Run<'_>>) = runs.into_iter().unzip();
     let mut progress = Progress::new(format!("measuring {label}"), (runs.len() * latency::pieces()) as u64);
     let latencies = measure_by_turns(&mut runs, args.timed(), |index| progress.advance(1, || names[index].clone()))?;
     progress.finish();
     let first = latencies.first().map_or(f64::NAN, |latency| latency.median);
-    let part = |(name, latency_ms): (String, Latency)| Part { name, latency_ms, ratio: latency_ms.median / first };
+    let part =
+        |(name, latency_ms): (String, Latency)| Alternative { name, latency_ms, ratio: latency_ms.median / first };
     Ok(names.into_iter().zip(latencies).map(part).collect())
 }
 
@@ -120,7 +121,7 @@ fn correlations(rows: &[Row]) -> Vec<Correlation> {
         ("train form, operation by operation", |row| row.engine == Engine::Train.name()),
         ("both forms, operation by operation", |row| row.engine != Engine::Onednn.name()),
     ];
-    let sizes: [(&str, Measure); 2] =
+    let sizes: [(&str, SizeMeasure); 2] =
         [("multiply-adds", |row| row.macs as f64), ("parameters", |row| row.parameters as f64)];
     let mut correlations = Vec::new();
     for (of, chosen) in choices {
@@ -145,8 +146,8 @@ impl Study {
             let coefficient = row.coefficient.map_or("-".to_owned(), |value| format!("{value:.2}"));
             vec![row.of.clone(), row.networks.to_string(), row.with.to_owned(), coefficient]
         }));
-        let table = |title: &str, first: &str, parts: &[Part]| {
-            let mut table = Table::new(title, &[first, "median ms", "p5", "p95", "by the first"]);
+        let table = |title: &str, first: &str, parts: &[Alternative]| {
+            let mut table = Table::new(title, &[first, "median ms", "p5", "p95", "ratio"]);
             table.rows.extend(parts.iter().map(|part| {
                 let Latency { median, p5, p95, .. } = part.latency_ms;
                 let numbers = [median, p5, p95, part.ratio].map(|value| format!("{value:.2}"));
@@ -162,9 +163,9 @@ impl Study {
         ]
     }
 
-    /// Writes `latency.svg` and a CSV of the parts.
+    /// Writes `latency.svg` and a CSV of the alternatives.
     pub(super) fn write(&self, folder: &Path) -> Result<(), Failure> {
-        let series = |form: Form, size: Measure| PointSeries {
+        let series = |form: Form, size: SizeMeasure| PointSeries {
             name: format!("{form} form"),
             points: self
                 .variants
@@ -173,7 +174,7 @@ impl Study {
                 .map(|row| Point { label: row.model.clone(), x: size(row), y: row.latency_ms.median })
                 .collect(),
         };
-        let figures: [(&str, &str, Measure); 2] = [
+        let figures: [(&str, &str, SizeMeasure); 2] = [
             ("latency_multiply_adds.svg", "multiply-adds, millions", |row| row.macs as f64 / 1e6),
             ("latency_parameters.svg", "parameters, millions", |row| row.parameters as f64 / 1e6),
         ];
@@ -189,7 +190,7 @@ impl Study {
         let mut csv = String::from("study,name,median_ms,p5_ms,p95_ms,minimum_ms,runs,ratio\n");
         for (study, parts) in [("activation", &self.activations), ("block", &self.blocks), ("branches", &self.branches)]
         {
-            for Part { name, latency_ms: Latency { median, p5, p95, minimum, runs }, ratio } in parts {
+            for Alternative { name, latency_ms: Latency { median, p5, p95, minimum, runs }, ratio } in parts {
                 let name = eval::csv_line([name]);
                 csv.push_str(&format!("{study},{name},{median},{p5},{p95},{minimum},{runs},{ratio}\n"));
             }

@@ -19,15 +19,15 @@ const DYNAMIC_SQUEEZE: i64 = 8;
 
 /// What follows each convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(super) enum BuildingBlock {
     Relu,
     Gelu,
     SqueezeExciteRelu,
     Silu,
     HardSwish,
-    /// Max over two shifted sums of channels with weights from a small net (Li et al., MicroNet, arXiv 2108.05894).
+    /// Max over two shifted sums of channels with weights from a small network (Li et al., MicroNet, arXiv 2108.05894).
     DynamicShiftMax,
-    /// Max over two lines whose slopes and offsets come from a small net, shared by all channels (Chen et al., arXiv 2003.10027).
+    /// Max over two lines whose slopes and offsets come from a small network, shared by all channels (Chen et al., arXiv 2003.10027).
     DynamicReluA,
     /// The same, with lines for each channel.
     DynamicReluB,
@@ -35,7 +35,7 @@ pub(super) enum Piece {
     SkipRelu,
 }
 
-impl Piece {
+impl BuildingBlock {
     /// Table 2 of the paper, and hard swish.
     pub const ACTIVATIONS: [Self; 8] = [
         Self::Relu,
@@ -64,7 +64,7 @@ impl Piece {
         }
     }
 
-    /// Outputs of the small net that steers it, and its squeeze; none where there is none.
+    /// Outputs and squeeze of the small network that steers it, where there is one.
     fn steered_by(self) -> Option<(i64, i64)> {
         match self {
             Self::SqueezeExciteRelu => Some((CHANNELS, SQUEEZE)),
@@ -83,13 +83,13 @@ struct Layer {
 }
 
 /// One run of the network as frozen TorchScript, on the CPU.
-pub(super) fn run(piece: Piece) -> Result<Run<'static>, Failure> {
+pub(super) fn run(block: BuildingBlock) -> Result<Run<'static>, Failure> {
     let options = (Kind::Float, Device::Cpu);
     let scale = (2.0 / (9 * CHANNELS) as f64).sqrt();
     let layer = |_| Layer {
         weight: Tensor::randn([CHANNELS, CHANNELS, 3, 3], options) * scale,
         bias: Tensor::zeros([CHANNELS], options),
-        steering: piece.steered_by().map(|(outputs, squeeze)| {
+        steering: block.steered_by().map(|(outputs, squeeze)| {
             let hidden = CHANNELS / squeeze;
             [
                 Tensor::randn([hidden, CHANNELS, 1, 1], options) * 0.1,
@@ -103,33 +103,33 @@ pub(super) fn run(piece: Piece) -> Result<Run<'static>, Failure> {
     let module = Tracing::new("Stack").input("xs", &images).record(|inputs| -> Result<_, Failure> {
         let forward = |xs: Tensor, layer: &Layer| {
             let ys = xs.conv2d(&layer.weight, Some(&layer.bias), [1, 1], [1, 1], [1, 1], 1);
-            apply(piece, &xs, ys, layer)
+            apply(block, &xs, ys, layer)
         };
         Ok(vec![layers.iter().fold(inputs[0].shallow_clone(), forward)])
     })?;
     scripted(module.freeze(&[])?, images, false)
 }
 
-fn apply(piece: Piece, xs: &Tensor, ys: Tensor, layer: &Layer) -> Tensor {
-    // What the small net says about an image, `[N, outputs, 1, 1]` in 0..1.
+fn apply(block: BuildingBlock, xs: &Tensor, ys: Tensor, layer: &Layer) -> Tensor {
+    // The output of the small network, `[N, outputs, 1, 1]` in 0..1.
     let steered = |[reduce, expand]: &[Tensor; 2]| {
         let pixel = |xs: &Tensor, weight| xs.conv2d(weight, None::<Tensor>, [1, 1], [0, 0], [1, 1], 1);
         pixel(&pixel(&ys.adaptive_avg_pool2d([1, 1]), reduce).relu(), expand).sigmoid()
     };
-    match (piece, &layer.steering) {
-        (Piece::Gelu, _) => ys.gelu("none"),
-        (Piece::Silu, _) => ys.silu(),
-        (Piece::HardSwish, _) => ys.hardswish(),
-        (Piece::SkipRelu, _) => (ys + xs).relu(),
-        (Piece::SqueezeExciteRelu, Some(net)) => (&ys * steered(net)).relu(),
-        (Piece::DynamicReluA | Piece::DynamicReluB, Some(net)) => {
+    match (block, &layer.steering) {
+        (BuildingBlock::Gelu, _) => ys.gelu("none"),
+        (BuildingBlock::Silu, _) => ys.silu(),
+        (BuildingBlock::HardSwish, _) => ys.hardswish(),
+        (BuildingBlock::SkipRelu, _) => (ys + xs).relu(),
+        (BuildingBlock::SqueezeExciteRelu, Some(net)) => (&ys * steered(net)).relu(),
+        (BuildingBlock::DynamicReluA | BuildingBlock::DynamicReluB, Some(net)) => {
             // Slopes about 1 and 0, offsets about 0, each within its range of the paper's.
             let parts = (steered(net) * 2.0 - 1.0).chunk(4, 1);
             let first = &ys * (&parts[0] + 1.0) + &parts[2] * 0.5;
             let second = &ys * &parts[1] + &parts[3] * 0.5;
             first.maximum(&second)
         }
-        (Piece::DynamicShiftMax, Some(net)) => {
+        (BuildingBlock::DynamicShiftMax, Some(net)) => {
             let parts = (steered(net) * 2.0 - 1.0).chunk(4, 1);
             let shifted = ys.roll([CHANNELS / 2], [1]);
             let first = &ys * (&parts[0] + 1.0) + &shifted * &parts[1];
@@ -145,9 +145,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_piece_can_be_run() {
-        for piece in Piece::ACTIVATIONS.into_iter().chain(Piece::BLOCKS) {
-            let mut run = run(piece).unwrap_or_else(|failure| panic!("{}: {failure}", piece.name()));
+    fn every_building_block_runs() {
+        for block in BuildingBlock::ACTIVATIONS.into_iter().chain(BuildingBlock::BLOCKS) {
+            let mut run = run(block).unwrap_or_else(|failure| panic!("{}: {failure}", block.name()));
             run().unwrap();
         }
     }
