@@ -137,7 +137,7 @@ pub struct BenchArgs {
     #[arg(long, value_delimiter = ',', value_name = "CPU,...")]
     pub pin: Vec<usize>,
     /// Time each engine for so many seconds
-    #[arg(long, default_value_t = latency::TIMED.as_secs_f64(), value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, default_value_t = latency::DEFAULT_TIME.as_secs_f64(), value_name = "SECONDS", value_parser = seconds)]
     pub seconds: f64,
     /// Show where the time goes, layer by layer
     #[arg(long)]

@@ -89,7 +89,7 @@ pub struct Setup<'a, T: Train + Evaluate> {
 }
 
 /// What the final evaluation of a run needs.
-pub struct Finished<T: Task> {
+pub struct Finished<T: Evaluate> {
     /// The best network, in deploy form.
     pub network: Network<T>,
     /// The file of its weights.

@@ -1,4 +1,4 @@
-//! Sets that are checked before they are trained on, and sets that are damaged.
+//! `data check`, and training on damaged data.
 
 use datasets::{Encoding, Image, Size};
 use std::fs;
@@ -21,7 +21,7 @@ pub fn count(report: &Value, kind: &str) -> u64 {
 }
 
 #[test]
-fn a_sound_set_of_any_task_passes() {
+fn an_intact_set_of_any_task_passes() {
     let workshop = Workshop::with_folders();
     for task in TASKS {
         prepare(&workshop, task);
@@ -55,7 +55,7 @@ pub fn damage(root: &Path) {
     let bytes = fs::read(image(ids[0])).expect("an image");
     fs::write(image(ids[0]), &bytes[..bytes.len() / 2]).expect("written");
     fs::write(xml(ids[1]), "").expect("written");
-    fs::remove_file(image(ids[2])).expect("it goes");
+    fs::remove_file(image(ids[2])).expect("removed");
     let text = read(xml(ids[3]));
     let object = text.find("<bndbox>").expect("a box");
     let end = object + text[object..].find("</bndbox>").expect("its end");
@@ -69,7 +69,7 @@ fn damage_is_listed_and_training_does_what_the_policy_says() {
     damaged(&workshop);
     let (status, report, errors) = check(&workshop.at("task.yaml"));
     assert_eq!(status, Some(1), "{errors}");
-    assert!(errors.contains("error: 3 errors were found in the data"), "{errors}");
+    assert!(errors.contains("error: 3 errors in the data"), "{errors}");
     for (kind, times) in [("unreadable", 1), ("annotation", 1), ("missing", 1), ("box_outside_frame", 1)] {
         assert_eq!(count(&report, kind), times, "{kind}: {report}");
     }
@@ -98,7 +98,7 @@ fn damage_is_listed_and_training_does_what_the_policy_says() {
 }
 
 #[test]
-fn pictures_of_every_make_and_copies_across_splits_are_told() {
+fn files_of_other_formats_and_copies_across_splits_are_reported() {
     let workshop = Workshop::with_folders();
     prepare(&workshop, "classify");
     let folder = |split: &str| workshop.path(&format!("shapes/classify/{split}/circle"));
@@ -106,7 +106,7 @@ fn pictures_of_every_make_and_copies_across_splits_are_told() {
     fs::copy(picture(folder("train")), folder("val").join("copy.jpg")).expect("copied");
     let png = Image::filled(Size { height: 40, width: 50 }, [9; 3]).encode(Encoding::Png).expect("encoded");
     fs::write(folder("train").join("png.jpg"), png).expect("written");
-    fs::write(folder("train").join("torn.jpg"), b"\xff\xd8\xff").expect("written");
+    fs::write(folder("train").join("cut.jpg"), b"\xff\xd8\xff").expect("written");
     let (status, report, _) = check(&workshop.at("task.yaml"));
     assert_eq!(status, Some(1));
     for kind in ["shared_image", "wrong_extension", "unreadable"] {
@@ -114,7 +114,7 @@ fn pictures_of_every_make_and_copies_across_splits_are_told() {
     }
     let table = output(&mut pipeline(&["data", "check", &workshop.at("task.yaml")]));
     let table = String::from_utf8_lossy(&table.stdout).into_owned();
-    let [torn, copy] = [folder("train").join("torn.jpg"), folder("val").join("copy.jpg")];
-    assert!(table.contains(&format!("error train: cannot read {}", torn.display())), "{table}");
+    let [cut, copy] = [folder("train").join("cut.jpg"), folder("val").join("copy.jpg")];
+    assert!(table.contains(&format!("error train: cannot read {}", cut.display())), "{table}");
     assert!(table.contains(&format!("error val: {}: the image is the same as", copy.display())), "{table}");
 }

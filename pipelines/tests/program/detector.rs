@@ -1,11 +1,11 @@
-//! A detector through the whole program: data, training, resuming, evaluation and prediction.
+//! A detector through the program: data, training, evaluation and prediction.
 
 use crate::tasks::accuracy;
 use crate::workshop::{Workshop, fail, output, read, succeed};
 use serde_json::Value;
 
 #[test]
-fn training_leaves_a_run_that_evaluates_and_predicts() {
+fn a_run_is_evaluated_and_predicts() {
     let workshop = Workshop::new();
     let trained = output(&mut workshop.train("one", &[]));
     let errors = String::from_utf8_lossy(&trained.stderr);
@@ -58,7 +58,7 @@ fn training_leaves_a_run_that_evaluates_and_predicts() {
 }
 
 #[test]
-fn voc_data_trains_from_another_configuration_alone() {
+fn voc_data_needs_another_configuration_only() {
     let workshop = Workshop::new();
     let voc = |split: &str| format!("{{ format: voc, split: {split} }}");
     let overrides = [
@@ -104,6 +104,6 @@ fn deploy_form_weights_start_a_deploy_form_backbone() {
         ],
         2,
     );
-    assert!(errors.contains("holds a train form"), "{errors}");
+    assert!(errors.contains("holds weights in train form"), "{errors}");
     assert!(output(&mut workshop.train("deploy", &["backbone.form=deploy"])).status.success());
 }

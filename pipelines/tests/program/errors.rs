@@ -1,4 +1,4 @@
-//! Every error that a user can cause, as `docs/errors.md` has it: exit status, one sentence, and what to do.
+//! Every error that a user can cause, as listed in `docs/errors.md`: exit status, one sentence, and a hint.
 //!
 //! With `UPDATE_ERRORS=1` (and one test at a time) the tests write the page instead of comparing it.
 
@@ -36,12 +36,12 @@ impl<'a> Section<'a> {
         Self { name, workshop, rows: Vec::new() }
     }
 
-    /// A cause, and the arguments of `pipeline` that meet it.
+    /// A cause, and arguments of `pipeline` that trigger it.
     fn case(&mut self, cause: &str, arguments: &[&str]) {
         self.run(cause, &mut pipeline(arguments));
     }
 
-    /// A cause that the overrides of a training bring.
+    /// A cause, and overrides of a training that trigger it.
     fn training(&mut self, cause: &str, overrides: &[&str]) {
         self.run(cause, &mut train(self.workshop, "errors", overrides));
     }
@@ -55,11 +55,11 @@ impl<'a> Section<'a> {
         let said = |word: &str| {
             let mut lines = text.lines().filter_map(|line| line.trim_start().strip_prefix(word));
             let first = lines.next().unwrap_or_default().trim().to_owned();
-            assert!(lines.next().is_none(), "{cause} is told twice: {text}");
+            assert!(lines.next().is_none(), "{cause} is reported twice: {text}");
             first
         };
         let error = said("error: ");
-        assert!(!error.is_empty(), "{cause}: nothing is said: {text}");
+        assert!(!error.is_empty(), "{cause}: nothing is reported: {text}");
         let hint = [said("hint: "), said("tip: ")].concat();
         let status = ended.status.code().expect("it ended by itself");
         assert!([1, 2].contains(&status), "{cause}: {status}: {text}");
@@ -91,13 +91,13 @@ impl<'a> Section<'a> {
         let known: Vec<&str> = sections[place].lines().collect();
         let found: Vec<&str> = found.trim_end().lines().collect();
         for (known, found) in known.iter().zip(&found) {
-            assert_eq!(found, known, "docs/errors.md says otherwise; UPDATE_ERRORS=1 writes it anew");
+            assert_eq!(found, known, "docs/errors.md differs; UPDATE_ERRORS=1 writes it");
         }
-        assert_eq!(known.len(), found.len(), "docs/errors.md has more or fewer rows than there are errors");
+        assert_eq!(known.len(), found.len(), "docs/errors.md has other rows");
     }
 }
 
-/// What stands before the first section, and each section; nothing where there is none of that name.
+/// The text before the first section, and each section; an empty one where the page has none of that name.
 fn sections(text: &str) -> (String, Vec<String>) {
     let mut parts = text.split("\n\n## ");
     let introduction = parts.next().unwrap_or_default().trim_end().to_owned();
@@ -122,18 +122,19 @@ fn the_command_line() {
     let image = workshop.training_image().to_string_lossy().into_owned();
     let mut section = Section::new("The command line", &workshop);
     section.case("an unknown option", &["train", &workshop.at("job.yaml"), "--epoch", "3"]);
-    section.case("a configuration that is nowhere", &["train", "detct"]);
-    section.case("a device that is none", &["train", &workshop.at("job.yaml"), "--device", "tpu"]);
-    section.case("a name behind what needs none", &["eval", &workshop.at("job.yaml"), &workshop.at("job.yaml")]);
+    section.case("a configuration that does not exist", &["train", "detct"]);
+    section.case("an unknown device", &["train", &workshop.at("job.yaml"), "--device", "tpu"]);
+    section
+        .case("a configuration beside a configuration", &["eval", &workshop.at("job.yaml"), &workshop.at("job.yaml")]);
     section.case("a configuration without weights", &["eval", &workshop.at("job.yaml")]);
-    section.case("an input that is not there", &["predict", &run, &workshop.at("nothing.jpg")]);
-    section.case("a pattern that fits no file", &["predict", &run, &workshop.at("none/*.jpg")]);
+    section.case("an input that does not exist", &["predict", &run, &workshop.at("nothing.jpg")]);
+    section.case("a pattern that matches no file", &["predict", &run, &workshop.at("none/*.jpg")]);
     section.case("a folder without pictures", &["predict", &run, &workshop.at("runs/detect")]);
-    section.case("a picture that is none", &["predict", &run, &workshop.at("job.yaml")]);
-    section.case("an output that cannot be made", &["predict", &run, &image, "-o", "/dev/null/out"]);
-    section.case("a model that is none", &["bench", "s9"]);
-    section.case("a variant that is none", &["info", "s9"]);
-    section.case("a processor that is not there", &["bench", "s0", "--pin", "4095"]);
+    section.case("an input that is not an image", &["predict", &run, &workshop.at("job.yaml")]);
+    section.case("an output folder that cannot be created", &["predict", &run, &image, "-o", "/dev/null/out"]);
+    section.case("an unknown model", &["bench", "s9"]);
+    section.case("an unknown variant", &["info", "s9"]);
+    section.case("a processor that does not exist", &["bench", "s0", "--pin", "4095"]);
     section.close();
 }
 
@@ -146,15 +147,15 @@ fn configurations() {
         let path = variant(&workshop, "wrong.yaml", from, to);
         section.case(cause, &["train", &path]);
     };
-    file("no YAML", "data:\n", "data: [\n");
+    file("a file that is not YAML", "data:\n", "data: [\n");
     file("an unknown key", "  epochs: 2", "  epoch: 2");
     file("a missing key", "  size: 64\n", "");
     file("a wrong type", "  size: 64", "  size: large");
     file("an unknown word", "task: detect", "task: detct");
-    file("a variable without value", "  size: 64", "  size: ${NO_SUCH_SIZE}");
+    file("a variable without a value", "  size: 64", "  size: ${NO_SUCH_SIZE}");
     file("a variable that is not closed", "  size: 64", "  size: ${NO_SUCH_SIZE");
     for (cause, change) in [
-        ("an override without value", "train.epochs"),
+        ("an override without a value", "train.epochs"),
         ("an override of an unknown key", "train.epoch=2"),
         ("an override below a value", "train.epochs.all=2"),
         ("a number out of range", "train.epochs=0"),
@@ -203,19 +204,19 @@ fn boxes() {
     let workshop = Workshop::new();
     prepare(&workshop, "detect");
     let mut section = Section::new("Images with boxes", &workshop);
-    section.training("data that is not there", &["data.root=/nowhere"]);
+    section.training("data that does not exist", &["data.root=/nowhere"]);
     let json = "shapes/coco/instances_train.json";
     with_file(&mut section, "a JSON file that is cut short", json, half);
-    with_file(&mut section, "no JSON", json, |_| Some(b"<html>".to_vec()));
+    with_file(&mut section, "a file that is not JSON", json, |_| Some(b"<html>".to_vec()));
     with_file(&mut section, "a JSON file without images", json, replaced("\"images\"", "\"pictures\""));
     with_file(&mut section, "an unknown category", json, replaced("\"category_id\":1", "\"category_id\":77"));
     with_file(&mut section, "an image that is not in the file", json, replaced("\"image_id\":1,", "\"image_id\":777,"));
     with_file(&mut section, "a path out of the folder", json, replaced("\"file_name\":\"", "\"file_name\":\"../"));
     let picture = workshop.training_image();
     let picture = picture.strip_prefix(workshop.path("")).expect("in the workshop").to_string_lossy().into_owned();
-    with_file(&mut section, "an image that is not there", &picture, |_| None);
+    with_file(&mut section, "an image that does not exist", &picture, |_| None);
     with_file(&mut section, "an image that is cut short", &picture, half);
-    with_file(&mut section, "an image that is none", &picture, |_| Some(b"not a picture".to_vec()));
+    with_file(&mut section, "a file that is not an image", &picture, |_| Some(b"not a picture".to_vec()));
     let other = datasets::Image::filled(datasets::Size { height: 9, width: 13 }, [9; 3]);
     let other = other.encode(datasets::Encoding::Png).expect("encoded");
     with_file(&mut section, "an image of another size", &picture, |_| Some(other.clone()));
@@ -227,14 +228,14 @@ fn boxes() {
     let doctype = "<!DOCTYPE a [<!ENTITY b \"c\">]><annotation>";
     with_file(&mut section, "an XML file that declares entities", &xml, replaced("<annotation>", doctype));
     with_file(&mut section, "a box without a side", &xml, replaced("<xmin>", "<xmean>"));
-    with_file(&mut section, "a number that is none", &xml, replaced("<xmin>", "<xmin>x"));
-    with_file(&mut section, "an annotation that is not there", &xml, |_| None);
+    with_file(&mut section, "a value that is not a number", &xml, replaced("<xmin>", "<xmin>x"));
+    with_file(&mut section, "an annotation that does not exist", &xml, |_| None);
     let list = "shapes/ImageSets/Main/train.txt";
     with_file(&mut section, "an empty list", list, |_| Some(Vec::new()));
     with_file(&mut section, "an image twice in a list", list, |bytes| Some([&bytes[..], b"\n", &bytes[..]].concat()));
     let val = read(workshop.path("shapes/ImageSets/Main/val.txt"));
     let xml = format!("shapes/Annotations/{}.xml", val.lines().next().expect("an id"));
-    with_file(&mut section, "a class that training does not know", &xml, replaced("<name>", "<name>un"));
+    with_file(&mut section, "a class that the training set does not have", &xml, replaced("<name>", "<name>un"));
     section.close();
 }
 
@@ -243,7 +244,7 @@ fn masks_and_folders() {
     let workshop = Workshop::with_folders();
     prepare(&workshop, "segment");
     let mut section = Section::new("Masks and class folders", &workshop);
-    section.training("masks that are not there", &["data.root=/nowhere"]);
+    section.training("masks that do not exist", &["data.root=/nowhere"]);
     let id = read(workshop.path("shapes/ImageSets/Segmentation/train.txt"));
     let mask = format!("shapes/SegmentationClass/{}.png", id.lines().next().expect("an id"));
     let filled = |size, class| {
@@ -255,21 +256,21 @@ fn masks_and_folders() {
         datasets::Orientation::AsStored,
     );
     let size = image.expect("an image").size();
-    with_file(&mut section, "an id that is no class", &mask, filled(size, 77));
+    with_file(&mut section, "an id that is not a class", &mask, filled(size, 77));
     with_file(&mut section, "a mask of another size", &mask, filled(datasets::Size { height: 3, width: 4 }, 0));
     with_file(&mut section, "a mask that is cut short", &mask, half);
-    with_file(&mut section, "a mask that is not there", &mask, |_| None);
+    with_file(&mut section, "a mask that does not exist", &mask, |_| None);
     section.training("another ignored id than the data's", &["head.ignore_index=0"]);
 
     prepare(&workshop, "classify");
-    section.training("class folders that are not there", &["data.train.path=nowhere"]);
+    section.training("class folders that do not exist", &["data.train.path=nowhere"]);
     section.training("a folder without class folders", &["data.train.path=train/circle"]);
     fs::create_dir_all(workshop.path("shapes/classify/val/hexagon")).expect("made");
-    section.training("other classes to evaluate on", &[]);
+    section.training("other classes in the validation set", &[]);
     fs::remove_dir_all(workshop.path("shapes/classify/val/hexagon")).expect("gone");
     fs::write(workshop.path("shapes/classify/labels.txt"), "a.jpg\n").expect("written");
     let flat = "data.val={format: flat, images: val, labels: labels.txt}";
-    section.training("a label without class", &[flat]);
+    section.training("a label without a class", &[flat]);
     section.close();
 }
 
@@ -278,9 +279,9 @@ fn runs() {
     let workshop = Workshop::with_folders();
     let run = train_task(&workshop, "classify");
     let mut section = Section::new("Runs", &workshop);
-    section.case("a folder that is no run", &["eval", &workshop.at("shapes")]);
+    section.case("a folder that is not a run", &["eval", &workshop.at("shapes")]);
     section.run(
-        "a place that cannot be written",
+        "a folder that cannot be created",
         pipeline(&["train", &workshop.at("task.yaml")]).args(["-o", "/dev/null"]),
     );
     let resume = ["train", "--resume", &run, "--no-latency", "--set"];
@@ -288,7 +289,7 @@ fn runs() {
     let held = fs::File::options().write(true).open(workshop.path("runs/classify/.lock")).expect("the lock's file");
     fs::write(workshop.path("runs/classify/.lock"), "4321").expect("written");
     held.lock().expect("locked");
-    section.case("a run that another process has", &resume[..4]);
+    section.case("a run that another process trains", &resume[..4]);
     drop(held);
 
     let picture = fs::read_dir(workshop.path("shapes/classify/train/star")).expect("pictures");
@@ -306,12 +307,12 @@ fn runs() {
     for entry in fs::read_dir(&checkpoints).expect("checkpoints").flatten() {
         fs::write(entry.path().join("weights.safetensors"), &bytes[..100]).expect("written");
     }
-    section.case("no whole checkpoint on resuming", &resume[..4]);
+    section.case("no intact checkpoint on resuming", &resume[..4]);
     fs::remove_dir_all(&checkpoints).expect("gone");
     fs::create_dir(&checkpoints).expect("made");
-    section.case("a run that has not begun to train", &resume[..4]);
-    section.case("a run that has learnt nothing", &["eval", &run]);
-    section.training("a rate that blows the weights up", &["train.optimizer={kind: sgd, lr: 1.0e+38}", "seed=1"]);
+    section.case("a run without a checkpoint", &resume[..4]);
+    section.case("a run without trained weights", &["eval", &run]);
+    section.training("a learning rate that is too high", &["train.optimizer={kind: sgd, lr: 1.0e+38}", "seed=1"]);
     section.close();
 }
 
@@ -326,24 +327,27 @@ fn weights_and_files() {
         workshop.at(name)
     };
     let bytes = fs::read(&weights).expect("weights");
-    section.case("weights that are not there", &["convert", &workshop.at("no.safetensors"), "-o", "/dev/null"]);
+    section.case("weights that do not exist", &["convert", &workshop.at("no.safetensors"), "-o", "/dev/null"]);
     section.case("weights that are cut short", &["info", &at("cut.safetensors", &bytes[..bytes.len() / 2])]);
-    section.case("weights that are none", &["info", &at("none.safetensors", b"not weights at all")]);
-    section.case("a pickle that is none", &["info", &at("none.pth", b"\x80\x02garbage")]);
+    section.case("a file that is not weights", &["info", &at("none.safetensors", b"not weights at all")]);
+    section.case("a file that is not a pickle", &["info", &at("none.pth", b"\x80\x02garbage")]);
     let start = |file: &str| format!("backbone.weights={file}");
     section.training("weights of another network", &[&start(&weights), "backbone.spec.branches=3"]);
     section.training("weights in another form", &[&start(&weights), "backbone.form=deploy"]);
     let deploy = workshop.at("deploy.safetensors");
     assert!(output(&mut pipeline(&["reparameterize", &run, "-o", &deploy])).status.success());
-    section.case("folding what is folded", &["reparameterize", &deploy, "-o", &workshop.at("again.safetensors")]);
+    section.case(
+        "re-parameterising deploy-form weights",
+        &["reparameterize", &deploy, "-o", &workshop.at("again.safetensors")],
+    );
     section.case(
         "a detector under timm's names",
         &["convert", &weights, "-o", &workshop.at("t.safetensors"), "--layout", "timm"],
     );
-    section.case("a file that is no TorchScript", &["eval", &at("none.pt", b"PK nothing")]);
-    section.case("a file that is no lite interpreter's", &["eval", &at("none.ptl", b"PK nothing")]);
-    section.case("a file that is no ONNX", &["eval", &at("none.onnx", b"\xff\xff\xff")]);
-    section.case("an export to nowhere", &["export", &run, "-o", "/dev/null/model.pt", "--no-latency"]);
+    section.case("a file that is not TorchScript", &["eval", &at("none.pt", b"PK nothing")]);
+    section.case("a file that is not for the lite interpreter", &["eval", &at("none.ptl", b"PK nothing")]);
+    section.case("a file that is not ONNX", &["eval", &at("none.onnx", b"\xff\xff\xff")]);
+    section.case("an export that cannot be written", &["export", &run, "-o", "/dev/null/model.pt", "--no-latency"]);
     section.close();
 }
 
@@ -359,15 +363,15 @@ fn scores() {
     let mut detect = |cause: &str, predictions: &str| {
         section.case(cause, &["score", "--task", "detect", "--annotations", &truth, "--predictions", predictions]);
     };
-    detect("predictions that are not there", &workshop.at("no.json"));
+    detect("predictions that do not exist", &workshop.at("no.json"));
     detect("predictions that are cut short", &at("p.json", "[{\"image_id\": 1,"));
-    detect("predictions that are no list", &at("p.json", "{}"));
+    detect("predictions that are not a list", &at("p.json", "{}"));
     detect(
-        "an image that the truth does not have",
+        "an image that is not in the truth",
         &at("p.json", "[{\"image_id\": 99999, \"category_id\": 1, \"bbox\": [0, 0, 1, 1], \"score\": 0.5}]"),
     );
     detect(
-        "a score that is no number",
+        "a score that is not a number",
         &at("p.json", "[{\"image_id\": 1, \"category_id\": 1, \"bbox\": [0, 0, 1, 1], \"score\": \"x\"}]"),
     );
     let classes = at("truth.csv", "image,class\na,cat\nb,dog\n");
@@ -376,8 +380,8 @@ fn scores() {
         section.case(cause, &["score", "--task", "classify", "--annotations", &classes, "--predictions", &found]);
     };
     classify("an image without scores", "image,cat,dog\na,0.5,0.5\n");
-    classify("a class that the scores do not have", "image,cat,cow\na,0.5,0.5\nb,0.5,0.5\n");
-    classify("a cell that is no number", "image,cat,dog\na,x,0.5\nb,0.5,0.5\n");
+    classify("a class without scores", "image,cat,cow\na,0.5,0.5\nb,0.5,0.5\n");
+    classify("a cell that is not a number", "image,cat,dog\na,x,0.5\nb,0.5,0.5\n");
     classify("a file that is cut short", "image,cat,dog\na,0.5,0.5\nb,0.5");
     let masks = workshop.at("shapes/SegmentationClass");
     let segment = ["score", "--task", "segment", "--annotations", &masks, "--predictions"];
@@ -385,7 +389,7 @@ fn scores() {
     fs::create_dir(workshop.path("empty")).expect("made");
     let names = at("names.txt", "background\ncircle\ncross\nsquare\nstar\ntriangle\n");
     let empty = workshop.at("empty");
-    section.case("masks that are not there", &[&segment[..], &[&empty, "--class-names", &names]].concat());
+    section.case("masks that do not exist", &[&segment[..], &[&empty, "--class-names", &names]].concat());
     section
         .case("an option of another task", &[&segment[..], &[&masks, "--class-names", &names, "--analyze"]].concat());
     section.close();

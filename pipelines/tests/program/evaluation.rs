@@ -42,7 +42,11 @@ fn images_that_cannot_be_read_are_scored_as_the_report_says() {
         let table = String::from_utf8_lossy(&evaluated.stdout);
         assert!(table.contains(&sentence), "{task}: {table}");
         let mut report = accuracy(&read(format!("{out}/report.json")));
-        assert_eq!((&report["images"], &report["unreadable"]["images"]), (&images.into(), &1.into()), "{task}: {report}");
+        assert_eq!(
+            (&report["images"], &report["unreadable"]["images"]),
+            (&images.into(), &1.into()),
+            "{task}: {report}"
+        );
 
         // The files that the evaluation wrote give the same score.
         report.as_object_mut().expect("an object").remove("unreadable");
@@ -62,7 +66,8 @@ fn only_an_unchanged_evaluation_writes_into_the_run() {
     let workshop = Workshop::with_folders();
     let run = train_task(&workshop, "classify");
     let files = ["report.json", "report.md", "report.csv", "classes.csv", "predictions.csv", "ground_truth.csv"];
-    let emptied = || files.iter().for_each(|file| fs::write(workshop.path("runs/classify").join(file), "").expect(file));
+    let emptied =
+        || files.iter().for_each(|file| fs::write(workshop.path("runs/classify").join(file), "").expect(file));
     let written = || files.map(|file| !read(workshop.path("runs/classify").join(file)).is_empty());
     let weights = workshop.at("runs/classify/checkpoints/step-00000000/weights.safetensors");
     for change in [&["--weights", &weights][..], &["--set", "train.batch_size=3"]] {

@@ -45,7 +45,7 @@ fn every_task_is_exported_in_every_format_and_scores_as_before() {
 }
 
 #[test]
-fn an_exported_file_predicts_what_the_run_does() {
+fn an_exported_file_predicts_as_the_run_does() {
     let workshop = Workshop::with_folders();
     let image = workshop.training_image().to_string_lossy().into_owned();
     for task in TASKS {

@@ -1,4 +1,4 @@
-//! What goes wrong in the middle of a run: numbers, disks, data.
+//! Faults in the middle of a run: numbers that are not finite, a full disk, growing memory.
 
 use datasets::{Encoding, Image, Mask, Size, voc_palette};
 use std::fs;
@@ -15,7 +15,7 @@ fn poisoned(workshop: &Workshop) {
     for split in ["train", "val"] {
         for (folder, files) in [("images", "jpg"), ("masks", "png")] {
             let folder = workshop.path(&format!("pairs/{split}/{folder}"));
-            fs::create_dir_all(&folder).expect("made");
+            fs::create_dir_all(&folder).expect("created");
             for number in 0..8_u8 {
                 let bytes = match files {
                     "jpg" => Image::filled(size, [30 * number; 3]).encode(Encoding::Jpeg(90)),
@@ -53,7 +53,7 @@ fn all_finite(weights: &Path) -> bool {
 }
 
 #[test]
-fn a_loss_that_is_not_finite_does_what_the_policy_says() {
+fn a_loss_that_is_not_finite_is_handled_by_the_policy() {
     let workshop = Workshop::empty();
     poisoned(&workshop);
     let with = |name: &str, policy: &str| {
@@ -80,18 +80,18 @@ fn a_loss_that_is_not_finite_does_what_the_policy_says() {
     assert_eq!(status, Some(0), "{errors}");
     assert!(errors.contains("the batch is left out (2 of at most 10)"), "{errors}");
     assert!(errors.contains("2 steps had a loss or gradient that is not finite"), "{errors}");
-    assert!(all_finite(&weights("skip")), "the statistics have learnt what was to be skipped");
+    assert!(all_finite(&weights("skip")), "the running statistics took in the skipped batch");
 
     let (status, errors) = with("rollback", "{policy: rollback}");
     assert_eq!(status, Some(0), "{errors}");
-    assert!(errors.contains("the weights are those of step 0 again (1 of at most 10)"), "{errors}");
-    assert!(errors.contains("the weights are those of step 4 again (2 of at most 10)"), "{errors}");
+    assert!(errors.contains("the weights of step 0 are restored (1 of at most 10)"), "{errors}");
+    assert!(errors.contains("the weights of step 4 are restored (2 of at most 10)"), "{errors}");
     assert!(all_finite(&weights("rollback")));
 
     for policy in ["skip", "rollback"] {
         let (status, errors) = with("limit", &format!("{{policy: {policy}, limit: 1}}"));
         assert_eq!(status, Some(1), "{errors}");
-        assert!(errors.contains("train.not_finite.limit allows 1 such steps"), "{errors}");
+        assert!(errors.contains("train.not_finite.limit allows 1"), "{errors}");
     }
 }
 
@@ -111,14 +111,14 @@ fn a_full_disk_ends_the_run_with_a_sentence_and_loses_nothing() {
     let workshop = Workshop::with_folders();
     prepare(&workshop, "classify");
     let overrides = ["train.epochs=6", "train.checkpoint.keep=100"];
-    assert!(output(&mut train(&workshop, "whole", &overrides)).status.success());
+    assert!(output(&mut train(&workshop, "complete", &overrides)).status.success());
     // Room for some of the checkpoints.
-    let room = size(&workshop.path("runs/whole")) / 1024 * 6 / 10;
+    let room = size(&workshop.path("runs/complete")) / 1024 * 6 / 10;
     let disk = workshop.at("disk");
-    fs::create_dir(&disk).expect("made");
+    fs::create_dir(&disk).expect("created");
     let program = env!("CARGO_BIN_EXE_pipeline");
     let sets: String = overrides.iter().map(|change| format!(" --set {change}")).collect();
-    // A file system of one's own, which ends with the commands.
+    // A file system that is unmounted when the commands end.
     let script = format!(
         "mount -t tmpfs -o size={room}k tmpfs {disk} || exit 77
          {program} train {job} --output {disk} --name full --no-latency{sets} 2> {out}/full.err
@@ -149,14 +149,14 @@ fn a_full_disk_ends_the_run_with_a_sentence_and_loses_nothing() {
     assert!(!errors.contains("panicked"), "{errors}");
     let left = fs::read_dir(workshop.path("left/checkpoints")).expect("checkpoints").flatten();
     let names: Vec<String> = left.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    assert!(names.iter().all(|name| !name.starts_with(".step")), "half a checkpoint holds room: {names:?}");
+    assert!(names.iter().all(|name| !name.starts_with(".step")), "part of a checkpoint takes up space: {names:?}");
     assert!(names.iter().filter(|name| name.starts_with("step-")).count() >= 2, "{names:?}");
 
     let errors = read(workshop.path("resumed.err"));
     assert_eq!(read(workshop.path("resumed.status")).trim(), "0", "{errors}");
     assert!(!errors.contains("instead"), "the newest checkpoint was damaged: {errors}");
-    let whole = fs::read(workshop.path("runs/whole/checkpoints/last/ema.safetensors")).expect("weights");
-    assert!(fs::read(workshop.path("ema.safetensors")).expect("weights") == whole, "the weights differ");
+    let complete = fs::read(workshop.path("runs/complete/checkpoints/last/ema.safetensors")).expect("weights");
+    assert!(fs::read(workshop.path("ema.safetensors")).expect("weights") == complete, "the weights differ");
 }
 
 /// Resident memory in kibibytes and open files of a process.
@@ -167,7 +167,7 @@ fn held(process: u32) -> Option<(u64, usize)> {
     Some((memory, fs::read_dir(format!("/proc/{process}/fd")).ok()?.count()))
 }
 
-/// Trains for so many steps, and looks at memory and open files all the time after the first tenth.
+/// Trains for `steps` steps, and watches memory and open files after the first tenth.
 fn trains_flat(steps: u64) -> String {
     let workshop = Workshop::with_folders();
     prepare(&workshop, "classify");
@@ -182,22 +182,22 @@ fn trains_flat(steps: u64) -> String {
     let mut child =
         command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().expect("starts");
     let rows = || fs::read_to_string(workshop.path("runs/long/metrics.csv")).unwrap_or_default().lines().count() as u64;
-    let mut seen: Vec<(u64, u64, usize)> = Vec::new();
+    let mut measured: Vec<(u64, u64, usize)> = Vec::new();
     while child.try_wait().expect("the child is known").is_none() {
         let (done, Some((memory, files))) = (rows() * 5, held(child.id())) else { continue };
         if done < steps && done > steps / 10 {
-            seen.push((done, memory, files));
+            measured.push((done, memory, files));
         }
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     assert!(child.wait().expect("it ends").success());
-    assert!(seen.len() > 20, "the run was too short to look at it: {seen:?}");
-    let third = seen.len() / 3;
+    assert!(measured.len() > 20, "the run was too short to measure: {measured:?}");
+    let third = measured.len() / 3;
     let most = |part: &[(u64, u64, usize)]| {
-        (part.iter().map(|seen| seen.1).max().unwrap_or(0), part.iter().map(|seen| seen.2).max().unwrap_or(0))
+        (part.iter().map(|sample| sample.1).max().unwrap_or(0), part.iter().map(|sample| sample.2).max().unwrap_or(0))
     };
-    let (first, last) = (most(&seen[..third]), most(&seen[seen.len() - third..]));
-    // An allocator's own movement; a leak of a batch would be tens of megabytes even in the short run.
+    let (first, last) = (most(&measured[..third]), most(&measured[measured.len() - third..]));
+    // The allocator's own variation; a leak of a batch would be tens of megabytes even in the short run.
     assert!(last.0 < first.0 + first.0 / 20, "memory grows: {first:?} kB and files, then {last:?}");
     assert!(last.1 <= first.1, "open files grow: {first:?}, then {last:?}");
     format!(

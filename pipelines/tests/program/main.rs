@@ -1,4 +1,4 @@
-//! The program as its users meet it: run as a process, on small data that the tests make.
+//! The program as its users run it: as a process, on small data that the tests create.
 
 mod data_check;
 mod detector;

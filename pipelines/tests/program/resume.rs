@@ -1,4 +1,4 @@
-//! Runs that are killed, stopped or damaged, and go on to the end that they would have had.
+//! Runs that are killed, interrupted or damaged end, once resumed, as if they had never stopped.
 
 use std::fs;
 use std::io::Write;
@@ -12,7 +12,7 @@ use crate::workshop::{Workshop, fail, output, pipeline, read};
 /// A checkpoint every other step, so that a kill often hits the writing of one.
 const OVERRIDES: [&str; 3] = ["train.epochs=8", "train.eval_every=2", "train.checkpoint.every_steps=2"];
 
-/// The columns of a `metrics.csv` that say what was computed, not how fast.
+/// The columns of a `metrics.csv` without those of time.
 fn computed(csv: &str) -> Vec<String> {
     csv.lines()
         .map(|line| {
@@ -22,7 +22,7 @@ fn computed(csv: &str) -> Vec<String> {
         .collect()
 }
 
-/// Starts a command without anything to see.
+/// Starts a command without its output.
 fn start(command: &mut Command) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts")
 }
@@ -35,7 +35,7 @@ fn resume(workshop: &Workshop, name: &str) -> Command {
 fn wait_until(child: &mut Child, what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() && child.try_wait().expect("the child is known").is_none() {
-        assert!(started.elapsed() < Duration::from_secs(120), "{what}: it does not come");
+        assert!(started.elapsed() < Duration::from_secs(120), "{what} did not appear");
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -103,12 +103,12 @@ fn kill_and_resume(task: &str, kills: usize) {
     let workshop = Workshop::with_folders();
     prepare(&workshop, task);
     let with_workers = |count: &'static str| [&OVERRIDES[..], &[count]].concat();
-    let whole = output(&mut train(&workshop, "whole", &with_workers("data.workers=0")));
-    assert!(whole.status.success(), "{}", String::from_utf8_lossy(&whole.stderr));
+    let complete = output(&mut train(&workshop, "complete", &with_workers("data.workers=0")));
+    assert!(complete.status.success(), "{}", String::from_utf8_lossy(&complete.stderr));
 
     let run = workshop.path("runs/killed");
-    // Killed before its first checkpoint it has nothing to go on from, and begins anew.
-    let go_on = || match newest_step(&run) {
+    // A run that was killed before its first checkpoint starts again.
+    let continued = || match newest_step(&run) {
         Some(_) => resume(&workshop, "killed"),
         None => {
             let _ = fs::remove_dir_all(&run);
@@ -116,7 +116,7 @@ fn kill_and_resume(task: &str, kills: usize) {
         }
     };
     for kill in 0..kills {
-        let mut command = go_on();
+        let mut command = continued();
         let before = newest_step(&run);
         let mut child = start(&mut command);
         if kill % 2 == 0 {
@@ -126,31 +126,31 @@ fn kill_and_resume(task: &str, kills: usize) {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock");
             std::thread::sleep(Duration::from_micros(u64::from(now.subsec_nanos()) % 120_000));
         }
-        child.kill().expect("it is ours");
+        child.kill().expect("killed");
         let status = child.wait().expect("it ends");
         assert!(!status.success(), "the run ended before it was killed {kills} times");
         if kill % 2 == 0 && written(&run).is_none() {
             leave_incomplete_checkpoint(&run);
         }
     }
-    let resumed = output(&mut go_on());
+    let resumed = output(&mut continued());
     assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
-    same_end(&workshop, "whole", "killed");
+    same_end(&workshop, "complete", "killed");
     assert!(checkpoints(&run).iter().all(|name| !name.starts_with(".step")), "{:?}", checkpoints(&run));
 }
 
 #[test]
-fn a_killed_classifier_ends_as_if_it_had_not_been() {
+fn a_killed_classifier_ends_as_if_it_had_not_been_killed() {
     kill_and_resume("classify", 4);
 }
 
 #[test]
-fn a_killed_detector_ends_as_if_it_had_not_been() {
+fn a_killed_detector_ends_as_if_it_had_not_been_killed() {
     kill_and_resume("detect", 4);
 }
 
 #[test]
-fn a_killed_segmenter_ends_as_if_it_had_not_been() {
+fn a_killed_segmenter_ends_as_if_it_had_not_been_killed() {
     kill_and_resume("segment", 4);
 }
 
@@ -163,10 +163,10 @@ fn a_dozen_kills_change_nothing_for_any_task() {
 }
 
 #[test]
-fn signals_save_the_run_and_are_told_by_the_exit_status() {
+fn signals_save_the_run_and_set_the_exit_status() {
     let workshop = Workshop::with_folders();
     prepare(&workshop, "classify");
-    assert!(output(&mut train(&workshop, "whole", &OVERRIDES)).status.success());
+    assert!(output(&mut train(&workshop, "complete", &OVERRIDES)).status.success());
     let run = workshop.path("runs/signalled");
     for (number, (name, status)) in [("TERM", 143), ("USR1", 138), ("INT", 130)].into_iter().enumerate() {
         let before = checkpoints(&run);
@@ -181,7 +181,7 @@ fn signals_save_the_run_and_are_told_by_the_exit_status() {
     let resumed = output(&mut resume(&workshop, "signalled"));
     let errors = String::from_utf8_lossy(&resumed.stderr);
     assert!(resumed.status.success() && errors.contains("resuming after step"), "{errors}");
-    same_end(&workshop, "whole", "signalled");
+    same_end(&workshop, "complete", "signalled");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_run_that_is_stopped_while_it_evaluates_resumes_with_the_evaluation() {
     prepare(&workshop, "classify");
     // One step per epoch.
     let overrides = ["train.epochs=2", "train.batch_size=20"];
-    assert!(output(&mut train(&workshop, "whole", &overrides)).status.success());
+    assert!(output(&mut train(&workshop, "complete", &overrides)).status.success());
     let picture = first_picture(&workshop, "val");
     let bytes = fs::read(&picture).expect("readable");
     replace_by_pipe(&picture);
@@ -208,7 +208,7 @@ fn a_run_that_is_stopped_while_it_evaluates_resumes_with_the_evaluation() {
     assert_eq!((&state["position"]["epoch"], &state["position"]["batch"]), (&0.into(), &1.into()), "{state}");
     let resumed = output(&mut resume(&workshop, "evaluating"));
     assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
-    same_end(&workshop, "whole", "evaluating");
+    same_end(&workshop, "complete", "evaluating");
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn a_second_signal_ends_a_run_that_waits_for_a_file() {
 }
 
 #[test]
-fn a_file_that_never_answers_is_named() {
+fn a_file_that_cannot_be_read_in_time_is_named() {
     let workshop = Workshop::with_folders();
     prepare(&workshop, "classify");
     let pipe = stuck_picture(&workshop);
@@ -258,15 +258,15 @@ fn stuck_picture(workshop: &Workshop) -> PathBuf {
 }
 
 #[test]
-fn a_damaged_checkpoint_costs_the_way_from_the_one_before() {
+fn a_run_resumes_from_the_checkpoint_before_a_damaged_one() {
     let workshop = Workshop::with_folders();
     prepare(&workshop, "classify");
-    assert!(output(&mut train(&workshop, "whole", &OVERRIDES)).status.success());
+    assert!(output(&mut train(&workshop, "complete", &OVERRIDES)).status.success());
     type Damage = (&'static str, fn(&Path), &'static str);
     let damages: [Damage; 4] = [
         ("altered", |checkpoint| alter(&checkpoint.join("weights.safetensors")), "its SHA-256 differs"),
         ("cut", |checkpoint| cut(&checkpoint.join("optimizer.safetensors")), "bytes instead of"),
-        ("gone", |checkpoint| fs::remove_file(checkpoint.join("state.json")).expect("it goes"), "cannot read"),
+        ("gone", |checkpoint| fs::remove_file(checkpoint.join("state.json")).expect("removed"), "cannot read"),
         ("unlisted", |checkpoint| cut(&checkpoint.join("manifest.json")), "manifest.json is damaged"),
     ];
     for (name, damage, words) in damages {
@@ -280,7 +280,7 @@ fn a_damaged_checkpoint_costs_the_way_from_the_one_before() {
         let errors = String::from_utf8_lossy(&resumed.stderr);
         assert!(resumed.status.success(), "{errors}");
         assert!(errors.contains(words) && errors.contains("resuming from step"), "{errors}");
-        same_end(&workshop, "whole", name);
+        same_end(&workshop, "complete", name);
     }
     let run = workshop.path("runs/altered");
     for name in checkpoints(&run).iter().filter(|name| name.starts_with("step-")) {
@@ -300,12 +300,12 @@ fn alter(file: &Path) {
 }
 
 fn cut(file: &Path) {
-    let length = fs::metadata(file).expect("it is there").len();
+    let length = fs::metadata(file).expect("it exists").len();
     fs::OpenOptions::new().write(true).open(file).and_then(|file| file.set_len(length / 2)).expect("writable");
 }
 
 #[test]
-fn a_run_belongs_to_one_process_as_long_as_it_lives() {
+fn one_process_at_a_time_trains_in_a_run() {
     let workshop = Workshop::with_folders();
     prepare(&workshop, "classify");
     let run = workshop.path("runs/held");
@@ -313,7 +313,7 @@ fn a_run_belongs_to_one_process_as_long_as_it_lives() {
     wait_until(&mut child, "the first checkpoint", || run.join("checkpoints/last").exists());
     let errors = fail(&["train", "--resume", &workshop.at("runs/held")], 1);
     assert!(errors.contains(&format!("process {} trains in", child.id())), "{errors}");
-    child.kill().expect("it is ours");
+    child.kill().expect("killed");
     child.wait().expect("it ends");
     let short = ["train", "--resume", &workshop.at("runs/held"), "--no-latency", "--set", "train.epochs=1"];
     let resumed = output(&mut pipeline(&short));
@@ -321,7 +321,7 @@ fn a_run_belongs_to_one_process_as_long_as_it_lives() {
 }
 
 #[test]
-fn what_must_not_change_is_refused_by_its_key() {
+fn changes_of_data_or_model_are_refused_by_key() {
     let workshop = Workshop::with_folders();
     prepare(&workshop, "classify");
     assert!(output(&mut train(&workshop, "short", &["train.epochs=2"])).status.success());
@@ -349,7 +349,8 @@ fn what_must_not_change_is_refused_by_its_key() {
     assert!(read(workshop.path("runs/short/config.yaml")).contains("batch_size: 5"));
 
     let folder = workshop.path("shapes/classify/train/circle");
-    fs::remove_file(fs::read_dir(folder).expect("pictures").flatten().next().expect("a picture").path()).expect("gone");
+    fs::remove_file(fs::read_dir(folder).expect("pictures").flatten().next().expect("a picture").path())
+        .expect("removed");
     let errors = fail(&["train", "--resume", &run, "--set", "train.epochs=4"], 1);
     assert!(errors.contains("began with 20 training images, and there are 19 now"), "{errors}");
 }

@@ -1,4 +1,4 @@
-//! `pipeline score`: files against files.
+//! `pipeline score`: files of predictions against files of truth.
 
 use crate::workshop::{Workshop, fail, output, read, succeed};
 use serde_json::{Value, json};
@@ -90,8 +90,8 @@ fn detections_are_scored_against_a_voc_devkit() {
 fn wrong_predictions_are_named_with_their_place() {
     let workshop = Workshop::new();
     let (truth, found) = results(&workshop);
-    let whole = read(&found);
-    let good: Value = serde_json::from_str(&whole).unwrap();
+    let complete = read(&found);
+    let good: Value = serde_json::from_str(&complete).unwrap();
     let changed = |change: &dyn Fn(&mut Value)| {
         let mut wrong = good.clone();
         change(&mut wrong[2]);
@@ -102,7 +102,7 @@ fn wrong_predictions_are_named_with_their_place() {
         (changed(&|entry| entry["category_id"] = json!(77)), "77"),
         (changed(&|entry| entry["bbox"] = json!([1, 2, 3])), "expected an array of length 4"),
         (changed(&|entry| entry["bbox"][2] = json!("huge")).replace("\"huge\"", "1e999"), "number out of range"),
-        (whole[..whole.len() / 2].to_owned(), "cut short"),
+        (complete[..complete.len() / 2].to_owned(), "cut short"),
     ];
     for (text, word) in cases {
         std::fs::write(&found, text).unwrap();

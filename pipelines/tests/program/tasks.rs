@@ -109,8 +109,8 @@ pub fn accuracy(report: &str) -> Value {
     report
 }
 
-/// Trains, evaluates, folds and predicts; what each task leaves beside that is the callers'.
-fn whole_way(workshop: &Workshop, configuration: &str, metric: &str) -> Value {
+/// Trains, evaluates, folds and predicts; the callers check what only their task does.
+fn every_stage(workshop: &Workshop, configuration: &str, metric: &str) -> Value {
     std::fs::write(workshop.path("task.yaml"), configuration).unwrap();
     let table = done(output(&mut train(workshop, "one", &[])));
     assert!(table.contains(metric), "{table}");
@@ -126,7 +126,7 @@ fn whole_way(workshop: &Workshop, configuration: &str, metric: &str) -> Value {
     assert!(folded["comparisons"][0]["relative"].as_f64().unwrap() < 1e-5, "{folded}");
     let words = ["eval", &workshop.at("task.yaml"), "--weights", &deploy, "--json", "--no-latency"];
     let again = accuracy(&succeed(&words));
-    assert_eq!(again, report, "the deploy form is what was evaluated");
+    assert_eq!(again, report, "the deploy form is evaluated");
 
     let rows = json(&succeed(&["report", &run, "--json"]));
     assert!(
@@ -146,9 +146,9 @@ fn whole_way(workshop: &Workshop, configuration: &str, metric: &str) -> Value {
 }
 
 #[test]
-fn a_classifier_goes_the_whole_way() {
+fn a_classifier_passes_every_stage() {
     let workshop = Workshop::with_folders();
-    let predictions = whole_way(&workshop, &classify(&workshop), "top-1 accuracy");
+    let predictions = every_stage(&workshop, &classify(&workshop), "top-1 accuracy");
     let score = predictions[0]["predictions"][0]["score"].as_f64().unwrap();
     assert!((0.2..=1.0).contains(&score), "{predictions}");
     let csv = read(workshop.path("runs/one/predictions.csv"));
@@ -165,9 +165,9 @@ fn a_classifier_goes_the_whole_way() {
 }
 
 #[test]
-fn a_segmenter_goes_the_whole_way() {
+fn a_segmenter_passes_every_stage() {
     let workshop = Workshop::new();
-    let predictions = whole_way(&workshop, &segment(&workshop), "mean IoU");
+    let predictions = every_stage(&workshop, &segment(&workshop), "mean IoU");
     let mask = predictions[0]["mask"].as_str().unwrap();
     assert!(std::fs::read(mask).unwrap().starts_with(b"\x89PNG"));
     for folder in ["predictions", "ground_truth"] {
@@ -199,9 +199,9 @@ fn a_classifier_of_other_classes_is_replaced_with_a_warning() {
     }
     let four = output(&mut train(&workshop, "four", &["train.epochs=1", &weights]));
     let errors = String::from_utf8_lossy(&four.stderr).into_owned();
-    assert!(errors.contains("it knows 5 classes; a new one is trained in its place"), "{errors}");
+    assert!(errors.contains("it has 5 classes; a new one is trained instead"), "{errors}");
     done(four);
-    // Another backbone is no start.
+    // Weights of another backbone are refused.
     let other = "backbone.spec.branches=3";
     let wrong = output(&mut train(&workshop, "other", &["train.epochs=1", &weights, other]));
     assert_eq!(wrong.status.code(), Some(1));
@@ -210,7 +210,7 @@ fn a_classifier_of_other_classes_is_replaced_with_a_warning() {
 }
 
 #[test]
-fn a_made_train_form_starts_from_deploy_form_weights() {
+fn a_train_form_is_made_from_deploy_form_weights() {
     let workshop = Workshop::with_folders();
     std::fs::write(workshop.path("task.yaml"), classify(&workshop)).unwrap();
     done(output(&mut train(&workshop, "first", &["train.epochs=1"])));
@@ -225,7 +225,7 @@ fn a_made_train_form_starts_from_deploy_form_weights() {
 }
 
 #[test]
-fn missing_pictures_and_masks_say_where_to_put_them() {
+fn missing_pictures_and_masks_have_a_hint_where_to_put_them() {
     let workshop = Workshop::with_folders();
     for (configuration, missing) in
         [(classify(&workshop), "train does not exist"), (segment(&workshop), "JPEGImages does not exist")]

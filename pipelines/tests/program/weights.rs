@@ -1,4 +1,4 @@
-//! `info`, `reparameterize` and `convert` on weights of every origin.
+//! `info`, `reparameterize` and `convert` on weights of every source.
 
 use std::path::PathBuf;
 
@@ -100,11 +100,11 @@ fn a_run_is_folded_to_weights_that_evaluate_the_same() {
     assert_eq!(compared, ["random inputs", "random inputs", "images", "images"]);
 
     let eval = |words: &[&str]| accuracy(&succeed(&[&["eval", "--json", "--no-latency"], words].concat()));
-    let whole = eval(&[&run]);
+    let trained = eval(&[&run]);
     let folded = eval(&[&workshop.at("job.yaml"), "--weights", &deploy]);
-    assert_eq!(whole, folded);
+    assert_eq!(trained, folded);
 
-    // The file alone says what it is.
+    // The file holds its own metadata.
     let info = json(&["info", &deploy, "--json"]);
     assert!(info["title"].as_str().unwrap().contains("deploy form"), "{info}");
     assert_eq!(info["deploy"]["parameters"], report["deploy"]["parameters"]);
@@ -114,7 +114,7 @@ fn a_run_is_folded_to_weights_that_evaluate_the_same() {
 }
 
 #[test]
-fn files_that_are_no_network_are_named() {
+fn files_without_a_network_are_named() {
     let workshop = Workshop::empty();
     let part = fail(&["info", &golden("pickle_legacy.pth.tar")], 1);
     assert!(part.contains("pickle_legacy.pth.tar") && part.contains("no MobileOne"), "{part}");
@@ -126,10 +126,10 @@ fn files_that_are_no_network_are_named() {
 }
 
 #[test]
-fn every_shipped_configuration_describes_a_network() {
+fn every_configuration_of_the_repository_describes_a_network() {
     let configs: PathBuf = [env!("CARGO_MANIFEST_DIR"), "../configs"].iter().collect();
     let mut folders = vec![configs];
-    let mut seen = 0;
+    let mut configurations = 0;
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -140,8 +140,8 @@ fn every_shipped_configuration_describes_a_network() {
             let info = json(&["info", &path.to_string_lossy(), "--classes", "21", "--json"]);
             let parameters = |form: &str| info[form]["parameters"].as_i64().unwrap();
             assert!(parameters("train") >= parameters("deploy") && parameters("deploy") > 0, "{}", path.display());
-            seen += 1;
+            configurations += 1;
         }
     }
-    assert!(seen > 20, "{seen} configurations");
+    assert!(configurations > 20, "{configurations} configurations");
 }

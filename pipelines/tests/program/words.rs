@@ -1,9 +1,9 @@
-//! What a person reads when something is wrong.
+//! Messages for mistakes.
 
 use crate::workshop::{Workshop, fail, output, pipeline, succeed};
 
 #[test]
-fn an_unknown_key_names_its_line_and_the_nearest_key() {
+fn an_unknown_key_is_reported_with_its_line_and_a_suggestion() {
     let workshop = Workshop::new();
     let text = crate::workshop::read(workshop.path("job.yaml")).replace("  epochs: 2", "  epoch: 2");
     std::fs::write(workshop.path("typo.yaml"), text).unwrap();
@@ -13,7 +13,7 @@ fn an_unknown_key_names_its_line_and_the_nearest_key() {
 }
 
 #[test]
-fn an_unknown_override_names_itself_and_the_nearest_key() {
+fn an_unknown_override_is_reported_with_a_suggestion() {
     let workshop = Workshop::new();
     let errors = fail(&["train", &workshop.at("job.yaml"), "--set", "train.batchsize=4"], 2);
     assert!(errors.contains("--set train.batchsize=4: "), "{errors}");
@@ -33,7 +33,7 @@ fn a_wrong_value_is_refused_before_any_work() {
 }
 
 #[test]
-fn missing_data_says_where_to_put_it_and_how_to_see_it_work_without() {
+fn missing_data_has_a_hint_where_to_put_it_and_how_to_work_without() {
     let workshop = Workshop::new();
     let errors = fail(&["train", &workshop.at("job.yaml"), "--set", "data.root=/nowhere/coco"], 1);
     assert!(errors.contains("/nowhere/coco/JPEGImages does not exist"), "{errors}");
@@ -41,7 +41,7 @@ fn missing_data_says_where_to_put_it_and_how_to_see_it_work_without() {
 }
 
 #[test]
-fn a_configuration_is_found_by_name_or_the_nearest_is_named() {
+fn a_configuration_is_found_by_name_or_a_similar_one_is_suggested() {
     let workshop = Workshop::new();
     std::fs::create_dir(workshop.path("configs")).unwrap();
     std::fs::copy(workshop.path("job.yaml"), workshop.path("configs/small.yaml")).unwrap();
@@ -54,7 +54,7 @@ fn a_configuration_is_found_by_name_or_the_nearest_is_named() {
 }
 
 #[test]
-fn the_doctor_names_versions_on_standard_output() {
+fn doctor_prints_versions_on_standard_output() {
     let table = succeed(&["doctor"]);
     assert!(table.contains("libtorch") && table.contains("2.11.0"), "{table}");
     let findings: serde_json::Value = serde_json::from_str(&succeed(&["doctor", "--json"])).unwrap();
@@ -63,20 +63,20 @@ fn the_doctor_names_versions_on_standard_output() {
 
 #[test]
 #[expect(clippy::print_stderr, reason = "a skipped check says so")]
-fn cuda_that_is_not_there_is_refused() {
+fn cuda_that_is_not_available_is_refused() {
     if succeed(&["doctor", "--json"]).contains("\"what\": \"CUDA devices\",\n    \"found\": \"0\"") {
         let workshop = Workshop::new();
         let errors = fail(&["train", &workshop.at("job.yaml"), "--device", "cuda"], 1);
         assert!(errors.contains("--device cuda"), "{errors}");
     } else {
-        eprintln!("skipped: a CUDA device is here");
+        eprintln!("skipped: there is a CUDA device");
     }
     let workshop = Workshop::new();
     assert!(fail(&["train", &workshop.at("job.yaml"), "--device", "tpu"], 2).contains("not a device"));
 }
 
 #[test]
-fn a_folder_that_is_no_run_is_refused() {
+fn a_folder_that_is_not_a_run_is_refused() {
     let workshop = Workshop::new();
     assert!(fail(&["eval", &workshop.at("shapes")], 2).contains("is not a run"));
     assert!(fail(&["predict", &workshop.at("shapes"), "x.jpg"], 2).contains("is not a run"));

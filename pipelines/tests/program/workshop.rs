@@ -15,7 +15,7 @@ pub fn output(command: &mut Command) -> Output {
     command.output().expect("the program starts")
 }
 
-/// Runs to the end, which must be a good one; standard output.
+/// Runs to the end, which must be a success; standard output.
 pub fn succeed(arguments: &[&str]) -> String {
     let output = output(&mut pipeline(arguments));
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -85,7 +85,7 @@ impl Workshop {
         lines.collect()
     }
 
-    /// A path in the folder, as a word of the command line.
+    /// A path in the folder, as an argument.
     pub fn at(&self, name: &str) -> String {
         self.path(name).to_string_lossy().into_owned()
     }
