@@ -1,7 +1,8 @@
 //! Resizing as Pillow does it: the filter widens while shrinking, so that every source pixel contributes.
 
-use fast_image_resize::images::{Image as View, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use serde::{Deserialize, Serialize};
 
 use super::{Image, Size, Window};
@@ -67,16 +68,17 @@ impl Image {
             return Err(failed(format!("{size} pixels were requested")));
         }
         let side = |side: usize| u32::try_from(side).map_err(|_| failed(format!("a side of {side} pixels")));
-        let source = ImageRef::new(side(self.width)?, side(self.height)?, &self.data, PixelType::U8x3)
+        let source = TypedImageRef::<U8x3>::from_buffer(side(self.width)?, side(self.height)?, &self.data)
             .map_err(|error| failed(error.to_string()))?;
         let mut out = Image::filled(size, [0; 3]);
-        let mut target = View::from_slice_u8(side(size.width)?, side(size.height)?, &mut out.data, PixelType::U8x3)
+        let mut target = TypedImage::<U8x3>::from_buffer(side(size.width)?, side(size.height)?, &mut out.data)
             .map_err(|error| failed(error.to_string()))?;
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(interpolation.filter()))
             .crop(x.start, y.start, x.length, y.length)
             .use_alpha(false);
-        Resizer::new().resize(&source, &mut target, &options).map_err(|error| failed(error.to_string()))?;
+        // `resize` would be compiled for every kind of pixel, which takes minutes.
+        Resizer::new().resize_typed(&source, &mut target, &options).map_err(|error| failed(error.to_string()))?;
         Ok(out)
     }
 }
