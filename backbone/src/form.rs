@@ -5,6 +5,7 @@ use std::{
     fmt::{self, Display},
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Tensor, nn};
 
@@ -12,7 +13,7 @@ use tch::{Tensor, nn};
 pub type StateDict = BTreeMap<String, Tensor>;
 
 /// How a network is built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Form {
     /// Branches, each with its batch normalisation: for training.
@@ -40,7 +41,7 @@ pub enum Mode {
 }
 
 /// How a block in train form runs in [`Mode::Train`]. Outputs, gradients and running statistics are the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TrainForward {
     /// Branch by branch: the reference.

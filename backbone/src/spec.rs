@@ -5,10 +5,12 @@
 //! convolution branch.
 
 use std::{
+    borrow::Cow,
     fmt::{self, Display},
     str::FromStr,
 };
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -21,7 +23,7 @@ const MAX_BLOCKS: i64 = 256;
 const MAX_BRANCHES: i64 = 64;
 
 /// The published variants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Variant {
     /// 2.1 M parameters in deploy form, 275 M multiply-adds at 224x224, 71.4 % top-1.
@@ -69,31 +71,39 @@ impl FromStr for Variant {
 }
 
 /// A network. Deserialising checks it; in code, call [`Spec::validate`].
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Fields")]
+#[schemars(!try_from, deny_unknown_fields)]
 pub struct Spec {
     /// Channels of the stem, which has stride 2.
+    #[schemars(range(min = 1, max = MAX_WIDTH))]
     pub stem: i64,
     /// The stages at strides 4, 8, 16 and 32.
     pub stages: [Stage; 4],
     /// Convolution branches of every block in train form. The stem always has one.
+    #[schemars(range(min = 1, max = MAX_BRANCHES))]
     pub branches: i64,
     /// Whether blocks with a kernel larger than 1x1 have a 1x1 branch in train form, as the published variants do.
+    #[schemars(default = "yes")]
     pub scale: bool,
     /// Whether blocks that keep shape and resolution have an identity branch in train form, as the published variants do.
+    #[schemars(default = "yes")]
     pub skip: bool,
 }
 
 /// A stage: blocks of a depthwise 3x3 and a pointwise 1x1 layer, the first with stride 2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stage {
     /// Output channels.
+    #[schemars(range(min = 1, max = MAX_WIDTH))]
     pub width: i64,
     /// Blocks.
+    #[schemars(range(min = 1, max = MAX_BLOCKS))]
     pub blocks: i64,
     /// Number of blocks with squeeze-and-excitation in both their layers; they are the last ones.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub squeeze_excite: i64,
 }
 
@@ -197,6 +207,16 @@ pub enum OutputStride {
 impl OutputStride {
     /// All of them, finest first.
     pub const ALL: [Self; 3] = [Self::Os8, Self::Os16, Self::Os32];
+}
+
+impl JsonSchema for OutputStride {
+    fn schema_name() -> Cow<'static, str> {
+        "OutputStride".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "enum": Self::ALL.map(i64::from) })
+    }
 }
 
 impl From<OutputStride> for i64 {

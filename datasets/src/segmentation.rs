@@ -10,6 +10,7 @@ pub mod voc;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -82,7 +83,7 @@ pub struct SegmentationSample {
 /// The size at which the network gets an image in evaluation.
 ///
 /// Written as `full`, `{ short_side: 512 }` or `{ height: 512, width: 1024 }`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "Written", into = "Written")]
 pub enum EvaluationSize {
     /// As stored.
@@ -99,19 +100,33 @@ pub enum EvaluationSize {
     },
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     deny_unknown_fields,
     expecting = "a size is `full`, { short_side: PIXELS } or { height: PIXELS, width: PIXELS }"
 )]
 enum Written {
+    /// As stored.
     Word(Word),
-    ShortSide { short_side: usize },
-    Exact { height: usize, width: usize },
+    /// The shorter side of this many pixels, the proportions kept.
+    ShortSide {
+        /// Pixels of the shorter side.
+        #[schemars(range(min = 1, max = u16::MAX))]
+        short_side: usize,
+    },
+    /// This size, the proportions not kept.
+    Exact {
+        /// Rows.
+        #[schemars(range(min = 1, max = u16::MAX))]
+        height: usize,
+        /// Columns.
+        #[schemars(range(min = 1, max = u16::MAX))]
+        width: usize,
+    },
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Word {
     Full,

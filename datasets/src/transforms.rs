@@ -16,6 +16,7 @@ mod photometric;
 mod scale_jitter;
 mod zoom_out;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -33,7 +34,7 @@ pub use zoom_out::ZoomOut;
 
 /// The steps of a training sample's augmentation, in the order in which they apply; `None` or probability 0 leaves one
 /// out. The default is torchvision's preset `ssd`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
     /// Brightness, contrast, saturation, hue, channel order.
@@ -45,12 +46,15 @@ pub struct Augmentation {
     /// A change of scale that keeps the proportions, in place of zoom-out and crop. Not part of SSD's recipe, so off.
     pub scale_jitter: Option<ScaleJitter>,
     /// Probability of mirroring left and right.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub horizontal_flip: f64,
     /// Probability of mirroring top and bottom: for images without an upright position, as in microscopy.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub vertical_flip: f64,
     /// Colour where the view reaches beyond the image, red, green, blue: the data's mean.
     pub fill: [u8; 3],
     /// Boxes with a side shorter than this many pixels, before the resize, are dropped (`SanitizeBoundingBoxes`).
+    #[schemars(range(min = 0.0))]
     pub min_box_side: f64,
 }
 

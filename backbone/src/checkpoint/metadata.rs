@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
 
@@ -15,12 +16,14 @@ const VERSION: u32 = 1;
 /// How pixels become the network's input: `(pixel / 255 - mean) / std`, channels in the order red, green, blue.
 ///
 /// Deserialising checks that every number is finite and every deviation is 1.2e-38 or more.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Fields")]
+#[schemars(!try_from, deny_unknown_fields)]
 pub struct Normalization {
     /// Of pixels between 0 and 1.
     pub mean: [f64; 3],
     /// Of pixels between 0 and 1.
+    #[schemars(extend("items" = {"type": "number", "exclusiveMinimum": 0}))]
     pub std: [f64; 3],
 }
 

@@ -1,5 +1,6 @@
 //! Augmentation of training images: random numbers first, then the pixels.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::color_jitter::ColorJitter;
@@ -21,12 +22,13 @@ use crate::settings::{check, check_probability};
 /// changes of colour jitter. Crop, mirroring and erasing do not depend on it. (MobileOne, section 3.4, strengthens AutoAugment
 /// during training; its supplement with the details is not public. mmpretrain's recipe multiplies RandAugment's magnitude, as
 /// here.)
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClassifyAugmentation {
     /// A random part of the image, resized.
     pub resized_crop: ResizedCrop,
     /// Probability of mirroring left and right.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub horizontal_flip: f64,
     /// AutoAugment's ImageNet policy.
     pub auto_augment: Option<AutoAugment>,

@@ -1,5 +1,6 @@
 //! `ColorJitter` of torchvision on Pillow's images: brightness, contrast, saturation and hue in random order.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::operation::Operation;
@@ -8,16 +9,20 @@ use crate::random::SampleRng;
 use crate::settings::check;
 
 /// Greatest changes; 0 leaves a step out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ColorJitter {
     /// The factor is uniform from `1 - brightness`, at least 0, to `1 + brightness`.
+    #[schemars(range(min = 0.0, max = 10.0))]
     pub brightness: f64,
     /// As for brightness, around the mean grey.
+    #[schemars(range(min = 0.0, max = 10.0))]
     pub contrast: f64,
     /// As for brightness, between grey and colour.
+    #[schemars(range(min = 0.0, max = 10.0))]
     pub saturation: f64,
     /// Turns of hue, up to 0.5 either way.
+    #[schemars(range(min = 0.0, max = 0.5))]
     pub hue: f64,
 }
 

@@ -1,5 +1,6 @@
 //! Random erasing (<https://arxiv.org/abs/1708.04896>) as timm's `RandomErasing`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -14,7 +15,7 @@ const MEAN: [f64; 3] = [123.675, 116.28, 103.53];
 const DEVIATION: [f64; 3] = [58.395, 57.12, 57.375];
 
 /// What the erased rectangle shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EraseMode {
     /// The augmentation's fill colour.
@@ -25,14 +26,17 @@ pub enum EraseMode {
 }
 
 /// Settings of random erasing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RandomErasing {
     /// Probability of erasing.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub p: f64,
     /// Least and greatest area, as a share of the image's.
+    #[schemars(inner(range(min = 0.0, max = 1.0)))]
     pub area: [f64; 2],
     /// Least and greatest height divided by width.
+    #[schemars(inner(range(min = 0.01, max = 100.0)))]
     pub ratio: [f64; 2],
     /// What the rectangle shows.
     pub mode: EraseMode,

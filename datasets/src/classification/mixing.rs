@@ -1,6 +1,7 @@
 //! Mixup (<https://arxiv.org/abs/1710.09412>) and CutMix (<https://arxiv.org/abs/1905.04899>) of a batch, as numbers: timm's
 //! `Mixup(mode="batch")`. The caller applies them, to tensors.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -9,16 +10,20 @@ use crate::random::SampleRng;
 use crate::settings::{check, check_probability};
 
 /// Settings of the mixing. With both alphas 0, the default, batches stay as they are.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mixing {
     /// Parameter of mixup's Beta distribution; 0 turns mixup off.
+    #[schemars(range(min = 0.0, max = 1000.0))]
     pub mixup: f64,
     /// Parameter of CutMix's Beta distribution; 0 turns CutMix off.
+    #[schemars(range(min = 0.0, max = 1000.0))]
     pub cutmix: f64,
     /// Probability of mixing a batch.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub probability: f64,
     /// Probability of CutMix in place of mixup, where both are on.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub switch_probability: f64,
 }
 

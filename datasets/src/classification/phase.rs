@@ -1,6 +1,7 @@
 //! Training in phases: larger images and stronger augmentation from epoch to epoch (EfficientNetV2's progressive learning,
 //! used by MobileOne, section 3.4).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -8,14 +9,16 @@ use crate::image::Size;
 use crate::settings::check;
 
 /// The settings from one epoch until the next phase begins.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Phase {
     /// The first epoch of the phase, from 0.
     pub from_epoch: u64,
     /// Height and width of the images, in pixels.
+    #[schemars(range(min = 1, max = u16::MAX))]
     pub size: usize,
     /// Factor on the magnitudes of augmentation, 0 to 1; see [`super::ClassifyAugmentation`].
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub strength: f64,
 }
 

@@ -6,6 +6,7 @@
 
 mod table;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::operation::Operation;
@@ -17,7 +18,7 @@ pub(super) use table::{Kind, POLICIES};
 
 /// One of 25 pairs of operations, each operation with its own probability and level: torchvision's
 /// `AutoAugment(AutoAugmentPolicy.IMAGENET)`. It has no settings: `auto_augment: {}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AutoAugment {}
 
@@ -36,16 +37,20 @@ impl AutoAugment {
 }
 
 /// `count` operations, each chosen from fifteen and applied with probability `p`: timm's `rand-m9-n2-mstd0.5-inc1`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RandAugment {
     /// Operations per image; timm's `n`.
+    #[schemars(range(min = 1, max = 16))]
     pub count: usize,
     /// Their level, 0 to 10; timm's `m`.
+    #[schemars(range(min = 0.0, max = 10.0))]
     pub magnitude: f64,
     /// Deviation of the level, which is clipped to 0 to 10; timm's `mstd`.
+    #[schemars(range(min = 0.0, max = 100.0))]
     pub std: f64,
     /// Probability of each operation; timm's `p`.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub p: f64,
     /// Whether a higher level changes an image more, for every operation; timm's `inc1`. Without it, as in timm's plain
     /// `rand-m9-n2-mstd0.5`, colour, contrast, brightness and sharpness change nothing at level 5, and posterise and

@@ -1,5 +1,6 @@
 //! `RandomResizedCrop` of torchvision and timm: a part of the image of random area and proportions.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -11,12 +12,14 @@ use crate::settings::check_range;
 const MAX_TRIALS: usize = 10;
 
 /// Settings of the crop.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ResizedCrop {
     /// Least and greatest area, as a share of the image's.
+    #[schemars(inner(range(min = 1e-4, max = 1.0)))]
     pub scale: [f64; 2],
     /// Least and greatest width divided by height.
+    #[schemars(inner(range(min = 0.01, max = 100.0)))]
     pub ratio: [f64; 2],
     /// How the crop is resized, and how the policies' shears, shifts and rotations interpolate.
     pub interpolation: Interpolation,

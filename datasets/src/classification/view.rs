@@ -1,5 +1,6 @@
 //! The part of an image that evaluation uses: timm's `create_transform(..., is_training=False)` with `crop_mode="center"`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -20,12 +21,14 @@ pub struct EvaluationView {
 }
 
 /// The settings of an [`EvaluationView`] other than the size.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ViewOptions {
-    /// See [`EvaluationView::crop_ratio`].
+    /// The side of the crop relative to the shorter side of the resized image; timm's `crop_pct`. Above 1 the image is
+    /// surrounded with black.
+    #[schemars(range(min = 0.1, max = 4.0))]
     pub crop_ratio: f64,
-    /// See [`EvaluationView::interpolation`].
+    /// How the image is resized.
     pub interpolation: Interpolation,
 }
 

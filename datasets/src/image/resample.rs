@@ -3,13 +3,14 @@
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Image, Size, Window};
 use crate::Error;
 
 /// How pixels are interpolated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Interpolation {
     /// Pillow's `BILINEAR`.

@@ -1,6 +1,7 @@
 //! Augmentation of training images for segmentation, after CVNets' recipe: random short side, crop, rotation, mirroring,
 //! photometric distortion.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::framing::Framing;
@@ -18,12 +19,14 @@ const MAX_CROPS: usize = 10;
 const MAX_SIDE: usize = 16_384;
 
 /// The scaled image's size.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RandomScale {
     /// Least and greatest shorter side, in pixels.
+    #[schemars(inner(range(min = 1, max = 16_384)))]
     pub short_side: [usize; 2],
     /// The limit of the longer side, in pixels.
+    #[schemars(range(min = 1, max = 16_384))]
     pub max_long_side: usize,
 }
 
@@ -34,12 +37,14 @@ impl Default for RandomScale {
 }
 
 /// A random rotation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rotation {
     /// Probability of rotating.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub p: f64,
     /// Greatest angle either way, in degrees.
+    #[schemars(range(min = 0.0, max = 180.0))]
     pub degrees: f64,
 }
 
@@ -51,17 +56,19 @@ impl Default for Rotation {
 
 /// The steps of a training sample's augmentation; `None` or probability 0 leaves one out. Image and mask get the same geometry:
 /// the image is averaged where it shrinks, the mask takes the nearest pixel.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SegmentAugmentation {
     /// A change of scale, before the crop; without it the image keeps its stored size.
     pub scale: Option<RandomScale>,
     /// A crop is drawn again, at most ten times, while one class has this share of its pixels or more (mmseg's
     /// `cat_max_ratio`); 1 takes the first.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub max_class_share: f64,
     /// A rotation around the centre of what the crop shows.
     pub rotation: Option<Rotation>,
     /// Probability of mirroring left and right.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub horizontal_flip: f64,
     /// Brightness, contrast, saturation, hue, channel order.
     pub photometric: Option<PhotometricDistort>,

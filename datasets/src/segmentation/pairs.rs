@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{LabelMap, SegmentationRecord, SegmentationSet, Unmapped};
@@ -16,10 +17,11 @@ use crate::folder::images_below;
 use crate::{Error, ErrorHandler};
 
 /// The meaning of the ids in masks, and how files pair.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PairOptions {
     /// Class names in the order of their indices; at least one.
+    #[schemars(length(min = 1, max = 255))]
     pub classes: Vec<String>,
     /// The index of ignored pixels.
     pub ignore: u8,

@@ -1,5 +1,6 @@
 //! `RandomIoUCrop` of torchvision: a crop that overlaps at least one object by a randomly chosen amount.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Scene;
@@ -13,16 +14,20 @@ use crate::settings::{check, check_range};
 const MAX_DRAWS: usize = 50;
 
 /// Settings of the crop.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct IouCrop {
     /// Least side of the crop, as a share of the view's.
+    #[schemars(range(min = 0.01, max = 1.0))]
     pub min_scale: f64,
     /// Greatest side of the crop, as a share of the view's.
+    #[schemars(range(min = 0.01, max = 1.0))]
     pub max_scale: f64,
     /// Least and greatest width divided by height.
+    #[schemars(inner(range(min = 0.01, max = 100.0)))]
     pub aspect_ratio: [f64; 2],
     /// The overlaps to choose from: the least IoU of the crop and some object. 1 or more leaves the view as it is.
+    #[schemars(length(min = 1), inner(range(min = 0.0)))]
     pub overlaps: Vec<f64>,
     /// Crops to try for each chosen overlap.
     pub trials: usize,

@@ -5,6 +5,7 @@
 
 mod block;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -14,18 +15,23 @@ use crate::settings::{check_probability, check_range};
 use block::{Block, grey};
 
 /// Settings of the distortion; each step is applied with probability `p`, with a factor uniform in its range.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PhotometricDistort {
     /// Probability of each of the five steps.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub p: f64,
     /// Factors of brightness; 1 changes nothing.
+    #[schemars(inner(range(min = 0.0)))]
     pub brightness: [f64; 2],
     /// Factors of contrast around the mean grey; 1 changes nothing.
+    #[schemars(inner(range(min = 0.0)))]
     pub contrast: [f64; 2],
     /// Factors of saturation; 0 gives grey, 1 changes nothing.
+    #[schemars(inner(range(min = 0.0)))]
     pub saturation: [f64; 2],
     /// Turns of hue, from -0.5 to 0.5; 0 changes nothing, 1 would be a full turn.
+    #[schemars(inner(range(min = -0.5, max = 0.5)))]
     pub hue: [f64; 2],
     /// Whether channels are shuffled, with probability `p`.
     pub permute_channels: bool,

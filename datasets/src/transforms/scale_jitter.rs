@@ -1,6 +1,7 @@
 //! A random change of scale that keeps the proportions, after torchvision's `ScaleJitter` followed by a crop or padding to
 //! the old size (large-scale jitter, <https://arxiv.org/abs/2012.07177>).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Scene;
@@ -13,13 +14,15 @@ use crate::settings::{check_probability, check_range};
 const TRIALS: usize = 40;
 
 /// Settings of the jitter.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ScaleJitter {
     /// Probability of changing the scale. Such a sample is neither zoomed out nor cropped: a view that grows after a crop
     /// would show again what the crop removed.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub p: f64,
     /// Least and greatest factor; above 1 objects grow.
+    #[schemars(inner(range(min = 0.01, max = 100.0)))]
     pub scale: [f64; 2],
 }
 

@@ -1,5 +1,6 @@
 //! `RandomZoomOut` of torchvision: the image at a random place on a larger canvas, so that objects become smaller.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -8,12 +9,14 @@ use crate::random::SampleRng;
 use crate::settings::{check_probability, check_range};
 
 /// Settings of the zoom-out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ZoomOut {
     /// Probability of zooming out.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub p: f64,
     /// Least and greatest side of the canvas, as a multiple of the image's.
+    #[schemars(inner(range(min = 1.0, max = 100.0)))]
     pub sides: [f64; 2],
 }
 

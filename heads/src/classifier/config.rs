@@ -1,5 +1,6 @@
 //! Settings of the classifier.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -8,14 +9,17 @@ use crate::{
 };
 
 /// Settings of the head and its loss. By default: no dropout, no smoothing, equal class weights.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClassifierConfig {
     /// Fraction of the pooled features that training sets to zero.
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub dropout: f64,
     /// Fraction of each target that is distributed evenly over all classes (the recipe of the MobileOne paper: 0.1).
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub label_smoothing: f64,
     /// Factor of each class in the loss.
+    #[schemars(inner(range(min = 0.0)))]
     pub class_weights: Option<Vec<f64>>,
 }
 

@@ -1,5 +1,6 @@
 //! Settings of the SSDLite head. Every default is that of torchvision's `ssdlite320_mobilenet_v3_large`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -8,7 +9,7 @@ use crate::{
 };
 
 /// The finest features with anchors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FirstLevel {
     /// Stride 8: one more level, for small objects.
@@ -19,45 +20,62 @@ pub enum FirstLevel {
 }
 
 /// Settings of the head, its training and its post-processing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SsdLiteConfig {
     /// The finest features with anchors.
     pub first_level: FirstLevel,
     /// Output channels of the levels after C5, each of half the resolution of the one before.
+    #[schemars(inner(range(min = 2)))]
     pub extra_channels: Vec<i64>,
     /// Side of the anchors of the first level as a fraction of the image, without `scales`.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub min_scale: f64,
     /// Side of the anchors of the last level as a fraction of the image, without `scales`.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub max_scale: f64,
     /// Sides of the anchors as fractions of the image: one per level and one more for the end of the last level.
+    #[schemars(extend("items" = {"type": "number", "exclusiveMinimum": 0}))]
     pub scales: Option<Vec<f64>>,
     /// Aspect ratios of each level besides 1; each `r` gives a box `r` times as wide as high and one `r` times as high as wide.
     /// By default 2 and 3 on every level.
+    #[schemars(extend("items" = {"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}}))]
     pub aspect_ratios: Option<Vec<Vec<f64>>>,
     /// Smallest overlap at which an anchor belongs to an object.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub iou_threshold: f64,
     /// Fraction of anchors with an object among those in the classification loss.
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1))]
     pub positive_fraction: f64,
     /// Factor of the classification loss.
+    #[schemars(range(min = 0.0))]
     pub classification_weight: f64,
     /// Factor of the localization loss.
+    #[schemars(range(min = 0.0))]
     pub localization_weight: f64,
     /// Factors of the encoded boxes: centre x, centre y, width, height.
+    #[schemars(extend("items" = {"type": "number", "exclusiveMinimum": 0}))]
     pub box_weights: [f32; 4],
     /// Detections must have a higher score.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub score_threshold: f64,
     /// Overlap above which the weaker of two detections of a class is dropped.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub nms_threshold: f64,
     /// Maximum number of boxes of each class and image in the suppression: the best ones.
+    #[schemars(range(min = 1))]
     pub topk_candidates: usize,
     /// Maximum number of detections per image.
+    #[schemars(range(min = 1))]
     pub detections_per_image: usize,
     /// Added to the variance in batch normalisation.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub bn_eps: f64,
     /// Weight of the new batch in the running statistics.
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1))]
     pub bn_momentum: f64,
     /// Standard deviation of the initial weights.
+    #[schemars(range(min = 0.0))]
     pub init_std: f64,
 }
 

@@ -1,4 +1,4 @@
-//! Commands about data, and about the machine.
+//! Commands about data.
 
 use clap::builder::TypedValueParser;
 use clap::{Args, Subcommand};
@@ -9,9 +9,9 @@ use super::SetArgs;
 /// `pipeline data`.
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
-    /// Read every image and annotation of a configuration's sets once, and say what is wrong with them
+    /// Read every image and annotation of a configuration's sets once, and report what is wrong with them
     Check(CheckArgs),
-    /// Write a synthetic set of coloured shapes, in COCO, VOC, mask and folder layout
+    /// Create a synthetic set of coloured shapes, in COCO, VOC, mask and folder layout
     Shapes(ShapesArgs),
 }
 
@@ -23,13 +23,13 @@ pub struct CheckArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub set: SetArgs,
-    /// Threads that read and decode [default: one a core]
+    /// Threads that read and decode [default: one per core]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024).map(usize::from))]
     pub threads: Option<usize>,
-    /// How many findings of a kind to list; the others are counted
+    /// Findings to list of each kind; the rest are counted
     #[arg(long, default_value_t = 10, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1000).map(usize::from))]
     pub findings: usize,
-    /// Write the report there as JSON
+    /// Write the report to this file as JSON
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Print as JSON
@@ -40,7 +40,7 @@ pub struct CheckArgs {
 /// `pipeline data shapes`.
 #[derive(Debug, Args)]
 pub struct ShapesArgs {
-    /// The folder to make
+    /// The folder to create
     pub folder: PathBuf,
     /// Training images
     #[arg(long, default_value_t = 400)]
@@ -48,21 +48,13 @@ pub struct ShapesArgs {
     /// Validation images
     #[arg(long, default_value_t = 100)]
     pub val: usize,
-    /// Training images a class in classify/; 0 leaves that folder out
+    /// Training images per class in classify/; 0 leaves that folder out
     #[arg(long, default_value_t = 60)]
     pub classify_train: usize,
-    /// Validation images a class in classify/
+    /// Validation images per class in classify/
     #[arg(long, default_value_t = 20)]
     pub classify_val: usize,
-    /// The same seed writes the same files
+    /// Seed of the random numbers; the same seed writes the same files
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-}
-
-/// `pipeline doctor`.
-#[derive(Debug, Args)]
-pub struct DoctorArgs {
-    /// Print as JSON
-    #[arg(long)]
-    pub json: bool,
 }

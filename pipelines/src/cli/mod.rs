@@ -2,17 +2,19 @@
 
 mod data;
 mod networks;
+mod program;
 mod stages;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use data::{CheckArgs, DataCommand, DoctorArgs, ShapesArgs};
+pub use data::{CheckArgs, DataCommand, ShapesArgs};
 pub use networks::{BenchArgs, ConvertArgs, ExportArgs, InfoArgs, ReparameterizeArgs, ReportArgs};
+pub use program::{CompletionsArgs, ConfigArgs, DoctorArgs, ManArgs};
 pub use stages::{EvalArgs, IouTypeName, PredictArgs, ScoreArgs, TrainArgs};
 
 /// Trains, evaluates and runs MobileOne vision models.
 #[derive(Debug, Parser)]
-#[command(name = "pipeline", version, long_version = env!("PIPELINE_VERSION"), about, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "pipeline", version, long_version = env!("PIPELINE_VERSION"), about, max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -22,37 +24,43 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Train a model as a configuration says, or go on with a run
+    /// Train a model from a configuration, or resume a run
     Train(TrainArgs),
-    /// Turn a network from train form to deploy form
+    /// Convert a network from train form to deploy form
     Reparameterize(ReparameterizeArgs),
     /// Evaluate a run, or weights under a configuration
     Eval(EvalArgs),
-    /// Score files of predictions against files of truth, or compare two sets of predictions
+    /// Score files of predictions against ground truth, or compare two sets of predictions
     Score(ScoreArgs),
-    /// Run a network on images and draw what it sees
+    /// Run a network on images and draw its predictions
     Predict(PredictArgs),
     /// Show a network layer by layer: outputs, parameters, multiply-adds
     Info(InfoArgs),
-    /// Lay runs side by side: accuracy, parameters, multiply-adds, latency
+    /// Compare runs: accuracy, parameters, multiply-adds, latency
     Report(ReportArgs),
-    /// Write a network as a file for other programs, and check it
+    /// Export a network to a file for other programs, and check the file
     Export(ExportArgs),
-    /// Measure how long networks take on this machine
+    /// Measure the latency of networks on this machine
     Bench(BenchArgs),
     /// Rewrite weights under this program's names, or under another library's
     Convert(ConvertArgs),
-    /// Check data sets, and make one
+    /// Check data sets, or create a synthetic one
     #[command(subcommand)]
     Data(DataCommand),
+    /// Show a configuration with its defaults, or the schema of configurations
+    Config(ConfigArgs),
     /// Show versions, devices and libraries, and what is missing
     Doctor(DoctorArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the man page
+    Man(ManArgs),
 }
 
 /// Options of every command that runs a network.
 #[derive(Debug, Args)]
 pub struct DeviceArgs {
-    /// Where to compute: auto, cpu, cuda or cuda:N
+    /// The device to compute on: auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub device: String,
 }

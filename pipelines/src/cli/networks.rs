@@ -20,16 +20,16 @@ pub struct ReparameterizeArgs {
     /// The file to write
     #[arg(short, long, value_name = "OUT.safetensors")]
     pub output: PathBuf,
-    /// Whose names to write the weights under
+    /// The naming scheme to write the weights in
     #[arg(long, value_enum, default_value = "own")]
     pub layout: LayoutName,
-    /// Compare the forms on these images too, beside random inputs
+    /// Also compare the forms on these images, not only on random inputs
     #[arg(long, value_name = "IMAGE", num_args = 1..)]
     pub images: Vec<PathBuf>,
-    /// Side of the inputs of a bare backbone or classifier
+    /// Input size of a plain backbone or classifier
     #[arg(long, value_name = "PIXELS", default_value_t = 224, value_parser = clap::value_parser!(u16).range(32..).map(usize::from))]
     pub size: usize,
-    /// Write nothing where the forms differ by more than this, relative to the largest output
+    /// Write nothing if the forms differ by more than this, relative to the largest output
     #[arg(long, value_name = "SHARE", default_value_t = 1e-5)]
     pub tolerance: f64,
     /// Print the report as JSON
@@ -43,10 +43,10 @@ pub struct InfoArgs {
     /// A variant (s0 to s4), a configuration, a run's folder, or a file of weights
     #[arg(value_name = "VARIANT|CONFIG|RUN|WEIGHTS")]
     pub subject: String,
-    /// Side of the input of a variant, or of bare weights
+    /// Input size of a variant, or of weights without a configuration
     #[arg(long, value_name = "PIXELS", default_value_t = 224, value_parser = clap::value_parser!(u16).range(32..).map(usize::from))]
     pub size: usize,
-    /// Number of classes [default: 1000 for a variant, else as the weights or the data have it]
+    /// Number of classes [default: 1000 for a variant, else that of the weights or the data]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub classes: Option<u32>,
     #[command(flatten)]
@@ -63,7 +63,7 @@ pub struct ReportArgs {
     /// Folders of runs
     #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<PathBuf>,
-    /// Write report.md, report.csv and a plot of accuracy against latency there
+    /// Write report.md, report.csv and a plot of accuracy against latency into this folder
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
     /// Print as CSV
@@ -83,25 +83,25 @@ pub struct ExportArgs {
     /// The weights to export [default: the run's best]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
-    /// What to write
+    /// The format of the file
     #[arg(long, value_enum, default_value = "torchscript")]
     pub format: Format,
-    /// The file to write; FILE.json beside it says what it takes and gives
+    /// The file to write; FILE.json beside it describes inputs and outputs
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    /// What the file takes
+    /// The input of the file
     #[arg(long, value_enum, default_value = "normalized")]
     pub input: Input,
-    /// Leave the last steps out: logits; every anchor's box and scores, without suppression
+    /// Leave out the last steps: output logits, or every anchor's box and scores without suppression
     #[arg(long)]
     pub raw: bool,
-    /// Write FILE.example.safetensors as well: images, and what the network says about them, for checks elsewhere
+    /// Also write FILE.example.safetensors: images and the network's outputs for them, for checks elsewhere
     #[arg(long)]
     pub example: bool,
     /// Do not measure latency
     #[arg(long)]
     pub no_latency: bool,
-    /// Write nothing where file and network differ by more than this, relative to the largest number
+    /// Write nothing if the outputs of file and network differ by more than this, relative to the largest
     #[arg(long, value_name = "SHARE", default_value_t = 1e-4)]
     pub tolerance: f64,
     #[command(flatten)]
@@ -118,16 +118,16 @@ pub struct BenchArgs {
     /// Variants (s0 to s4), configurations, folders of runs, files of weights, exported files
     #[arg(value_name = "MODEL", required_unless_present = "analyze", conflicts_with = "analyze")]
     pub models: Vec<String>,
-    /// What runs them, separated by commas [default: all that the device has]
+    /// The engines to run, separated by commas [default: all that the device has]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "ENGINE,...", conflicts_with = "analyze")]
     pub engines: Vec<Engine>,
-    /// Images a run
+    /// Images per run
     #[arg(long, default_value_t = 1, value_name = "COUNT", value_parser = clap::value_parser!(i64).range(1..=4096))]
     pub batch: i64,
     /// Height and width of the input, 224 or 512x384 [default: the configured size, 224 for variants]
     #[arg(long, value_name = "SIDE|HxW", value_parser = image_size)]
     pub size: Option<ImageSize>,
-    /// Number of classes [default: 1000 for a variant, else as the weights or the data have it]
+    /// Number of classes [default: 1000 for a variant, else that of the weights or the data]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub classes: Option<u32>,
     /// Threads of libtorch
@@ -136,22 +136,22 @@ pub struct BenchArgs {
     /// Run on these processors only, counted from 0 and separated by commas
     #[arg(long, value_delimiter = ',', value_name = "CPU,...")]
     pub pin: Vec<usize>,
-    /// Time each engine for so many seconds
+    /// Measure each engine for this many seconds
     #[arg(long, default_value_t = latency::DEFAULT_TIME.as_secs_f64(), value_name = "SECONDS", value_parser = seconds)]
     pub seconds: f64,
-    /// Show where the time goes, layer by layer
+    /// Show the time of each layer
     #[arg(long)]
     pub profile: bool,
-    /// Show the paper's own measurements as well
+    /// Also show the paper's measurements
     #[arg(long)]
     pub reference: bool,
-    /// Study this machine as the paper does: what latency depends on, and what each building block costs
+    /// Analyze this machine as the paper does: what latency depends on, and the cost of each building block
     #[arg(long)]
     pub analyze: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub set: SetArgs,
-    /// Write bench.json and bench.csv there, and the figures of --analyze
+    /// Write bench.json, bench.csv and the figures of --analyze into this folder
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
     #[command(flatten)]
@@ -189,7 +189,7 @@ pub struct ConvertArgs {
     /// The file to write
     #[arg(short, long, value_name = "OUT.safetensors")]
     pub output: PathBuf,
-    /// Whose names to write the weights under
+    /// The naming scheme to write the weights in
     #[arg(long, value_enum, default_value = "own")]
     pub layout: LayoutName,
 }

@@ -17,10 +17,10 @@ pub struct TrainArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub set: SetArgs,
-    /// Go on with a run that was interrupted
-    #[arg(long, value_name = "RUN")]
+    /// Resume an interrupted run, in its own folder
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["output", "name"])]
     pub resume: Option<PathBuf>,
-    /// The folder that the run's folder is made in
+    /// The folder to create the run's folder in
     #[arg(short, long, default_value = "runs", value_name = "DIR")]
     pub output: PathBuf,
     /// The run's name [default: the configuration's]
@@ -29,7 +29,7 @@ pub struct TrainArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub device: DeviceArgs,
-    /// Do not measure latency in the end
+    /// Do not measure latency at the end
     #[arg(long)]
     pub no_latency: bool,
     /// Print the final report as JSON
@@ -49,16 +49,16 @@ pub struct EvalArgs {
     /// The weights to evaluate [default: the run's best]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
-    /// Score a classifier against ReaL labels of ImageNet as well (real.json)
+    /// Also score a classifier against ImageNet's ReaL labels (real.json)
     #[arg(long, value_name = "FILE")]
     pub real_labels: Option<PathBuf>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub set: SetArgs,
-    /// Where predictions and the report go [default: the run's folder, or none for a configuration]
+    /// The folder for predictions and the report [default: the run's folder; none for a configuration]
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Add a line to results.csv in that folder
+    /// Add a line to results.csv in this folder
     #[arg(long, value_name = "DIR")]
     pub results: Option<PathBuf>,
     /// Do not measure latency
@@ -75,53 +75,53 @@ pub struct EvalArgs {
 /// `pipeline score`.
 #[derive(Debug, Args)]
 pub struct ScoreArgs {
-    /// What the files hold
+    /// The task of the files
     #[arg(long, value_enum)]
     pub task: TaskKind,
-    /// The truth: COCO annotations or a VOC devkit folder (detect), a CSV of `image,class` (classify), a folder of masks
+    /// The ground truth: COCO annotations or a VOC devkit folder (detect), a CSV of `image,class` (classify), a folder of masks
     /// (segment)
     #[arg(long, value_name = "FILE|DIR")]
     pub annotations: PathBuf,
     /// The predictions: COCO results (detect), a CSV of class scores (classify), a folder of masks (segment)
     #[arg(long, value_name = "FILE|DIR")]
     pub predictions: PathBuf,
-    /// Compare with these predictions by a paired bootstrap over the images; they are B
+    /// Compare with these predictions (B) by a paired bootstrap over the images
     #[arg(long, value_name = "FILE|DIR")]
     pub compare: Option<PathBuf>,
-    /// Resamples of the bootstrap
+    /// Bootstrap samples
     #[arg(long, default_value_t = 1000, value_name = "COUNT")]
     pub resamples: usize,
-    /// The same seed draws the same resamples
+    /// Seed of the bootstrap
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Detect, VOC: the list of images in ImageSets/Main, without its ending
+    /// Detect, VOC: the list of images in ImageSets/Main, without its extension
     #[arg(long, value_name = "NAME")]
     pub split: Option<String>,
-    /// Detect: where to cut scores off, and what kinds of error there are, in place of the twelve statistics
+    /// Detect: report score thresholds and kinds of error instead of the twelve statistics
     #[arg(long)]
     pub analyze: bool,
-    /// Detect: overlap of boxes or of masks [default: bbox]
+    /// Detect: match by the overlap of boxes or of masks [default: bbox]
     #[arg(long, value_enum, value_name = "TYPE")]
     pub iou_type: Option<IouTypeName>,
-    /// Classify: score against ReaL labels of ImageNet as well (real.json)
+    /// Classify: also score against ImageNet's ReaL labels (real.json)
     #[arg(long, value_name = "FILE")]
     pub real_labels: Option<PathBuf>,
-    /// Segment, VOC: names of the classes, one a line in the order of the ids
+    /// Segment, VOC: names of the classes, one per line in the order of the ids
     #[arg(long, value_name = "FILE")]
     pub class_names: Option<PathBuf>,
-    /// Segment: the id that counts for nothing [default: 255]
+    /// Segment: the id of ignored pixels [default: 255]
     #[arg(long, value_name = "ID")]
     pub ignore: Option<u8>,
-    /// Segment: compute the boundary F-score with this tolerance, a share of the diagonal (DAVIS: 0.008)
+    /// Segment: compute the boundary F-score with this tolerance, as a share of the diagonal (DAVIS: 0.008)
     #[arg(long, value_name = "SHARE")]
     pub boundary_tolerance: Option<f64>,
-    /// Write the report there, as JSON, Markdown, CSV and figures
+    /// Write the report into this folder, as JSON, Markdown, CSV and figures
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Print as CSV: a line a metric
+    /// Print as CSV, one line per metric
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
-    /// With --csv: a line a class
+    /// With --csv: one line per class
     #[arg(long, requires = "csv")]
     pub per_class: bool,
     /// Print as JSON
@@ -129,7 +129,7 @@ pub struct ScoreArgs {
     pub json: bool,
 }
 
-/// What overlaps where detections are matched.
+/// What detections are matched by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum IouTypeName {
     /// Boxes
@@ -150,22 +150,22 @@ pub struct PredictArgs {
     /// The weights to use [default: the run's best]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
-    /// Where pictures with drawn predictions, masks and the predictions go [default: predictions alone, on standard output]
+    /// The folder for predictions, images with the predictions drawn, and masks [default: print the predictions only]
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// How predictions are written
+    /// The format of the predictions
     #[arg(long, value_enum, default_value = "json")]
     pub format: PredictionFormat,
     /// Leave out predictions below this score
     #[arg(long, default_value_t = 0.3, value_name = "SCORE")]
     pub threshold: f64,
-    /// Look into the folders below a folder too
+    /// Search folders recursively
     #[arg(long)]
     pub recursive: bool,
-    /// Of a video's frames take the first and then each so many-th
-    #[arg(long, default_value_t = 1, value_name = "FRAMES", value_parser = clap::value_parser!(u32).range(1..).map(|every| every as usize))]
+    /// Predict every Nth frame of a video, starting with the first
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..).map(|every| every as usize))]
     pub every: usize,
-    /// Images a run of the network
+    /// Images per run of the network
     #[arg(long, default_value_t = 8, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024).map(usize::from))]
     pub batch: usize,
     #[command(flatten)]

@@ -1,12 +1,15 @@
 //! The commands, a file each with its whole flow. No command calls another, and nothing else calls a command.
 
 mod bench;
+mod completions;
+mod config;
 mod convert;
 mod data;
 mod doctor;
 mod eval;
 mod export;
 mod info;
+mod man;
 mod predict;
 mod reparameterize;
 mod report;
@@ -33,6 +36,9 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Bench(args) => bench::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Data(command) => data::run(&command),
+        Command::Config(args) => config::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }

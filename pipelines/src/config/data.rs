@@ -2,15 +2,20 @@
 
 use backbone::Normalization;
 use datasets::LoaderOptions;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Keys;
-use crate::failure::Failure;
 
-/// Height and width of what the network sees; one number for a square.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The least side of an image: the stride of the backbone's last features.
+const MIN_SIDE: usize = 32;
+/// The greatest side of an image.
+const MAX_SIDE: usize = 65535;
+
+/// Height and width of the network's input; one number for a square.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "OneOrTwo", into = "OneOrTwo")]
 pub struct ImageSize {
     /// Rows of pixels.
@@ -26,11 +31,11 @@ impl ImageSize {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "a size is one number or [height, width]")]
 enum OneOrTwo {
-    Square(usize),
-    Sides([usize; 2]),
+    Square(#[schemars(range(min = MIN_SIDE, max = MAX_SIDE))] usize),
+    Sides(#[schemars(inner(range(min = MIN_SIDE, max = MAX_SIDE)))] [usize; 2]),
 }
 
 impl From<ImageSize> for datasets::Size {
@@ -54,40 +59,42 @@ impl From<ImageSize> for OneOrTwo {
     }
 }
 
-/// Where samples come from and how they are prepared.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// The data sets, and how samples are prepared.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, bound(serialize = "K: Keys", deserialize = "K: Keys"))]
+#[schemars(rename = "DataConfig", inline, bound = "K: Keys")]
 pub struct DataConfig<K: Keys> {
-    /// The folder that the paths of `train` and `val` start from.
+    /// The folder that the paths in `train` and `val` start from.
     pub root: PathBuf,
-    /// What the network sees.
+    /// Height and width of the network's input in pixels; one number for a square.
     pub size: ImageSize,
-    /// How pixel values are brought to the network's range; ImageNet's mean and deviation by default.
+    /// Normalisation of the pixels: `(pixel / 255 - mean) / std`; by default ImageNet's mean and standard deviation.
     #[serde(default)]
     pub normalize: Normalization,
-    /// What is trained on.
+    /// The training set.
     pub train: K::Source,
-    /// What is evaluated on.
+    /// The validation set.
     pub val: K::Source,
-    /// Which annotations training sees.
+    /// Which annotations training uses.
     #[serde(default)]
     pub targets: K::Targets,
-    /// How training samples are varied.
+    /// Augmentation of the training samples.
     #[serde(default)]
     pub augment: K::Augment,
-    /// Threads that read and prepare samples; 0 prepares them between the steps.
+    /// Threads that read and prepare samples; with 0 they are prepared between the steps.
     #[serde(default = "default_workers")]
     pub workers: usize,
-    /// What a sample that cannot be read does to a run.
+    /// What happens when a sample cannot be read.
     #[serde(default)]
     pub on_error: datasets::OnError,
-    /// Seconds to wait for one file before the run ends and names it; `null` for ever. It needs `workers`.
+    /// Seconds to wait for a file before the run fails and names it; `null` waits without limit. It needs `workers`.
     #[serde(default = "default_timeout")]
+    #[schemars(range(min = 0.1, max = 86400.0))]
     pub timeout: Option<f64>,
 }
 
 impl<K: Keys> DataConfig<K> {
-    /// How samples are read, as far as the configuration says.
+    /// The reader's settings, as far as the configuration has them.
     pub fn loader(&self) -> LoaderOptions {
         LoaderOptions {
             workers: self.workers,
@@ -96,29 +103,9 @@ impl<K: Keys> DataConfig<K> {
             ..LoaderOptions::default()
         }
     }
-
-    /// Checks what the types do not.
-    ///
-    /// # Errors
-    /// Names the first key whose value is out of range.
-    pub fn validate(&self) -> Result<(), Failure> {
-        let ImageSize { height, width } = self.size;
-        if height < 32 || width < 32 {
-            return Err(Failure::usage(format!(
-                "data.size is {height}x{width}; both sides must be at least 32 pixels, the backbone's stride"
-            )));
-        }
-        match self.timeout {
-            // A day and more is as good as for ever, and far from what a clock can count.
-            Some(seconds) if !(0.1..=86400.0).contains(&seconds) => {
-                Err(Failure::usage(format!("data.timeout is {seconds}; it must lie between 0.1 and 86400 seconds")))
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
-/// Threads that read samples where the configuration does not say.
+/// Threads that read samples by default.
 pub const DEFAULT_WORKERS: usize = 2;
 
 fn default_timeout() -> Option<f64> {

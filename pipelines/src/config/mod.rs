@@ -1,21 +1,31 @@
-//! The configuration of a job: typed, and checked whole before any work begins.
+//! The configuration of a job: typed, and checked completely before any work begins.
 //!
 //! Every task has the same top keys. What differs (the head, the data's augmentation and the evaluation) is named by the
 //! task through [`Keys`], so a key that a task does not use is an unknown key.
 
+mod check;
 mod data;
+mod extends;
+mod find;
 mod load;
 mod model;
 mod overrides;
+mod position;
+#[cfg(test)]
+mod ranges;
 mod resume;
+pub mod schema;
 mod train;
+mod variables;
 
 use clap::ValueEnum;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
 
 pub use data::{DEFAULT_WORKERS, DataConfig, ImageSize};
-pub use load::{ConfigFile, configuration_path};
+pub use find::configuration_path;
+pub use load::ConfigFile;
 pub use model::{BackboneConfig, Initialization};
 pub use resume::Changes;
 pub use train::{
@@ -24,7 +34,7 @@ pub use train::{
 };
 
 /// Which of the tasks a configuration describes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskKind {
     /// Image classification.
@@ -36,6 +46,9 @@ pub enum TaskKind {
 }
 
 impl TaskKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Classify, Self::Detect, Self::Segment];
+
     /// The word in configurations.
     pub fn name(self) -> &'static str {
         match self {
@@ -49,40 +62,41 @@ impl TaskKind {
 /// What a task adds to the common configuration.
 pub trait Keys: Clone + Debug + Sized + 'static {
     /// The keys under `head`.
-    type Head: Clone + Debug + Default + Serialize + DeserializeOwned;
+    type Head: Clone + Debug + Default + Serialize + DeserializeOwned + JsonSchema;
     /// The keys under `data.train` and `data.val`.
-    type Source: Clone + Debug + Serialize + DeserializeOwned;
-    /// The keys under `data.targets`: which annotations training sees.
-    type Targets: Clone + Debug + Default + Serialize + DeserializeOwned;
+    type Source: Clone + Debug + Serialize + DeserializeOwned + JsonSchema;
+    /// The keys under `data.targets`: which annotations training uses.
+    type Targets: Clone + Debug + Default + Serialize + DeserializeOwned + JsonSchema;
     /// The keys under `data.augment`.
-    type Augment: Clone + Debug + Default + Serialize + DeserializeOwned;
+    type Augment: Clone + Debug + Default + Serialize + DeserializeOwned + JsonSchema;
     /// The keys under `eval`.
-    type Eval: Clone + Debug + Default + Serialize + DeserializeOwned;
+    type Eval: Clone + Debug + Default + Serialize + DeserializeOwned + JsonSchema;
 }
 
 /// One job, whatever its task.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, bound(serialize = "K: Keys", deserialize = "K: Keys"))]
+#[schemars(rename = "Config", bound = "K: Keys")]
 pub struct Config<K: Keys> {
-    /// Which task this is.
+    /// The task.
     pub task: TaskKind,
-    /// The run's name; the file's name where it is not given.
+    /// The run's name; by default the name of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// One seed decides a run: initial weights, order of samples, augmentation.
+    /// The seed of a run: initial weights, order of samples, augmentation.
     #[serde(default)]
     pub seed: u64,
-    /// The MobileOne that everything stands on.
+    /// The MobileOne backbone.
     pub backbone: BackboneConfig,
-    /// The task's own head.
+    /// The head of the task.
     #[serde(default)]
     pub head: K::Head,
-    /// Where samples come from and how they are prepared.
+    /// The data sets, and how samples are prepared.
     pub data: DataConfig<K>,
-    /// How to train.
+    /// The training.
     #[serde(default)]
     pub train: TrainConfig,
-    /// How to evaluate.
+    /// The evaluation.
     #[serde(default)]
     pub eval: K::Eval,
 }

@@ -1,49 +1,50 @@
 //! The `backbone` section.
 
 use backbone::{Form, OutputStride, Spec, TrainForward, Variant};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 use crate::failure::Failure;
 
-/// How given weights start the network.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// How `weights` initialize the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Initialization {
-    /// The weights are of the form that is trained.
+    /// The weights have the form that is trained.
     #[default]
     Same,
-    /// Deploy-form weights start a train form of the same function.
+    /// Deploy-form weights initialize a train form that computes the same function.
     FromDeploy,
 }
 
-/// Which MobileOne, in which form it is trained, and what it starts from.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// The MobileOne backbone: its size, the form that is trained, and its initial weights.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BackboneConfig {
     /// A published variant, `s0` to `s4`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<Variant>,
-    /// A specification of one's own in place of a variant.
+    /// Your own specification instead of a variant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<Spec>,
-    /// Whether squeeze-and-excitation stays where the specification has it (of the variants, S4 alone). The paper's
-    /// segmentation goes without.
+    /// Whether to keep the squeeze-and-excitation of the specification (of the variants, only S4 has it). The paper's
+    /// segmentation networks do without.
     #[serde(default = "yes")]
     pub squeeze_excite: bool,
-    /// The form that is trained. `deploy` fine-tunes re-parameterised weights at the price of a plain network.
+    /// The form that is trained. `deploy` fine-tunes re-parameterised weights at the cost of a plain network.
     #[serde(default = "train_form")]
     pub form: Form,
-    /// How a train form runs in training: `folded` computes the same as `branches` at a lower price.
+    /// How a train form runs in training: `folded` computes the same as `branches` at a lower cost.
     #[serde(default = "folded")]
     pub train_forward: TrainForward,
-    /// A checkpoint of the backbone to start from; random weights where it is not given.
+    /// A checkpoint of the backbone to start from; random weights if `null`.
     #[serde(default)]
     pub weights: Option<PathBuf>,
-    /// How `weights` start the network.
+    /// How `weights` initialize the network.
     #[serde(default)]
     pub init: Initialization,
-    /// The stride of the last features, by dilation of the stages after it.
+    /// The stride of the last features; below 32, later stages are dilated instead of strided.
     #[serde(default = "native_stride")]
     pub output_stride: OutputStride,
 }
@@ -68,13 +69,14 @@ impl BackboneConfig {
     /// The specification that `variant` or `spec` names.
     ///
     /// # Errors
-    /// When both or neither are given, or the specification is not one that can be built.
+    /// When both or neither are given, or the specification cannot be built.
     pub fn specification(&self) -> Result<Spec, Failure> {
         let spec = match (&self.variant, &self.spec) {
             (Some(variant), None) => Spec::from(*variant),
             (None, Some(spec)) => spec.clone(),
             (Some(_), Some(_)) => {
-                return Err(Failure::usage("backbone: `variant` and `spec` are both given").hint("Remove one of them."));
+                return Err(Failure::usage("backbone: `variant` and `spec` are both given")
+                    .hint("Remove one of them, or set the one of the extended file to null."));
             }
             (None, None) => {
                 return Err(Failure::usage("backbone: neither `variant` nor `spec` is given")

@@ -1,11 +1,11 @@
-//! `--set a.b=c`: one key of the configuration from the command line.
+//! `--set a.b=c`: changes one key of the configuration on the command line.
 
 use serde_yaml::{Mapping, Value};
 use std::fmt;
 
 use crate::failure::Failure;
 
-/// A key's path and the value that it gets.
+/// A key's path and its new value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Override {
     word: String,
@@ -23,7 +23,7 @@ impl Override {
     /// Parses `a.b=value`; the value is YAML.
     ///
     /// # Errors
-    /// When there is no `=`, a part of the path is empty, or the value is no YAML.
+    /// When there is no `=`, a part of the path is empty, or the value is not YAML.
     pub fn parse(word: &str) -> Result<Self, Failure> {
         let wrong = |why: &str| {
             Failure::usage(format!("--set {word}: {why}"))
@@ -38,15 +38,15 @@ impl Override {
         Ok(Self { word: word.to_owned(), path, value })
     }
 
-    /// Whether `word` is a part of this key or its value.
-    pub fn names(&self, word: &str) -> bool {
-        self.path.iter().any(|part| part == word) || holds(&self.value, word)
+    /// The keys that lead to the value.
+    pub(super) fn path(&self) -> &[String] {
+        &self.path
     }
 
-    /// Puts the value in its place, making the sections on the way that are not there.
+    /// Puts the value in its place and creates missing sections on the way.
     ///
     /// # Errors
-    /// When the path leads through a value that is not a section.
+    /// When a value on the way is not a section or a list.
     pub fn apply(&self, document: &mut Value) -> Result<(), Failure> {
         let mut place = document;
         for part in &self.path {
@@ -58,24 +58,14 @@ impl Override {
                 Value::Sequence(items) => {
                     let length = items.len();
                     part.parse::<usize>().ok().and_then(|index| items.get_mut(index)).ok_or_else(|| {
-                        Failure::usage(format!("--set {self}: `{part}` is no index of a list of {length}"))
+                        Failure::usage(format!("--set {self}: `{part}` is not an index of a list of {length}"))
                     })?
                 }
-                _ => return Err(Failure::usage(format!("--set {self}: what stands before `{part}` is not a section"))),
+                _ => return Err(Failure::usage(format!("--set {self}: the value before `{part}` is not a section"))),
             };
         }
         place.clone_from(&self.value);
         Ok(())
-    }
-}
-
-/// Whether a word is a value or a key in a value.
-fn holds(value: &Value, word: &str) -> bool {
-    match value {
-        Value::String(text) => text == word,
-        Value::Sequence(values) => values.iter().any(|value| holds(value, word)),
-        Value::Mapping(section) => section.iter().any(|(key, value)| holds(key, word) || holds(value, word)),
-        _ => false,
     }
 }
 
@@ -99,10 +89,10 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_override_says_what_is_wrong() {
+    fn a_wrong_override_names_what_is_wrong() {
         assert!(changed("a: 1", "a").unwrap_err().to_string().contains("no `=`"));
         assert!(changed("a: 1", "a..b=1").unwrap_err().to_string().contains("empty"));
         assert!(changed("a: 1", "a.b=1").unwrap_err().to_string().contains("not a section"));
-        assert!(changed("a: [1]", "a.4=1").unwrap_err().to_string().contains("no index"));
+        assert!(changed("a: [1]", "a.4=1").unwrap_err().to_string().contains("not an index"));
     }
 }

@@ -1,28 +1,29 @@
-//! What a run that goes on may change of its configuration.
+//! Which keys of its configuration a resumed run may change.
 
 use serde_yaml::Value;
 
+use super::check::written;
 use super::{Config, Keys};
 use crate::failure::Failure;
 
-/// What a changed key does to a run that goes on.
+/// What a changed key does to a resumed run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Effect {
-    /// What was computed keeps its meaning.
+    /// Results stay valid.
     None,
-    /// The rest of the run is another than it would have been.
+    /// Results will differ from those of the original run.
     Differs,
-    /// What was computed has no meaning any more.
+    /// What the run has computed is no longer usable.
     Breaks,
 }
 
-/// Keys by what changing them does; the first that fits counts, with all that stands below it. Any other key breaks a run.
+/// What changing a key, or one below it, does: the first match decides. Any other key breaks a run.
 const EFFECTS: [(&str, Effect); 13] = [
     ("name", Effect::None),
     ("data.workers", Effect::None),
     ("data.on_error", Effect::None),
     ("data.timeout", Effect::None),
-    // The files below it are compared, wherever they lie.
+    // Its files are compared, whatever their place.
     ("data.root", Effect::None),
     ("data", Effect::Breaks),
     ("eval", Effect::None),
@@ -34,12 +35,12 @@ const EFFECTS: [(&str, Effect); 13] = [
     ("train", Effect::Differs),
 ];
 
-/// What differs between the configuration that a run was made with and the one that it goes on with.
+/// The differences between the configuration that a run began with and the one that resumes it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Keys that may not change, each with both values.
     pub refused: Vec<String>,
-    /// Keys that may change, but make the rest of the run another.
+    /// Keys that may change, but make results differ from those of the original run.
     pub warned: Vec<String>,
 }
 
@@ -52,7 +53,7 @@ impl Changes {
         let value = |config| serde_yaml::to_value(config).map_err(Failure::failed);
         let mut changes = Self::default();
         changes.compare(String::new(), &value(made)?, &value(wanted)?);
-        // An average cannot begin in the middle, nor end and leave what it was.
+        // An average can neither begin nor end in the middle of a run.
         if made.train.ema.is_some() != wanted.train.ema.is_some()
             && let Some(place) = changes.warned.iter().position(|change| change.starts_with("train.ema "))
         {
@@ -70,7 +71,7 @@ impl Changes {
                 self.compare(key, &of(made), &of(wanted));
             }
         } else if made != wanted {
-            let change = format!("{key} ({} -> {})", short(made), short(wanted));
+            let change = format!("{key} ({} -> {})", written(made), written(wanted));
             match effect(&key) {
                 Effect::None => {}
                 Effect::Differs => self.warned.push(change),
@@ -83,22 +84,6 @@ impl Changes {
 fn effect(key: &str) -> Effect {
     let below = |known: &str| key.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     EFFECTS.iter().find(|(known, _)| below(known)).map_or(Effect::Breaks, |(_, effect)| *effect)
-}
-
-/// A value in a line.
-fn short(value: &Value) -> String {
-    match value {
-        Value::Null => "none".to_owned(),
-        Value::Bool(value) => value.to_string(),
-        Value::Number(value) => value.to_string(),
-        Value::String(value) => value.clone(),
-        Value::Sequence(values) => format!("[{}]", values.iter().map(short).collect::<Vec<_>>().join(", ")),
-        Value::Mapping(values) => {
-            let pairs = values.iter().map(|(key, value)| format!("{}: {}", short(key), short(value)));
-            format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
-        }
-        Value::Tagged(value) => short(&value.value),
-    }
 }
 
 #[cfg(test)]
@@ -120,18 +105,18 @@ mod tests {
     }
 
     #[test]
-    fn what_keeps_its_meaning_may_change() {
+    fn keys_that_keep_results_valid_may_change() {
         let overrides =
             ["train.epochs=7", "data.workers=0", "data.root=/e", "train.checkpoint.keep=3", "data.timeout=9"];
         assert_eq!(changes(&overrides), Changes::default());
     }
 
     #[test]
-    fn what_makes_the_rest_another_is_told() {
+    fn keys_that_change_results_are_warned_about() {
         let found = changes(&["train.batch_size=8", "train.clip_grad_norm=5", "train.ema=0.9"]);
         assert_eq!(
             found.warned,
-            ["train.batch_size (32 -> 8)", "train.ema (0.9995 -> 0.9)", "train.clip_grad_norm (none -> 5.0)"]
+            ["train.batch_size (32 -> 8)", "train.ema (0.9995 -> 0.9)", "train.clip_grad_norm (null -> 5.0)"]
         );
         let rate = changes(&["train.optimizer={kind: sgd, lr: 0.5}"]);
         assert_eq!(rate.warned, ["train.optimizer.lr (0.1 -> 0.5)"]);
@@ -139,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn data_classes_and_model_stay() {
+    fn data_classes_and_model_may_not_change() {
         let overrides =
             ["data.size=96", "data.val.path=w", "backbone.variant=s1", "head.dropout=0.1", "seed=4", "train.ema=null"];
         let found = changes(&overrides);

@@ -1,35 +1,39 @@
 //! The `train` section: optimiser, schedule, averaging, precision, checkpoints.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::failure::Failure;
-
-/// How to train.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// The training.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
-    /// Passes over the training set.
+    /// Number of passes over the training set.
+    #[schemars(range(min = 1))]
     pub epochs: u64,
-    /// Images a step.
+    /// Images per step.
+    #[schemars(range(min = 1))]
     pub batch_size: usize,
-    /// What turns gradients into steps.
+    /// The optimiser.
     pub optimizer: OptimizerConfig,
     /// The learning rate over the run.
     pub schedule: ScheduleConfig,
-    /// Decay a step of the exponential moving average of weights and statistics; `null` for none. The first steps use
-    /// `(1 + step) / (10 + step)` where that is smaller, so that the average does not remember the random start.
+    /// Decay per step of the exponential moving average of weights and statistics; `null` for no average. The first steps use
+    /// `(1 + step) / (10 + step)` where that is smaller, so that the average forgets the random start.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub ema: Option<f64>,
-    /// Gradients are scaled to this global L2 norm where they exceed it; `null` for never.
+    /// Gradients with a larger global L2 norm are scaled down to this norm; `null` for no limit.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub clip_grad_norm: Option<f64>,
-    /// What the forward pass computes in.
+    /// The number format of the forward pass.
     pub precision: Precision,
-    /// Whether images and weights lie channels-last in memory.
+    /// Whether images and weights have the channels-last memory layout.
     pub channels_last: bool,
     /// Epochs between evaluations; the last epoch is always evaluated.
+    #[schemars(range(min = 1))]
     pub eval_every: u64,
-    /// When the run is saved.
+    /// When checkpoints are saved.
     pub checkpoint: CheckpointConfig,
-    /// What a loss or gradient that is not finite does.
+    /// What happens when a loss or gradient is not finite.
     pub not_finite: NotFiniteConfig,
 }
 
@@ -51,48 +55,59 @@ impl Default for TrainConfig {
     }
 }
 
-/// What turns gradients into steps. Norm parameters and biases never decay.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// The optimiser. Normalisation parameters and biases have no weight decay.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum OptimizerConfig {
     /// Stochastic gradient descent, as `torch.optim.SGD`.
     Sgd {
         /// The learning rate at the schedule's peak.
+        #[schemars(extend("exclusiveMinimum" = 0))]
         lr: f64,
-        /// Share of the last step that is kept.
+        /// Momentum: the share of the last step that is kept.
         #[serde(default = "sgd_momentum")]
+        #[schemars(range(min = 0.0))]
         momentum: f64,
-        /// Nesterov's momentum.
+        /// Whether to use Nesterov's momentum.
         #[serde(default)]
         nesterov: bool,
-        /// L2 penalty.
+        /// The L2 penalty.
         #[serde(default = "sgd_decay")]
+        #[schemars(range(min = 0.0))]
         weight_decay: f64,
-        /// The penalty at the end of the run, reached by half a cosine; no change where it is not given.
+        /// The penalty at the end of the run, reached along half a cosine; constant by default.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 0.0))]
         weight_decay_end: Option<f64>,
-        /// Learning rate of the backbone relative to `lr`.
+        /// The learning rate of the backbone relative to `lr`.
         #[serde(default = "one")]
+        #[schemars(range(min = 0.0))]
         backbone_lr: f64,
     },
     /// Adam with decoupled weight decay, as `torch.optim.AdamW`.
     Adamw {
         /// The learning rate at the schedule's peak.
+        #[schemars(extend("exclusiveMinimum" = 0))]
         lr: f64,
-        /// Decay rates of the two moments.
+        /// The decay rates of the two moments.
         #[serde(default = "adam_betas")]
+        #[schemars(inner(range(min = 0.0)))]
         betas: [f64; 2],
-        /// Added to the root of the second moment.
+        /// The number added to the root of the second moment.
         #[serde(default = "adam_eps")]
+        #[schemars(range(min = 0.0))]
         eps: f64,
-        /// Decoupled decay.
+        /// The decoupled weight decay.
         #[serde(default = "adam_decay")]
+        #[schemars(range(min = 0.0))]
         weight_decay: f64,
-        /// The decay at the end of the run, reached by half a cosine; no change where it is not given.
+        /// The decay at the end of the run, reached along half a cosine; constant by default.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 0.0))]
         weight_decay_end: Option<f64>,
-        /// Learning rate of the backbone relative to `lr`.
+        /// The learning rate of the backbone relative to `lr`.
         #[serde(default = "one")]
+        #[schemars(range(min = 0.0))]
         backbone_lr: f64,
     },
 }
@@ -137,7 +152,7 @@ impl OptimizerConfig {
         }
     }
 
-    /// The weight decay where `annealed` of the way to its end is left (1 at the start of a run, 0 at its end).
+    /// The weight decay when `annealed` of the way to its end is left (1 at the start of a run, 0 at its end).
     pub fn weight_decay(&self, annealed: f64) -> f64 {
         let (Self::Sgd { weight_decay, weight_decay_end, .. } | Self::Adamw { weight_decay, weight_decay_end, .. }) =
             self;
@@ -154,30 +169,33 @@ impl OptimizerConfig {
 }
 
 /// The learning rate over the run: a linear warm-up, then `kind`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ScheduleConfig {
     /// The curve after the warm-up.
     pub kind: ScheduleKind,
     /// Steps of linear warm-up.
     pub warmup_steps: u64,
-    /// The warm-up's start, relative to the peak.
+    /// The learning rate at the start of the warm-up, relative to the peak.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub warmup_start: f64,
-    /// The end, relative to the peak (`cosine` and `poly`).
+    /// The learning rate at the end, relative to the peak (`cosine` and `poly`).
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub end: f64,
     /// The exponent of `poly`.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub power: f64,
 }
 
 /// The curve of the learning rate after the warm-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ScheduleKind {
     /// Half a cosine from the peak to `end`.
     Cosine,
     /// `(1 - progress) ^ power` from the peak to `end`, as DeepLab trains.
     Poly,
-    /// No change.
+    /// Constant after the warm-up.
     Constant,
 }
 
@@ -187,8 +205,8 @@ impl Default for ScheduleConfig {
     }
 }
 
-/// What the forward pass computes in; weights and optimiser stay in fp32.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The number format of the forward pass; weights and optimiser stay in fp32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Single precision.
@@ -197,17 +215,20 @@ pub enum Precision {
     Bf16,
 }
 
-/// When a run is saved. Beside what is said here it is saved at its start, where its metric is the best so far, after its last
-/// epoch and when it is interrupted.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// When checkpoints are saved. A run is also saved at its start, when its metric is the best so far, after its last epoch and
+/// when it is interrupted.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CheckpointConfig {
     /// Epochs between two checkpoints.
+    #[schemars(range(min = 1))]
     pub every_epochs: u64,
-    /// Steps between two checkpoints within an epoch; `null` for none there.
+    /// Steps between two checkpoints within an epoch; `null` for none within an epoch.
+    #[schemars(range(min = 1))]
     pub every_steps: Option<u64>,
-    /// Newest checkpoints to keep beside the best one. With two or more, a damaged one costs no more than the way back to the
-    /// one before.
+    /// Number of newest checkpoints to keep in addition to the best one. With two or more, a run can resume from the previous one
+    /// if the newest is damaged.
+    #[schemars(range(min = 1))]
     pub keep: usize,
 }
 
@@ -217,13 +238,13 @@ impl Default for CheckpointConfig {
     }
 }
 
-/// What a loss or gradient that is not finite does to a run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// What happens when a loss or gradient is not finite.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NotFiniteConfig {
-    /// What is done.
+    /// The reaction.
     pub policy: NotFinitePolicy,
-    /// Steps of a run that may be skipped or taken back; one more ends it.
+    /// Steps of a run that may be skipped or rolled back; the next one ends the run.
     pub limit: u64,
 }
 
@@ -233,66 +254,14 @@ impl Default for NotFiniteConfig {
     }
 }
 
-/// What is done about a loss or gradient that is not finite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What happens when a loss or gradient is not finite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum NotFinitePolicy {
-    /// The run ends.
+    /// End the run.
     Stop,
-    /// The batch is left out: weights, statistics, average and optimiser stay as they were before it.
+    /// Skip the batch: weights, statistics, average and optimiser stay as they were before it.
     Skip,
-    /// The batch is left out, and weights, statistics, average and optimiser go back to the newest checkpoint.
+    /// Skip the batch and restore weights, statistics, average and optimiser from the newest checkpoint.
     Rollback,
-}
-
-impl TrainConfig {
-    /// Checks what the types do not.
-    ///
-    /// # Errors
-    /// Names the first key whose value is out of range.
-    pub fn validate(&self) -> Result<(), Failure> {
-        let positive = [
-            ("epochs", self.epochs as f64),
-            ("batch_size", self.batch_size as f64),
-            ("eval_every", self.eval_every as f64),
-            ("checkpoint.every_epochs", self.checkpoint.every_epochs as f64),
-            ("checkpoint.every_steps", self.checkpoint.every_steps.unwrap_or(1) as f64),
-            ("checkpoint.keep", self.checkpoint.keep as f64),
-            ("optimizer.lr", self.optimizer.learning_rate()),
-            ("clip_grad_norm", self.clip_grad_norm.unwrap_or(1.0)),
-            ("schedule.power", self.schedule.power),
-        ];
-        for (key, value) in positive {
-            if !(value > 0.0 && value.is_finite()) {
-                return Err(Failure::usage(format!("train.{key} is {value}; it must be above 0")));
-            }
-        }
-        let not_negative = match &self.optimizer {
-            OptimizerConfig::Sgd { momentum, .. } => vec![("momentum", *momentum)],
-            OptimizerConfig::Adamw { betas: [beta1, beta2], eps, .. } => {
-                vec![("betas[0]", *beta1), ("betas[1]", *beta2), ("eps", *eps)]
-            }
-        };
-        let both = [
-            ("weight_decay", self.optimizer.weight_decay(1.0)),
-            ("weight_decay_end", self.optimizer.weight_decay(0.0)),
-            ("backbone_lr", self.optimizer.backbone_scale()),
-        ];
-        for (key, value) in not_negative.into_iter().chain(both) {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(Failure::usage(format!("train.optimizer.{key} is {value}; it must be 0 or more")));
-            }
-        }
-        let shares = [
-            ("ema", self.ema.unwrap_or(0.0)),
-            ("schedule.warmup_start", self.schedule.warmup_start),
-            ("schedule.end", self.schedule.end),
-        ];
-        for (key, value) in shares {
-            if !(0.0..=1.0).contains(&value) {
-                return Err(Failure::usage(format!("train.{key} is {value}; it must lie between 0 and 1")));
-            }
-        }
-        Ok(())
-    }
 }

@@ -18,6 +18,7 @@ mod train;
 
 use backbone::{Cost, Form, MobileOne, Mode, StateDict};
 use datasets::{Class, Dataset, Image};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Tensor, nn};
 
@@ -86,7 +87,7 @@ pub trait Task: Sized {
 }
 
 /// A section of the configuration in which a task has no keys.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NoOptions {}
 

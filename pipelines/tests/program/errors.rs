@@ -154,6 +154,8 @@ fn configurations() {
     file("an unknown word", "task: detect", "task: detct");
     file("a variable without a value", "  size: 64", "  size: ${NO_SUCH_SIZE}");
     file("a variable that is not closed", "  size: 64", "  size: ${NO_SUCH_SIZE");
+    file("a base that does not exist", "task: detect", "task: detect\nextends: nowhere.yaml");
+    file("a configuration that extends itself", "task: detect", "task: detect\nextends: wrong.yaml");
     for (cause, change) in [
         ("an override without a value", "train.epochs"),
         ("an override of an unknown key", "train.epoch=2"),

@@ -9,7 +9,7 @@ fn an_unknown_key_is_reported_with_its_line_and_a_suggestion() {
     std::fs::write(workshop.path("typo.yaml"), text).unwrap();
     let errors = fail(&["train", &workshop.at("typo.yaml")], 2);
     assert!(errors.contains("typo.yaml:21:"), "{errors}");
-    assert!(errors.contains("unknown field `epoch`") && errors.contains("Did you mean `epochs`?"), "{errors}");
+    assert!(errors.contains("unknown key `epoch` in train") && errors.contains("Did you mean `epochs`?"), "{errors}");
 }
 
 #[test]

@@ -4,13 +4,14 @@ use datasets::annotations::Classes;
 use datasets::classification::ClassificationSet;
 use datasets::imagenet::{self, Synsets};
 use datasets::{Checked, Class, ErrorHandler, Findings, folder};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 use crate::task::{AnnotatedSet, Source};
 
 /// A set of images of one class each.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "format", rename_all = "lowercase", deny_unknown_fields)]
 pub enum ClassificationSource {
     /// A folder for each class, in the order of their names: `ImageFolder`, ImageNet.

@@ -12,6 +12,7 @@ use datasets::classification::{
 };
 use datasets::{Class, Image};
 use heads::classifier::{Classifier, ClassifierConfig};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use tch::{Tensor, nn};
@@ -35,12 +36,12 @@ impl Keys for ClassifyKeys {
 }
 
 /// How a classifier is evaluated; the view is timm's.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClassifyEval {
-    /// How pictures are resized and cropped.
+    /// How images are resized and cropped.
     pub view: ViewOptions,
-    /// ReaL labels of ImageNet's validation set (`real.json`), to be scored against as well.
+    /// ReaL labels of ImageNet's validation set (`real.json`) to score against as well.
     pub real_labels: Option<PathBuf>,
 }
 

@@ -1,6 +1,7 @@
 //! Where a detector's images and boxes come from.
 
 use datasets::{Checked, Class, DetectionSet, ErrorHandler, Findings, coco, voc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use crate::task::data::below;
 use crate::task::{AnnotatedSet, Source};
 
 /// A set of images with boxes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "format", rename_all = "lowercase", deny_unknown_fields)]
 pub enum DetectionSource {
     /// A folder of images and an instances JSON.

@@ -15,6 +15,7 @@ use backbone::{Cost, Fold, Form, MobileOne, Mode, StateDict};
 use datasets::{Augmentation, Class, DetectionDataset, DetectionSample, Image, TargetOptions};
 use heads::HeadSpec;
 use heads::ssdlite::{Predictions, SsdLite, SsdLiteConfig};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Tensor, nn};
 
@@ -37,7 +38,7 @@ impl Keys for DetectKeys {
 }
 
 /// How a detector is evaluated: COCO's rules leave nothing to choose.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DetectEval {}
 

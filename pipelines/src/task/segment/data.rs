@@ -3,6 +3,7 @@
 use datasets::segmentation::pairs::{self, PairOptions};
 use datasets::segmentation::{SegmentationSet, ade20k, voc};
 use datasets::{Checked, Class, ErrorHandler, Findings};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ use crate::task::data::below;
 use crate::task::{AnnotatedSet, Source};
 
 /// A set of images with masks.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "format", rename_all = "lowercase", deny_unknown_fields)]
 pub enum SegmentationSource {
     /// A VOC devkit folder: `JPEGImages`, `SegmentationClass`, `ImageSets/Segmentation`.

@@ -15,6 +15,7 @@ use datasets::{Class, Image};
 use eval::segmentation::SegmentationOptions;
 use heads::HeadSpec;
 use heads::deeplabv3::{DeepLabV3, DeepLabV3Config, Output};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Tensor, nn};
 
@@ -37,16 +38,18 @@ impl Keys for SegmentKeys {
 }
 
 /// How a segmenter is evaluated: masks are compared at their stored size, whatever the network sees.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SegmentEval {
-    /// The size at which the network sees an image.
+    /// The size of the network's input.
     pub size: EvaluationSize,
     /// Factors on that size; the probabilities of all are averaged.
+    #[schemars(length(min = 1), inner(range(min = 0.1, max = 10.0)))]
     pub scales: Vec<f64>,
     /// Whether mirrored images are averaged in as well.
     pub flip: bool,
     /// Tolerance of the boundary F-score as a share of the image's diagonal (DAVIS: 0.008); not computed where not given.
+    #[schemars(range(min = 0.0, max = 0.1))]
     pub boundary_tolerance: Option<f64>,
 }
 
