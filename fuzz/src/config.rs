@@ -44,7 +44,11 @@ pub fn config(folder: &Path, bytes: &[u8]) -> bool {
 fn holds<K: Keys>(file: &ConfigFile) -> bool {
     let Ok(config) = file.config::<K>() else { return false };
     config.backbone.specification().expect("a specification");
-    config.train.validate().expect("numbers in their ranges");
+    assert!(
+        config.train.epochs >= 1
+            && config.train.batch_size >= 1
+            && config.train.ema.is_none_or(|ema| (0.0..=1.0).contains(&ema))
+    );
     assert!(config.data.size.height >= 32 && config.data.size.width >= 32);
     assert!(config.data.root.is_absolute());
     let written = serde_yaml::to_string(&config).expect("written");
