@@ -1,4 +1,4 @@
-//! The commands, a file each with its whole flow. No command calls another, and nothing else calls a command.
+//! The commands, one file each with its complete flow. No command calls another, and nothing else calls a command.
 
 mod bench;
 mod completions;

@@ -11,7 +11,7 @@ use crate::console::{self, Progress};
 use crate::export::ExportedModel;
 use crate::failure::Failure;
 use crate::files;
-use crate::model::{Eager, Normalizer, Predictor, classes_of, deployed, device};
+use crate::model::{Eager, Normalizer, Predictor, deployed, device, known_classes};
 use crate::report::PredictionFile;
 use crate::run::RunFolder;
 use crate::task::{Evaluate, RenderOptions, Task, for_task};
@@ -37,8 +37,7 @@ fn predict_with_run<T: Evaluate>(args: &PredictArgs, run: &RunFolder, config: &C
     let device = device::select(&args.device.device)?;
     let path = args.weights.clone().map_or_else(|| run.best_weights(), Ok)?;
     let weights = checkpoint::read(&path).map_err(Failure::failed)?;
-    let classes =
-        classes_of(&weights).ok_or_else(|| Failure::failed(format!("{} does not name its classes", path.display())))?;
+    let classes = known_classes(&weights, &path)?;
     let task = T::new(config, &classes)?;
     let network = deployed(&task, weights, device, config.train.channels_last)?;
     let normalizer = Normalizer::new(&config.data.normalize, device, config.train.channels_last);

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::measure::Engine;
 use crate::measure::Footprint;
-use crate::model::classes_of;
+use crate::model::known_classes;
 use crate::report::plot::{Axis, Point, PointSeries, ScatterPlot};
 use crate::report::{self, Report, Tables};
 use crate::run::Checkpoint;
@@ -67,8 +67,7 @@ fn row<T: Evaluate>(run: &RunFolder, config: &Config<T::Keys>) -> Result<Row, Fa
         .ok_or_else(|| Failure::failed(format!("{} has no evaluated checkpoint yet", run.path().display())))?;
     let path = best.weights_file();
     let weights = backbone::checkpoint::read(&path)?;
-    let classes =
-        classes_of(&weights).ok_or_else(|| Failure::failed(format!("{} does not name its classes", path.display())))?;
+    let classes = known_classes(&weights, &path)?;
     let task = T::new(config, &classes)?;
     Ok(Row {
         run: run.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),

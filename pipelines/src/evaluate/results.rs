@@ -11,7 +11,7 @@ use crate::measure::{Engine, Footprint};
 pub const HEADER: &str = "name,task,metric,value,height,width,train_parameters,deploy_parameters,train_multiply_adds,\
                                  deploy_multiply_adds,file_bytes,train_ms,deploy_ms,script_ms,onednn_ms,machine";
 
-/// A line of such a CSV.
+/// A line of the CSV.
 pub fn csv_row(name: &str, task: &str, metric: &str, value: Option<f64>, footprint: &Footprint) -> String {
     let Footprint { size: [height, width], train, deploy, file_bytes, latency } = footprint;
     let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
@@ -31,7 +31,7 @@ pub fn csv_row(name: &str, task: &str, metric: &str, value: Option<f64>, footpri
     )
 }
 
-/// Adds a line to the CSV of results in `folder`, which is made where it is not there.
+/// Adds a line to the CSV of results in `folder`, created where it does not exist.
 pub fn append(folder: &Path, line: &str) -> Result<(), Failure> {
     let path = folder.join("results.csv");
     let failed = |error: std::io::Error| Failure::cannot("write", &path, &error);
@@ -43,7 +43,7 @@ pub fn append(folder: &Path, line: &str) -> Result<(), Failure> {
     };
     if !text.starts_with(HEADER) {
         return Err(Failure::failed(format!("{} has other columns than these results", path.display()))
-            .hint("Move it away; a new one is made."));
+            .hint("Move it away, and a new one is created."));
     }
     if !text.ends_with('\n') {
         text.push('\n');

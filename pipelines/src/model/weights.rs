@@ -60,6 +60,14 @@ pub fn classes_of(weights: &checkpoint::Checkpoint) -> Option<Vec<Class>> {
     Some(named.map(|(name, id)| Class { id, name: name.clone() }).collect())
 }
 
+/// The classes of weights that must name them; `path` is their file.
+///
+/// # Errors
+/// When they do not.
+pub fn known_classes(weights: &checkpoint::Checkpoint, path: &Path) -> Result<Vec<Class>, Failure> {
+    classes_of(weights).ok_or_else(|| Failure::failed(format!("{} does not name its classes", path.display())))
+}
+
 /// A network in deploy form with the weights of a file, ready to run.
 pub fn deployed<T: Task>(
     task: &T,

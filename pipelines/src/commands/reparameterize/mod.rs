@@ -1,21 +1,24 @@
 //! `pipeline reparameterize`: train form to deploy form, compared before it is written.
 
+mod comparison;
+
 use backbone::checkpoint::{Checkpoint, Metadata, keys};
 use backbone::{Complexity, Contribution, Cost, Fold, Form, MobileOne, Mode, OutputStride, StateDict};
 use datasets::{Image, Orientation, Size};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 use crate::cli::ReparameterizeArgs;
 use crate::config::Config;
 use crate::console::{self, Table};
 use crate::failure::Failure;
 use crate::files;
-use crate::model::{LayoutName, Network, Normalizer, bare_metadata, classes_of, write_weights};
+use crate::model::{LayoutName, Network, Normalizer, bare_metadata, known_classes, write_weights};
 use crate::report::{self, Tables};
 use crate::run::Subject;
 use crate::task::{Evaluate, for_task};
+use comparison::{Comparison, compare, differences};
 
 pub(super) fn run(args: &ReparameterizeArgs) -> Result<(), Failure> {
     let folded = match Subject::open_weights(&args.subject, &[])? {
@@ -37,7 +40,7 @@ pub(super) fn run(args: &ReparameterizeArgs) -> Result<(), Failure> {
         ))
         .hint("Running statistics that are not finite or extreme cause this; --tolerance SHARE sets another limit."));
     }
-    write(args, &folded)?;
+    write_weights(&args.output, &folded.tensors, &folded.metadata, args.layout)?;
     let before = files::size(&folded.source)?;
     let report = Report {
         output: &args.output,
@@ -61,25 +64,13 @@ struct Folded {
     contributions: Vec<Contribution>,
 }
 
-/// The difference between the two forms in one output.
-#[derive(Clone, Debug, Serialize)]
-struct Comparison {
-    output: &'static str,
-    on: &'static str,
-    /// Largest difference.
-    absolute: f64,
-    /// The same over the largest value.
-    relative: f64,
-}
-
 fn trained<T: Evaluate>(
     args: &ReparameterizeArgs,
     path: &Path,
     weights: Checkpoint,
     config: &Config<T::Keys>,
 ) -> Result<Folded, Failure> {
-    let classes =
-        classes_of(&weights).ok_or_else(|| Failure::failed(format!("{} does not name its classes", path.display())))?;
+    let classes = known_classes(&weights, path)?;
     let metadata = weights.metadata.clone().map(|metadata| Metadata { form: Form::Deploy, ..metadata });
     let (Some(metadata), Some(Form::Train)) = (metadata, weights.metadata.as_ref().map(|metadata| metadata.form))
     else {
@@ -182,59 +173,6 @@ fn in_file(path: &Path, error: &backbone::Error) -> Failure {
     Failure::failed(format!("{}: {error}", path.display()))
 }
 
-type Numbers = Vec<(&'static str, Tensor)>;
-
-/// Runs both forms on random inputs of `size`, and on images.
-fn compare(
-    size: [i64; 2],
-    images: &[PathBuf],
-    prepare: impl Fn(&Path) -> Result<Tensor, Failure>,
-    before: impl Fn(&Tensor) -> Result<Numbers, Failure>,
-    after: impl Fn(&Tensor) -> Result<Numbers, Failure>,
-) -> Result<Vec<Comparison>, Failure> {
-    tch::manual_seed(0);
-    let random =
-        || Ok::<_, Failure>(("random inputs", Tensor::randn([1, 3, size[0], size[1]], (Kind::Float, Device::Cpu))));
-    let inputs = (0..RANDOM_INPUTS).map(|_| random());
-    let inputs = inputs.chain(images.iter().map(|image| Ok(("images", prepare(image)?))));
-    let mut comparisons: Vec<Comparison> = Vec::new();
-    tch::no_grad(|| {
-        for input in inputs {
-            let (on, xs) = input?;
-            for ((output, expected), (_, found)) in before(&xs)?.into_iter().zip(after(&xs)?) {
-                let found = Comparison::of(output, on, &expected, &found);
-                match comparisons.iter_mut().find(|known| (known.output, known.on) == (output, on)) {
-                    Some(known) => known.widen(&found),
-                    None => comparisons.push(found),
-                }
-            }
-        }
-        Ok(comparisons)
-    })
-}
-
-/// Random inputs that the forms are compared on.
-const RANDOM_INPUTS: usize = 4;
-
-impl Comparison {
-    fn of(output: &'static str, on: &'static str, expected: &Tensor, found: &Tensor) -> Self {
-        let [expected, found] = [expected, found].map(|tensor| tensor.to_kind(Kind::Double));
-        let absolute = (&expected - found).abs().max().double_value(&[]);
-        let largest = expected.abs().max().double_value(&[]);
-        Self { output, on, absolute, relative: if absolute == 0.0 { 0.0 } else { absolute / largest } }
-    }
-
-    fn widen(&mut self, other: &Self) {
-        // Not `f64::max`, which ignores NaN.
-        let wider = |known: f64, new: f64| if new > known || new.is_nan() { new } else { known };
-        (self.absolute, self.relative) = (wider(self.absolute, other.absolute), wider(self.relative, other.relative));
-    }
-}
-
-fn write(args: &ReparameterizeArgs, folded: &Folded) -> Result<(), Failure> {
-    write_weights(&args.output, &folded.tensors, &folded.metadata, args.layout)
-}
-
 /// What is printed.
 #[derive(Serialize)]
 struct Report<'a> {
@@ -304,33 +242,5 @@ impl Tables for Report<'_> {
             tables.insert(0, blocks);
         }
         tables
-    }
-}
-
-fn differences(comparisons: &[Comparison]) -> Table {
-    let header = ["output", "compared on", "largest difference", "relative"];
-    let mut table = Table::new("Train form against deploy form", &header);
-    table.rows.extend(comparisons.iter().map(|found| {
-        let (absolute, relative) = (format!("{:.1e}", found.absolute), format!("{:.1e}", found.relative));
-        vec![found.output.to_owned(), found.on.to_owned(), absolute, relative]
-    }));
-    table
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_difference_that_is_nan_stays_nan() {
-        let ones = Tensor::ones([2], (Kind::Float, Device::Cpu));
-        let mut found = Comparison::of("c5", "random inputs", &ones, &(&ones * f64::NAN));
-        assert!(found.relative.is_nan());
-        found.widen(&Comparison::of("c5", "random inputs", &ones, &ones));
-        assert!(found.relative.is_nan() && found.absolute.is_nan());
-        let mut found = Comparison::of("c5", "random inputs", &(&ones * 4.0), &(&ones * 5.0));
-        assert_eq!((found.absolute, found.relative), (1.0, 0.25));
-        found.widen(&Comparison::of("c5", "random inputs", &ones, &(&ones * f64::NAN)));
-        assert!(found.relative.is_nan());
     }
 }
