@@ -3,11 +3,7 @@
 //! The pickle inside is read as data: nothing in it runs, and everything but tensors is ignored. Names of nested dictionaries are
 //! joined with dots. A file cannot request more memory than a few times its own size.
 
-use std::{
-    fs::File,
-    io::{ErrorKind, Read},
-    path::Path,
-};
+use std::{fs::File, io::Read, path::Path};
 
 use pytorch_reader::{DType, PytorchError, PytorchReader};
 use tch::{Kind, Tensor};
@@ -51,11 +47,8 @@ pub fn read(path: &Path) -> Result<StateDict, Error> {
         return Err(malformed(format!("it would unpack to {unpacked} bytes, but the file has {length}")));
     }
     let read = PytorchReader::new(path).map_err(|error| match error {
-        PytorchError::Io(cause)
-            if cause.kind() != ErrorKind::InvalidData && cause.kind() != ErrorKind::UnexpectedEof =>
-        {
-            io(cause)
-        }
+        // Only errors of the operating system; what a damaged archive causes has no number.
+        PytorchError::Io(cause) if cause.raw_os_error().is_some() => io(cause),
         other => malformed(other.to_string()),
     })?;
     let mut stored: Vec<_> = read.into_tensors().into_iter().collect();

@@ -173,7 +173,7 @@ fn trains_flat(steps: u64) -> String {
     prepare(&workshop, "classify");
     // Five steps an epoch.
     let epochs = format!("train.epochs={}", steps / 5);
-    let sizes = "data.augment.phases=null";
+    let sizes = "data.augment.phases=[]";
     let mut command = train(
         &workshop,
         "long",

@@ -137,6 +137,9 @@ fn every_configuration_of_the_repository_describes_a_network() {
                 folders.push(path);
                 continue;
             }
+            if path.extension().is_none_or(|ending| ending != "yaml") {
+                continue;
+            }
             let info = json(&["info", &path.to_string_lossy(), "--classes", "21", "--json"]);
             let parameters = |form: &str| info[form]["parameters"].as_i64().unwrap();
             assert!(parameters("train") >= parameters("deploy") && parameters("deploy") > 0, "{}", path.display());
