@@ -13,12 +13,14 @@ setup: ## install OpenCV and clang (apt) and libtorch (.libtorch/)
 build: setup ## build the program: target/release/pipeline
 	cargo build --release --locked -p pipelines
 
-demo: build ## train a small network for each task on synthetic data, and compare the three
+demo: build ## train a small network for each task on synthetic data, compare them, draw predictions
 	$(PIPELINE) data shapes data/shapes
 	rm -rf runs/demo
 	$(PIPELINE) train shapes/detect.yaml --output runs/demo
 	$(PIPELINE) train shapes/classify.yaml --output runs/demo
 	$(PIPELINE) train shapes/segment.yaml --output runs/demo
+	$(PIPELINE) predict runs/demo/detect data/shapes/JPEGImages/00040[1-9].jpg -o runs/demo/predictions/detect --threshold 0.5
+	$(PIPELINE) predict runs/demo/segment data/shapes/JPEGImages/00040[1-9].jpg -o runs/demo/predictions/segment
 	$(PIPELINE) report runs/demo/classify runs/demo/detect runs/demo/segment
 
 test: lint ## run lints and all tests but the long ones
