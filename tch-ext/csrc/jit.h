@@ -1,7 +1,4 @@
-// Shared by the TorchScript files: texts from Rust, lists to Rust, and errors with their complete text.
-//
-// In TorchScript's errors the reason is one of several lines, so a failing function returns the complete text, and Rust
-// selects the line.
+// Shared by the TorchScript files: texts from Rust, lists to Rust.
 #pragma once
 
 #include "shim.h"
@@ -29,22 +26,6 @@ struct NamedText {
 // Appends to a list in Rust: Rust owns the tensor then; the text is copied.
 using TensorSink = void (*)(void *list, at::Tensor *tensor);
 using TextSink = void (*)(void *list, const char *start, size_t length);
-
-template <class Body>
-char *guarded_full_text(Body &&body) noexcept {
-  try {
-    try {
-      body();
-      return nullptr;
-    } catch (const c10::Error &error) {
-      return copy_of(error.what_without_backtrace());
-    } catch (const std::exception &error) {
-      return copy_of(error.what());
-    }
-  } catch (...) {
-    return first_line("an exception without a text");
-  }
-}
 
 // The arguments of a method.
 Stack stack_of(at::Tensor *const *inputs, size_t count);

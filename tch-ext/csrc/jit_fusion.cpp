@@ -1,8 +1,7 @@
-// Switches of TorchScript's compiler.
+// A switch of TorchScript's compiler.
 #include "shim.h"
 
 #include <ATen/Context.h>
-#include <torch/csrc/jit/passes/autocast.h>
 #include <torch/csrc/jit/passes/onednn_graph_fuser.h>
 #include <torch/csrc/jit/passes/pass_manager.h>
 
@@ -28,5 +27,3 @@ extern "C" char *tch_ext_jit_set_onednn_fusion(bool enabled, bool *was_enabled) 
     *was_enabled = onednn_fusion.exchange(enabled);
   });
 }
-
-extern "C" bool tch_ext_jit_set_autocast_pass(bool enabled) noexcept { return torch::jit::setAutocastMode(enabled); }

@@ -9,7 +9,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-using tch_ext::guarded_full_text;
+using tch_ext::guarded;
 using tch_ext::IValue;
 using tch_ext::Text;
 using torch::jit::Module;
@@ -166,7 +166,7 @@ class Walk {
 
 extern "C" char *tch_ext_jit_nodes(const Module *module, Text method, PieceSink piece, ScalarSink scalar,
                                    void *graph) noexcept {
-  return guarded_full_text([&] {
+  return guarded([&] {
     Walk(graph, piece, scalar).method(*module, *tch_ext::inlined_graph(*module, method.str()));
   });
 }

@@ -7,21 +7,21 @@
 
 #include <stdexcept>
 
-using tch_ext::guarded_full_text;
+using tch_ext::guarded;
 using tch_ext::Text;
 using tch_ext::TensorSink;
 using tch_ext::TextSink;
 using torch::jit::mobile::Module;
 
 extern "C" char *tch_ext_lite_load(Text path, Module **module) noexcept {
-  return guarded_full_text([&] { *module = new Module(torch::jit::_load_for_mobile(path.str(), at::Device(at::kCPU))); });
+  return guarded([&] { *module = new Module(torch::jit::_load_for_mobile(path.str(), at::Device(at::kCPU))); });
 }
 
 extern "C" void tch_ext_lite_free(Module *module) noexcept { delete module; }
 
 extern "C" char *tch_ext_lite_run(const Module *module, Text method, at::Tensor *const *inputs, size_t count,
                                   TensorSink sink, void *outputs) noexcept {
-  return guarded_full_text([&] {
+  return guarded([&] {
     at::NoGradGuard no_grad;
     const auto callable = module->find_method(method.str());
     if (!callable) throw std::runtime_error("there is no method '" + method.str() + "'");
@@ -30,7 +30,7 @@ extern "C" char *tch_ext_lite_run(const Module *module, Text method, at::Tensor 
 }
 
 extern "C" char *tch_ext_lite_operators(Module *module, TextSink sink, void *texts) noexcept {
-  return guarded_full_text([&] {
+  return guarded([&] {
     for (const std::string &name : torch::jit::mobile::_export_operator_list(*module)) {
       sink(texts, name.data(), name.size());
     }

@@ -9,11 +9,10 @@
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/import.h>
 
-#include <set>
 #include <sstream>
 #include <stdexcept>
 
-using tch_ext::guarded_full_text;
+using tch_ext::guarded;
 using tch_ext::inlined_graph;
 using tch_ext::IValue;
 using tch_ext::NamedText;
@@ -84,24 +83,6 @@ torch::jit::ExtraFilesMap extra_files(const NamedText *files, size_t count) {
   return map;
 }
 
-bool writes_a_tensor(torch::jit::Node *node) {
-  if (node->kind() == torch::jit::prim::SetAttr) return true;
-  const c10::FunctionSchema *schema = node->maybeSchema();
-  if (schema == nullptr) return false;
-  for (const c10::Argument &argument : schema->arguments()) {
-    const c10::AliasInfo *alias = argument.alias_info();
-    if (alias != nullptr && alias->isWrite() && argument.type()->isSubtypeOf(*c10::TensorType::get())) return true;
-  }
-  return false;
-}
-
-void collect_writers(torch::jit::Block *block, std::set<std::string> &names) {
-  for (torch::jit::Node *node : block->nodes()) {
-    if (writes_a_tensor(node)) names.insert(node->kind().toQualString());
-    for (torch::jit::Block *inner : node->blocks()) collect_writers(inner, names);
-  }
-}
-
 void pass_on(const std::string &text, TextSink sink, void *list) { sink(list, text.data(), text.size()); }
 
 }  // namespace
@@ -117,7 +98,7 @@ std::shared_ptr<torch::jit::Graph> inlined_graph(const Module &module, const std
 }  // namespace tch_ext
 
 extern "C" char *tch_ext_jit_module_new(Text name, Module **module) noexcept {
-  return guarded_full_text([&] {
+  return guarded([&] {
     *module = new Module(
         new_module(c10::QualifiedName("__torch__", name.str()), std::make_shared<torch::jit::CompilationUnit>()));
   });
@@ -128,7 +109,7 @@ extern "C" void tch_ext_jit_module_free(Module *module) noexcept { delete module
 // `path` is dotted: the parts before its last dot are submodules, created where they are missing.
 extern "C" char *tch_ext_jit_register_tensor(Module *module, Text path, const at::Tensor *tensor,
                                              bool is_parameter) noexcept {
-  return guarded_full_text([&] {
+  return guarded([&] {
     std::vector<std::string> atoms = c10::QualifiedName(path.str()).atoms();
     const std::string name = atoms.back();
     atoms.pop_back();
@@ -151,19 +132,19 @@ extern "C" char *tch_ext_jit_register_tensor(Module *module, Text path, const at
 }
 
 extern "C" char *tch_ext_jit_register_module(Module *module, Text name, const Module *child) noexcept {
-  return guarded_full_text([&] {
+  return guarded([&] {
     require_free(*module, name.str());
     module->register_module(name.str(), *child);
   });
 }
 
 extern "C" char *tch_ext_jit_define(Module *module, Text source) noexcept {
-  return guarded_full_text([&] { module->define(source.str()); });
+  return guarded([&] { module->define(source.str()); });
 }
 
 extern "C" char *tch_ext_jit_run(const Module *module, Text method, at::Tensor *const *inputs, size_t count,
                                  TensorSink sink, void *outputs) noexcept {
-  return guarded_full_text([&] {
+  return guarded([&] {
     at::NoGradGuard no_grad;
     auto callable = method_of(*module, method.str());
     tch_ext::flatten(callable(tch_ext::stack_of(inputs, count)), sink, outputs);
@@ -172,29 +153,21 @@ extern "C" char *tch_ext_jit_run(const Module *module, Text method, at::Tensor *
 
 extern "C" char *tch_ext_jit_freeze(const Module *module, const Text *preserved, size_t count, bool fold_numerics,
                                     Module **frozen) noexcept {
-  return guarded_full_text([&] {
+  return guarded([&] {
     *frozen = new Module(torch::jit::freeze(*module, tch_ext::strings(preserved, count), fold_numerics));
-  });
-}
-
-extern "C" char *tch_ext_jit_optimize_for_inference(const Module *module, Module **optimized) noexcept {
-  return guarded_full_text([&] {
-    // A module that is frozen already is changed in place.
-    Module copy = module->hasattr("training") ? *module : module->clone();
-    *optimized = new Module(torch::jit::optimize_for_inference(copy));
   });
 }
 
 extern "C" char *tch_ext_jit_optimize_for_mobile(const Module *module, const Text *preserved, size_t count,
                                                  Module **optimized) noexcept {
-  return guarded_full_text(
+  return guarded(
       [&] { *optimized = new Module(torch::jit::optimizeForMobile(*module, {}, tch_ext::strings(preserved, count))); });
 }
 
 // The file's bytes. Rust writes them, because libtorch's own writer ends the program when a disk is full.
 extern "C" char *tch_ext_jit_serialize(const Module *module, const NamedText *extras, size_t count, bool for_mobile,
                                        TextSink sink, void *bytes) noexcept {
-  return guarded_full_text([&] {
+  return guarded([&] {
     std::ostringstream stream;
     if (for_mobile) {
       module->_save_for_mobile(stream, extra_files(extras, count));
@@ -206,7 +179,7 @@ extern "C" char *tch_ext_jit_serialize(const Module *module, const NamedText *ex
 }
 
 extern "C" char *tch_ext_jit_load(Text path, int cuda, Module **module) noexcept {
-  return guarded_full_text([&] {
+  return guarded([&] {
     const at::Device device =
         cuda < 0 ? at::Device(at::kCPU) : at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(cuda));
     *module = new Module(torch::jit::load(path.str(), device));
@@ -215,7 +188,7 @@ extern "C" char *tch_ext_jit_load(Text path, int cuda, Module **module) noexcept
 
 // Name and content alternate.
 extern "C" char *tch_ext_jit_extra_files(Text path, TextSink sink, void *texts) noexcept {
-  return guarded_full_text([&] {
+  return guarded([&] {
     const std::string prefix = "extra/";
     caffe2::serialize::PyTorchStreamReader reader(path.str());
     for (const std::string &record : reader.getAllRecords()) {
@@ -232,26 +205,18 @@ extern "C" char *tch_ext_jit_extra_files(Text path, TextSink sink, void *texts) 
 }
 
 extern "C" char *tch_ext_jit_methods(const Module *module, TextSink sink, void *texts) noexcept {
-  return guarded_full_text([&] {
+  return guarded([&] {
     for (const auto &method : module->get_methods()) pass_on(method.name(), sink, texts);
   });
 }
 
 extern "C" char *tch_ext_jit_graph(const Module *module, Text method, TextSink sink, void *texts) noexcept {
-  return guarded_full_text(
+  return guarded(
       [&] { pass_on(inlined_graph(*module, method.str())->toString(/*print_source_locations=*/false), sink, texts); });
 }
 
-extern "C" char *tch_ext_jit_writers(const Module *module, Text method, TextSink sink, void *texts) noexcept {
-  return guarded_full_text([&] {
-    std::set<std::string> names;
-    collect_writers(inlined_graph(*module, method.str())->block(), names);
-    for (const std::string &name : names) pass_on(name, sink, texts);
-  });
-}
-
 extern "C" char *tch_ext_jit_last_executed_graph(TextSink sink, void *texts) noexcept {
-  return guarded_full_text([&] {
+  return guarded([&] {
     if (const auto graph = torch::jit::lastExecutedOptimizedGraph()) {
       pass_on(graph->toString(/*print_source_locations=*/false), sink, texts);
     }

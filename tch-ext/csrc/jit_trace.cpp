@@ -11,7 +11,7 @@
 #include <sstream>
 #include <stdexcept>
 
-using tch_ext::guarded_full_text;
+using tch_ext::guarded;
 using tch_ext::IValue;
 using tch_ext::Stack;
 using tch_ext::TensorVector;
@@ -84,7 +84,7 @@ void check(const std::shared_ptr<torch::jit::Graph> &graph, const Module &self, 
 
 extern "C" char *tch_ext_jit_trace(Module *self, Text method, const Text *names, at::Tensor *const *inputs,
                                    size_t count, Traced traced, void *context) noexcept {
-  return guarded_full_text([&] {
+  return guarded([&] {
     at::NoGradGuard no_grad;
     NoAutocastCache no_cache;
     TensorVector outputs;

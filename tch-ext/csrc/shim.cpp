@@ -2,7 +2,6 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <new>
 
 namespace {
 
@@ -13,20 +12,9 @@ char out_of_memory[] = "out of memory";
 
 namespace tch_ext {
 
-char *first_line(const char *text) noexcept {
-  text += std::strspn(text, "\r\n");
-  const size_t length = std::strcspn(text, "\r\n");
-  char *line = static_cast<char *>(std::malloc(length + 1));
-  if (line == nullptr) return out_of_memory;
-  std::memcpy(line, text, length);
-  line[length] = '\0';
-  return line;
-}
-
-char *copy_of(const std::string &text) {
-  char *copy = strdup(text.c_str());
-  if (copy == nullptr) throw std::bad_alloc();
-  return copy;
+char *copy_of(const char *text) noexcept {
+  char *copy = strdup(text);
+  return copy == nullptr ? out_of_memory : copy;
 }
 
 TensorVector tensors(at::Tensor *const *list, size_t count) {

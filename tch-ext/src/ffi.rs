@@ -14,9 +14,13 @@ unsafe extern "C" {
     fn tch_ext_free_text(text: *mut c_char);
 }
 
-/// Checks the result of a function of `csrc/`: null, or the text of libtorch's exception.
+/// Checks the result of a function of `csrc/`: null, or the text of libtorch's exception, whose first line is the reason.
 pub(crate) fn check(call: &'static str, text: *mut c_char) -> Result<(), Error> {
-    if text.is_null() { Ok(()) } else { Err(Error::Libtorch { call, message: take_text(text) }) }
+    if text.is_null() {
+        return Ok(());
+    }
+    let message = take_text(text).trim_start().lines().next().unwrap_or_default().to_owned();
+    Err(Error::Libtorch { call, message })
 }
 
 /// Copies a text from `csrc/`, not null, and frees it there.

@@ -1,4 +1,4 @@
-//! Version, build and processor of this libtorch.
+//! Version and processor of this libtorch.
 
 use std::{
     collections::BTreeSet,
@@ -17,15 +17,8 @@ pub use crate::library::library_folder;
 unsafe extern "C" {
     fn tch_ext_libtorch_version() -> *const c_char;
     fn tch_ext_cpu_capability() -> *const c_char;
-    fn tch_ext_build_configuration(text: *mut *mut c_char) -> *mut c_char;
     fn tch_ext_processor(text: *mut *mut c_char) -> *mut c_char;
-    fn tch_ext_has_onednn() -> bool;
-    fn tch_ext_has_mkl() -> bool;
-    fn tch_ext_has_openmp() -> bool;
-    fn tch_ext_has_lapack() -> bool;
-    fn tch_ext_has_xnnpack() -> bool;
     fn tch_ext_set_intra_op_threads(count: c_int) -> *mut c_char;
-    fn tch_ext_set_inter_op_threads(count: c_int) -> *mut c_char;
 }
 
 /// The release that this program was built against, as "2.11.0".
@@ -39,43 +32,6 @@ pub fn libtorch_version() -> String {
 pub fn cpu_capability() -> String {
     // SAFETY: the function returns a text that lives as long as the program.
     unsafe { CStr::from_ptr(tch_ext_cpu_capability()) }.to_string_lossy().into_owned()
-}
-
-/// libtorch's description of its build, several lines, as `torch.__config__.show()`.
-///
-/// # Errors
-/// libtorch's own message.
-pub fn build_configuration() -> Result<String, Error> {
-    text("describe its build", tch_ext_build_configuration)
-}
-
-/// The compute libraries that libtorch may contain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Backends {
-    /// oneDNN: convolutions and matrix products, bfloat16 and int8 among them.
-    pub onednn: bool,
-    /// Intel MKL: matrix products in single and double precision.
-    pub mkl: bool,
-    /// OpenMP: threads inside one operation.
-    pub openmp: bool,
-    /// LAPACK: linear algebra.
-    pub lapack: bool,
-    /// XNNPACK: the mobile engine.
-    pub xnnpack: bool,
-}
-
-/// The compute libraries in this libtorch.
-pub fn backends() -> Backends {
-    // SAFETY: the functions read constants.
-    unsafe {
-        Backends {
-            onednn: tch_ext_has_onednn(),
-            mkl: tch_ext_has_mkl(),
-            openmp: tch_ext_has_openmp(),
-            lapack: tch_ext_has_lapack(),
-            xnnpack: tch_ext_has_xnnpack(),
-        }
-    }
 }
 
 /// The processor according to libtorch, independent of `ATEN_CPU_CAPABILITY`.
@@ -95,9 +51,11 @@ pub struct Processor {
 /// # Errors
 /// libtorch's own message.
 pub fn processor() -> Result<Processor, Error> {
-    let lines = text("examine the processor", tch_ext_processor)?;
+    let mut lines = ptr::null_mut();
+    // SAFETY: `lines` is written before the call returns null.
+    check("examine the processor", unsafe { tch_ext_processor(&mut lines) })?;
     let mut processor = Processor { name: String::new(), physical_cores: None, features: BTreeSet::new() };
-    for (key, value) in lines.lines().filter_map(|line| line.split_once('=')) {
+    for (key, value) in take_text(lines).lines().filter_map(|line| line.split_once('=')) {
         match (key, value) {
             ("cpu_name", name) => processor.name = name.to_owned(),
             ("num_physical_cores", cores) => processor.physical_cores = cores.parse().ok(),
@@ -115,19 +73,10 @@ pub fn processor() -> Result<Processor, Error> {
 /// # Errors
 /// A number beyond libtorch's range.
 pub fn set_intra_op_threads(count: NonZeroUsize) -> Result<(), Error> {
-    let count = thread_count(count)?;
+    let out_of_range = |_| Error::Option { option: "thread count", value: count.get() as f64, range: "below 2^31" };
+    let count = c_int::try_from(count.get()).map_err(out_of_range)?;
     // SAFETY: the argument is a number.
     check("set the threads of an operation", unsafe { tch_ext_set_intra_op_threads(count) })
-}
-
-/// Sets the number of parallel operations (TorchScript's forks); [`tch::get_num_interop_threads`] returns it.
-///
-/// # Errors
-/// libtorch allows it only once, before the first parallel operation.
-pub fn set_inter_op_threads(count: NonZeroUsize) -> Result<(), Error> {
-    let count = thread_count(count)?;
-    // SAFETY: the argument is a number.
-    check("set the threads between operations", unsafe { tch_ext_set_inter_op_threads(count) })
 }
 
 /// Pins this thread, and threads that it starts later, to these processors, counted from 0.
@@ -151,16 +100,4 @@ pub fn pin_to_processors(processors: &[usize]) -> Result<(), Error> {
     } else {
         Err(failed(std::io::Error::last_os_error()))
     }
-}
-
-fn thread_count(count: NonZeroUsize) -> Result<c_int, Error> {
-    let out_of_range = |_| Error::Option { option: "thread count", value: count.get() as f64, range: "below 2^31" };
-    c_int::try_from(count.get()).map_err(out_of_range)
-}
-
-fn text(call: &'static str, function: unsafe extern "C" fn(*mut *mut c_char) -> *mut c_char) -> Result<String, Error> {
-    let mut text = ptr::null_mut();
-    // SAFETY: the functions given here write `text` before they return null.
-    check(call, unsafe { function(&mut text) })?;
-    Ok(take_text(text))
 }

@@ -98,11 +98,8 @@ fn tensors_created_from_numbers_inside_a_trace_are_errors() {
 #[test]
 fn the_examples_are_not_changed() {
     let input = Tensor::ones([2, 3], FLOATS);
-    let module = record(&input, |x| x.shallow_clone().f_add_scalar_(1.0).unwrap()).unwrap();
+    record(&input, |x| x.shallow_clone().f_add_scalar_(1.0).unwrap()).unwrap();
     assert_eq!(input, Tensor::ones([2, 3], FLOATS));
-    assert_eq!(module.writing_operators("forward").unwrap(), ["aten::add_"]);
-    let pure = record(&input, |x| x.relu() + 1.0).unwrap();
-    assert!(pure.writing_operators("forward").unwrap().is_empty());
 }
 
 #[test]

@@ -14,18 +14,6 @@ fn the_version_is_the_one_that_tch_is_made_for() {
 }
 
 #[test]
-fn the_build_configuration_agrees_with_version_and_backends() {
-    let configuration = system::build_configuration().unwrap();
-    assert!(configuration.contains(&format!("TORCH_VERSION={}", system::libtorch_version())), "{configuration}");
-    let backends = system::backends();
-    assert_eq!(configuration.contains("USE_MKLDNN=ON"), backends.onednn);
-    assert_eq!(configuration.contains("USE_MKL=ON"), backends.mkl);
-    assert_eq!(configuration.contains("USE_OPENMP=ON"), backends.openmp);
-    assert_eq!(configuration.contains("-DUSE_XNNPACK"), backends.xnnpack);
-    assert!(configuration.contains(&system::cpu_capability()), "{configuration}");
-}
-
-#[test]
 #[cfg(target_arch = "x86_64")]
 fn the_processor_has_the_features_that_the_standard_library_finds() {
     let processor = system::processor().unwrap();
@@ -52,11 +40,6 @@ fn threads_are_set_and_impossible_numbers_refused() {
     system::set_intra_op_threads(three).unwrap();
     assert_eq!(tch::get_num_threads(), 3);
     system::set_intra_op_threads(before).unwrap();
-
-    system::set_inter_op_threads(three).unwrap();
-    assert_eq!(tch::get_num_interop_threads(), 3);
-    let error = system::set_inter_op_threads(three).unwrap_err();
-    assert!(matches!(error, Error::Libtorch { call: "set the threads between operations", .. }), "{error}");
 
     let error = system::set_intra_op_threads(NonZeroUsize::MAX).unwrap_err();
     assert!(matches!(error, Error::Option { option: "thread count", .. }), "{error}");

@@ -101,7 +101,7 @@ unsafe extern "C" fn push_tensor(list: *mut c_void, tensor: *mut C_tensor) {
     unsafe { (*list.cast::<Vec<Tensor>>()).push(Tensor::from_ptr(tensor)) }
 }
 
-/// Checks the result of a function of the TorchScript files: null, or the complete text of an exception.
+/// Checks the result of a function of the TorchScript files: null, or an exception's text with the reason in one of its lines.
 pub(super) fn check(call: &'static str, text: *mut c_char) -> Result<(), Error> {
     failure(text).map_or(Ok(()), |message| Err(Error::Libtorch { call, message }))
 }

@@ -33,7 +33,7 @@
 //! # bfloat16
 //! Trace inside [`Autocast`](crate::autocast::Autocast), freeze and run outside it: the weights become bfloat16
 //! constants, and fused layers pass on oneDNN's own layouts. A module of full precision run inside it computes in
-//! bfloat16 as well (see [`set_autocast_pass`]), with a conversion between any two fused layers. oneDNN's fusion
+//! bfloat16 as well, with a conversion between any two fused layers. oneDNN's fusion
 //! accepts no softmax with its own kind there ("could not add op to the graph", in Python too): convert first, then
 //! `softmax(-1, None)`.
 
@@ -57,7 +57,6 @@ use border::{TextSink, texts};
 
 unsafe extern "C" {
     fn tch_ext_jit_set_onednn_fusion(enabled: bool, was_enabled: *mut bool) -> *mut c_char;
-    fn tch_ext_jit_set_autocast_pass(enabled: bool) -> bool;
     fn tch_ext_jit_last_executed_graph(sink: TextSink, texts: *mut c_void) -> *mut c_char;
 }
 
@@ -73,14 +72,6 @@ pub fn set_onednn_fusion(enabled: bool) -> Result<bool, Error> {
     // SAFETY: the place is written before the call returns null.
     check("switch oneDNN fusion", unsafe { tch_ext_jit_set_onednn_fusion(enabled, &mut was_enabled) })?;
     Ok(was_enabled)
-}
-
-/// Sets whether methods compiled inside [`Autocast`](crate::autocast::Autocast) include its conversions in their graph,
-/// for the program, and returns the previous setting; initially on. When off, layers fused by oneDNN stay in full
-/// precision there.
-pub fn set_autocast_pass(enabled: bool) -> bool {
-    // SAFETY: the argument is a flag.
-    unsafe { tch_ext_jit_set_autocast_pass(enabled) }
 }
 
 /// The optimised graph that this thread ran last, as text; `None` before the first. It shows fused

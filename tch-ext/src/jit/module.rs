@@ -30,8 +30,6 @@ pub(super) struct CModule {
     _opaque: [u8; 0],
 }
 
-type Inspect = unsafe extern "C" fn(*const CModule, Text, TextSink, *mut c_void) -> *mut c_char;
-
 unsafe extern "C" {
     fn tch_ext_jit_module_new(name: Text, module: *mut *mut CModule) -> *mut c_char;
     fn tch_ext_jit_module_free(module: *mut CModule);
@@ -58,7 +56,6 @@ unsafe extern "C" {
         fold_numerics: bool,
         frozen: *mut *mut CModule,
     ) -> *mut c_char;
-    fn tch_ext_jit_optimize_for_inference(module: *const CModule, optimized: *mut *mut CModule) -> *mut c_char;
     fn tch_ext_jit_optimize_for_mobile(
         module: *const CModule,
         preserved: *const Text,
@@ -77,7 +74,6 @@ unsafe extern "C" {
     fn tch_ext_jit_extra_files(path: Text, sink: TextSink, texts: *mut c_void) -> *mut c_char;
     fn tch_ext_jit_methods(module: *const CModule, sink: TextSink, texts: *mut c_void) -> *mut c_char;
     fn tch_ext_jit_graph(module: *const CModule, method: Text, sink: TextSink, texts: *mut c_void) -> *mut c_char;
-    fn tch_ext_jit_writers(module: *const CModule, method: Text, sink: TextSink, texts: *mut c_void) -> *mut c_char;
 }
 
 impl ForeignModule for CModule {
@@ -195,18 +191,6 @@ impl Module {
         })
     }
 
-    /// A frozen copy for this machine, as `torch.jit.optimize_for_inference`: on the CPU with oneDNN's own layouts.
-    /// It can only run here: libtorch 2.11 cannot load a file saved from it.
-    ///
-    /// # Errors
-    /// libtorch's own message.
-    pub fn optimize_for_inference(&self) -> Result<Self, Error> {
-        // SAFETY: the module lives through the call.
-        Self::made("optimise a module", |optimized| unsafe {
-            tch_ext_jit_optimize_for_inference(self.as_ptr(), optimized)
-        })
-    }
-
     /// A frozen copy for the lite interpreter, as `torch.utils.mobile_optimizer.optimize_for_mobile`: convolutions and
     /// linear layers prepacked for XNNPACK. `forward` is kept, and the methods in `preserved`.
     ///
@@ -251,21 +235,11 @@ impl Module {
     /// # Errors
     /// An unknown method.
     pub fn graph(&self, method: &str) -> Result<String, Error> {
-        Ok(self.inspect("show a graph", tch_ext_jit_graph, method)?.concat())
-    }
-
-    /// The operators in a method's graph that write into tensors or attributes ("aten::relu_", "aten::copy_",
-    /// "prim::SetAttr"), sorted. If the list is empty, running the method changes no existing data.
-    ///
-    /// # Errors
-    /// An unknown method.
-    pub fn writing_operators(&self, method: &str) -> Result<Vec<String>, Error> {
-        self.inspect("look for writing operators", tch_ext_jit_writers, method)
-    }
-
-    fn inspect(&self, call: &'static str, function: Inspect, method: &str) -> Result<Vec<String>, Error> {
         // SAFETY: module, text and list live through the call.
-        texts(call, |sink, list| unsafe { function(self.as_ptr(), Text::new(method), sink, list) })
+        let graph = texts("show a graph", |sink, list| unsafe {
+            tch_ext_jit_graph(self.as_ptr(), Text::new(method), sink, list)
+        });
+        Ok(graph?.concat())
     }
 
     fn write(&self, path: &Path, extras: &ExtraFiles, for_mobile: bool) -> Result<(), Error> {
