@@ -21,8 +21,13 @@ use crate::{
     form::{Form, StateDict},
 };
 
-const STAGES: [(&str, &str); 4] = [("stage1", "0"), ("stage2", "1"), ("stage3", "2"), ("stage4", "3")];
-const PARTS: [(&str, &str); 6] = [
+/// Apple's name of a layer or part, and timm's.
+type Pair = (&'static str, &'static str);
+
+const STEM: Pair = ("stage0", "stem");
+const STAGES: [Pair; 4] =
+    [("stage1", "stages.0"), ("stage2", "stages.1"), ("stage3", "stages.2"), ("stage4", "stages.3")];
+const PARTS: [Pair; 6] = [
     ("rbr_conv", "conv_kxk"),
     ("rbr_scale", "conv_scale"),
     ("rbr_skip", "identity"),
@@ -30,42 +35,39 @@ const PARTS: [(&str, &str); 6] = [
     ("se.expand", "attn.fc2"),
     ("reparam_conv", "reparam_conv"),
 ];
+const CLASSIFIER: Pair = ("linear", "head.fc");
 const COUNT: &str = "num_batches_tracked";
 
 /// Apple's name for timm's `name`; none if timm's MobileOne has no tensor of this name.
 pub fn from_timm(name: &str) -> Option<String> {
-    if let Some(part) = name.strip_prefix("head.fc.") {
-        return Some(format!("linear.{part}"));
-    }
-    let (layer, rest) = match name.strip_prefix("stem.") {
-        Some(rest) => ("stage0".to_owned(), rest),
-        None => {
-            let (stage, rest) = name.strip_prefix("stages.")?.split_once('.')?;
-            let (index, rest) = rest.split_once('.')?;
-            let (apple, _) = STAGES.iter().find(|(_, timm)| *timm == stage)?;
-            (format!("{apple}.{index}"), rest)
-        }
-    };
-    let (part, rest) = PARTS.iter().find_map(|(apple, timm)| Some((apple, rest.strip_prefix(timm)?)))?;
-    rest.starts_with('.').then(|| format!("{layer}.{part}{rest}"))
+    renamed(name, |(apple, timm)| (timm, apple))
 }
 
 /// timm's name for Apple's `name`; none if Apple's MobileOne has no tensor of this name.
 pub fn to_timm(name: &str) -> Option<String> {
-    if let Some(part) = name.strip_prefix("linear.") {
-        return Some(format!("head.fc.{part}"));
+    renamed(name, |pair| pair)
+}
+
+/// `name` with the first name of each pair in it replaced by the second, after `order` turned the pairs.
+fn renamed(name: &str, order: fn(Pair) -> Pair) -> Option<String> {
+    if let Some((classifier, rest)) = replaced(name, &[CLASSIFIER], order) {
+        return Some(format!("{classifier}.{rest}"));
     }
-    let (layer, rest) = match name.strip_prefix("stage0.") {
-        Some(rest) => ("stem".to_owned(), rest),
+    let (layer, rest) = match replaced(name, &[STEM], order) {
+        Some((stem, rest)) => (stem.to_owned(), rest),
         None => {
-            let (stage, rest) = name.split_once('.')?;
+            let (stage, rest) = replaced(name, &STAGES, order)?;
             let (index, rest) = rest.split_once('.')?;
-            let (_, timm) = STAGES.iter().find(|(apple, _)| *apple == stage)?;
-            (format!("stages.{timm}.{index}"), rest)
+            (format!("{stage}.{index}"), rest)
         }
     };
-    let (part, rest) = PARTS.iter().find_map(|(apple, timm)| Some((timm, rest.strip_prefix(apple)?)))?;
-    rest.starts_with('.').then(|| format!("{layer}.{part}{rest}"))
+    let (part, rest) = replaced(rest, &PARTS, order)?;
+    Some(format!("{layer}.{part}.{rest}"))
+}
+
+/// What replaces the start of `name`, and the rest of it behind the dot.
+fn replaced<'a>(name: &'a str, pairs: &[Pair], order: fn(Pair) -> Pair) -> Option<(&'static str, &'a str)> {
+    pairs.iter().copied().map(order).find_map(|(from, to)| Some((to, name.strip_prefix(from)?.strip_prefix('.')?)))
 }
 
 /// Whether `name` is a count of batches.
