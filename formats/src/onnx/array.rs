@@ -113,11 +113,6 @@ impl Array {
         &self.data
     }
 
-    /// The elements without the shape.
-    pub fn into_data(self) -> Data {
-        self.data
-    }
-
     /// The kind of the elements.
     pub fn element(&self) -> Element {
         match self.data {

@@ -134,8 +134,6 @@ pub mod attribute_type {
     pub const INT: i32 = 2;
     /// `s`
     pub const STRING: i32 = 3;
-    /// `t`
-    pub const TENSOR: i32 = 4;
     /// `ints`
     pub const INTS: i32 = 7;
 }
