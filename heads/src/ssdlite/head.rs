@@ -1,8 +1,7 @@
 //! The complete head.
 
 use backbone::{CostRow, Features, Fold, Mode, StateDict};
-use rayon::prelude::*;
-use tch::{Kind, nn};
+use tch::nn;
 
 use crate::{
     Error, HeadSpec,
@@ -16,10 +15,9 @@ use crate::{
         loss::{Losses, losses},
         matcher::Matcher,
         multibox::{MultiBoxHead, Predictions},
-        postprocess::{Detections, PostProcessor},
+        postprocess::{Detections, select},
         targets::{Assigner, GroundTruth},
     },
-    transfer::to_host,
 };
 
 /// An SSDLite head for one input size.
@@ -125,27 +123,7 @@ impl SsdLite {
     /// # Errors
     /// [`Error::Shape`] where `predictions` are not from this head, [`Error::NotANumber`] where a predicted box is none.
     pub fn detect(&self, predictions: &Predictions) -> Result<Vec<Detections>, Error> {
-        let images = self.check_predictions(predictions)?;
-        let columns = self.classes as usize + 1;
-        let (scores, deltas) = tch::no_grad(|| {
-            Ok::<_, Error>((
-                to_host(&predictions.logits.f_softmax(-1, Kind::Float)?)?,
-                to_host(&predictions.deltas.f_to_kind(Kind::Float)?)?,
-            ))
-        })?;
-        let (deltas, _) = deltas.as_chunks();
-        let processor = PostProcessor::new(columns, &self.config);
-        let (coder, places) = (&self.coder, self.anchors.boxes());
-        let anchors = places.len();
-        let [height, width] = self.anchors.size().map(|side| side as f32);
-        let detect = |image: usize| {
-            let (first, end) = (image * anchors, (image + 1) * anchors);
-            processor.detections(image, &scores[first * columns..end * columns], |anchor| {
-                let [x1, y1, x2, y2] = coder.decode(&deltas[first + anchor], &places[anchor]);
-                [x1.clamp(0.0, width), y1.clamp(0.0, height), x2.clamp(0.0, width), y2.clamp(0.0, height)]
-            })
-        };
-        (0..images).into_par_iter().map(detect).collect()
+        select(&tch::no_grad(|| self.decode(predictions))?, &self.config)
     }
 
     /// The number of images.

@@ -13,8 +13,8 @@
 //! | `loss` | hard negatives, cross entropy, smooth L1 |
 //! | `multibox` | extra levels and predictors |
 //! | [`nms`] | non-maximum suppression |
-//! | `decoder` | predictions as probabilities and boxes, for tracing |
-//! | `postprocess` | from scores and offsets to detections |
+//! | `decoder` | predictions as probabilities and boxes |
+//! | `postprocess` | from scores and boxes to detections |
 //! | `head` | the complete head: [`SsdLite`] |
 
 pub mod anchors;

@@ -1,8 +1,8 @@
-//! From scores and offsets to detections, equal to torchvision's `SSD.postprocess_detections`.
+//! From scores and boxes to detections, equal to torchvision's `SSD.postprocess_detections`.
 //!
 //! Torchvision takes the best boxes of each class, suppresses among them, and keeps the best of the remaining ones. Here all
 //! candidates are visited once in descending order of score, with the same result, and the visit ends at the limit of
-//! detections: the boxes after it are neither sorted nor decoded.
+//! detections: the candidates after it are not sorted.
 
 use std::cmp::Reverse;
 
@@ -38,8 +38,7 @@ struct Candidate {
     anchor: u32,
 }
 
-/// The detections of each image of a batch from decoded boxes, the same as those of
-/// [`SsdLite::detect`](super::SsdLite::detect).
+/// The detections of each image of a batch.
 ///
 /// # Errors
 /// [`Error::Shape`] where scores and boxes do not fit, [`Error::NotANumber`] where a box is not a number.
@@ -53,94 +52,65 @@ pub fn select(Decoded { scores, boxes }: &Decoded, config: &SsdLiteConfig) -> Re
     };
     let (scores, boxes) = (to_host(&scores.f_to_kind(Kind::Float)?)?, to_host(&boxes.f_to_kind(Kind::Float)?)?);
     let (boxes, _) = boxes.as_chunks::<4>();
-    let processor = PostProcessor::new(columns, config);
     let detect = |image: usize| {
         let (first, end) = (image * anchors, (image + 1) * anchors);
-        processor.detections(image, &scores[first * columns..end * columns], |anchor| boxes[first + anchor])
+        let found = detections(&scores[first * columns..end * columns], columns, &boxes[first..end], config);
+        found.map_err(|anchor| Error::NotANumber { image, anchor })
     };
     (0..images).into_par_iter().map(detect).collect()
 }
 
-/// Converts the outputs for one image to detections.
-#[derive(Debug)]
-pub(super) struct PostProcessor {
-    /// Number of classes including the background.
-    columns: usize,
-    score_threshold: f32,
-    nms_threshold: f64,
-    topk_candidates: usize,
-    detections_per_image: usize,
+/// The detections in an image from `scores` (`[A, columns]`, background first) and the box at each anchor.
+///
+/// # Errors
+/// The anchor of a candidate whose box is not a number. Scores that are not numbers are ignored.
+fn detections(scores: &[f32], columns: usize, boxes: &[Corners], config: &SsdLiteConfig) -> Result<Detections, usize> {
+    let mut candidates = candidates(scores, columns, config.score_threshold as f32);
+    let mut rest = candidates.as_mut_slice();
+    let mut portion = FIRST_PORTION;
+    let mut visited = vec![0; columns];
+    let mut suppression = Suppression::new(columns, config.nms_threshold);
+    let mut detections = Detections::default();
+    while !rest.is_empty() {
+        if portion < rest.len() {
+            rest.select_nth_unstable(portion);
+        }
+        let (best, others) = rest.split_at_mut(portion.min(rest.len()));
+        best.sort_unstable();
+        for candidate in best {
+            let class = candidate.class as usize;
+            visited[class] += 1;
+            if visited[class] > config.topk_candidates {
+                continue;
+            }
+            let anchor = candidate.anchor as usize;
+            let bbox = boxes[anchor];
+            if bbox.iter().any(|corner| corner.is_nan()) {
+                return Err(anchor);
+            }
+            if suppression.admit(class, bbox) {
+                detections.boxes.push(bbox);
+                detections.scores.push(f32::from_bits(candidate.score.0));
+                detections.labels.push(i64::from(candidate.class));
+                if detections.boxes.len() == config.detections_per_image {
+                    return Ok(detections);
+                }
+            }
+        }
+        rest = others;
+        portion *= 2;
+    }
+    Ok(detections)
 }
 
-impl PostProcessor {
-    /// For scores of `columns` classes including the background.
-    pub fn new(columns: usize, config: &SsdLiteConfig) -> Self {
-        Self {
-            columns,
-            score_threshold: config.score_threshold as f32,
-            nms_threshold: config.nms_threshold,
-            topk_candidates: config.topk_candidates,
-            detections_per_image: config.detections_per_image,
-        }
-    }
-
-    /// Detections from `scores` (`[A, columns]`, background first) of the image at position `image`, and the box at each anchor.
-    ///
-    /// # Errors
-    /// [`Error::NotANumber`] where the box of a candidate is not a number. Scores that are not numbers are ignored.
-    pub fn detections(
-        &self,
-        image: usize,
-        scores: &[f32],
-        boxes: impl Fn(usize) -> Corners,
-    ) -> Result<Detections, Error> {
-        let mut candidates = self.candidates(scores);
-        let mut rest = candidates.as_mut_slice();
-        let mut portion = FIRST_PORTION;
-        let mut visited = vec![0; self.columns];
-        let mut suppression = Suppression::new(self.columns, self.nms_threshold);
-        let mut detections = Detections::default();
-        while !rest.is_empty() {
-            if portion < rest.len() {
-                rest.select_nth_unstable(portion);
-            }
-            let (best, others) = rest.split_at_mut(portion.min(rest.len()));
-            best.sort_unstable();
-            for candidate in best {
-                let class = candidate.class as usize;
-                visited[class] += 1;
-                if visited[class] > self.topk_candidates {
-                    continue;
-                }
-                let anchor = candidate.anchor as usize;
-                let bbox = boxes(anchor);
-                if bbox.iter().any(|corner| corner.is_nan()) {
-                    return Err(Error::NotANumber { image, anchor });
-                }
-                if suppression.admit(class, bbox) {
-                    detections.boxes.push(bbox);
-                    detections.scores.push(f32::from_bits(candidate.score.0));
-                    detections.labels.push(i64::from(candidate.class));
-                    if detections.boxes.len() == self.detections_per_image {
-                        return Ok(detections);
-                    }
-                }
-            }
-            rest = others;
-            portion *= 2;
-        }
-        Ok(detections)
-    }
-
-    fn candidates(&self, scores: &[f32]) -> Vec<Candidate> {
-        let mut candidates = Vec::new();
-        for (anchor, row) in (0..).zip(scores.chunks_exact(self.columns)) {
-            for (class, &score) in (0..).zip(row).skip(1) {
-                if score > self.score_threshold {
-                    candidates.push(Candidate { score: Reverse(score.to_bits()), class, anchor });
-                }
+fn candidates(scores: &[f32], columns: usize, threshold: f32) -> Vec<Candidate> {
+    let mut candidates = Vec::new();
+    for (anchor, row) in (0..).zip(scores.chunks_exact(columns)) {
+        for (class, &score) in (0..).zip(row).skip(1) {
+            if score > threshold {
+                candidates.push(Candidate { score: Reverse(score.to_bits()), class, anchor });
             }
         }
-        candidates
     }
+    candidates
 }
