@@ -28,7 +28,6 @@ mod predictions;
 mod real_labels;
 mod report;
 mod score_files;
-mod tables;
 mod tally;
 
 pub use calibration::CalibrationBin;

@@ -17,4 +17,4 @@ pub mod voc;
 pub use bootstrap::{BootstrapOptions, Comparison, MetricComparison};
 pub use confusion::{ConfusedPair, ConfusionMatrix};
 pub use error::{Error, Place};
-pub use table::{Cell, CsvReport, CsvTable, csv_line};
+pub use table::{CsvReport, CsvTable, csv_line};

@@ -23,11 +23,10 @@ mod folders;
 mod label_image;
 mod options;
 mod report;
-mod tables;
 mod tally;
 
 pub use comparison::{SegmentationComparison, compare_folders};
 pub use evaluator::SegmentationEvaluator;
-pub use folders::{score_folders, score_pairs};
+pub use folders::score_folders;
 pub use options::SegmentationOptions;
 pub use report::{BoundaryReport, ClassReport, SegmentationReport};

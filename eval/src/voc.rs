@@ -26,7 +26,6 @@ mod ground_truth;
 mod options;
 mod report;
 mod score_files;
-mod tables;
 
 pub use evaluator::{Detection, VocEvaluator};
 pub use ground_truth::{GroundTruth, Object};

@@ -34,7 +34,7 @@ impl PredictionWriter {
     ) -> Result<PredictionWriter, Error> {
         let names = unique_names(class_names)?;
         let mut file = PendingFile::create(path.as_ref())?;
-        let header = [IMAGE].into_iter().chain(names.iter().map(String::as_str));
+        let header: Vec<&str> = [IMAGE].into_iter().chain(names.iter().map(String::as_str)).collect();
         file.write(|out| writeln!(out, "{}", csv_line(header)))?;
         Ok(PredictionWriter { file, names, written: 0 })
     }
@@ -49,7 +49,8 @@ impl PredictionWriter {
             false => Err(Error::Count { what: "scores", found: scores.len(), expected: self.names.len() }),
         };
         checked.map_err(|error| error.within(Place::image_name(image)))?;
-        let fields = [image.to_owned()].into_iter().chain(scores.iter().map(|score| format!("{score:?}")));
+        let scores = scores.iter().map(|score| format!("{score:?}"));
+        let fields: Vec<String> = [image.to_owned()].into_iter().chain(scores).collect();
         self.file.write(|out| writeln!(out, "{}", csv_line(fields)))?;
         self.written += 1;
         Ok(())

@@ -1,12 +1,14 @@
 //! The report on a classifier.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::calibration::CalibrationBin;
 use super::options::{ClassificationOptions, ScoreKind};
 use super::tally::Tally;
 use crate::confusion::{ConfusedPair, ConfusionMatrix};
 use crate::exact_sum::{mean, ratio};
+use crate::table::{CsvReport, CsvTable};
 
 const RULE: &str = "top-k of one crop, equal scores ranked by class index";
 const REAL_RULE: &str = "ImageNet-ReaL: top-1 among the image's labels, images without labels not counted";
@@ -149,5 +151,26 @@ fn comparable(images: u64, classes: usize) -> String {
             "no: published numbers are on all of ImageNet's validation set ({IMAGENET_IMAGES} images, {IMAGENET_CLASSES} \
              classes), and this is another one ({images} images, {classes} classes)"
         )
+    }
+}
+
+impl CsvReport for ClassificationReport {
+    fn summary(&self) -> CsvTable {
+        let top_k = self.top_k.iter().map(|top| (format!("top{}", top.k), json!(top.accuracy)));
+        let mut rows: Vec<(String, Value)> = top_k.collect();
+        let mut add = |metric: &str, value| rows.push((metric.to_owned(), value));
+        add("mean_class_accuracy", json!(self.mean_class_accuracy));
+        add("negative_log_likelihood", json!(self.negative_log_likelihood));
+        add("expected_calibration_error", json!(self.expected_calibration_error));
+        if let Some(real) = &self.real {
+            add("real_accuracy", json!(real.accuracy));
+            add("real_images", json!(real.images));
+        }
+        add("images", json!(self.images));
+        CsvTable::of_metrics(rows)
+    }
+
+    fn classes(&self) -> CsvTable {
+        CsvTable::new("class,images,predicted,correct,accuracy,precision", &self.per_class)
     }
 }

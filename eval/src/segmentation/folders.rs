@@ -31,8 +31,20 @@ pub fn score_folders(
     ignore: Option<u8>,
     options: SegmentationOptions,
 ) -> Result<SegmentationReport, Error> {
-    let evaluator = SegmentationEvaluator::new(class_names, ignore, options)?;
-    evaluate(evaluator, &pairs(truth.as_ref(), predictions.as_ref())?)
+    let mut evaluator = SegmentationEvaluator::new(class_names, ignore, options)?;
+    let empty = evaluator.clone();
+    let pairs = pairs(truth.as_ref(), predictions.as_ref())?;
+    for window in pairs.chunks(IMAGES_PER_THREAD * rayon::current_num_threads()) {
+        let part = |pairs: &[(PathBuf, PathBuf)]| {
+            let mut part = empty.clone();
+            pairs.iter().try_for_each(|(truth, prediction)| read_pair(&mut part, truth, prediction)).map(|()| part)
+        };
+        let parts: Vec<Result<_, Error>> = window.par_chunks(IMAGES_PER_THREAD).map(part).collect();
+        for part in parts {
+            evaluator.merge(&part?)?;
+        }
+    }
+    Ok(evaluator.finish())
 }
 
 /// The label images of two folders as (truth, prediction), by name.
@@ -50,34 +62,6 @@ pub(super) fn pairs(truth: &Path, predictions: &Path) -> Result<Vec<(PathBuf, Pa
         return Err(Error::NoPrediction { path: predictions.to_owned(), image, count: 1 + missing.count() });
     }
     Ok(true_names.iter().map(|name| (truth.join(name), predictions.join(name))).collect())
-}
-
-/// Scores predicted label images against true ones, given as pairs (truth, prediction) of files.
-///
-/// # Errors
-/// As [`score_folders`].
-pub fn score_pairs(
-    pairs: &[(PathBuf, PathBuf)],
-    class_names: impl IntoIterator<Item = impl Into<String>>,
-    ignore: Option<u8>,
-    options: SegmentationOptions,
-) -> Result<SegmentationReport, Error> {
-    evaluate(SegmentationEvaluator::new(class_names, ignore, options)?, pairs)
-}
-
-fn evaluate(mut evaluator: SegmentationEvaluator, pairs: &[(PathBuf, PathBuf)]) -> Result<SegmentationReport, Error> {
-    let empty = evaluator.clone();
-    for window in pairs.chunks(IMAGES_PER_THREAD * rayon::current_num_threads()) {
-        let part = |pairs: &[(PathBuf, PathBuf)]| {
-            let mut part = empty.clone();
-            pairs.iter().try_for_each(|(truth, prediction)| read_pair(&mut part, truth, prediction)).map(|()| part)
-        };
-        let parts: Vec<Result<_, Error>> = window.par_chunks(IMAGES_PER_THREAD).map(part).collect();
-        for part in parts {
-            evaluator.merge(&part?)?;
-        }
-    }
-    Ok(evaluator.finish())
 }
 
 /// Reads a true and a predicted label image and adds them.

@@ -1,11 +1,13 @@
 //! The report on a segmenter.
 
 use serde::Serialize;
+use serde_json::json;
 
 use super::options::SegmentationOptions;
 use super::tally::Tally;
 use crate::confusion::{ConfusedPair, ConfusionMatrix};
 use crate::exact_sum::{ExactSum, mean, ratio};
+use crate::table::{CsvReport, CsvTable};
 
 const RULE: &str = "pixels of all images in one matrix; means over the classes in truth or prediction";
 
@@ -154,5 +156,28 @@ fn comparable(images: u64, classes: &[ClassReport]) -> String {
             "no: published numbers are on complete sets ({}), and this is another one ({images} images, {of} classes)",
             PUBLISHED.map(|(set, images, classes)| format!("{set}: {images} images, {classes} classes")).join("; ")
         ),
+    }
+}
+
+impl CsvReport for SegmentationReport {
+    fn summary(&self) -> CsvTable {
+        let mut rows = vec![
+            ("mean_iou", json!(self.mean_iou)),
+            ("pixel_accuracy", json!(self.pixel_accuracy)),
+            ("mean_accuracy", json!(self.mean_accuracy)),
+            ("frequency_weighted_iou", json!(self.frequency_weighted_iou)),
+            ("mean_dice", json!(self.mean_dice)),
+        ];
+        if let Some(boundary) = &self.boundary {
+            rows.push(("boundary_f_score", json!(boundary.f_score)));
+            rows.push(("boundary_tolerance", json!(boundary.tolerance)));
+        }
+        rows.extend([("images", json!(self.images)), ("pixels", json!(self.pixels)), ("ignored", json!(self.ignored))]);
+        CsvTable::of_metrics(rows)
+    }
+
+    fn classes(&self) -> CsvTable {
+        let header = "class,pixels,predicted,correct,iou,accuracy,precision,dice,boundary_f_score";
+        CsvTable::new(header, &self.per_class)
     }
 }

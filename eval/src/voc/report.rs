@@ -1,11 +1,13 @@
 //! The report on a detector, by both rules.
 
 use serde::Serialize;
+use serde_json::json;
 
 use super::average_precision::Curve;
 use super::ground_truth::GroundTruth;
 use super::options::VocOptions;
 use crate::exact_sum::mean;
+use crate::table::{CsvReport, CsvTable};
 
 /// The result of an evaluation; numbers lie between 0 and 1.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -118,5 +120,20 @@ impl VocReport {
             detections,
             per_class,
         }
+    }
+}
+
+impl CsvReport for VocReport {
+    fn summary(&self) -> CsvTable {
+        CsvTable::of_metrics([
+            ("map_2007", json!(self.voc_2007.map)),
+            ("map_2010", json!(self.voc_2010.map)),
+            ("images", json!(self.images)),
+            ("detections", json!(self.detections)),
+        ])
+    }
+
+    fn classes(&self) -> CsvTable {
+        CsvTable::new("class,objects,difficult,right,wrong,ap_2007,ap_2010", &self.per_class)
     }
 }

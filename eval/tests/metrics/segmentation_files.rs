@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use eval::segmentation::{SegmentationEvaluator, SegmentationOptions, SegmentationReport, score_folders, score_pairs};
+use eval::segmentation::{SegmentationEvaluator, SegmentationOptions, SegmentationReport, score_folders};
 use png::{BitDepth, ColorType};
 
 use crate::Outcome;
@@ -113,13 +113,6 @@ fn folders_that_do_not_match_are_refused_with_the_file() -> Outcome {
     assert_eq!(folders.0.message(folders.score()), label);
     grey("predicted/1.png", [2, 2], &[0, 1, 2, 9])?;
     assert_eq!(folders.score()?.mean_iou, Some(1.0), "predictions on ignored pixels do not count");
-
-    let pairs = [(folders.0.path("truth/1.png"), folders.0.path("predicted/1.png"))];
-    let report = score_pairs(&pairs, CLASSES, Some(255), SegmentationOptions::default())?;
-    assert_eq!((report.images, report.pixels), (1, 3));
-    let absent = [(folders.0.path("truth/1.png"), folders.0.path("predicted/9.png"))];
-    let refused = score_pairs(&absent, CLASSES, Some(255), SegmentationOptions::default());
-    assert_eq!(folders.0.message(refused), "cannot read predicted/9.png: No such file or directory (os error 2)");
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use eval::classification::{ClassificationEvaluator, ClassificationOptions};
 use eval::coco::{AnalysisOptions, IouType, analyze_files, score_files};
 use eval::segmentation::{SegmentationEvaluator, SegmentationOptions};
 use eval::voc::{Detection, GroundTruth, Object, VocEvaluator, VocOptions};
-use eval::{Cell, CsvReport, CsvTable};
+use eval::{CsvReport, CsvTable};
 
 use crate::Outcome;
 use crate::folder::Folder;
@@ -24,24 +24,21 @@ fn parsed(table: &CsvTable, name: &str) -> Option<f64> {
 
 #[test]
 fn fields_are_quoted_where_necessary_and_numbers_keep_all_digits() {
-    let cell = Cell::from;
     let rows = [
-        [cell("plain"), Cell::from(0.1 + 0.2), Cell::from(None)],
-        [cell("a, \"b\""), Cell::from(1.0), Cell::from(3u64)],
-        [cell("two\nlines"), Cell::from(f64::NAN), Cell::from(1e300)],
-        [cell(""), Cell::from(Some(f64::INFINITY)), Cell::from(-5e-324)],
+        ("plain", 0.1 + 0.2, None),
+        ("a, \"b\"", 1.0, Some(3.0)),
+        ("two\nlines", -5e-324, Some(1e300)),
+        ("", f64::INFINITY, None),
     ];
-    let table = CsvTable::new(["class", "first", "second"], rows);
-    let expected =
-        "class,first,second\nplain,0.30000000000000004,\n\"a, \"\"b\"\"\",1.0,3\n\"two\nlines\",,1e300\n,inf,-5e-324\n";
+    let table = CsvTable::new("class,first,second", rows);
+    let expected = "class,first,second\nplain,0.30000000000000004,\n\"a, \"\"b\"\"\",1.0,3.0\n\"two\nlines\",-5e-324,1e300\n,inf,\n";
     assert_eq!(table.to_string(), expected);
-    assert_eq!((table.columns(), table.rows().len()), (&["class", "first", "second"][..], 4));
 }
 
 #[test]
 fn a_table_is_written_completely_or_not_at_all() -> Outcome {
     let folder = Folder::new()?;
-    let table = CsvTable::new(["metric", "value"], [[Cell::from("AP"), Cell::from(0.25)]]);
+    let table = CsvTable::new("metric,value", [("AP", 0.25)]);
     table.write(folder.path("summary.csv"))?;
     assert_eq!(fs::read_to_string(folder.path("summary.csv"))?, "metric,value\nAP,0.25\n");
     assert_eq!(folder.names()?.len(), 1);
@@ -90,8 +87,8 @@ fn an_analysis_is_a_table_of_thresholds_errors_and_curves() -> Outcome {
         assert_eq!(parsed(&summary, &format!("{name}_delta_ap")), Some(error.delta_ap));
     }
     let with_objects = report.per_class.iter().filter(|class| class.objects > 0).count();
-    assert_eq!(report.curves().rows().len(), 101 * with_objects);
-    assert_eq!(report.classes().rows().len(), report.per_class.len());
+    assert_eq!(report.curves().to_string().lines().count(), 1 + 101 * with_objects);
+    assert_eq!(report.classes().to_string().lines().count(), 1 + report.per_class.len());
     Ok(())
 }
 

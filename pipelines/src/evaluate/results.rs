@@ -13,22 +13,12 @@ pub const HEADER: &str = "name,task,metric,value,height,width,train_parameters,d
 
 /// A line of the CSV.
 pub fn csv_row(name: &str, task: &str, metric: &str, value: Option<f64>, footprint: &Footprint) -> String {
-    let Footprint { size: [height, width], train, deploy, file_bytes, latency } = footprint;
-    let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-    let times = [Engine::Train, Engine::Deploy, Engine::Script, Engine::Onednn]
-        .map(|engine| number(footprint.median_ms(engine)));
-    let machine = latency.as_ref().map(|timing| timing.machine.to_string()).unwrap_or_default();
-    format!(
-        "{},{task},{metric},{},{height},{width},{},{},{},{},{file_bytes},{},{}",
-        csv_line([name]),
-        number(value),
-        train.parameters,
-        deploy.parameters,
-        train.macs,
-        deploy.macs,
-        times.join(","),
-        csv_line([machine])
-    )
+    let Footprint { size, train, deploy, file_bytes, latency } = footprint;
+    let times =
+        [Engine::Train, Engine::Deploy, Engine::Script, Engine::Onednn].map(|engine| footprint.median_ms(engine));
+    let machine = latency.as_ref().map(|timing| timing.machine.to_string());
+    let (parameters, macs) = ([train.parameters, deploy.parameters], [train.macs, deploy.macs]);
+    csv_line((name, task, metric, value, size, parameters, macs, file_bytes, times, machine))
 }
 
 /// Adds a line to the CSV of results in `folder`, created where it does not exist.

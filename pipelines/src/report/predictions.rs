@@ -110,7 +110,7 @@ impl PredictionFile {
                     other => other.to_string(),
                 });
                 let file = input.path.to_string_lossy().into_owned();
-                self.line(&csv_line([file, frame].into_iter().chain(cells)))
+                self.line(&csv_line([file, frame].into_iter().chain(cells).collect::<Vec<_>>()))
             }),
         }
     }

@@ -6,6 +6,7 @@ mod published;
 
 use backbone::{Form, Variant};
 use clap::ValueEnum;
+use eval::CsvTable;
 use serde::Serialize;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -223,18 +224,10 @@ impl BenchReport {
     /// Writes `bench.json`, `bench.csv` and the study's figures.
     fn write(&self, folder: &Path) -> Result<(), Failure> {
         files::write(&folder.join("bench.json"), report::json(self)?.as_bytes())?;
-        let mut csv = String::from("model,engine,batch,height,width,parameters,multiply_adds,median_ms,p5_ms,p95_ms,");
-        csv.push_str("minimum_ms,runs,images_per_second\n");
-        for row in self.rows() {
-            let Latency { median, p5, p95, minimum, runs } = row.latency_ms;
-            let [height, width] = row.size;
-            let model = eval::csv_line([&row.model]);
-            csv.push_str(&format!(
-                "{model},{},{},{height},{width},{},{},{median},{p5},{p95},{minimum},{runs},{}\n",
-                row.engine, row.batch, row.parameters, row.macs, row.images_per_second
-            ));
-        }
-        files::write(&folder.join("bench.csv"), csv.as_bytes())?;
+        let header = "model,engine,batch,height,width,parameters,multiply_adds,median_ms,p5_ms,p95_ms,minimum_ms,runs,\
+                      images_per_second";
+        let csv = CsvTable::new(header, self.rows());
+        files::write(&folder.join("bench.csv"), csv.to_string().as_bytes())?;
         self.study.iter().try_for_each(|study| study.write(folder))
     }
 }

@@ -3,8 +3,10 @@
 mod stack;
 
 use backbone::{Form, Spec, Variant};
+use eval::CsvTable;
 use eval::statistics::spearman;
 use serde::Serialize;
+use serde_json::{Value, json};
 use std::path::Path;
 use tch::Device;
 
@@ -187,20 +189,18 @@ impl Study {
             };
             files::write(&folder.join(file), plot.svg().as_bytes())?;
         }
-        let mut csv = String::from("study,name,median_ms,p5_ms,p95_ms,minimum_ms,runs,ratio\n");
+        let mut rows: Vec<Value> = Vec::new();
         for (study, parts) in [("activation", &self.activations), ("block", &self.blocks), ("branches", &self.branches)]
         {
             for Alternative { name, latency_ms: Latency { median, p5, p95, minimum, runs }, ratio } in parts {
-                let name = eval::csv_line([name]);
-                csv.push_str(&format!("{study},{name},{median},{p5},{p95},{minimum},{runs},{ratio}\n"));
+                rows.push(json!([study, name, median, p5, p95, minimum, runs, ratio]));
             }
         }
         for Correlation { of, with, networks, coefficient } in &self.correlations {
             let of = format!("{of}; latency with {with}");
-            let of = eval::csv_line([of]);
-            let coefficient = coefficient.map(|value| value.to_string()).unwrap_or_default();
-            csv.push_str(&format!("spearman,{of},,,,,{networks},{coefficient}\n"));
+            rows.push(json!(["spearman", of, null, null, null, null, networks, coefficient]));
         }
-        files::write(&folder.join("study.csv"), csv.as_bytes())
+        let csv = CsvTable::new("study,name,median_ms,p5_ms,p95_ms,minimum_ms,runs,ratio", rows);
+        files::write(&folder.join("study.csv"), csv.to_string().as_bytes())
     }
 }
