@@ -4,6 +4,7 @@ use ::coco::{AccumulatedEval, COCOeval};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::annotation::Category;
 use super::detected::IouType;
 use super::finding::Finding;
 use super::ground_truth::GroundTruth;
@@ -190,35 +191,27 @@ fn per_class(ground_truth: &GroundTruth, curves: &AccumulatedEval) -> Vec<ClassR
             objects[position] += 1;
         }
     }
-    let mut classes: Vec<ClassReport> = ground_truth
-        .categories()
-        .iter()
-        .zip(objects)
-        .map(|(category, objects)| ClassReport {
+    let thresholds = curves.shape.t;
+    let class = |(category, objects): (&Category, usize)| {
+        let k = curves.cat_ids.iter().position(|&id| id == category.id);
+        let ap = |t| k.and_then(|k| mean(precisions(curves, t, k)));
+        let ar = |limit| {
+            let recall = |k| move |t| curves.recall[curves.recall_idx(t, k, ALL_AREAS, limit)];
+            k.and_then(|k| mean((0..thresholds).map(recall(k))))
+        };
+        ClassReport {
             id: category.id,
             name: category.name.clone(),
             objects,
-            ap: None,
-            ap50: None,
-            ap75: None,
-            ar1: None,
-            ar10: None,
-            ar100: None,
-        })
-        .collect();
-    let thresholds = curves.shape.t;
-    for (k, &id) in curves.cat_ids.iter().enumerate() {
-        let Some(position) = ground_truth.category_position(id) else { continue };
-        let class = &mut classes[position];
-        class.ap = mean((0..thresholds).flat_map(|t| precisions(curves, t, k)));
-        class.ap50 = mean(precisions(curves, IOU_50, k));
-        class.ap75 = mean(precisions(curves, IOU_75, k));
-        let recall = |limit| mean((0..thresholds).map(|t| curves.recall[curves.recall_idx(t, k, ALL_AREAS, limit)]));
-        class.ar1 = recall(MAX_DETS_1);
-        class.ar10 = recall(MAX_DETS_10);
-        class.ar100 = recall(MAX_DETS_100);
-    }
-    classes
+            ap: k.and_then(|k| mean((0..thresholds).flat_map(|t| precisions(curves, t, k)))),
+            ap50: ap(IOU_50),
+            ap75: ap(IOU_75),
+            ar1: ar(MAX_DETS_1),
+            ar10: ar(MAX_DETS_10),
+            ar100: ar(MAX_DETS_100),
+        }
+    };
+    ground_truth.categories().iter().zip(objects).map(class).collect()
 }
 
 /// Indices on the engine's axes: IoU .50:.05:.95, areas all, small, medium, large, and 1, 10, 100 detections.
