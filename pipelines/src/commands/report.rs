@@ -13,7 +13,7 @@ use crate::files;
 use crate::measure::Engine;
 use crate::measure::Footprint;
 use crate::model::known_classes;
-use crate::report::plot::{Axis, Point, PointSeries, ScatterPlot};
+use crate::report::plot::{Point, PointSeries, Scale, ScatterPlot};
 use crate::report::{self, Report, Tables};
 use crate::run::Checkpoint;
 use crate::run::RunFolder;
@@ -33,7 +33,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
         files::create_folder(folder)?;
         files::write(&folder.join("report.csv"), csv(&rows.0).as_bytes())?;
         files::write(&folder.join("report.md"), table(&rows.0).render().as_bytes())?;
-        files::write(&folder.join("accuracy_latency.svg"), plot(&rows.0).svg().as_bytes())?;
+        files::write(&folder.join("accuracy_latency.svg"), plot(&rows.0).svg()?.as_bytes())?;
     }
     if args.csv && !args.json { console::data(&csv(&rows.0)) } else { report::print(&rows, args.json) }
 }
@@ -125,9 +125,9 @@ fn plot(rows: &[Row]) -> ScatterPlot {
         }
     }
     ScatterPlot {
-        title: "Accuracy against latency, deploy form, one image".to_owned(),
-        x: Axis::linear("latency, ms"),
-        y: Axis::linear("accuracy on the validation set"),
+        title: "Accuracy against latency, deploy form, one image",
+        axes: ["latency, ms", "accuracy on the validation set"],
+        scale: Scale::Linear,
         series,
     }
 }

@@ -2,9 +2,10 @@
 
 use eval::classification::ClassificationReport;
 
-use super::plot::HeatMap;
+use super::plot::ConfusionMap;
 use super::{MAX_CONFUSION_CLASSES, Report, Tables, cell, provenance};
 use crate::console::Table;
+use crate::failure::Failure;
 
 /// The report as JSON has all classes.
 const MAX_PRINTED_CLASSES: usize = 100;
@@ -28,10 +29,10 @@ impl Report for ClassificationReport {
         known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
-    fn figures(&self) -> Vec<(&'static str, String)> {
+    fn figures(&self) -> Result<Vec<(&'static str, String)>, Failure> {
         let names: Vec<String> = self.per_class.iter().map(|class| class.name.clone()).collect();
-        let map = HeatMap::of_confusions("Confusions, in images", &self.confusion, &names, MAX_CONFUSION_CLASSES);
-        vec![("confusion", map.svg())]
+        let map = ConfusionMap::new("Confusions, in images", &self.confusion, &names, MAX_CONFUSION_CLASSES);
+        Ok(vec![("confusion", map.svg()?)])
     }
 }
 

@@ -2,9 +2,10 @@
 
 use eval::coco::{AnalysisReport, CocoReport, OperatingPoint};
 
-use super::plot::{HeatMap, LineChart};
+use super::plot::{ConfusionMap, PrecisionRecall};
 use super::{MAX_CONFUSION_CLASSES, Report, Tables, cell, provenance};
 use crate::console::Table;
+use crate::failure::Failure;
 
 impl Report for CocoReport {
     const HEADLINE: &'static str = "ap";
@@ -61,11 +62,11 @@ impl Report for AnalysisReport {
         vec![("ap50", self.tide.ap50)]
     }
 
-    fn figures(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("precision_recall", LineChart::of_precision_and_recall(self, MAX_CURVES).svg()),
-            ("confusion", HeatMap::of_background_confusions(&self.confusion, MAX_CONFUSION_CLASSES).svg()),
-        ]
+    fn figures(&self) -> Result<Vec<(&'static str, String)>, Failure> {
+        Ok(vec![
+            ("precision_recall", PrecisionRecall::new(self, MAX_CURVES).svg()?),
+            ("confusion", ConfusionMap::with_background(&self.confusion, MAX_CONFUSION_CLASSES).svg()?),
+        ])
     }
 }
 

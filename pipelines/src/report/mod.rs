@@ -47,8 +47,11 @@ pub trait Report: Tables + CsvReport {
     fn scalars(&self) -> Vec<(&'static str, f64)>;
 
     /// Figures as SVG, by name.
-    fn figures(&self) -> Vec<(&'static str, String)> {
-        Vec::new()
+    ///
+    /// # Errors
+    /// Only for a defect of the drawing library.
+    fn figures(&self) -> Result<Vec<(&'static str, String)>, Failure> {
+        Ok(Vec::new())
     }
 }
 
@@ -101,10 +104,10 @@ impl<R: Report, C: Tables> WithCost<'_, R, C> {
         files::write(&folder.join("report.json"), json(self)?.as_bytes())?;
         let fenced: String = self.tables().iter().map(|table| format!("```\n{}```\n\n", table.render())).collect();
         files::write(&folder.join("report.md"), fenced.as_bytes())?;
-        self.report.summary().write(folder.join("report.csv")).map_err(Failure::failed)?;
-        self.report.classes().write(folder.join("classes.csv")).map_err(Failure::failed)?;
+        self.report.summary().write(folder.join("report.csv"))?;
+        self.report.classes().write(folder.join("classes.csv"))?;
         let plots = folder.join("plots");
-        for (index, (name, svg)) in self.report.figures().into_iter().enumerate() {
+        for (index, (name, svg)) in self.report.figures()?.into_iter().enumerate() {
             if index == 0 {
                 files::create_folder(&plots)?;
             }

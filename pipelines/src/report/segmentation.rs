@@ -2,9 +2,10 @@
 
 use eval::segmentation::SegmentationReport;
 
-use super::plot::HeatMap;
+use super::plot::ConfusionMap;
 use super::{MAX_CONFUSION_CLASSES, Report, Tables, cell, provenance};
 use crate::console::Table;
+use crate::failure::Failure;
 
 impl Report for SegmentationReport {
     const HEADLINE: &'static str = "miou";
@@ -23,10 +24,10 @@ impl Report for SegmentationReport {
         known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
-    fn figures(&self) -> Vec<(&'static str, String)> {
+    fn figures(&self) -> Result<Vec<(&'static str, String)>, Failure> {
         let names: Vec<String> = self.per_class.iter().map(|class| class.name.clone()).collect();
-        let map = HeatMap::of_confusions("Confusions, in pixels", &self.confusion, &names, MAX_CONFUSION_CLASSES);
-        vec![("confusion", map.svg())]
+        let map = ConfusionMap::new("Confusions, in pixels", &self.confusion, &names, MAX_CONFUSION_CLASSES);
+        Ok(vec![("confusion", map.svg()?)])
     }
 }
 

@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::measure::{Engine, prepare, random_images};
 use crate::measure::{Latency, Run, latency, measure_by_turns};
-use crate::report::plot::{Axis, Point, PointSeries, ScatterPlot};
+use crate::report::plot::{Point, PointSeries, Scale, ScatterPlot};
 use crate::run::Machine;
 use crate::task::classify::Classify;
 use stack::BuildingBlock;
@@ -182,12 +182,12 @@ impl Study {
         ];
         for (file, axis, size) in figures {
             let plot = ScatterPlot {
-                title: "MobileOne, one image, operation by operation".to_owned(),
-                x: Axis::logarithmic(axis),
-                y: Axis::logarithmic("latency, ms"),
+                title: "MobileOne, one image, operation by operation",
+                axes: [axis, "latency, ms"],
+                scale: Scale::Logarithmic,
                 series: [Form::Train, Form::Deploy].map(|form| series(form, size)).into(),
             };
-            files::write(&folder.join(file), plot.svg().as_bytes())?;
+            files::write(&folder.join(file), plot.svg()?.as_bytes())?;
         }
         let mut rows: Vec<Value> = Vec::new();
         for (study, parts) in [("activation", &self.activations), ("block", &self.blocks), ("branches", &self.branches)]
