@@ -228,69 +228,22 @@ impl Drop for Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use indicatif::TermLike;
+    use indicatif::{InMemoryTerm, TermLike};
     use std::process::Command;
-    use std::sync::Arc;
-
-    /// A terminal that keeps what is drawn on it.
-    #[derive(Clone, Debug, Default)]
-    struct Recorder(Arc<Mutex<Vec<String>>>);
-
-    impl Recorder {
-        fn record(&self, text: &str) -> std::io::Result<()> {
-            self.0.lock().unwrap().push(text.to_owned());
-            Ok(())
-        }
-    }
-
-    impl TermLike for Recorder {
-        fn width(&self) -> u16 {
-            80
-        }
-        fn move_cursor_up(&self, _: usize) -> std::io::Result<()> {
-            Ok(())
-        }
-        fn move_cursor_down(&self, _: usize) -> std::io::Result<()> {
-            Ok(())
-        }
-        fn move_cursor_right(&self, _: usize) -> std::io::Result<()> {
-            Ok(())
-        }
-        fn move_cursor_left(&self, _: usize) -> std::io::Result<()> {
-            Ok(())
-        }
-        fn write_line(&self, text: &str) -> std::io::Result<()> {
-            self.record(text)
-        }
-        fn write_str(&self, text: &str) -> std::io::Result<()> {
-            self.record(text)
-        }
-        fn clear_line(&self) -> std::io::Result<()> {
-            self.record("(cleared)")
-        }
-        fn flush(&self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
 
     #[test]
     fn a_line_is_printed_above_the_bar() {
-        let terminal = Recorder::default();
-        let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
-        let mut progress = Progress::on(target, "reading".to_owned(), 4);
+        let terminal = InMemoryTerm::new(10, 80);
+        let mut progress =
+            Progress::on(ProgressDrawTarget::term_like(Box::new(terminal.clone())), "reading".to_owned(), 4);
         progress.advance(1, String::new);
-        above_the_bar(|| terminal.record("warning: skipped").unwrap());
-        let drawn = |from: &str| {
-            let records = terminal.0.lock().unwrap();
-            let from = records.iter().position(|text| text == from).unwrap();
-            [from - 1, from + 1].map(|index| records.get(index).cloned().unwrap_or_default())
-        };
-        let [before, after] = drawn("warning: skipped");
-        assert_eq!(before, "(cleared)");
-        assert!(after.contains("reading") && after.contains("1/4"), "{after}");
+        above_the_bar(|| terminal.write_line("warning: skipped").unwrap());
+        let screen = terminal.contents();
+        let bar = screen.strip_prefix("warning: skipped\n").unwrap();
+        assert!(bar.starts_with("reading") && bar.contains("1/4") && bar.lines().count() == 1, "{screen}");
         progress.finish();
-        above_the_bar(|| terminal.record("done").unwrap());
-        assert_eq!(drawn("done"), ["(cleared)".to_owned(), String::new()]);
+        above_the_bar(|| terminal.write_line("done").unwrap());
+        assert_eq!(terminal.contents(), "warning: skipped\ndone");
     }
 
     /// What the child process of the next test does.
