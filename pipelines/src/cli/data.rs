@@ -21,8 +21,7 @@ pub struct CheckArgs {
     /// The configuration: a path, or a name in configs/
     pub config: String,
     #[command(flatten)]
-    #[allow(missing_docs)]
-    pub set: SetArgs,
+    pub(crate) set: SetArgs,
     /// Threads that read and decode [default: one per core]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024).map(usize::from))]
     pub threads: Option<usize>,

@@ -50,8 +50,7 @@ pub struct InfoArgs {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub classes: Option<u32>,
     #[command(flatten)]
-    #[allow(missing_docs)]
-    pub set: SetArgs,
+    pub(crate) set: SetArgs,
     /// Print as JSON
     #[arg(long)]
     pub json: bool,
@@ -105,8 +104,7 @@ pub struct ExportArgs {
     #[arg(long, value_name = "SHARE", default_value_t = 1e-4)]
     pub tolerance: f64,
     #[command(flatten)]
-    #[allow(missing_docs)]
-    pub set: SetArgs,
+    pub(crate) set: SetArgs,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
@@ -149,14 +147,12 @@ pub struct BenchArgs {
     #[arg(long)]
     pub analyze: bool,
     #[command(flatten)]
-    #[allow(missing_docs)]
-    pub set: SetArgs,
+    pub(crate) set: SetArgs,
     /// Write bench.json, bench.csv and the figures of --analyze into this folder
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
     #[command(flatten)]
-    #[allow(missing_docs)]
-    pub device: DeviceArgs,
+    pub(crate) device: DeviceArgs,
     /// Print as JSON
     #[arg(long)]
     pub json: bool,

@@ -14,8 +14,7 @@ pub struct ConfigArgs {
     #[arg(required_unless_present = "schema")]
     pub config: Option<String>,
     #[command(flatten)]
-    #[allow(missing_docs)]
-    pub set: SetArgs,
+    pub(crate) set: SetArgs,
     /// Print as JSON
     #[arg(long)]
     pub json: bool,

@@ -15,8 +15,7 @@ pub struct TrainArgs {
     #[arg(required_unless_present = "resume", conflicts_with = "resume")]
     pub config: Option<String>,
     #[command(flatten)]
-    #[allow(missing_docs)]
-    pub set: SetArgs,
+    pub(crate) set: SetArgs,
     /// Resume an interrupted run, in its own folder
     #[arg(long, value_name = "RUN", conflicts_with_all = ["output", "name"])]
     pub resume: Option<PathBuf>,
@@ -27,8 +26,7 @@ pub struct TrainArgs {
     #[arg(long)]
     pub name: Option<String>,
     #[command(flatten)]
-    #[allow(missing_docs)]
-    pub device: DeviceArgs,
+    pub(crate) device: DeviceArgs,
     /// Do not measure latency at the end
     #[arg(long)]
     pub no_latency: bool,
@@ -53,8 +51,7 @@ pub struct EvalArgs {
     #[arg(long, value_name = "FILE")]
     pub real_labels: Option<PathBuf>,
     #[command(flatten)]
-    #[allow(missing_docs)]
-    pub set: SetArgs,
+    pub(crate) set: SetArgs,
     /// The folder for predictions and the report [default: the run's folder; none for a configuration]
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
@@ -65,8 +62,7 @@ pub struct EvalArgs {
     #[arg(long)]
     pub no_latency: bool,
     #[command(flatten)]
-    #[allow(missing_docs)]
-    pub device: DeviceArgs,
+    pub(crate) device: DeviceArgs,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
@@ -169,6 +165,5 @@ pub struct PredictArgs {
     #[arg(long, default_value_t = 8, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024).map(usize::from))]
     pub batch: usize,
     #[command(flatten)]
-    #[allow(missing_docs)]
-    pub device: DeviceArgs,
+    pub(crate) device: DeviceArgs,
 }
