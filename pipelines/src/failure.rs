@@ -107,12 +107,25 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Errors of libtorch.
-impl From<tch_ext::Error> for Failure {
-    fn from(error: tch_ext::Error) -> Self {
-        Self::failed(error)
-    }
+/// Errors whose text is for the user as it is.
+macro_rules! from_plain {
+    ($($error:ty),*) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::failed(error)
+            }
+        })*
+    };
 }
+from_plain!(
+    eval::Error,
+    formats::onnx::Error,
+    heads::Error,
+    serde_json::Error,
+    serde_yaml::Error,
+    tch::TchError,
+    tch_ext::Error
+);
 
 /// Errors of data: a setting or an input that cannot be used is a mistake in the command line or the configuration.
 impl From<datasets::Error> for Failure {

@@ -24,6 +24,6 @@ pub(super) fn run(args: &ConfigArgs) -> Result<(), Failure> {
 }
 
 fn print<K: Keys>(config: &Config<K>, json: bool) -> Result<(), Failure> {
-    let text = if json { report::json(config)? } else { serde_yaml::to_string(config).map_err(Failure::failed)? };
+    let text = if json { report::json(config)? } else { serde_yaml::to_string(config)? };
     console::data(&text)
 }

@@ -9,7 +9,7 @@ use crate::model::{bare_metadata, write_weights};
 
 pub(super) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let place = |error: backbone::Error| Failure::failed(format!("{}: {error}", args.weights.display()));
-    let weights = checkpoint::read(&args.weights).map_err(Failure::failed)?;
+    let weights = checkpoint::read(&args.weights)?;
     let spec = weights.spec().map_err(place)?;
     let Some(form) = weights.form else {
         return Err(Failure::failed(format!("{}: no MobileOne weights found", args.weights.display())));

@@ -1,7 +1,7 @@
 //! A network with normalisation and final steps as an ONNX file, and tensors as the arrays of a session.
 
 use backbone::Normalization;
-use formats::onnx::{self, Array, Builder, Data, Dim, Element, Layout, Model};
+use formats::onnx::{Array, Builder, Data, Dim, Element, Layout, Model};
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
 
@@ -12,12 +12,6 @@ use crate::measure::random_images;
 use crate::model::Network;
 use crate::model::trace;
 use crate::task::{Export, OnnxGraph};
-
-impl From<onnx::Error> for Failure {
-    fn from(error: onnx::Error) -> Self {
-        Self::failed(error)
-    }
-}
 
 /// A file with the inputs and outputs of `card`, and the card in its metadata.
 ///
@@ -67,8 +61,8 @@ pub fn to_array(tensor: &Tensor) -> Result<Array, Failure> {
     let shape = tensor.size().iter().map(|&side| side as usize).collect();
     let flat = tensor.contiguous().view(-1);
     let data = match tensor.kind() {
-        Kind::Uint8 => Data::U8(Vec::try_from(flat).map_err(Failure::failed)?),
-        Kind::Float => Data::F32(Vec::try_from(flat).map_err(Failure::failed)?),
+        Kind::Uint8 => Data::U8(Vec::try_from(flat)?),
+        Kind::Float => Data::F32(Vec::try_from(flat)?),
         other => return Err(Failure::failed(format!("an ONNX file does not take images of {other:?}"))),
     };
     Ok(Array::new(shape, data)?)

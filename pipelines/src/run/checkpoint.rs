@@ -212,10 +212,10 @@ impl Checkpoint {
     /// When the file is not readable.
     pub fn restore_optimizer(&self, device: Device) -> Result<StateDict, Failure> {
         let path = self.folder.join(OPTIMIZER);
-        let (mut buffers, _) = file::read(&path).map_err(Failure::failed)?;
+        let (mut buffers, _) = file::read(&path)?;
         for device in generators(device) {
             if let Some(state) = buffers.get(&generator_key(device)) {
-                rng::set_state(device, state).map_err(Failure::failed)?;
+                rng::set_state(device, state)?;
             }
         }
         buffers.retain(|name, _| !name.starts_with(GENERATOR));
@@ -230,17 +230,17 @@ fn write_files(folder: &Path, contents: &Contents<'_>) -> Result<(), Failure> {
     let mut buffers: StateDict =
         contents.optimizer.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
     for device in generators(contents.device) {
-        buffers.insert(generator_key(device), rng::state(device).map_err(Failure::failed)?);
+        buffers.insert(generator_key(device), rng::state(device)?);
     }
     checkpoint::write(&folder.join(WEIGHTS), contents.weights, contents.metadata)?;
     if let Some(ema) = contents.ema {
         checkpoint::write(&folder.join(EMA), ema, contents.metadata)?;
     }
     file::write(&folder.join(OPTIMIZER), &buffers, &file::Text::new())?;
-    let state = serde_json::to_string_pretty(contents.state).map_err(Failure::failed)?;
+    let state = serde_json::to_string_pretty(contents.state)?;
     files::write(&folder.join(STATE), state.as_bytes())?;
     let manifest = Manifest::of(folder).map_err(failed)?;
-    let manifest = serde_json::to_string_pretty(&manifest).map_err(Failure::failed)?;
+    let manifest = serde_json::to_string_pretty(&manifest)?;
     files::write(&folder.join(MANIFEST), manifest.as_bytes())
 }
 

@@ -40,7 +40,7 @@ impl Subject {
         if path.is_dir() {
             let run = RunFolder::open(path)?;
             let (config, path) = (run.configuration(overrides)?, run.best_weights()?);
-            let weights = checkpoint::read(&path).map_err(Failure::failed)?;
+            let weights = checkpoint::read(&path)?;
             return Ok(Self::Trained { path, weights, config });
         }
         if holds_weights(path) {
@@ -63,7 +63,7 @@ impl Subject {
     }
 
     fn weights(path: &Path, overrides: &[String]) -> Result<Self, Failure> {
-        let weights = checkpoint::read(path).map_err(Failure::failed)?;
+        let weights = checkpoint::read(path)?;
         let kept = weights.metadata.as_ref().and_then(|metadata| metadata.extra.get(CONFIG));
         let config = kept.map(|text| ConfigFile::kept_in(path, text, overrides)).transpose()?;
         let path = path.to_owned();

@@ -93,7 +93,7 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
             "gradient_norms": norms.iter().map(|(name, norm)| (name.clone(), number(*norm))).collect::<BTreeMap<_, _>>(),
             "files": files,
         });
-        let text = serde_json::to_string_pretty(&report).map_err(Failure::failed)? + "\n";
+        let text = serde_json::to_string_pretty(&report)? + "\n";
         let path = self.run.write(&name, &text)?;
 
         let parts: Vec<String> = losses.iter().map(|(name, value)| format!("{name} {value}")).collect();

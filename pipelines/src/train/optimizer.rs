@@ -69,7 +69,7 @@ impl Optimizer {
                     gradient.ok_or_else(|| Failure::failed(format!("the parameter {name} takes no part in the loss")))
                 })
                 .collect::<Result<_, _>>()?;
-            group.step(&self.config, &gradients, factor, decay, self.steps).map_err(Failure::failed)?;
+            group.step(&self.config, &gradients, factor, decay, self.steps)?;
             foreach::clear_gradients(&group.parameters);
         }
         self.steps += 1;

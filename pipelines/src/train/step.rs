@@ -60,7 +60,7 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
         let parts = task.losses(&self.network.model, &output, &targets)?;
         let values: Vec<&Tensor> = parts.iter().map(|part| &part.value).collect();
         let stacked = Tensor::stack(&values, 0);
-        stacked.sum(Kind::Float).f_backward().map_err(Failure::failed)?;
+        stacked.sum(Kind::Float).f_backward()?;
         Ok(read_losses(&parts, &stacked))
     }
 }
