@@ -1,6 +1,6 @@
 //! The exponential moving average of a network's weights and statistics.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 use tch_ext::foreach;
 
 use crate::failure::Failure;
@@ -13,7 +13,6 @@ pub struct Ema<T: Task> {
     decay: f64,
     averages: Vec<Tensor>,
     followed: Vec<Tensor>,
-    copied: Vec<(Tensor, Tensor)>,
 }
 
 impl<T: Task> Ema<T> {
@@ -25,10 +24,8 @@ impl<T: Task> Ema<T> {
         let mut average = Network::new(task, network.form, network.device())?;
         average.variables.freeze();
         average.load(&network.state())?;
-        let pairs = average.state().into_values().zip(network.state().into_values());
-        let (floating, other): (Vec<_>, Vec<_>) = pairs.partition(|(average, _)| is_floating(average));
-        let (averages, followed) = floating.into_iter().unzip();
-        Ok(Self { network: average, decay, averages, followed, copied: other })
+        let [averages, followed] = [&average, network].map(|network| network.state().into_values().collect());
+        Ok(Self { network: average, decay, averages, followed })
     }
 
     /// Follows the network after step `step` (from 0). The decay is at most `(1 + step) / (10 + step)`.
@@ -37,13 +34,7 @@ impl<T: Task> Ema<T> {
     /// When libtorch fails.
     pub fn update(&mut self, step: u64) -> Result<(), Failure> {
         let ramp = (1.0 + step as f64) / (10.0 + step as f64);
-        foreach::lerp(&self.averages, &self.followed, 1.0 - self.decay.min(ramp)).map_err(Failure::failed)?;
-        tch::no_grad(|| {
-            for (average, followed) in &mut self.copied {
-                average.copy_(followed);
-            }
-        });
-        Ok(())
+        Ok(foreach::lerp(&self.averages, &self.followed, 1.0 - self.decay.min(ramp))?)
     }
 
     /// The averaged network.
@@ -55,8 +46,4 @@ impl<T: Task> Ema<T> {
     pub fn network_mut(&mut self) -> &mut Network<T> {
         &mut self.network
     }
-}
-
-fn is_floating(tensor: &Tensor) -> bool {
-    matches!(tensor.kind(), Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16)
 }
