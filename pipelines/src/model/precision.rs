@@ -13,7 +13,7 @@ use crate::failure::Failure;
 pub fn forward<R>(precision: Precision, device: Device, forward: impl FnOnce() -> R) -> Result<R, Failure> {
     let _guard = match precision {
         Precision::Fp32 => None,
-        Precision::Bf16 => Some(Autocast::enter(device, Kind::BFloat16).map_err(Failure::failed)?),
+        Precision::Bf16 => Some(Autocast::enter(device, Kind::BFloat16)?),
     };
     Ok(forward())
 }

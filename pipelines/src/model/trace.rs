@@ -1,11 +1,10 @@
 //! A network as TorchScript.
 
 use backbone::Mode;
-use tch::{Device, Kind, Tensor};
-use tch_ext::autocast::Autocast;
+use tch::{Device, Tensor};
 use tch_ext::jit::{Module, Tracing};
 
-use super::Network;
+use super::{Network, precision};
 use crate::config::Precision;
 use crate::failure::Failure;
 use crate::task::Task;
@@ -23,12 +22,11 @@ pub fn trace<T: Task>(
     precision: Precision,
 ) -> Result<Module, Failure> {
     let weights: Vec<(String, Tensor)> = network.state().into_iter().collect();
-    let _reduced = match precision {
-        Precision::Fp32 => None,
-        Precision::Bf16 => Some(Autocast::enter(Device::Cpu, Kind::BFloat16)?),
-    };
-    Tracing::new("Network").parameters(&weights).input("images", images).record(|inputs| {
-        let output = task.forward(&network.model, &inputs[0], Mode::Eval)?;
-        Ok(task.numbers(&output).into_iter().map(|(_, numbers)| numbers.shallow_clone()).collect())
-    })
+    let tracing = Tracing::new("Network").parameters(&weights).input("images", images);
+    precision::forward(precision, Device::Cpu, || {
+        tracing.record(|inputs| {
+            let output = task.forward(&network.model, &inputs[0], Mode::Eval)?;
+            Ok(task.numbers(&output).into_iter().map(|(_, numbers)| numbers.shallow_clone()).collect())
+        })
+    })?
 }
