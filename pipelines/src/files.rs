@@ -21,9 +21,14 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         let mut file = AtomicWriteFile::open(path)?;
         file.write_all(bytes)?;
         file.commit()?;
-        sync_folder(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+        sync_folder(folder_of(path))
     };
     write().map_err(|error| Failure::cannot("write", path, &error))
+}
+
+/// The folder that a file is in.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Makes the names in a folder as durable as its files.

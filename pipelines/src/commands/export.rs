@@ -3,7 +3,9 @@
 use backbone::checkpoint::Checkpoint as Weights;
 use datasets::Class;
 use serde::Serialize;
+use std::fs::Permissions;
 use std::num::NonZeroUsize;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
 use tch_ext::system;
@@ -18,7 +20,7 @@ use crate::export::{
 use crate::failure::Failure;
 use crate::files;
 use crate::measure::{Latency, measure};
-use crate::model::{Network, Normalizer, classes_of, deployed};
+use crate::model::{Network, Normalizer, classes_of, deployed, numbered};
 use crate::report::{self, Report, Tables};
 use crate::run::{Checkpoint, RunFolder, Subject};
 use crate::task::{Data, Evaluate, Export, OutputKind, for_task};
@@ -28,14 +30,12 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
     // The lite interpreter is slow in a process whose number of threads changes.
     system::set_intra_op_threads(NonZeroUsize::MIN)?;
     let (file, weights) = match (Subject::open(&args.subject, &args.set.overrides)?, &args.weights) {
-        (Subject::Config(file), Some(path)) => (file, backbone::checkpoint::read(path).map_err(Failure::failed)?),
+        (Subject::Config(file), Some(path)) => (file, backbone::checkpoint::read(path)?),
         (Subject::Config(_), None) => {
             return Err(Failure::usage("a configuration alone has no weights to export")
                 .hint("Add --weights FILE, or name a run's folder."));
         }
-        (Subject::Trained { config, .. }, Some(path)) => {
-            (config, backbone::checkpoint::read(path).map_err(Failure::failed)?)
-        }
+        (Subject::Trained { config, .. }, Some(path)) => (config, backbone::checkpoint::read(path)?),
         (Subject::Trained { config, weights, .. }, None) => (config, weights),
         (Subject::Bare { path, .. }, _) => {
             return Err(Failure::usage(format!("{} has no configuration", path.display()))
@@ -46,10 +46,10 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
 }
 
 /// As many classes as a classifier's weights have outputs, with numbers for names.
-fn numbered(weights: &Weights) -> Option<Vec<Class>> {
+fn classes_by_number(weights: &Weights) -> Option<Vec<Class>> {
     let count = weights.classes()? as u64;
     console::warning("neither the weights nor the data name the classes: they are numbered from 0");
-    Some((0..count).map(|id| Class { id, name: id.to_string() }).collect())
+    Some(numbered(count))
 }
 
 /// What is printed.
@@ -69,7 +69,7 @@ fn export<T: Export>(args: &ExportArgs, file: &ConfigFile, weights: Weights) -> 
     let classes = classes_of(&weights);
     let data = validation_data::<T>(&config, classes.as_deref())?;
     let classes = classes.or_else(|| data.as_ref().map(|data| data.classes.clone()));
-    let classes = classes.or_else(|| numbered(&weights)).ok_or_else(|| {
+    let classes = classes.or_else(|| classes_by_number(&weights)).ok_or_else(|| {
         Failure::failed("neither the weights nor the data name the classes")
             .hint("Export a run, or weights that `pipeline reparameterize` wrote.")
     })?;
@@ -95,7 +95,7 @@ fn export<T: Export>(args: &ExportArgs, file: &ConfigFile, weights: Weights) -> 
         classes: classes.iter().map(|class| CardClass { id: class.id, name: class.name.clone() }).collect(),
         metric: metric::<T>(Path::new(&args.subject), args.weights.is_none())?,
         producer: format!("pipeline {}, libtorch {}", env!("CARGO_PKG_VERSION"), system::libtorch_version()),
-        config: serde_yaml::to_string(&config).map_err(Failure::failed)?,
+        config: serde_yaml::to_string(&config)?,
     };
     let module = || assemble(&task, &network, config.data.size.sides(), args.input, &config.data.normalize, &steps);
     let extras = [(CARD.to_owned(), card.to_json()?)].into();
@@ -117,11 +117,13 @@ fn export<T: Export>(args: &ExportArgs, file: &ConfigFile, weights: Weights) -> 
 fn place(args: &ExportArgs, write: impl FnOnce(&Path) -> Result<Exported, Failure>) -> Result<(), Failure> {
     let path = &args.output;
     let failed = |error: std::io::Error| Failure::cannot("write", path, &error);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = files::folder_of(path);
     files::create_folder(folder)?;
     let ending = path.extension().unwrap_or_default().to_string_lossy();
-    let aside = tempfile::Builder::new().prefix(".export-").suffix(&format!(".{ending}")).tempfile_in(folder);
-    let aside = aside.map_err(failed)?;
+    let mut builder = tempfile::Builder::new();
+    // Without these only its owner could read the file.
+    builder.permissions(Permissions::from_mode(0o666));
+    let aside = builder.prefix(".export-").suffix(&format!(".{ending}")).tempfile_in(folder).map_err(failed)?;
     let exported = write(aside.path())?;
     aside.as_file().sync_all().map_err(failed)?;
     let operators = match exported.card.format {
@@ -130,22 +132,12 @@ fn place(args: &ExportArgs, write: impl FnOnce(&Path) -> Result<Exported, Failur
     };
     let aside = aside.into_temp_path();
     aside.persist(path).map_err(|error| failed(error.error))?;
-    readable(path).map_err(failed)?;
     files::write(&Card::beside(path), exported.card.to_json()?.as_bytes())?;
     if let Some(operators) = operators {
         let list: String = operators.iter().map(|operator| format!("- {operator}\n")).collect();
         files::write(&path.with_extension("operators.yaml"), list.as_bytes())?;
     }
     report::print(&exported, args.json)
-}
-
-/// Gives a file the permissions of a newly created one: only its owner can read a temporary file.
-fn readable(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let probe = tempfile::Builder::new()
-        .permissions(std::fs::Permissions::from_mode(0o666))
-        .tempfile_in(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
-    std::fs::set_permissions(path, probe.as_file().metadata()?.permissions())
 }
 
 /// Loads the written file and compares it with the network.

@@ -9,7 +9,7 @@ use crate::cli::InfoArgs;
 use crate::config::Config;
 use crate::console::Table;
 use crate::failure::Failure;
-use crate::model::{Network, classes_of};
+use crate::model::{Network, classes_of, numbered};
 use crate::report::{self, Tables};
 use crate::run::Subject;
 use crate::task::{Train, for_task};
@@ -62,7 +62,7 @@ fn backbone_info(title: String, spec: &Spec, side: usize, classes: Option<i64>) 
 
 fn task_info<T: Train>(args: &InfoArgs, config: &Config<T::Keys>, known: Option<Vec<Class>>) -> Result<Info, Failure> {
     let classes = match (args.classes, known) {
-        (Some(count), _) => (0..count).map(|id| Class { id: id.into(), name: id.to_string() }).collect(),
+        (Some(count), _) => numbered(count.into()),
         (None, Some(classes)) => classes,
         (None, None) => {
             let data = T::training_data(config);

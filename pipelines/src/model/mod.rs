@@ -23,4 +23,6 @@ pub use network::Network;
 pub use predictor::{Eager, Predictor};
 pub use start::{calibrate, start_weights};
 pub use trace::trace;
-pub use weights::{CONFIG, LayoutName, bare_metadata, classes_of, deployed, known_classes, metadata, write_weights};
+pub use weights::{
+    CONFIG, LayoutName, bare_metadata, classes_of, deployed, known_classes, metadata, numbered, write_weights,
+};

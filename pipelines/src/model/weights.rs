@@ -60,6 +60,11 @@ pub fn classes_of(weights: &checkpoint::Checkpoint) -> Option<Vec<Class>> {
     Some(named.map(|(name, id)| Class { id, name: name.clone() }).collect())
 }
 
+/// As many classes, with numbers for names.
+pub fn numbered(count: u64) -> Vec<Class> {
+    (0..count).map(|id| Class { id, name: id.to_string() }).collect()
+}
+
 /// The classes of weights that must name them; `path` is their file.
 ///
 /// # Errors
@@ -90,11 +95,11 @@ pub fn deployed<T: Task>(
 /// The metadata of a run's weights.
 pub fn metadata<T: Task>(config: &Config<T::Keys>, classes: &[Class]) -> Result<Metadata, Failure> {
     let ids: Vec<u64> = classes.iter().map(|class| class.id).collect();
-    let ids = serde_json::to_string(&ids).map_err(Failure::failed)?;
+    let ids = serde_json::to_string(&ids)?;
     // The file must not depend on the number of threads that read the data.
     let mut kept = config.clone();
     kept.data.workers = DEFAULT_WORKERS;
-    let text = serde_yaml::to_string(&kept).map_err(Failure::failed)?;
+    let text = serde_yaml::to_string(&kept)?;
     Ok(Metadata {
         spec: config.backbone.specification()?,
         form: Form::Train,

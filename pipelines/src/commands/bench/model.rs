@@ -2,7 +2,6 @@
 
 use backbone::checkpoint::Checkpoint;
 use backbone::{Form, Spec, Variant};
-use datasets::Class;
 use std::path::Path;
 use tch::Device;
 
@@ -10,7 +9,7 @@ use crate::cli::BenchArgs;
 use crate::config::{Config, ConfigFile, TaskKind};
 use crate::failure::Failure;
 use crate::measure::Forms;
-use crate::model::{Network, classes_of};
+use crate::model::{Network, classes_of, numbered};
 use crate::run::Subject;
 use crate::task::{Task, Train};
 
@@ -93,9 +92,9 @@ impl Named {
             config.data.size = size;
         }
         let classes = match (args.classes, self.weights.as_ref().and_then(classes_of)) {
-            (Some(count), _) => numbered(count),
+            (Some(count), _) => numbered(count.into()),
             (None, Some(classes)) => classes,
-            (None, None) if self.variant.is_some() => numbered(IMAGENET_CLASSES),
+            (None, None) if self.variant.is_some() => numbered(IMAGENET_CLASSES.into()),
             (None, None) => {
                 let data = T::training_data(&config);
                 data.map_err(|failure| failure.hint("--classes COUNT measures the network without the data."))?.classes
@@ -116,14 +115,10 @@ impl Named {
 }
 
 fn classifier(spec: &Spec) -> Result<ConfigFile, Failure> {
-    let spec = serde_json::to_string(spec).map_err(Failure::failed)?;
+    let spec = serde_json::to_string(spec)?;
     let text = format!(
         "task: classify\nbackbone: {{ spec: {spec} }}\ndata: {{ root: ., size: {IMAGENET_SIDE}, \
          train: {{ format: folder, path: . }}, val: {{ format: folder, path: . }} }}\n"
     );
     ConfigFile::kept_in("variant".as_ref(), &text, &[])
-}
-
-fn numbered(count: u32) -> Vec<Class> {
-    (0..count).map(|id| Class { id: id.into(), name: id.to_string() }).collect()
 }
