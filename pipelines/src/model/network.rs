@@ -1,19 +1,19 @@
 //! A task's model together with the variables that hold its weights.
 
 use backbone::checkpoint::{self, Policy};
-use backbone::{Form, StateDict};
+use backbone::{Fold, Form, StateDict};
 use std::collections::BTreeMap;
 use tch::{Device, Tensor, nn};
 
 use crate::failure::Failure;
-use crate::task::Task;
+use crate::task::{Task, WithHead};
 
 /// A model, its variables and its form.
 pub struct Network<T: Task> {
     /// Every weight and statistic by its key.
     pub variables: nn::VarStore,
     /// The task's model.
-    pub model: T::Model,
+    pub model: WithHead<T::Head>,
     /// Whether the model is as trained or as deployed.
     pub form: Form,
 }
@@ -58,11 +58,9 @@ impl<T: Task> Network<T> {
     /// # Errors
     /// When the deploy form cannot be built.
     pub fn deployed(&self, task: &T) -> Result<Self, Failure> {
-        let mut folded = StateDict::new();
-        task.fold(&self.model, &mut folded);
         let mut deployed = Self::new(task, Form::Deploy, self.device())?;
         deployed.variables.freeze();
-        deployed.load(&folded)?;
+        deployed.load(&self.model.folded())?;
         Ok(deployed)
     }
 

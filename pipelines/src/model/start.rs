@@ -20,7 +20,7 @@ use crate::task::{Data, Task};
 /// When the file cannot be read, or its backbone is not the configured one.
 pub fn start_weights<T: Task>(config: &BackboneConfig, network: &Network<T>) -> Result<(), Failure> {
     let Some(path) = &config.weights else { return Ok(()) };
-    let read = checkpoint::read(path).map_err(Failure::failed)?;
+    let read = checkpoint::read(path)?;
     let wanted = match config.init {
         Initialization::Same => config.form,
         Initialization::FromDeploy => Form::Deploy,
@@ -43,9 +43,7 @@ pub fn start_weights<T: Task>(config: &BackboneConfig, network: &Network<T>) -> 
         leave_squeeze_excite_out(&mut tensors, path);
     }
     let mut tensors = match (config.init, config.form) {
-        (Initialization::FromDeploy, Form::Train) => {
-            backbone::init::from_deploy(&config.specification()?, &tensors).map_err(Failure::failed)?
-        }
+        (Initialization::FromDeploy, Form::Train) => backbone::init::from_deploy(&config.specification()?, &tensors)?,
         _ => tensors,
     };
     let mut variables = checkpoint::variables(&network.variables, T::BACKBONE);
@@ -127,6 +125,6 @@ pub fn calibrate<T: Task>(
             None
         }
     });
-    backbone::init::calibrate(T::backbone(&network.model), batches)?;
+    backbone::init::calibrate(&network.model.backbone, batches)?;
     failure.map_or(Ok(()), Err)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tch::Tensor;
 
 use super::data::{self, SetOf};
-use super::{Data, Task};
+use super::{Data, Task, WithHead};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::files;
@@ -37,7 +37,7 @@ pub trait Evaluate: Task {
     ///
     /// # Errors
     /// When the images do not fit the network.
-    fn evaluation_output(&self, model: &Self::Model, images: &Tensor) -> Result<Self::Output, Failure> {
+    fn evaluation_output(&self, model: &WithHead<Self::Head>, images: &Tensor) -> Result<Self::Output, Failure> {
         self.forward(model, images, Mode::Eval)
     }
 
@@ -47,7 +47,7 @@ pub trait Evaluate: Task {
     /// When the output cannot be decoded.
     fn predictions(
         &self,
-        model: &Self::Model,
+        model: &WithHead<Self::Head>,
         output: &Self::Output,
         batch: &[Self::Sample],
     ) -> Result<Vec<Self::Prediction>, Failure>;

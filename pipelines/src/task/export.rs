@@ -4,7 +4,7 @@ use formats::onnx;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use super::Evaluate;
+use super::{Evaluate, WithHead};
 use crate::failure::Failure;
 
 /// A task whose networks can be exported. An exported file holds the network, recorded, and behind it the task's final
@@ -15,7 +15,7 @@ pub trait Export: Evaluate {
     ///
     /// # Errors
     /// When the images do not fit the network.
-    fn export_network(&self, model: &Self::Model, images: &Tensor) -> Result<Vec<Tensor>, Failure>;
+    fn export_network(&self, model: &WithHead<Self::Head>, images: &Tensor) -> Result<Vec<Tensor>, Failure>;
 
     /// The steps behind the recorded network, in TorchScript.
     fn final_steps(&self, kind: OutputKind) -> FinalSteps;
@@ -25,13 +25,23 @@ pub trait Export: Evaluate {
     ///
     /// # Errors
     /// When a step cannot be built from these.
-    fn export_onnx(&self, model: &Self::Model, graph: &mut OnnxGraph<'_>, kind: OutputKind) -> Result<(), onnx::Error>;
+    fn export_onnx(
+        &self,
+        model: &WithHead<Self::Head>,
+        graph: &mut OnnxGraph<'_>,
+        kind: OutputKind,
+    ) -> Result<(), onnx::Error>;
 
     /// The outputs that an exported file should give for these normalised images `[N, 3, H, W]`, computed by the network.
     ///
     /// # Errors
     /// When the images do not fit the network.
-    fn expected_outputs(&self, model: &Self::Model, images: &Tensor, kind: OutputKind) -> Result<Vec<Tensor>, Failure>;
+    fn expected_outputs(
+        &self,
+        model: &WithHead<Self::Head>,
+        images: &Tensor,
+        kind: OutputKind,
+    ) -> Result<Vec<Tensor>, Failure>;
 
     /// The predictions for each image of `batch` from the outputs of an exported file. The file may be anything: shapes, class
     /// ids and labels are checked.
@@ -52,7 +62,7 @@ pub trait Export: Evaluate {
     /// When the outputs are not those of [`Export::final_steps`].
     fn difference(
         &self,
-        model: &Self::Model,
+        model: &WithHead<Self::Head>,
         images: &Tensor,
         outputs: &[Tensor],
         kind: OutputKind,

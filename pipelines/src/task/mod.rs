@@ -16,7 +16,7 @@ mod export;
 pub mod segment;
 mod train;
 
-use backbone::{Cost, Form, MobileOne, Mode, StateDict};
+use backbone::{Cost, Fold, Form, MobileOne, Mode, StateDict};
 use datasets::{Class, Dataset, Image};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -41,8 +41,8 @@ pub trait Task: Sized {
     type Sample: Send + 'static;
     /// Where samples come from.
     type Dataset: Dataset<Sample = Self::Sample> + 'static;
-    /// The network.
-    type Model;
+    /// What follows the backbone.
+    type Head: Fold;
     /// The output of the network.
     type Output;
 
@@ -65,25 +65,34 @@ pub trait Task: Sized {
     ///
     /// # Errors
     /// When the configuration does not describe a model that can be built.
-    fn build(&self, path: &nn::Path, form: Form) -> Result<Self::Model, Failure>;
-
-    /// The backbone of a model.
-    fn backbone(model: &Self::Model) -> &MobileOne;
+    fn build(&self, path: &nn::Path, form: Form) -> Result<WithHead<Self::Head>, Failure>;
 
     /// Runs the network once on normalised images `[N, 3, H, W]`. This is what is trained, recorded, exported and measured.
     ///
     /// # Errors
     /// When the images do not fit the network.
-    fn forward(&self, model: &Self::Model, images: &Tensor, mode: Mode) -> Result<Self::Output, Failure>;
+    fn forward(&self, model: &WithHead<Self::Head>, images: &Tensor, mode: Mode) -> Result<Self::Output, Failure>;
 
     /// The tensors of an output, by name, for comparing two models.
     fn numbers<'a>(&self, output: &'a Self::Output) -> Vec<(&'static str, &'a Tensor)>;
 
-    /// Writes the model's deploy-form weights under their keys.
-    fn fold(&self, model: &Self::Model, into: &mut StateDict);
-
     /// The cost of a model of that form, heads included, for one image of the configured size, layer by layer.
-    fn cost(&self, model: &Self::Model, form: Form) -> Cost;
+    fn cost(&self, model: &WithHead<Self::Head>, form: Form) -> Cost;
+}
+
+/// A network: MobileOne under a head.
+pub struct WithHead<H> {
+    /// The features.
+    pub backbone: MobileOne,
+    /// What is computed from them.
+    pub head: H,
+}
+
+impl<H: Fold> Fold for WithHead<H> {
+    fn fold(&self, into: &mut StateDict) {
+        self.backbone.fold(into);
+        self.head.fold(into);
+    }
 }
 
 /// A section of the configuration in which a task has no keys.

@@ -5,7 +5,7 @@ use std::path::Path;
 use tch::Tensor;
 
 use super::data::{self, SetOf};
-use super::{Data, Task};
+use super::{Data, Task, WithHead};
 use crate::config::Config;
 use crate::failure::Failure;
 
@@ -47,8 +47,12 @@ pub trait Train: Task {
     ///
     /// # Errors
     /// When the targets do not fit the output.
-    fn losses(&self, model: &Self::Model, output: &Self::Output, targets: &Self::Targets)
-    -> Result<Vec<Loss>, Failure>;
+    fn losses(
+        &self,
+        model: &WithHead<Self::Head>,
+        output: &Self::Output,
+        targets: &Self::Targets,
+    ) -> Result<Vec<Loss>, Failure>;
 
     /// Reads the training set's annotations.
     ///

@@ -100,7 +100,7 @@ fn trained<T: Evaluate>(
         comparisons,
         train_cost: task.cost(&train.model, Form::Train),
         deploy_cost: task.cost(&deploy.model, Form::Deploy),
-        contributions: T::backbone(&train.model).contributions(),
+        contributions: train.model.backbone.contributions(),
     })
 }
 

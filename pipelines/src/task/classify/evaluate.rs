@@ -56,8 +56,8 @@ impl Evaluate for Classify {
         let probabilities = Tensor::from_slice(logits).softmax(-1, Kind::Double);
         let count = (self.classes.len() as i64).min(MAX_LISTED_CLASSES);
         let (scores, indices) = probabilities.topk(count, -1, true, true);
-        let scores = Vec::<f64>::try_from(scores).map_err(Failure::failed)?;
-        let indices = Vec::<i64>::try_from(indices).map_err(Failure::failed)?;
+        let scores = Vec::<f64>::try_from(scores)?;
+        let indices = Vec::<i64>::try_from(indices)?;
         let named = indices.iter().map(|index| &self.classes[*index as usize]).zip(scores);
         let shown: Vec<(&Class, f64)> = named.filter(|(_, score)| *score >= options.threshold).collect();
         let picture = options.picture.as_ref().map(|place| drawn(place, picture, &shown)).transpose()?;

@@ -6,7 +6,7 @@ mod export;
 mod scoring;
 mod train;
 
-use backbone::{Cost, Fold, Form, MobileOne, Mode, StateDict};
+use backbone::{Cost, Form, Mode};
 use datasets::classification::{
     ClassificationDataset, ClassificationSample, ClassifyAugmentation, EvaluationView, Mixing, ViewOptions,
 };
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use tch::{Tensor, nn};
 
-use super::{BackboneBuilder, NoOptions, Task};
+use super::{BackboneBuilder, NoOptions, Task, WithHead};
 use crate::config::{Config, ImageSize, Keys, TaskKind};
 use crate::failure::Failure;
 pub use data::ClassificationSource;
@@ -46,10 +46,7 @@ pub struct ClassifyEval {
 }
 
 /// MobileOne under a linear layer.
-pub struct ImageClassifier {
-    backbone: MobileOne,
-    head: Classifier,
-}
+pub type ImageClassifier = WithHead<Classifier>;
 
 /// Classification with the classes of one data set.
 pub struct Classify {
@@ -67,7 +64,7 @@ impl Task for Classify {
     type Keys = ClassifyKeys;
     type Sample = ClassificationSample;
     type Dataset = ClassificationDataset;
-    type Model = ImageClassifier;
+    type Head = Classifier;
     type Output = Tensor;
 
     // Names of classifiers are those of the published files.
@@ -97,11 +94,7 @@ impl Task for Classify {
         let [.., channels] = backbone.channels();
         let head = Classifier::new(path, channels, self.classes.len() as i64, &self.head)
             .map_err(|error| Failure::usage(format!("head: {error}")))?;
-        Ok(ImageClassifier { backbone, head })
-    }
-
-    fn backbone(model: &ImageClassifier) -> &MobileOne {
-        &model.backbone
+        Ok(WithHead { backbone, head })
     }
 
     fn forward(&self, model: &ImageClassifier, images: &Tensor, mode: Mode) -> Result<Tensor, Failure> {
@@ -110,11 +103,6 @@ impl Task for Classify {
 
     fn numbers<'a>(&self, output: &'a Tensor) -> Vec<(&'static str, &'a Tensor)> {
         vec![("logits", output)]
-    }
-
-    fn fold(&self, model: &ImageClassifier, into: &mut StateDict) {
-        model.backbone.fold(into);
-        model.head.fold(into);
     }
 
     fn cost(&self, _: &ImageClassifier, form: Form) -> Cost {

@@ -38,15 +38,14 @@ impl ClassifyScorer {
         let names: Vec<String> = set.classes.iter().map(|class| class.name.clone()).collect();
         let files = |folder: &Path| -> Result<Files, Failure> {
             let predictions = PredictionWriter::create(folder.join("predictions.csv"), names.clone());
-            let (predictions, truth) = (predictions.map_err(Failure::failed)?, folder.join("ground_truth.csv"));
+            let (predictions, truth) = (predictions?, folder.join("ground_truth.csv"));
             Ok(Files { predictions, truth, scored: Vec::new() })
         };
         let files = folder.map(files).transpose()?;
-        let mut evaluator =
-            ClassificationEvaluator::new(names.clone(), ClassificationOptions::default()).map_err(Failure::failed)?;
+        let mut evaluator = ClassificationEvaluator::new(names.clone(), ClassificationOptions::default())?;
         if let Some(labels) = real_labels {
-            let labels = RealLabels::from_file(labels).map_err(Failure::failed)?;
-            evaluator = evaluator.with_real_labels(labels).map_err(Failure::failed)?;
+            let labels = RealLabels::from_file(labels)?;
+            evaluator = evaluator.with_real_labels(labels)?;
         }
         Ok(Self { evaluator, files, names, root: root.to_owned() })
     }
@@ -60,9 +59,9 @@ impl Scorer<Classify> for ClassifyScorer {
     fn add(&mut self, _: &Classify, logits: &[Vec<f32>], batch: &[ClassificationSample]) -> Result<(), Failure> {
         for (scores, sample) in logits.iter().zip(batch) {
             let name = sample.path.strip_prefix(&self.root).unwrap_or(&sample.path).to_string_lossy().into_owned();
-            self.evaluator.add(&name, scores, sample.class).map_err(Failure::failed)?;
+            self.evaluator.add(&name, scores, sample.class)?;
             if let Some(files) = &mut self.files {
-                files.predictions.add(&name, scores).map_err(Failure::failed)?;
+                files.predictions.add(&name, scores)?;
                 files.scored.push((name, sample.class));
             }
         }
@@ -71,9 +70,9 @@ impl Scorer<Classify> for ClassifyScorer {
 
     fn finish(self) -> Result<ClassificationReport, Failure> {
         if let Some(Files { predictions, truth, scored }) = self.files {
-            predictions.finish().map_err(Failure::failed)?;
+            predictions.finish()?;
             let scored = scored.iter().map(|(image, class)| (image.as_str(), self.names[*class].as_str()));
-            write_truth(truth, scored).map_err(Failure::failed)?;
+            write_truth(truth, scored)?;
         }
         Ok(self.evaluator.finish())
     }

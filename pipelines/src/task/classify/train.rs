@@ -40,11 +40,11 @@ impl Train for Classify {
         let count = [batch.len() as i64];
         let lambda = Tensor::full(count, mix.lambda, (Kind::Float, images.device()));
         let targets = mixed_targets(&labels, &labels.flip([0]), &lambda, self.classes.len() as i64, 0.0);
-        Ok((mixed(&images, &mix), Targets::Distributions(targets.map_err(Failure::failed)?)))
+        Ok((mixed(&images, &mix), Targets::Distributions(targets?)))
     }
 
     fn losses(&self, model: &ImageClassifier, logits: &Tensor, targets: &Targets) -> Result<Vec<Loss>, Failure> {
-        let value = model.head.loss(logits, targets).map_err(Failure::failed)?;
+        let value = model.head.loss(logits, targets)?;
         Ok(vec![Loss { name: "cross_entropy", value }])
     }
 }

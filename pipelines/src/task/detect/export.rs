@@ -147,8 +147,8 @@ impl Detect {
         }
         check_ids(labels, 1, self.classes.len() as i64 + 1)?;
         let flat = boxes.to_kind(Kind::Float).contiguous().view(-1);
-        let flat = Vec::<f32>::try_from(flat).map_err(Failure::failed)?;
-        let scores = Vec::<f32>::try_from(scores.to_kind(Kind::Float)).map_err(Failure::failed)?;
+        let flat = Vec::<f32>::try_from(flat)?;
+        let scores = Vec::<f32>::try_from(scores.to_kind(Kind::Float))?;
         let integers = |numbers: &Tensor| Vec::<i64>::try_from(numbers.to_kind(Kind::Int64)).map_err(Failure::failed);
         let (labels, indices) = (integers(labels)?, integers(indices)?);
         let (corners, _) = flat.as_chunks::<4>();

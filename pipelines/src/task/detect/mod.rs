@@ -11,7 +11,7 @@ mod tests;
 mod train;
 
 use backbone::checkpoint::BACKBONE;
-use backbone::{Cost, Fold, Form, MobileOne, Mode, StateDict};
+use backbone::{Cost, Form, Mode};
 use datasets::{Augmentation, Class, DetectionDataset, DetectionSample, Image, TargetOptions};
 use heads::HeadSpec;
 use heads::ssdlite::{Predictions, SsdLite, SsdLiteConfig};
@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Tensor, nn};
 
-use super::{BackboneBuilder, Task};
+use super::{BackboneBuilder, Task, WithHead};
 use crate::config::{Config, ImageSize, Keys, TaskKind};
 use crate::failure::Failure;
 pub use data::DetectionSource;
@@ -43,10 +43,7 @@ impl Keys for DetectKeys {
 pub struct DetectEval {}
 
 /// MobileOne under SSDLite.
-pub struct Detector {
-    backbone: MobileOne,
-    head: SsdLite,
-}
+pub type Detector = WithHead<SsdLite>;
 
 /// Detection with the classes of one data set.
 pub struct Detect {
@@ -60,7 +57,7 @@ impl Task for Detect {
     type Keys = DetectKeys;
     type Sample = DetectionSample;
     type Dataset = DetectionDataset;
-    type Model = Detector;
+    type Head = SsdLite;
     type Output = Predictions;
 
     const KIND: TaskKind = TaskKind::Detect;
@@ -86,11 +83,7 @@ impl Task for Detect {
         let spec = HeadSpec { channels, output_stride, classes: self.classes.len() as i64, form };
         let head = SsdLite::new(path, &spec, self.size.sides(), &self.head)
             .map_err(|error| Failure::usage(format!("head: {error}")))?;
-        Ok(Detector { backbone, head })
-    }
-
-    fn backbone(model: &Detector) -> &MobileOne {
-        &model.backbone
+        Ok(WithHead { backbone, head })
     }
 
     fn forward(&self, model: &Detector, images: &Tensor, mode: Mode) -> Result<Predictions, Failure> {
@@ -99,11 +92,6 @@ impl Task for Detect {
 
     fn numbers<'a>(&self, output: &'a Predictions) -> Vec<(&'static str, &'a Tensor)> {
         vec![("logits", &output.logits), ("deltas", &output.deltas)]
-    }
-
-    fn fold(&self, model: &Detector, into: &mut StateDict) {
-        model.backbone.fold(into);
-        model.head.fold(into);
     }
 
     fn cost(&self, model: &Detector, form: Form) -> Cost {

@@ -18,13 +18,13 @@ pub struct DetectScorer {
 impl DetectScorer {
     /// A scorer of the images of `set`, which writes predictions and ground truth into `folder` where one is given.
     pub(super) fn new(set: &DetectionSet, folder: Option<&Path>) -> Result<Self, Failure> {
-        let truth = truth(set).map_err(Failure::failed)?;
+        let truth = truth(set)?;
         let mut writer = None;
         if let Some(folder) = folder {
-            truth.write(folder.join("ground_truth.json")).map_err(Failure::failed)?;
-            writer = Some(PredictionWriter::create(folder.join("predictions.json")).map_err(Failure::failed)?);
+            truth.write(folder.join("ground_truth.json"))?;
+            writer = Some(PredictionWriter::create(folder.join("predictions.json"))?);
         }
-        Ok(Self { evaluator: CocoEvaluator::new(truth).map_err(Failure::failed)?, writer })
+        Ok(Self { evaluator: CocoEvaluator::new(truth)?, writer })
     }
 }
 
@@ -43,9 +43,9 @@ impl Scorer<Detect> for DetectScorer {
                     score: f64::from(detection.score),
                 })
                 .collect();
-            self.evaluator.add(sample.image_id, &detections).map_err(Failure::failed)?;
+            self.evaluator.add(sample.image_id, &detections)?;
             if let Some(writer) = &mut self.writer {
-                writer.add(sample.image_id, &detections).map_err(Failure::failed)?;
+                writer.add(sample.image_id, &detections)?;
             }
         }
         Ok(())
@@ -53,7 +53,7 @@ impl Scorer<Detect> for DetectScorer {
 
     fn finish(self) -> Result<CocoReport, Failure> {
         if let Some(writer) = self.writer {
-            writer.finish().map_err(Failure::failed)?;
+            writer.finish()?;
         }
         self.evaluator.finish().map_err(Failure::failed)
     }

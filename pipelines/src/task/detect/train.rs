@@ -37,7 +37,7 @@ impl Train for Detect {
     }
 
     fn losses(&self, model: &Detector, output: &Predictions, truth: &Vec<GroundTruth>) -> Result<Vec<Loss>, Failure> {
-        let losses = model.head.loss(output, truth).map_err(Failure::failed)?;
+        let losses = model.head.loss(output, truth)?;
         Ok(vec![
             Loss { name: "classification", value: losses.classification },
             Loss { name: "localization", value: losses.localization },

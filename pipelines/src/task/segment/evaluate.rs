@@ -46,15 +46,11 @@ impl Evaluate for Segment {
         let mut sum: Option<Tensor> = None;
         for scale in scales {
             let side = |side: i64| ((side as f64 * scale).round() as i64).max(1);
-            let scaled = if *scale == 1.0 {
-                images.shallow_clone()
-            } else {
-                upsample(images, size.map(side)).map_err(Failure::failed)?
-            };
+            let scaled = if *scale == 1.0 { images.shallow_clone() } else { upsample(images, size.map(side))? };
             for mirrored in [false, true].into_iter().filter(|mirrored| !mirrored || *flip) {
                 let turned = |xs: &Tensor| if mirrored { xs.flip([3]) } else { xs.shallow_clone() };
                 let output = self.forward(model, &turned(&scaled), Mode::Eval)?;
-                let maps = upsample(&turned(&output.logits), size).map_err(Failure::failed)?;
+                let maps = upsample(&turned(&output.logits), size)?;
                 let probabilities = maps.softmax(1, Kind::Float);
                 sum = Some(sum.map_or_else(|| probabilities.shallow_clone(), |sum| sum + &probabilities));
             }
@@ -73,7 +69,7 @@ impl Evaluate for Segment {
         let one = |(row, sample): (i64, &SegmentationSample)| {
             let output = Output { logits: output.logits.narrow(0, row, 1), auxiliary: None };
             let Size { height, width } = sample.mask.size();
-            let ids = model.head.predict(&output, [height as i64, width as i64]).map_err(Failure::failed)?;
+            let ids = model.head.predict(&output, [height as i64, width as i64])?;
             mask_of(&ids, sample.mask.size())
         };
         (0..).zip(batch).map(one).collect()
@@ -116,7 +112,7 @@ impl Evaluate for Segment {
 /// Class ids of one image, of any integer kind from 0 to 255, as a mask.
 pub(super) fn mask_of(ids: &Tensor, Size { height, width }: Size) -> Result<Mask, Failure> {
     let ids = ids.to_kind(Kind::Uint8).to(Device::Cpu).contiguous().view(-1);
-    Ok(Mask { height, width, data: Vec::<u8>::try_from(ids).map_err(Failure::failed)? })
+    Ok(Mask { height, width, data: Vec::<u8>::try_from(ids)? })
 }
 
 /// The share of a class's colour in a pixel that it covers.

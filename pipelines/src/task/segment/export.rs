@@ -51,7 +51,7 @@ impl Export for Segment {
     }
 
     fn expected_outputs(&self, model: &Segmenter, images: &Tensor, kind: OutputKind) -> Result<Vec<Tensor>, Failure> {
-        let logits = upsample(&self.export_network(model, images)?[0], sides(images)?).map_err(Failure::failed)?;
+        let logits = upsample(&self.export_network(model, images)?[0], sides(images)?)?;
         Ok(vec![match kind {
             OutputKind::Raw => logits,
             OutputKind::Final => logits.argmax(1, false),
@@ -81,7 +81,7 @@ impl Export for Segment {
             let sides = [height as i64, width as i64];
             let map = output.narrow(0, row, 1);
             let ids = match kind {
-                OutputKind::Raw => upsample(&map, sides).map_err(Failure::failed)?.argmax(1, false),
+                OutputKind::Raw => upsample(&map, sides)?.argmax(1, false),
                 OutputKind::Final if map.size()[1..] == sides => map,
                 // Ids cannot be averaged: each pixel takes the id of the nearest.
                 OutputKind::Final => map.unsqueeze(0).to_kind(Kind::Float).upsample_nearest2d(sides, None, None),

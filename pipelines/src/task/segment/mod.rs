@@ -9,7 +9,7 @@ mod tests;
 mod train;
 
 use backbone::checkpoint::BACKBONE;
-use backbone::{Cost, Fold, Form, MobileOne, Mode, StateDict};
+use backbone::{Cost, Form, Mode};
 use datasets::segmentation::{EvaluationSize, SegmentAugmentation, SegmentationDataset, SegmentationSample};
 use datasets::{Class, Image};
 use eval::segmentation::SegmentationOptions;
@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Tensor, nn};
 
-use super::{BackboneBuilder, NoOptions, Task};
+use super::{BackboneBuilder, NoOptions, Task, WithHead};
 use crate::config::{Config, ImageSize, Keys, TaskKind};
 use crate::failure::Failure;
 pub use data::SegmentationSource;
@@ -60,10 +60,7 @@ impl Default for SegmentEval {
 }
 
 /// MobileOne under DeepLabV3.
-pub struct Segmenter {
-    backbone: MobileOne,
-    head: DeepLabV3,
-}
+pub type Segmenter = WithHead<DeepLabV3>;
 
 /// Segmentation with the classes of one data set.
 pub struct Segment {
@@ -78,7 +75,7 @@ impl Task for Segment {
     type Keys = SegmentKeys;
     type Sample = SegmentationSample;
     type Dataset = SegmentationDataset;
-    type Model = Segmenter;
+    type Head = DeepLabV3;
     type Output = Output;
 
     const KIND: TaskKind = TaskKind::Segment;
@@ -109,11 +106,7 @@ impl Task for Segment {
         let (channels, output_stride) = (backbone.channels(), self.backbone.output_stride());
         let spec = HeadSpec { channels, output_stride, classes: self.classes.len() as i64, form };
         let head = DeepLabV3::new(path, &spec, &self.head).map_err(|error| Failure::usage(format!("head: {error}")))?;
-        Ok(Segmenter { backbone, head })
-    }
-
-    fn backbone(model: &Segmenter) -> &MobileOne {
-        &model.backbone
+        Ok(WithHead { backbone, head })
     }
 
     fn forward(&self, model: &Segmenter, images: &Tensor, mode: Mode) -> Result<Output, Failure> {
@@ -122,11 +115,6 @@ impl Task for Segment {
 
     fn numbers<'a>(&self, output: &'a Output) -> Vec<(&'static str, &'a Tensor)> {
         vec![("logits", &output.logits)]
-    }
-
-    fn fold(&self, model: &Segmenter, into: &mut StateDict) {
-        model.backbone.fold(into);
-        model.head.fold(into);
     }
 
     fn cost(&self, model: &Segmenter, form: Form) -> Cost {

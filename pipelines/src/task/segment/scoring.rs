@@ -26,7 +26,7 @@ impl SegmentScorer {
         folder: Option<&Path>,
     ) -> Result<Self, Failure> {
         let names: Vec<String> = set.classes.iter().map(|class| class.name.clone()).collect();
-        let evaluator = SegmentationEvaluator::new(names, Some(set.ignore), options).map_err(Failure::failed)?;
+        let evaluator = SegmentationEvaluator::new(names, Some(set.ignore), options)?;
         let folders = folder.map(|folder| ["predictions", "ground_truth"].map(|name| folder.join(name)));
         for folder in folders.iter().flatten() {
             files::create_folder(folder)?;
@@ -48,7 +48,7 @@ impl Scorer<Segment> for SegmentScorer {
     fn add(&mut self, _: &Segment, predictions: &[Mask], batch: &[SegmentationSample]) -> Result<(), Failure> {
         for (predicted, sample) in predictions.iter().zip(batch) {
             let size = [sample.mask.height, sample.mask.width];
-            self.evaluator.add(&sample.id, &predicted.data, &sample.mask.data, size).map_err(Failure::failed)?;
+            self.evaluator.add(&sample.id, &predicted.data, &sample.mask.data, size)?;
             if let Some([predictions, truth]) = &self.folders {
                 self.write(predictions, &sample.id, predicted)?;
                 self.write(truth, &sample.id, &sample.mask)?;

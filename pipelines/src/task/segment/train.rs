@@ -43,7 +43,7 @@ impl Train for Segment {
     }
 
     fn losses(&self, model: &Segmenter, output: &Output, targets: &Tensor) -> Result<Vec<Loss>, Failure> {
-        let losses = model.head.loss(output, targets).map_err(Failure::failed)?;
+        let losses = model.head.loss(output, targets)?;
         let main = Loss { name: "cross_entropy", value: losses.main };
         let auxiliary = losses.auxiliary.map(|value| Loss { name: "auxiliary", value });
         Ok(std::iter::once(main).chain(auxiliary).collect())
