@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 /// The manifest's own name.
@@ -70,17 +70,9 @@ impl Manifest {
 
 impl Facts {
     fn of(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
-        let mut buffer = vec![0; 1 << 20];
-        let (mut hash, mut bytes) = (Sha256::new(), 0);
-        loop {
-            let count = file.read(&mut buffer)?;
-            if count == 0 {
-                return Ok(Self { bytes, sha256: hex(&hash.finalize()) });
-            }
-            hash.update(&buffer[..count]);
-            bytes += count as u64;
-        }
+        let mut hash = Sha256::new();
+        let bytes = io::copy(&mut File::open(path)?, &mut hash)?;
+        Ok(Self { bytes, sha256: hex(&hash.finalize()) })
     }
 }
 
