@@ -25,6 +25,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::image::PixelOptions;
 use crate::settings;
 use content::Hash;
 pub use finding::{CheckFinding, Kind, Severity};
@@ -46,18 +47,21 @@ pub struct CheckOptions {
     pub threads: usize,
     /// How many findings of a kind the report lists, 1 to 1000; the others are only counted.
     pub findings_per_kind: usize,
+    /// What training and evaluation do with the pixels.
+    pub pixels: PixelOptions,
 }
 
 impl Default for CheckOptions {
     fn default() -> CheckOptions {
-        CheckOptions { threads: 0, findings_per_kind: 20 }
+        CheckOptions { threads: 0, findings_per_kind: 20, pixels: PixelOptions::default() }
     }
 }
 
 impl CheckOptions {
     /// # Errors
-    /// [`Error::Setting`] where the number of findings is out of range.
+    /// [`Error::Setting`] where a setting is out of range.
     pub fn validate(&self) -> Result<(), Error> {
+        self.pixels.validate()?;
         let listed = self.findings_per_kind;
         settings::check((1..=MAX_LISTED).contains(&listed), "findings_per_kind", listed, "1 to 1000")
     }
@@ -82,6 +86,7 @@ pub fn check(
     let total = splits.iter().map(Split::images).sum();
     let mut check = Check {
         splits,
+        pixels: options.pixels,
         tally: Tally::new(options.findings_per_kind),
         seen: HashMap::new(),
         done: AtomicUsize::new(0),
@@ -94,6 +99,7 @@ pub fn check(
 
 struct Check<'a> {
     splits: &'a [Split],
+    pixels: PixelOptions,
     tally: Tally,
     /// Where each content was found first: split and record.
     seen: HashMap<Hash, (usize, usize)>,
@@ -110,10 +116,11 @@ impl Check<'_> {
         split.add_findings_of_reader(set, &mut self.tally);
         self.compare_classes(place);
         let mut summary = Summary::default();
+        let pixels = self.pixels;
         let images: Vec<usize> = (0..split.images()).collect();
         for chunk in images.chunks(CHUNK_SIZE) {
             let examine = |&index: &usize| {
-                let examined = split.examine(set, index);
+                let examined = split.examine(set, index, pixels);
                 (self.progress)(self.done.fetch_add(1, Ordering::Relaxed) + 1, self.total);
                 examined
             };

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use crate::Error;
 use crate::annotations::Class;
 use crate::findings::Findings;
-use crate::image::{Encoded, Image, Orientation, Size};
+use crate::image::{Encoded, Image, PixelOptions, Size};
 use crate::loader::Dataset;
 use crate::random::SampleRng;
 use crate::settings::check_size;
@@ -70,6 +70,7 @@ pub struct ClassificationSample {
 pub struct ClassificationDataset {
     set: Arc<ClassificationSet>,
     purpose: Purpose,
+    pixels: PixelOptions,
 }
 
 #[derive(Debug)]
@@ -82,24 +83,32 @@ impl ClassificationDataset {
     /// The images augmented to `size`; where the augmentation has phases, an epoch has the size and the strength of its phase.
     ///
     /// # Errors
-    /// [`Error::Setting`] where a setting of the augmentation, a phase or the size is out of range.
+    /// [`Error::Setting`] where a setting, a phase or the size is out of range.
     pub fn for_training(
         set: Arc<ClassificationSet>,
         size: Size,
         augmentation: ClassifyAugmentation,
+        pixels: PixelOptions,
     ) -> Result<ClassificationDataset, Error> {
         augmentation.validate()?;
+        pixels.validate()?;
         check_size("size", size)?;
-        Ok(ClassificationDataset { set, purpose: Purpose::Training { size, augmentation: Box::new(augmentation) } })
+        let purpose = Purpose::Training { size, augmentation: Box::new(augmentation) };
+        Ok(ClassificationDataset { set, purpose, pixels })
     }
 
     /// The images as timm evaluates them.
     ///
     /// # Errors
-    /// [`Error::Setting`] where a setting of the view is out of range.
-    pub fn for_evaluation(set: Arc<ClassificationSet>, view: EvaluationView) -> Result<ClassificationDataset, Error> {
+    /// [`Error::Setting`] where a setting is out of range.
+    pub fn for_evaluation(
+        set: Arc<ClassificationSet>,
+        view: EvaluationView,
+        pixels: PixelOptions,
+    ) -> Result<ClassificationDataset, Error> {
         view.validate()?;
-        Ok(ClassificationDataset { set, purpose: Purpose::Evaluation(view) })
+        pixels.validate()?;
+        Ok(ClassificationDataset { set, purpose: Purpose::Evaluation(view), pixels })
     }
 
     /// The set behind the samples; sample `i` is its record `i`.
@@ -132,28 +141,32 @@ impl Dataset for ClassificationDataset {
     fn load(&self, index: usize, epoch: u64, rng: &mut SampleRng) -> Result<ClassificationSample, Error> {
         let record = &self.set.records[index];
         let image = match &self.purpose {
-            Purpose::Evaluation(view) => view.apply(&Image::read(&record.file, Orientation::AsStored)?)?,
+            Purpose::Evaluation(view) => view.apply(&Image::read(&record.file, &self.pixels)?)?,
             Purpose::Training { augmentation, .. } => {
                 let strength = Phase::at(&augmentation.phases, epoch).map_or(1.0, |phase| phase.strength);
-                augmented(&record.file, augmentation, self.size(epoch), strength, rng)?
+                self.augmented(&record.file, augmentation, self.size(epoch), strength, rng)?
             }
         };
         Ok(ClassificationSample { image, class: record.class, index, path: record.file.clone() })
     }
 }
 
-fn augmented(
-    file: &Path,
-    augmentation: &ClassifyAugmentation,
-    size: Size,
-    strength: f64,
-    rng: &mut SampleRng,
-) -> Result<Image, Error> {
-    let encoded = Encoded::read(file)?;
-    let plan = augmentation.plan(encoded.size(), size, strength, rng);
-    let reduction = encoded.reduction(plan.window.scale(size));
-    let image = encoded.decode(Orientation::AsStored, reduction)?;
-    plan.render(&image, reduction.factor(), rng)
+impl ClassificationDataset {
+    fn augmented(
+        &self,
+        file: &Path,
+        augmentation: &ClassifyAugmentation,
+        size: Size,
+        strength: f64,
+        rng: &mut SampleRng,
+    ) -> Result<Image, Error> {
+        let encoded = Encoded::read(file)?;
+        let orientation = self.pixels.orientation;
+        let plan = augmentation.plan(encoded.header().size(orientation), size, strength, rng);
+        let reduction = encoded.reduction(plan.window.scale(size), orientation);
+        let image = encoded.decode(&self.pixels, reduction)?;
+        plan.render(&image, reduction.factor(), rng)
+    }
 }
 
 #[cfg(test)]

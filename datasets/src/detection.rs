@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use crate::Error;
 use crate::annotations::{DetectionSet, Record, TargetOptions};
-use crate::image::{Encoded, Image, Orientation, Reduction, Size};
+use crate::image::{Encoded, Image, PixelOptions, Reduction, Size};
 use crate::loader::Dataset;
 use crate::random::SampleRng;
 use crate::settings::check_size;
+use crate::survey::why_no_targets;
 use crate::transforms::{Augmentation, Plan};
 
 /// An image at the detector's size with the objects in it.
@@ -22,13 +23,16 @@ pub struct DetectionSample {
     pub labels: Vec<usize>,
     /// The image's id in the annotations.
     pub image_id: u64,
-    /// Size of the stored image, to which detections are scaled back.
+    /// Size of the image as annotated, to which detections are scaled back.
     pub original: Size,
     /// The image file.
     pub path: PathBuf,
 }
 
 /// The images of a [`DetectionSet`], resized without keeping their proportions.
+///
+/// Boxes belong to the frame of the size that their record states: where that is the size of the stored pixels and not of the
+/// upright ones, the image is taken as stored.
 #[derive(Debug)]
 pub struct DetectionDataset {
     set: Arc<DetectionSet>,
@@ -37,38 +41,43 @@ pub struct DetectionDataset {
     size: Size,
     targets: TargetOptions,
     augmentation: Option<Augmentation>,
+    pixels: PixelOptions,
 }
 
 impl DetectionDataset {
     /// The images augmented to `size`; those without a target are left out, unless `targets` keeps them.
     ///
     /// # Errors
-    /// [`Error::Setting`] where a setting of the augmentation or the size is out of range, [`Error::NoTargets`] where no
+    /// [`Error::Setting`] where a setting or the size is out of range, [`Error::NoTargets`] where no
     /// image is left.
     pub fn for_training(
         set: Arc<DetectionSet>,
         size: Size,
         augmentation: Augmentation,
         targets: TargetOptions,
+        pixels: PixelOptions,
     ) -> Result<DetectionDataset, Error> {
         augmentation.validate()?;
+        pixels.validate()?;
         check_size("size", size)?;
         let is_used = |record: &Record| targets.keep_empty || !record.targets(&targets).is_empty();
         let used: Vec<usize> = (0..set.records.len()).filter(|&index| is_used(&set.records[index])).collect();
         if used.is_empty() {
-            return Err(Error::NoTargets { records: set.records.len() });
+            let reason = why_no_targets(&set.records, &targets);
+            return Err(Error::NoTargets { records: set.records.len(), reason });
         }
-        Ok(DetectionDataset { set, used, size, targets, augmentation: Some(augmentation) })
+        Ok(DetectionDataset { set, used, size, targets, augmentation: Some(augmentation), pixels })
     }
 
     /// Every image, only resized to `size`. The boxes are those of training with default options.
     ///
     /// # Errors
-    /// [`Error::Setting`] where the size is out of range.
-    pub fn for_evaluation(set: Arc<DetectionSet>, size: Size) -> Result<DetectionDataset, Error> {
+    /// [`Error::Setting`] where the size or a setting is out of range.
+    pub fn for_evaluation(set: Arc<DetectionSet>, size: Size, pixels: PixelOptions) -> Result<DetectionDataset, Error> {
+        pixels.validate()?;
         check_size("size", size)?;
         let used = (0..set.records.len()).collect();
-        Ok(DetectionDataset { set, used, size, targets: TargetOptions::default(), augmentation: None })
+        Ok(DetectionDataset { set, used, size, targets: TargetOptions::default(), augmentation: None, pixels })
     }
 
     /// The set behind the samples; an evaluation dataset's sample `i` is its record `i`.
@@ -104,7 +113,7 @@ impl Dataset for DetectionDataset {
             Some(augmentation) => augmentation.plan(record.size(), &targets, self.size, rng),
             None => Plan::plain(record.size(), &targets, self.size),
         };
-        let (source, reduction) = decode(record, plan.framing.window.scale(self.size))?;
+        let (source, reduction) = decode(record, plan.framing.window.scale(self.size), self.pixels)?;
         let image = plan.render(&source, reduction.factor(), self.size)?;
         let (boxes, labels) = plan
             .placed
@@ -118,12 +127,13 @@ impl Dataset for DetectionDataset {
 }
 
 /// The record's image, decoded at a fraction of its size where `scale` shrinks it at least that much.
-fn decode(record: &Record, scale: f64) -> Result<(Image, Reduction), Error> {
+fn decode(record: &Record, scale: f64, pixels: PixelOptions) -> Result<(Image, Reduction), Error> {
     let encoded = Encoded::read(&record.file)?;
-    if encoded.size() != record.size() {
-        let (path, annotated, found) = (record.file.clone(), record.size(), encoded.size());
-        return Err(Error::SizeMismatch { path, annotated, found });
-    }
-    let reduction = encoded.reduction(scale);
-    Ok((encoded.decode(Orientation::AsStored, reduction)?, reduction))
+    let header = encoded.header();
+    let Some(orientation) = header.recognise(record.size(), pixels.orientation) else {
+        let (path, annotated, found) = (record.file.clone(), record.size(), header.size(pixels.orientation));
+        return Err(Error::SizeMismatch { path, annotated, found, exif: header.other_size(pixels.orientation) });
+    };
+    let reduction = encoded.reduction(scale, orientation);
+    Ok((encoded.decode(&PixelOptions { orientation, ..pixels }, reduction)?, reduction))
 }

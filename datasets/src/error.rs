@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use annotation_files::coco::Problem;
+
 use crate::image::Size;
 
 /// Why data cannot be read, transformed or written.
@@ -45,14 +47,16 @@ pub enum Error {
         reason: String,
     },
     /// An image file has another size than its annotation states, so the boxes may be wrong.
-    #[error("image {} is {found} pixels, but its annotation says {annotated}", path.display())]
+    #[error("image {} is {found} pixels, but its annotation says {annotated}{}", path.display(), note_of(exif))]
     SizeMismatch {
         /// The image file.
         path: PathBuf,
         /// Size by the annotation.
         annotated: Size,
-        /// Size by the image file, without its EXIF orientation.
+        /// Size by the image file, turned as the configuration says.
         found: Size,
+        /// The size with the other choice of `data.orientation`, where that differs.
+        exif: Option<Size>,
     },
     /// A JSON file is cut short, malformed, or lacks a field.
     #[error("{}:{line}:{column}: {reason}", path.display())]
@@ -86,15 +90,13 @@ pub enum Error {
         /// What is wrong there.
         reason: String,
     },
-    /// A listed image is not in the image folder.
-    #[error("no image file for {id:?}: {} does not exist, nor with another extension of {extensions}", path.display())]
+    /// An image or mask that an annotation or a list names does not exist.
+    #[error("cannot find {}: {reason}", path.display())]
     ImageMissing {
-        /// The image's name in the list.
-        id: String,
-        /// The first path that was tried.
+        /// The file as it is named.
         path: PathBuf,
-        /// The extensions that were tried.
-        extensions: String,
+        /// What is there instead.
+        reason: String,
     },
     /// Folders or files of a set are not where its format has them.
     #[error("{}: {reason}", path.display())]
@@ -118,8 +120,26 @@ pub enum Error {
         /// Why it cannot be used.
         problem: String,
     },
+    /// A mask that is a picture has a colour that is not a class of the set.
+    #[error(
+        "mask {} has the colour {}, {}, {} at pixel ({x}, {y}), which is not a class by {origin}: options.colors gives each class \
+         its colour",
+        path.display(), colour[0], colour[1], colour[2]
+    )]
+    MaskColour {
+        /// The mask file.
+        path: PathBuf,
+        /// Red, green, blue.
+        colour: [u8; 3],
+        /// Column, from 0.
+        x: usize,
+        /// Row, from 0.
+        y: usize,
+        /// What names the colours.
+        origin: String,
+    },
     /// A mask has another size than its image.
-    #[error("mask {} is {found} pixels, but image {} is {expected}", mask.display(), image.display())]
+    #[error("mask {} is {found} pixels, but image {} is {expected}{}", mask.display(), image.display(), note_of(exif))]
     MaskSize {
         /// The mask file.
         mask: PathBuf,
@@ -127,20 +147,18 @@ pub enum Error {
         found: Size,
         /// The image file.
         image: PathBuf,
-        /// The image's size.
+        /// The image's size, turned as the configuration says.
         expected: Size,
+        /// The size with the other choice of `data.orientation`, where that differs.
+        exif: Option<Size>,
     },
-    /// A record of an annotation file contradicts the rest of the file.
-    #[error("{}: {record} {id} {problem}", path.display())]
+    /// A record of an annotation file cannot be used.
+    #[error("{}: {problem}", path.display())]
     Record {
         /// The annotation file.
         path: PathBuf,
-        /// What kind of record: `annotation`, `image`, `category`.
-        record: &'static str,
-        /// Its id.
-        id: u64,
-        /// What is wrong with it.
-        problem: String,
+        /// The record, and what is wrong with it.
+        problem: Box<Problem>,
     },
     /// A folder, an annotation file or a list has no entries.
     #[error("{} contains no {what}", path.display())]
@@ -151,10 +169,12 @@ pub enum Error {
         what: &'static str,
     },
     /// No image of the set can be used for training.
-    #[error("none of the {records} images has an object to train on")]
+    #[error("none of the {records} images has an object to train on: {reason}")]
     NoTargets {
         /// The number of images.
         records: usize,
+        /// Why.
+        reason: String,
     },
     /// A setting is out of range.
     #[error("{key} is {value} instead of {expected}")]
@@ -214,6 +234,12 @@ pub enum Error {
     },
 }
 
+fn note_of(exif: &Option<Size>) -> String {
+    exif.map_or(String::new(), |size| {
+        format!("; data.orientation decides whether its EXIF orientation turns it, and the other choice gives {size}")
+    })
+}
+
 /// What happens where a record cannot be used: `Err` ends the reading, `Ok` leaves the record out. `&mut Err` stops at the
 /// first.
 pub type ErrorHandler<'a> = &'a mut dyn FnMut(Error) -> Result<(), Error>;
@@ -231,6 +257,7 @@ impl Error {
             | Error::ImageMissing { path, .. }
             | Error::Layout { path, .. }
             | Error::MaskId { path, .. }
+            | Error::MaskColour { path, .. }
             | Error::MaskSize { mask: path, .. }
             | Error::Record { path, .. }
             | Error::Empty { path, .. }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::image::{Image, Orientation};
+use crate::image::{Image, PixelOptions};
 
 pub(crate) fn path(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests/golden", name].iter().collect()
@@ -21,7 +21,7 @@ pub(crate) fn json<T: DeserializeOwned>(name: &str) -> T {
 }
 
 pub(crate) fn image(name: &str) -> Image {
-    Image::read(&path(name), Orientation::AsStored).expect("the golden image")
+    Image::read(&path(name), &PixelOptions::default()).expect("the golden image")
 }
 
 /// Mean and standard deviation of each column of a sample.

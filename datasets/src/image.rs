@@ -1,25 +1,42 @@
 //! Images as plain RGB bytes: decoding, encoding, resizing.
 //!
-//! JPEG, WebP, BMP, TIFF and PNM are decoded by OpenCV's `imdecode`; PNG by the `png` crate, which names the damage where
-//! OpenCV gives an empty matrix. Other formats are refused, whatever OpenCV was built with: the size is read from the header
-//! and bounded before memory is taken. Decoding equals `cv2.imread(..., IMREAD_COLOR)` converted to RGB: grey is repeated,
-//! alpha dropped, 16 bits cut to 8. A file that is cut short is an error: OpenCV itself silently fills the missing rows of a
-//! JPEG with grey, so its markers are followed to the end first. As in Pillow, damage inside the entropy-coded data of a JPEG
-//! that still ends properly is not detected.
+//! Every file is recognised by its content. PNG, BMP, TIFF, PNM and GIF are decoded here or by crates that give the stored
+//! samples; JPEG, WebP, JPEG 2000 and JPEG inside of TIFF by OpenCV's `imdecode`. The size is read from the header and bounded
+//! before memory is taken.
+//!
+//! The pixels are Pillow's: `ImageOps.exif_transpose(Image.open(file)).convert("RGB")`, of an animation the first image. Grey is
+//! repeated, alpha dropped, a palette looked up, CMYK converted without a colour profile. Sixteen bits are cut to the high
+//! eight, as `cv2.imread` does, or to the eight highest of fewer bits by [`Depth`]. Images are turned by their EXIF
+//! [`Orientation`], after decoding and in one place, so that all formats behave alike.
+//!
+//! A file that is cut short is an error: OpenCV itself silently fills the missing rows of a JPEG with grey, so its markers are
+//! followed to the end first. As in Pillow, damage inside the entropy-coded data of a JPEG that still ends properly is not
+//! detected.
 //!
 //! There are two ways to resize: [`Image::resize`] is fast and equals OpenCV, [`Image::resize_antialiased`] equals Pillow,
 //! torchvision and timm.
 //!
 //! OpenCV's own threads are turned off: this crate works on several images at once instead.
 
+mod bmp;
 mod encoded;
+mod foreign;
+mod format;
+mod gif;
 mod header;
+mod jp2;
 mod jpeg;
+mod options;
 mod png_file;
+mod pnm;
+mod raster;
+mod reader;
 mod render;
 mod resample;
 mod tiff;
-mod traits;
+mod tiff_pixels;
+mod turn;
+mod webp;
 mod window;
 
 use std::fmt;
@@ -34,10 +51,13 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 
 pub(crate) use encoded::{Encoded, MAX_PIXELS, Reduction};
-pub(crate) use header::Content;
+pub use format::Format;
+pub use header::Header;
+pub use options::{Depth, Orientation, PixelOptions};
 pub(crate) use png_file::write_palette;
+pub use raster::MaskPixels;
 pub use resample::Interpolation;
-pub(crate) use traits::Traits;
+pub(crate) use turn::Turn;
 pub use window::PixelWindow;
 pub(crate) use window::{Affine, Flip, Window, rotation, source_of};
 
@@ -75,15 +95,6 @@ pub struct Image {
     pub data: Vec<u8>,
 }
 
-/// How to treat the orientation that a camera writes into the EXIF block of a photograph.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Orientation {
-    /// Pixels as stored. Annotations refer to these: Pillow, torchvision and pycocotools do not rotate images.
-    AsStored,
-    /// Rotated upright, as a viewer shows it: for images without annotations.
-    Upright,
-}
-
 /// A file format to encode into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
@@ -94,8 +105,11 @@ pub enum Encoding {
 }
 
 impl Image {
-    /// The file extensions, in lower case, of the images that are read from a folder.
-    pub const EXTENSIONS: [&str; 5] = ["jpg", "jpeg", "png", "webp", "bmp"];
+    /// The file extensions, in lower case, of every format that is decoded. Files have them in any case.
+    pub const EXTENSIONS: [&str; 16] = [
+        "jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "tif", "tiff", "ppm", "pgm", "pbm", "pnm", "gif",
+        "jp2",
+    ];
 
     /// An image of one colour.
     pub fn filled(size: Size, colour: [u8; 3]) -> Image {
@@ -107,24 +121,30 @@ impl Image {
     /// # Errors
     /// [`Error::Io`] where the file cannot be read, [`Error::Decode`] where it is damaged, cut short, not an image, or larger
     /// than Pillow's limit of 178,956,970 pixels.
-    pub fn read(path: &Path, orientation: Orientation) -> Result<Image, Error> {
-        Encoded::read(path)?.decode(orientation, Reduction::None)
+    pub fn read(path: &Path, options: &PixelOptions) -> Result<Image, Error> {
+        Encoded::read(path)?.decode(options, Reduction::None)
     }
 
     /// Decodes a file's bytes; `origin` names them in errors.
     ///
     /// # Errors
     /// [`Error::Decode`], as for [`Image::read`].
-    pub fn decode(bytes: Vec<u8>, origin: &Path, orientation: Orientation) -> Result<Image, Error> {
-        Encoded::new(bytes, origin)?.decode(orientation, Reduction::None)
+    pub fn decode(bytes: Vec<u8>, origin: &Path, options: &PixelOptions) -> Result<Image, Error> {
+        Encoded::new(bytes, origin)?.decode(options, Reduction::None)
     }
 
-    /// The size of an image file's stored pixels, without decoding them.
+    /// The size that [`Image::read`] gives an image file, by its header alone.
     ///
     /// # Errors
-    /// As for [`Image::read`].
-    pub fn measure(path: &Path) -> Result<Size, Error> {
-        Ok(Encoded::read(path)?.size())
+    /// As for [`Header::read`].
+    pub fn measure(path: &Path, orientation: Orientation) -> Result<Size, Error> {
+        Ok(Header::read(path)?.size(orientation))
+    }
+
+    pub(crate) fn turned(self, turn: Turn) -> Image {
+        let Size { height, width } = turn.size(self.size());
+        let size = self.size();
+        Image { height, width, data: turn.apply::<3, u8>(size, self.data) }
     }
 
     /// The image of a matrix of blue, green, red bytes, as OpenCV gives it.

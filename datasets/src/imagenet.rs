@@ -1,14 +1,13 @@
-//! ImageNet's conventions: classes are WordNet ids in sorted order, readable names come from a file, and the validation images
-//! may be in one folder beside a file of labels.
+//! ImageNet's conventions: classes are WordNet ids in sorted order, and readable names come from a file.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use crate::annotations::{Class, Classes};
-use crate::classification::{ClassificationRecord, ClassificationSet};
+use crate::classification::ClassificationSet;
 use crate::findings::Findings;
-use crate::lists::{self, check_image, lines};
-use crate::{Error, ErrorHandler, folder};
+use crate::lists::{self, lines};
+use crate::{Error, folder};
 
 /// The classes of an ImageNet-like set, in the order of their indices.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +51,7 @@ impl Synsets {
     /// [`Error::Io`], [`Error::Empty`], [`Error::ImageList`] with the line where the two forms are mixed, a name is missing,
     /// or an id comes twice.
     pub fn from_names(file: &Path) -> Result<Synsets, Error> {
-        let text = lists::read(file)?;
+        let text = lists::read(file, &mut Findings::default())?;
         let broken = |line: usize, reason: String| Error::ImageList { path: file.to_path_buf(), line, reason };
         let Some((_, first)) = lines(&text).next() else {
             return Err(Error::Empty { path: file.to_path_buf(), what: "classes" });
@@ -82,21 +81,28 @@ impl Synsets {
         Ok(Synsets { names: distinct(names, &ids), ids })
     }
 
-    fn classes(&self) -> Vec<Class> {
+    pub(crate) fn classes(&self) -> Vec<Class> {
         Class::numbered(0, self.names.clone())
     }
 
-    /// The class of a label: a WordNet id, or an index from 0.
-    fn class(&self, label: &str) -> Result<usize, String> {
+    /// The class of a label: a WordNet id, a name, or an index from 0.
+    ///
+    /// # Errors
+    /// Why it is none of them.
+    pub(crate) fn class(&self, label: &str) -> Result<usize, String> {
         if id_of(label) == Some(label) {
             return self.ids.binary_search_by(|id| id.as_str().cmp(label)).map_err(|_| match self.ids.is_empty() {
                 true => format!("label {label} is a WordNet id, but the classes have names only"),
                 false => format!("label {label} is not among the {} classes", self.ids.len()),
             });
         }
+        if let Some(class) = self.names.iter().position(|name| name == label) {
+            return Ok(class);
+        }
         let count = self.names.len();
-        let class =
-            label.parse::<usize>().map_err(|_| format!("label {label:?} is neither a WordNet id nor an index"))?;
+        let class = label.parse::<usize>().map_err(|_| {
+            format!("label {label:?} is neither one of the {count} classes' names, nor a WordNet id, nor an index")
+        })?;
         if class < count { Ok(class) } else { Err(format!("label {class} is not an index from 0 to {}", count - 1)) }
     }
 }
@@ -112,55 +118,6 @@ pub fn read_folders(root: &Path, synsets: &Synsets) -> Result<ClassificationSet,
     }
     let set = folder::read(root, Classes::Given(&synsets.ids))?;
     Ok(ClassificationSet { classes: synsets.classes(), ..set })
-}
-
-/// Reads a split whose images are in one folder, with a file of `<image> <label>` lines; a label is a WordNet id or a
-/// class index from 0. (The development kit's `ILSVRC2012_validation_ground_truth.txt` has other numbers and no names.)
-///
-/// The image files are not opened.
-///
-/// # Errors
-/// [`Error::Io`], [`Error::Empty`], [`Error::ImageList`] with the line for a label that is not a class and for an image that is
-/// listed twice or outside the folder.
-pub fn read_flat(images: &Path, labels: &Path, synsets: &Synsets) -> Result<ClassificationSet, Error> {
-    read_flat_with(images, labels, synsets, &mut Err)
-}
-
-/// As [`read_flat`], but `on_error` decides about each line that cannot be used.
-///
-/// # Errors
-/// As [`read_flat`] for the file; for a line, what `on_error` returns.
-pub fn read_flat_with(
-    images: &Path,
-    labels: &Path,
-    synsets: &Synsets,
-    on_error: ErrorHandler<'_>,
-) -> Result<ClassificationSet, Error> {
-    let text = lists::read(labels)?;
-    let (mut records, mut seen) = (Vec::new(), HashSet::new());
-    for (line, text) in lines(&text) {
-        match record(images, text, synsets, &mut seen) {
-            Ok(record) => records.push(record),
-            Err(reason) => on_error(Error::ImageList { path: labels.to_path_buf(), line, reason })?,
-        }
-    }
-    if records.is_empty() {
-        return Err(Error::Empty { path: labels.to_path_buf(), what: "images" });
-    }
-    Ok(ClassificationSet { classes: synsets.classes(), records, findings: Findings::default() })
-}
-
-fn record<'a>(
-    images: &Path,
-    text: &'a str,
-    synsets: &Synsets,
-    seen: &mut HashSet<&'a str>,
-) -> Result<ClassificationRecord, String> {
-    let (name, label) =
-        text.rsplit_once(char::is_whitespace).ok_or_else(|| format!("{text:?} is not an image and its label"))?;
-    let name = name.trim_end();
-    check_image(name, seen)?;
-    Ok(ClassificationRecord { file: images.join(name), class: synsets.class(label)? })
 }
 
 /// The names, with the class's id (or index, where there are no ids) in brackets where classes share one: ImageNet has two

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 use crate::findings::Findings;
 use crate::folder::{has_extension, images_below, images_in, is_image};
-use crate::image::{Image, Orientation};
+use crate::image::{Image, PixelOptions};
 use crate::settings::check;
 use names::Names;
 use video::Video;
@@ -34,13 +34,13 @@ pub struct InputOptions {
     pub recursive: bool,
     /// Every Nth frame of a video, starting with the first; at least 1.
     pub every: usize,
-    /// How to treat the EXIF orientation of photographs. Videos are always rotated upright.
-    pub orientation: Orientation,
+    /// What happens with the pixels of images. Videos are always rotated upright.
+    pub pixels: PixelOptions,
 }
 
 impl Default for InputOptions {
     fn default() -> InputOptions {
-        InputOptions { recursive: false, every: 1, orientation: Orientation::Upright }
+        InputOptions { recursive: false, every: 1, pixels: PixelOptions::default() }
     }
 }
 
@@ -97,6 +97,7 @@ impl<R: BufRead> Inputs<R> {
     /// pattern without images is an error in the stream.
     pub fn new(patterns: &[String], options: InputOptions, list: R) -> Result<Inputs<R>, Error> {
         check(options.every > 0, "every", options.every, "1 or more")?;
+        options.pixels.validate()?;
         let refused = |reason: &str| Error::Input { input: LIST.to_owned(), reason: reason.to_owned() };
         if patterns.is_empty() {
             return Err(Error::Input {
@@ -131,7 +132,7 @@ impl<R: BufRead> Inputs<R> {
     fn image(&mut self, path: PathBuf) -> Result<Input, Error> {
         // Named before it is read, so that the other names do not depend on whether that fails.
         let name = self.names.of_file(&path);
-        let image = Image::read(&path, self.options.orientation)?;
+        let image = Image::read(&path, &self.options.pixels)?;
         Ok(Input { name, path, frame: None, image })
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::Error;
-use crate::image::{Encoded, Size, write_palette};
+use crate::image::{Encoded, MaskPixels, Orientation, Size, write_palette};
 
 /// For each pixel a class, from 0, or the index of ignored pixels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,13 +22,13 @@ impl Mask {
         Mask { height: size.height, width: size.width, data: vec![class; size.pixels()] }
     }
 
-    /// Reads the numbers in a PNG's pixels: indices into the palette (not its colours), or grey levels.
+    /// Reads the numbers in a file's stored pixels: indices into the palette (not its colours), or grey levels.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Decode`] where the file is damaged or not a PNG with one channel, [`Error::MaskId`] with the first
-    /// pixel whose number (of 16 bits) exceeds 255.
+    /// [`Error::Io`], [`Error::Decode`] where the file is damaged, of a format with loss (JPEG), or has colours,
+    /// [`Error::MaskId`] with the first pixel whose number (of 16 bits) exceeds 255.
     pub fn read(path: &Path) -> Result<Mask, Error> {
-        Mask::from_numbers(&Encoded::read(path)?, path)
+        Mask::of_numbers(MaskPixels::read(path, Orientation::Stored)?, path)
     }
 
     /// As [`Mask::read`], from a file's bytes; `origin` names them in errors.
@@ -36,11 +36,11 @@ impl Mask {
     /// # Errors
     /// As for [`Mask::read`].
     pub fn decode(bytes: Vec<u8>, origin: &Path) -> Result<Mask, Error> {
-        Mask::from_numbers(&Encoded::new(bytes, origin)?, origin)
+        Mask::of_numbers(Encoded::new(bytes, origin)?.mask_pixels(Orientation::Stored)?, origin)
     }
 
-    fn from_numbers(encoded: &Encoded, path: &Path) -> Result<Mask, Error> {
-        Mask::mapped(encoded.numbers()?, path, |id| u8::try_from(id).map_err(|_| "more than 255".to_owned()))
+    fn of_numbers(pixels: MaskPixels, path: &Path) -> Result<Mask, Error> {
+        Mask::mapped(pixels.numbers(path)?, path, |id| u8::try_from(id).map_err(|_| "more than 255".to_owned()))
     }
 
     /// The mask whose file holds these numbers.

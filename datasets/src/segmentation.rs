@@ -2,8 +2,11 @@
 
 pub mod ade20k;
 mod augmentation;
+pub mod coco;
+mod colours;
 mod framing;
 mod labels;
+mod mask_source;
 pub mod pairs;
 pub mod voc;
 
@@ -13,27 +16,29 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
 use crate::annotations::Class;
 use crate::findings::Findings;
-use crate::image::{Encoded, Image, Interpolation, Orientation, Reduction, Size};
+use crate::image::{Encoded, Image, Interpolation, MaskPixels, Orientation, PixelOptions, Reduction, Size};
+use crate::lists::Selection;
 use crate::loader::Dataset;
 use crate::mask::Mask;
 use crate::random::SampleRng;
 use crate::settings::check_size;
+use crate::{Error, ErrorHandler};
 
 pub use augmentation::{RandomScale, Rotation, SegmentAugmentation};
 pub use labels::{LabelMap, Unmapped};
+pub use mask_source::{MaskSource, Objects};
 
 /// An image and its mask.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SegmentationRecord {
-    /// The name that both files share.
+    /// The name that both files share; the image's where there is no mask file.
     pub id: String,
     /// The image file.
     pub image: PathBuf,
-    /// The mask file.
-    pub mask: PathBuf,
+    /// The mask.
+    pub mask: MaskSource,
 }
 
 /// A set of images with masks.
@@ -52,13 +57,47 @@ pub struct SegmentationSet {
 }
 
 impl SegmentationSet {
-    /// The mask of a record, its ids mapped to classes.
+    /// The mask of a record, its ids mapped to classes. It is turned where the mask file itself has an EXIF orientation.
     ///
     /// # Errors
     /// As for [`Mask::read`], and [`Error::MaskId`] with the first pixel whose id is not a class.
-    pub fn mask(&self, index: usize) -> Result<Mask, Error> {
-        let file = &self.records[index].mask;
-        Mask::mapped(Encoded::read(file)?.numbers()?, file, |id| self.labels.class(id))
+    pub fn mask(&self, index: usize, orientation: Orientation) -> Result<Mask, Error> {
+        match &self.records[index].mask {
+            MaskSource::File(file) => self.labels.mask(MaskPixels::read(file, orientation)?, file),
+            MaskSource::Objects(objects) => objects.draw(),
+        }
+    }
+}
+
+impl SegmentationSet {
+    /// Whether a mask's numbers are those of a palette that is neither VOC's nor grey: another program may have numbered its colours.
+    pub(crate) fn has_foreign_palette(&self, index: usize) -> bool {
+        let MaskSource::File(file) = &self.records[index].mask else { return false };
+        match MaskPixels::read(file, Orientation::Stored) {
+            Ok(MaskPixels::Numbers { numbers, palette: Some(palette), .. }) => {
+                self.labels.is_foreign(&numbers, &palette)
+            }
+            _ => false,
+        }
+    }
+
+    /// The images that a list names by their paths below the folder `images`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for the list; what `on_error` returns of [`Error::ImageList`] for a line whose image is not in the set.
+    pub fn listed(mut self, images: &Path, list: &Path, on_error: ErrorHandler<'_>) -> Result<SegmentationSet, Error> {
+        let mut selection = Selection::read(images, list, &mut self.findings, on_error)?;
+        self.records.retain(|record| selection.takes(&record.image));
+        selection.finish(on_error)?;
+        Ok(self)
+    }
+
+    /// The set with this index for ignored pixels.
+    #[must_use]
+    pub fn ignoring_as(mut self, index: u8) -> SegmentationSet {
+        self.labels.ignore_as(index);
+        self.ignore = index;
+        self
     }
 }
 
@@ -67,10 +106,10 @@ impl SegmentationSet {
 pub struct SegmentationSample {
     /// The image, at the size of training or of [`EvaluationSize`].
     pub image: Image,
-    /// Classes and the set's ignore index: at the image's size in training, at the stored image's in evaluation, where
+    /// Classes and the set's ignore index: at the image's size in training, at its own in evaluation, where
     /// predictions are scaled to it.
     pub mask: Mask,
-    /// Size of the stored image.
+    /// Size of the image as annotated: that of its mask.
     pub original: Size,
     /// Its index in [`SegmentationSet::records`].
     pub index: usize,
@@ -184,10 +223,14 @@ impl EvaluationSize {
 }
 
 /// The images of a [`SegmentationSet`].
+///
+/// A mask belongs to the frame of its size: where that is the size of the stored pixels and not of the upright ones, the image
+/// is taken as stored.
 #[derive(Debug)]
 pub struct SegmentationDataset {
     set: Arc<SegmentationSet>,
     purpose: Purpose,
+    pixels: PixelOptions,
 }
 
 #[derive(Debug)]
@@ -200,24 +243,31 @@ impl SegmentationDataset {
     /// The images augmented to `size`.
     ///
     /// # Errors
-    /// [`Error::Setting`] where a setting of the augmentation or the size is out of range.
+    /// [`Error::Setting`] where a setting or the size is out of range.
     pub fn for_training(
         set: Arc<SegmentationSet>,
         size: Size,
         augmentation: SegmentAugmentation,
+        pixels: PixelOptions,
     ) -> Result<SegmentationDataset, Error> {
         augmentation.validate()?;
+        pixels.validate()?;
         check_size("size", size)?;
-        Ok(SegmentationDataset { set, purpose: Purpose::Training { size, augmentation } })
+        Ok(SegmentationDataset { set, purpose: Purpose::Training { size, augmentation }, pixels })
     }
 
     /// The images at `size`, averaged where they shrink, and their masks as stored.
     ///
     /// # Errors
-    /// [`Error::Setting`] where the size is out of range.
-    pub fn for_evaluation(set: Arc<SegmentationSet>, size: EvaluationSize) -> Result<SegmentationDataset, Error> {
+    /// [`Error::Setting`] where the size or a setting is out of range.
+    pub fn for_evaluation(
+        set: Arc<SegmentationSet>,
+        size: EvaluationSize,
+        pixels: PixelOptions,
+    ) -> Result<SegmentationDataset, Error> {
         size.validate()?;
-        Ok(SegmentationDataset { set, purpose: Purpose::Evaluation(size) })
+        pixels.validate()?;
+        Ok(SegmentationDataset { set, purpose: Purpose::Evaluation(size), pixels })
     }
 
     /// The set behind the samples; sample `i` is its record `i`.
@@ -239,18 +289,20 @@ impl Dataset for SegmentationDataset {
 
     fn load(&self, index: usize, _epoch: u64, rng: &mut SampleRng) -> Result<SegmentationSample, Error> {
         let record = &self.set.records[index];
-        let stored = self.set.mask(index)?;
+        let stored = self.set.mask(index, self.pixels.orientation)?;
         let original = stored.size();
         let encoded = Encoded::read(&record.image)?;
-        if encoded.size() != original {
-            let (mask, image) = (record.mask.clone(), record.image.clone());
-            return Err(Error::MaskSize { mask, found: original, image, expected: encoded.size() });
-        }
-        let decode = |reduction| encoded.decode(Orientation::AsStored, reduction);
+        let (header, policy) = (encoded.header(), self.pixels.orientation);
+        let Some(orientation) = header.recognise(original, policy) else {
+            let (mask, image) = (record.mask.path().to_path_buf(), record.image.clone());
+            let expected = header.size(policy);
+            return Err(Error::MaskSize { mask, found: original, image, expected, exif: header.other_size(policy) });
+        };
+        let decode = |reduction| encoded.decode(&PixelOptions { orientation, ..self.pixels }, reduction);
         let (image, mask) = match &self.purpose {
             Purpose::Training { size, augmentation } => {
                 let plan = augmentation.plan(&stored, *size, self.set.ignore, rng);
-                let reduction = encoded.reduction(plan.scale());
+                let reduction = encoded.reduction(plan.scale(), orientation);
                 (plan.render(&decode(reduction)?, reduction.factor())?, plan.mask)
             }
             Purpose::Evaluation(size) => (size.apply(decode(Reduction::None)?)?, stored),

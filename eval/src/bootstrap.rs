@@ -59,6 +59,8 @@ pub struct Comparison {
     pub bootstrap: BootstrapOptions,
     /// Each metric.
     pub metrics: Vec<MetricComparison>,
+    /// What files of annotations and predictions have that matters for these numbers; empty for those in memory.
+    pub findings: Vec<String>,
 }
 
 /// One metric of A and of B; `None` if it is not defined.
@@ -125,7 +127,7 @@ pub(crate) fn compare(
             resamples: count,
         }
     });
-    Ok(Comparison { rule, images, bootstrap: options, metrics: metrics.collect() })
+    Ok(Comparison { rule, images, bootstrap: options, metrics: metrics.collect(), findings: Vec::new() })
 }
 
 fn difference([a, b]: [Option<f64>; 2]) -> Option<f64> {

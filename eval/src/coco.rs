@@ -43,7 +43,10 @@ mod operating_point;
 mod outcomes;
 mod predictions;
 mod report;
+mod results;
 mod tables;
+
+pub use annotation_files::coco::{FileIds, Id, Mask, Numbering};
 
 pub use analysis::{
     AnalysisOptions, AnalysisReport, ClassAnalysis, CocoAnalysis, TideError, TideReport, analyze_files,
@@ -52,13 +55,10 @@ pub use annotation::{Annotation, Category, Image};
 pub use background_confusion::ConfusionReport;
 pub use comparison::{CocoComparison, compare_files};
 pub use detected::{Detected, IouType};
-pub use evaluator::{CocoEvaluator, score_files};
-pub use finding::Finding;
+pub use evaluator::{CocoEvaluator, score_files, score_files_with};
+pub use finding::{Finding, ImageMatch};
 pub use ground_truth::GroundTruth;
-pub use mask::Mask;
 pub use operating_point::OperatingPoint;
-pub use predictions::{
-    Detection, MaskDetection, MaskPrediction, Prediction, PredictionWriter, read_mask_predictions, read_predictions,
-    write_predictions,
-};
+pub(crate) use predictions::read_results;
+pub use predictions::{Detection, MaskDetection, Prediction, PredictionWriter, read_predictions, write_predictions};
 pub use report::{ClassReport, CocoReport, Row};

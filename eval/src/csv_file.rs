@@ -1,9 +1,10 @@
 //! CSV files (RFC 4180), read with the line of a problem.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
+use annotation_files::text;
 use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
 
 use crate::{Error, Place};
@@ -11,10 +12,13 @@ use crate::{Error, Place};
 /// Room for a hundred thousand scores; reading a file without line breaks stops here.
 const MAX_LINE_BYTES: usize = 1 << 22;
 
+/// How many bytes of a file decide whether it is UTF-8.
+const START: u64 = 1 << 16;
+
 /// Reads records with as many fields as the header has; empty lines are ignored.
 pub(crate) struct CsvReader {
     path: PathBuf,
-    reader: Reader<CompleteLines>,
+    reader: Reader<CompleteLines<Source>>,
     header: StringRecord,
     record: StringRecord,
 }
@@ -34,7 +38,7 @@ impl CsvReader {
         expected: &str,
         is_header: impl Fn(&StringRecord) -> bool,
     ) -> Result<CsvReader, Error> {
-        let file = File::open(path).map_err(|error| Error::read(Place::file(path), error))?;
+        let file = source(path).map_err(|error| Error::read(Place::file(path), error))?;
         let lines = CompleteLines { file, line: 1, bytes: 0 };
         let mut reader = ReaderBuilder::new().buffer_capacity(1 << 16).from_reader(lines);
         let header = reader.headers().map_err(|error| refused(path, error))?.clone();
@@ -83,16 +87,34 @@ fn refused(path: &Path, error: csv::Error) -> Error {
     }
 }
 
+type Source = Box<dyn Read + Send>;
+
+/// The file's text. A file of scores may be larger than memory: only one that is not UTF-8 is decoded at once.
+fn source(path: &Path) -> io::Result<Source> {
+    let mut file = File::open(path)?;
+    let mut start = Vec::new();
+    file.by_ref().take(START).read_to_end(&mut start)?;
+    let utf_8 = match std::str::from_utf8(&start) {
+        Ok(text) => !text.contains('\0'),
+        // Cut within a character.
+        Err(error) => error.error_len().is_none(),
+    };
+    if utf_8 {
+        return Ok(Box::new(Cursor::new(start).chain(file)));
+    }
+    Ok(Box::new(Cursor::new(text::read(path)?.content.into_bytes())))
+}
+
 /// A file each of whose lines ends with a line break: one that is cut short within a number would read as another number.
-struct CompleteLines {
-    file: File,
+struct CompleteLines<R> {
+    file: R,
     /// The current line, from 1.
     line: usize,
     /// How many bytes of it were read.
     bytes: usize,
 }
 
-impl Read for CompleteLines {
+impl<R: Read> Read for CompleteLines<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read(buffer)?;
         let line = self.line;

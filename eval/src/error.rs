@@ -110,6 +110,10 @@ pub enum Error {
         problem: String,
     },
 
+    /// Some detections have a box beside their mask, others none, but the area of all is either the box's or the mask's.
+    #[error("some masks have a box beside them and others have none")]
+    BoxesBesideSome,
+
     /// Masks are to be evaluated, but the ground truth has boxes only.
     #[error("the ground truth was read without its masks, which the evaluation of masks needs")]
     WithoutMasks,
@@ -197,7 +201,7 @@ impl Error {
         Error::Unlisted { what: "image", key: key.to_string(), list: GROUND_TRUTH.to_owned() }
     }
 
-    pub(crate) fn unlisted_category(id: u64) -> Error {
+    pub(crate) fn unlisted_category(id: impl ToString) -> Error {
         Error::Unlisted { what: "category", key: id.to_string(), list: GROUND_TRUTH.to_owned() }
     }
 

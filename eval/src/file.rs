@@ -1,9 +1,9 @@
 //! JSON files read with the place of a problem, and files written so that a reader sees the old one or the complete new one.
 
-use std::fs;
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
+use annotation_files::{coco, text};
 use atomic_write_file::AtomicWriteFile;
 use serde::de::DeserializeOwned;
 
@@ -11,17 +11,29 @@ use crate::{Error, Place};
 
 /// Reads a JSON file that starts with the bracket `opening`; `expected` describes the file.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path, opening: u8, expected: &'static str) -> Result<T, Error> {
-    let bytes = fs::read(path).map_err(|error| Error::read(Place::file(path), error))?;
-    if bytes.trim_ascii_start().first().is_some_and(|&first| first != opening) {
+    let text = text::read(path).map_err(|error| Error::read(Place::file(path), error))?.content;
+    if text.trim_ascii_start().bytes().next().is_some_and(|first| first != opening) {
         return Err(Error::read(Place::file(path), format!("it is not {expected}")));
     }
-    serde_json::from_slice(&bytes).map_err(|error| {
+    serde_json::from_str(&text).map_err(|error| {
         let text = error.to_string();
         let problem = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem);
         let problem = if error.is_eof() { format!("the JSON is cut short ({problem})") } else { problem.to_owned() };
         let (line, column) = (Some(error.line()), Some(error.column()));
         Error::read(Place::File { path: path.to_owned(), line, column }, problem)
     })
+}
+
+/// Why one of COCO's files cannot be read, with the place.
+pub(crate) fn unreadable(path: &Path, error: coco::Error) -> Error {
+    match error {
+        coco::Error::Io(error) => Error::read(Place::file(path), error),
+        coco::Error::Format(reason) => Error::read(Place::file(path), reason),
+        coco::Error::Json { line, column, reason } => {
+            let (line, column) = (Some(line), Some(column));
+            Error::read(Place::File { path: path.to_owned(), line, column }, reason)
+        }
+    }
 }
 
 /// A file that gets its name only when [`commit`](Self::commit) has synced it. Dropped before that, it leaves nothing behind.

@@ -7,11 +7,11 @@ use std::path::{Component, Path};
 use datasets::annotations::TargetOptions;
 use datasets::check::check;
 use datasets::classification::{ClassificationRecord, ClassificationSet};
-use datasets::imagenet::{self, Synsets};
+use datasets::imagenet::Synsets;
 use datasets::voc::{self, Classes};
 use datasets::{
-    CheckOptions, Checked, Class, Dataset, DetectionDataset, DetectionSet, Encoding, Error, Findings, Image, Mask,
-    Orientation, Record, SampleRng, Size, Split, coco, segmentation, voc_palette,
+    CheckOptions, Checked, Class, Dataset, DetectionDataset, DetectionSet, Encoding, Error, Findings, Header, Image,
+    Mask, Orientation, PixelOptions, Record, SampleRng, Size, Split, coco, flat, segmentation, voc_palette,
 };
 
 use super::memory::Bound;
@@ -70,7 +70,7 @@ fn sound(set: &DetectionSet, images: &Path) {
             assert!(object.bbox.iter().all(|number| number.is_finite()), "{:?}", object.bbox);
             assert!(object.area.is_finite(), "an area of {}", object.area);
         }
-        for target in record.targets(&TargetOptions { keep_difficult: true, keep_empty: true }) {
+        for target in record.targets(&TargetOptions { keep_difficult: true, keep_empty: true, keep_crowds: true }) {
             let [left, top, right, bottom] = target.corners;
             assert!(0.0 <= left && left < right && right <= record.width as f64, "{:?}", target.corners);
             assert!(0.0 <= top && top < bottom && bottom <= record.height as f64, "{:?}", target.corners);
@@ -84,7 +84,7 @@ pub fn coco(folder: &Path, bytes: &[u8]) -> bool {
     put(&file, bytes);
     let strict = ANNOTATIONS.hold(bytes.len(), || coco::read(&images, &file));
     let mut faults = Vec::new();
-    let tolerant = coco::read_with(&images, &file, &mut |error| {
+    let tolerant = coco::read_with(&images, &file, Orientation::default(), &mut |error| {
         faults.push(error.to_string());
         Ok(())
     });
@@ -101,10 +101,11 @@ pub fn voc(folder: &Path, bytes: &[u8]) -> bool {
     put(&folder.join("Annotations/a.xml"), bytes);
     let strict = ANNOTATIONS.hold(bytes.len(), || voc::read(folder, "x", Classes::Collected));
     let mut faults = Vec::new();
-    let tolerant = voc::read_with(folder, "x", Classes::Collected, &mut |error| {
-        faults.push(error.to_string());
-        Ok(())
-    });
+    let tolerant =
+        voc::read_with(&voc::Layout::devkit(folder, "x"), Classes::Collected, Orientation::default(), &mut |error| {
+            faults.push(error.to_string());
+            Ok(())
+        });
     agree_unless_empty(&strict, &tolerant, &faults);
     for set in strict.iter().chain(&tolerant) {
         sound(set, &images);
@@ -127,19 +128,19 @@ pub fn lists(folder: &Path, bytes: &[u8]) -> bool {
     put(&list, bytes);
     let pairs = ANNOTATIONS.hold(bytes.len(), || segmentation::voc::read(folder, "x", None));
     let mut faults = Vec::new();
-    let tolerant = segmentation::voc::read_with(folder, "x", None, &mut |error| {
+    let tolerant = segmentation::voc::read_with(folder, &list, None, &mut |error| {
         faults.push(error.to_string());
         Ok(())
     });
     agree(&pairs, &tolerant, &faults);
     for record in tolerant.iter().flat_map(|set| &set.records) {
-        assert!(inside(&record.image, folder) && inside(&record.mask, folder), "{} is outside", record.id);
+        assert!(inside(&record.image, folder) && inside(record.mask.path(), folder), "{} is outside", record.id);
     }
 
     let known = Synsets { ids: vec!["n01440764".to_owned()], names: vec!["tench".to_owned()] };
-    let strict = ANNOTATIONS.hold(bytes.len(), || imagenet::read_flat(&images, &list, &known));
+    let strict = ANNOTATIONS.hold(bytes.len(), || flat::read(&images, &list, Some(&known), &mut Err));
     let mut faults = Vec::new();
-    let tolerant = imagenet::read_flat_with(&images, &list, &known, &mut |error| {
+    let tolerant = flat::read(&images, &list, Some(&known), &mut |error| {
         faults.push(error.to_string());
         Ok(())
     });
@@ -164,7 +165,7 @@ pub fn mask(folder: &Path, bytes: &[u8]) -> bool {
     put(&file, bytes);
     let Ok(mask) = MASK.hold(bytes.len(), || Mask::read(&file)) else { return false };
     assert_eq!(mask.data.len(), mask.height * mask.width);
-    assert_eq!(Image::measure(&file).expect("a size"), mask.size());
+    assert_eq!(Image::measure(&file, Orientation::Stored).expect("a size"), mask.size());
     let again = mask.encode(&voc_palette()).expect("encoded");
     assert_eq!(Mask::decode(again, &file).expect("decoded"), mask, "encoding changes a mask");
     true
@@ -174,18 +175,22 @@ pub fn mask(folder: &Path, bytes: &[u8]) -> bool {
 pub fn image(folder: &Path, bytes: &[u8]) -> bool {
     let file = folder.join("image");
     put(&file, bytes);
-    let measured = IMAGE.hold(bytes.len(), || Image::measure(&file)).ok();
-    let read = |orientation| IMAGE.hold(bytes.len(), || Image::read(&file, orientation)).ok();
-    let stored = read(Orientation::AsStored);
-    if let Some(image) = &stored {
-        assert_eq!(Some(image.size()), measured);
-        assert_eq!(image.data.len(), image.height * image.width * 3);
+    let header = IMAGE.hold(bytes.len(), || Header::read(&file)).ok();
+    let read = |orientation| {
+        let options = PixelOptions { orientation, ..PixelOptions::default() };
+        IMAGE.hold(bytes.len(), || Image::read(&file, &options)).ok()
+    };
+    let stored = read(Orientation::Stored);
+    for (orientation, image) in
+        [(Orientation::Stored, stored.clone()), (Orientation::Upright, read(Orientation::Upright))]
+    {
+        assert_eq!(image.is_some(), stored.is_some(), "an image is read with both orientations or with none");
+        if let Some(image) = image {
+            assert_eq!(Some(image.size()), header.map(|header| header.size(orientation)));
+            assert_eq!(image.data.len(), image.height * image.width * 3);
+        }
     }
-    if let Some(upright) = read(Orientation::Upright) {
-        let stored = stored.as_ref().expect("an image that is read upright is read as stored").size();
-        let turned = Size { height: stored.width, width: stored.height };
-        assert!([stored, turned].contains(&upright.size()), "{stored} becomes {}", upright.size());
-    }
+    let measured = header.map(|header| header.upright());
 
     let classes = vec![Class { id: 0, name: "a".to_owned() }];
     let record = ClassificationRecord { file: file.clone(), class: 0 };
@@ -197,9 +202,10 @@ pub fn image(folder: &Path, bytes: &[u8]) -> bool {
 
     if let Some(Size { height, width }) = measured {
         let record = Record { image_id: 1, file, width, height, objects: Vec::new() };
-        let set = DetectionSet { classes, records: vec![record], findings: Findings::default() };
+        let set =
+            DetectionSet { classes, records: vec![record], ids: Default::default(), findings: Findings::default() };
         let size = Size { height: 8, width: 6 };
-        let samples = DetectionDataset::for_evaluation(set.into(), size).expect("a data set");
+        let samples = DetectionDataset::for_evaluation(set.into(), size, PixelOptions::default()).expect("a data set");
         if let Ok(sample) = samples.load(0, 0, &mut SampleRng::for_sample(0, 0, 0)) {
             assert_eq!(sample.image.size(), size);
         }

@@ -146,6 +146,7 @@ impl From<datasets::Error> for Failure {
             | Error::Xml { .. }
             | Error::ImageMissing { .. }
             | Error::MaskId { .. }
+            | Error::MaskColour { .. }
             | Error::MaskSize { .. }
             | Error::Record { .. }
             | Error::ImageList { .. } => Self::failed(error).hint(image),

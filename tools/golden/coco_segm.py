@@ -119,12 +119,27 @@ write("annotations", {
 })
 write("predictions", results(lambda number, mask: runs(mask) if number % 3 == 0 else string(mask)))
 
-with contextlib.redirect_stdout(io.StringIO()):
-    ground_truth = COCO(HERE / "coco_segm_annotations.json")
-    evaluation = COCOeval(ground_truth, ground_truth.loadRes(results(lambda _, mask: string(mask))), "segm")
-    evaluation.evaluate()
-    evaluation.accumulate()
-    evaluation.summarize()
+
+def evaluate(results):
+    with contextlib.redirect_stdout(io.StringIO()):
+        ground_truth = COCO(HERE / "coco_segm_annotations.json")
+        evaluation = COCOeval(ground_truth, ground_truth.loadRes(results), "segm")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return evaluation
+
+
+evaluation = evaluate(results(lambda _, mask: string(mask)))
+
+# Boxes beside masks, which give the areas, and boxes in place of masks.
+beside = results(lambda _, mask: string(mask))
+for number, result in enumerate(beside):
+    result["bbox"] = [0.0, 0.0, *[[1.0, 40.0, 120.0][number % 3]] * 2]
+boxes = results(lambda _, mask: None)
+for number, result in enumerate(boxes):
+    del result["segmentation"]
+    result["bbox"] = [number % 7 * 10.5, number % 7 * 10.5, 30.25, 20.0]
 
 assert (evaluation.stats[:6] > 0.05).all() and (evaluation.stats < 0.95).all(), evaluation.stats
 assert sum(a["iscrowd"] for a in annotations) >= 2
@@ -136,4 +151,9 @@ def mean(values):
 
 
 per_class = {id: mean(evaluation.eval["precision"][:, :, k, 0, 2]) for k, id in enumerate(map(int, evaluation.params.catIds))}
-write("expected", {"stats": evaluation.stats.tolist(), "ap": per_class})
+write("expected", {
+    "stats": evaluation.stats.tolist(),
+    "ap": per_class,
+    "stats_with_boxes": evaluate(beside).stats.tolist(),
+    "stats_of_boxes": evaluate(boxes).stats.tolist(),
+})

@@ -8,8 +8,9 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::Error;
-use crate::image::{Content, Encoded, Orientation, Reduction, Size, Traits};
+use crate::image::{Encoded, Header, PixelOptions, Reduction};
 use crate::loader::panic_message;
+use crate::survey::is_nearly_black;
 
 /// The first half of SHA-256: 128 bits, which two different files do not share by chance, nor at a bearable cost by intent.
 pub(super) type Hash = [u8; 16];
@@ -19,22 +20,17 @@ pub(super) struct ImageFile {
     pub(super) hash: Option<Hash>,
     pub(super) bytes: u64,
     /// Known where the file is complete.
-    pub(super) structure: Option<Structure>,
+    pub(super) header: Option<Header>,
+    /// More than eight bits, and nearly black as it is read.
+    pub(super) nearly_black: bool,
     /// Why it cannot be decoded.
     pub(super) failure: Option<Error>,
 }
 
-#[derive(Clone, Copy)]
-pub(super) struct Structure {
-    pub(super) content: Content,
-    pub(super) size: Size,
-    pub(super) traits: Traits,
-}
-
 impl ImageFile {
-    pub(super) fn examine(path: &Path) -> ImageFile {
-        let mut file = ImageFile { hash: None, bytes: 0, structure: None, failure: None };
-        let examined = catch_unwind(AssertUnwindSafe(|| file.read(path)));
+    pub(super) fn examine(path: &Path, pixels: PixelOptions) -> ImageFile {
+        let mut file = ImageFile { hash: None, bytes: 0, header: None, nearly_black: false, failure: None };
+        let examined = catch_unwind(AssertUnwindSafe(|| file.read(path, pixels)));
         file.failure = match examined {
             Ok(read) => read.err(),
             Err(panic) => Some(Error::Panicked { path: path.to_path_buf(), message: panic_message(panic.as_ref()) }),
@@ -42,7 +38,7 @@ impl ImageFile {
         file
     }
 
-    fn read(&mut self, path: &Path) -> Result<(), Error> {
+    fn read(&mut self, path: &Path, pixels: PixelOptions) -> Result<(), Error> {
         let about = fs::metadata(path).map_err(Error::io("read", path))?;
         if !about.is_file() {
             // Reading a pipe may never end.
@@ -52,7 +48,9 @@ impl ImageFile {
         self.bytes = bytes.len() as u64;
         self.hash = Sha256::digest(&bytes).first_chunk().copied();
         let encoded = Encoded::new(bytes, path)?;
-        self.structure = Some(Structure { content: encoded.content(), size: encoded.size(), traits: encoded.traits() });
-        encoded.decode(Orientation::AsStored, Reduction::None).map(drop)
+        self.header = Some(*encoded.header());
+        let image = encoded.decode(&pixels, Reduction::None)?;
+        self.nearly_black = encoded.header().bits > 8 && is_nearly_black(&image);
+        Ok(())
     }
 }

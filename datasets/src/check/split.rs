@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use super::content::{Hash, ImageFile, Structure};
+use super::content::{Hash, ImageFile};
 use super::finding::Kind;
 use super::tally::{MAX_LISTED, Tally};
 use crate::annotations::{Class, DetectionSet, Object, Record};
 use crate::classification::{ClassificationRecord, ClassificationSet};
 use crate::findings::{FindingKind, Findings};
+use crate::image::{Header, Orientation, PixelOptions, Size};
 use crate::segmentation::{SegmentationRecord, SegmentationSet};
+use crate::survey::{Surveyed, sides_swapped};
 use crate::{Error, ErrorHandler};
 
 /// A set of any task.
@@ -46,7 +48,12 @@ impl Split {
             note_error(&mut unusable, Kind::Annotation, name, Path::new(""), &error);
             Ok(())
         });
-        let set = read.inspect_err(|error| note_error(&mut unusable, Kind::Split, name, Path::new(""), error)).ok();
+        let mut set = read.inspect_err(|error| note_error(&mut unusable, Kind::Split, name, Path::new(""), error)).ok();
+        // Each mask that cannot be read is a finding later.
+        let looked = set.as_mut().map(|set| set.look(&mut |_| Ok(())));
+        if let Some(Err(error)) = looked {
+            note_error(&mut unusable, Kind::Split, name, Path::new(""), &error);
+        }
         Split { name: name.to_owned(), set, unusable }
     }
 
@@ -86,71 +93,95 @@ impl Split {
 
     /// Adds what the reader found and the check does not examine again.
     pub(super) fn add_findings_of_reader(&self, set: &Checked, tally: &mut Tally) {
-        let kinds = [
-            (FindingKind::Crowd, Kind::Crowd, "a region of many objects, left out of training"),
-            (FindingKind::Difficult, Kind::Difficult, "a difficult object, left out of training by default"),
-            (
-                FindingKind::SizeNotStated,
-                Kind::SizeNotStated,
-                "the annotation states no size; it is read from the image",
-            ),
-            (FindingKind::NotAnImage, Kind::NotAnImage, "the file has no extension of an image and is ignored"),
-        ];
-        for (found, kind, words) in kinds {
-            let Some((_, finding)) = set.findings().iter().find(|(other, _)| *other == found) else { continue };
+        for (found, finding) in set.findings().iter() {
+            let Some(kind) = Kind::of_reader(found) else { continue };
             for example in &finding.examples {
-                tally.note(kind, &self.name, Path::new(example), None, || words.to_owned());
+                tally.note(kind, &self.name, Path::new(""), None, || found.about(example));
             }
             tally.add(kind, finding.count.saturating_sub(finding.examples.len()));
         }
     }
 
-    pub(super) fn examine(&self, set: &Checked, index: usize) -> Examined {
+    pub(super) fn examine(&self, set: &Checked, index: usize, pixels: PixelOptions) -> Examined {
         let mut examined = Examined::default();
         match set {
-            Checked::Detection(set) => self.examine_objects(&set.records[index], &set.classes, &mut examined),
-            Checked::Classification(set) => self.examine_classified(&set.records[index], &set.classes, &mut examined),
-            Checked::Segmentation(set) => self.examine_mask(&set.records[index], index, set, &mut examined),
+            Checked::Detection(set) => self.examine_objects(&set.records[index], &set.classes, pixels, &mut examined),
+            Checked::Classification(set) => {
+                self.examine_classified(&set.records[index], &set.classes, pixels, &mut examined);
+            }
+            Checked::Segmentation(set) => self.examine_mask(index, set, pixels, &mut examined),
         }
         examined
     }
 
     /// Reads and decodes an image file.
-    fn examine_image(&self, path: &Path, examined: &mut Examined) -> Option<Structure> {
-        let file = ImageFile::examine(path);
+    fn examine_image(&self, path: &Path, pixels: PixelOptions, examined: &mut Examined) -> Option<Header> {
+        let file = ImageFile::examine(path, pixels);
         let tally = &mut examined.findings;
-        (examined.hash, examined.bytes, examined.structure) = (file.hash, file.bytes, file.structure);
+        (examined.hash, examined.bytes) = (file.hash, file.bytes);
+        examined.header = file.header.map(|header| (header, header.size(pixels.orientation)));
         examined.decoded = file.failure.is_none();
         if let Some(error) = file.failure {
             note_error(tally, Kind::Unreadable, &self.name, path, &error);
         }
-        let Structure { content, traits, .. } = file.structure?;
+        let header = file.header?;
         let mut note = |kind, sentence: String| tally.note(kind, &self.name, path, None, || sentence);
         let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-        if !content.extensions().contains(&extension.as_str()) {
-            note(Kind::WrongExtension, format!("the extension is .{extension}, but it is a {} file", content.name()));
+        if !header.format.extensions().contains(&extension.as_str()) {
+            note(Kind::WrongExtension, format!("the extension is .{extension}, but it is a {} file", header.format));
         }
-        let unusual = [
-            (traits.turned, Kind::Turned, "its EXIF orientation rotates or mirrors the image, and is not applied"),
-            (traits.cmyk, Kind::Cmyk, "its pixels are CMYK and are converted to RGB without a colour profile"),
-            (traits.animated, Kind::Animated, "it is animated, and only the first image is read"),
-            (traits.deep, Kind::Deep, "it has more than 8 bits per channel, of which 8 are read"),
-        ];
-        for (_, kind, words) in unusual.into_iter().filter(|(is_so, ..)| *is_so) {
-            note(kind, words.to_owned());
+        if header.is_turned() && pixels.orientation == Orientation::Stored {
+            note(
+                Kind::Turned,
+                "its EXIF orientation turns the image, and is not applied (data.orientation)".to_owned(),
+            );
         }
-        file.structure
+        if header.cmyk {
+            note(Kind::Cmyk, "its pixels are CMYK and are converted to RGB without a colour profile".to_owned());
+        }
+        if header.animated {
+            note(Kind::Animated, "it is animated, and only the first image is read".to_owned());
+        }
+        if header.bits > 8 {
+            let Header { bits, significant_bits, .. } = header;
+            let used = if significant_bits < bits { format!(" ({significant_bits} are used)") } else { String::new() };
+            note(Kind::Deep, format!("it has {bits} bits per channel{used}, of which 8 are read (data.depth)"));
+        }
+        if file.nearly_black {
+            note(
+                Kind::NearlyBlack,
+                "it is nearly black as it is read; data.depth: 12 says how many bits are used".to_owned(),
+            );
+        }
+        Some(header)
     }
 
-    fn examine_objects(&self, record: &Record, classes: &[Class], examined: &mut Examined) {
-        let frame = record.size();
-        if let Some(Structure { size, traits, .. }) = self.examine_image(&record.file, examined)
-            && size != frame
-        {
-            let upright = traits.turned && (size.height, size.width) == (frame.width, frame.height);
-            let why = if upright { ", its size after applying the EXIF orientation" } else { "" };
-            let sentence = || format!("the image is {size} pixels, but its annotation says {frame}{why}");
-            examined.findings.note(Kind::SizeMismatch, &self.name, &record.file, None, sentence);
+    /// Adds a finding where the image is not turned although the configuration says so, as the annotation has its stored size.
+    fn note_turned(&self, path: &Path, used: Orientation, pixels: PixelOptions, examined: &mut Examined) {
+        if used != pixels.orientation {
+            let words = || {
+                "its EXIF orientation is not applied, as its annotation has the size of the stored pixels".to_owned()
+            };
+            examined.findings.note(Kind::Turned, &self.name, path, None, words);
+        }
+    }
+
+    fn examine_objects(&self, record: &Record, classes: &[Class], pixels: PixelOptions, examined: &mut Examined) {
+        let annotated = record.size();
+        if let Some(header) = self.examine_image(&record.file, pixels, examined) {
+            match header.recognise(annotated, pixels.orientation) {
+                Some(used) => self.note_turned(&record.file, used, pixels, examined),
+                None if sides_swapped(record, header.size(pixels.orientation)) => {
+                    let words =
+                        || format!("{annotated} is width and height the other way round; the image's size is taken");
+                    examined.findings.note(Kind::SizeSwapped, &self.name, &record.file, None, words);
+                }
+                None => {
+                    let (found, exif) = (header.size(pixels.orientation), header.other_size(pixels.orientation));
+                    let error = Error::SizeMismatch { path: record.file.clone(), annotated, found, exif };
+                    note_error(&mut examined.findings, Kind::SizeMismatch, &self.name, &record.file, &error);
+                }
+            }
         }
         if record.objects.is_empty() {
             let words = || "the image has no object".to_owned();
@@ -193,8 +224,14 @@ impl Split {
         }
     }
 
-    fn examine_classified(&self, record: &ClassificationRecord, classes: &[Class], examined: &mut Examined) {
-        self.examine_image(&record.file, examined);
+    fn examine_classified(
+        &self,
+        record: &ClassificationRecord,
+        classes: &[Class],
+        pixels: PixelOptions,
+        examined: &mut Examined,
+    ) {
+        self.examine_image(&record.file, pixels, examined);
         if record.class < classes.len() {
             examined.pixels.push((record.class, 1));
         } else {
@@ -203,20 +240,27 @@ impl Split {
         }
     }
 
-    fn examine_mask(&self, record: &SegmentationRecord, index: usize, set: &SegmentationSet, examined: &mut Examined) {
-        let structure = self.examine_image(&record.image, examined);
-        let mask = match set.mask(index) {
+    fn examine_mask(&self, index: usize, set: &SegmentationSet, pixels: PixelOptions, examined: &mut Examined) {
+        let SegmentationRecord { image, mask: source, .. } = &set.records[index];
+        let file = source.path();
+        let header = self.examine_image(image, pixels, examined);
+        let mask = match set.mask(index, pixels.orientation) {
             Ok(mask) => mask,
             Err(error) => {
-                return note_error(&mut examined.findings, Kind::Unreadable, &self.name, &record.mask, &error);
+                return note_error(&mut examined.findings, Kind::Unreadable, &self.name, file, &error);
             }
         };
-        if let Some(Structure { size, .. }) = structure
-            && size != mask.size()
-        {
-            let (image, found) = (record.image.display(), mask.size());
-            let sentence = || format!("the mask is {found} pixels, but its image {image} is {size}");
-            examined.findings.note(Kind::MaskSize, &self.name, &record.mask, None, sentence);
+        if let Some(header) = header {
+            let found = mask.size();
+            match header.recognise(found, pixels.orientation) {
+                Some(used) => self.note_turned(image, used, pixels, examined),
+                None => {
+                    let (expected, exif) = (header.size(pixels.orientation), header.other_size(pixels.orientation));
+                    let error =
+                        Error::MaskSize { mask: file.to_path_buf(), found, image: image.clone(), expected, exif };
+                    note_error(&mut examined.findings, Kind::MaskSize, &self.name, file, &error);
+                }
+            }
         }
         let mut counts = [0u64; 256];
         mask.data.iter().for_each(|&class| counts[usize::from(class)] += 1);
@@ -224,7 +268,7 @@ impl Split {
         examined.pixels.extend(labelled.map(|(class, &pixels)| (class, pixels)));
         if examined.pixels.is_empty() {
             let words = || "every pixel of the mask is ignored".to_owned();
-            examined.findings.note(Kind::MaskWithoutLabels, &self.name, &record.mask, None, words);
+            examined.findings.note(Kind::MaskWithoutLabels, &self.name, file, None, words);
         }
     }
 }
@@ -236,6 +280,14 @@ impl Checked {
             Checked::Detection(set) => &set.classes,
             Checked::Classification(set) => &set.classes,
             Checked::Segmentation(set) => &set.classes,
+        }
+    }
+
+    fn look(&mut self, on_error: ErrorHandler<'_>) -> Result<(), Error> {
+        match self {
+            Checked::Detection(set) => set.look(&mut vec![false; set.images()], on_error),
+            Checked::Classification(set) => set.look(&mut vec![false; set.images()], on_error),
+            Checked::Segmentation(set) => set.look(&mut vec![false; set.images()], on_error),
         }
     }
 
@@ -254,7 +306,7 @@ fn note_error(tally: &mut Tally, kind: Kind, split: &str, file: &Path, error: &E
         _ if kind == Kind::Split => kind,
         Error::Io { .. } | Error::ImageMissing { .. } => Kind::Missing,
         Error::Decode { .. } | Error::Panicked { .. } => Kind::Unreadable,
-        Error::MaskId { .. } => Kind::MaskId,
+        Error::MaskId { .. } | Error::MaskColour { .. } => Kind::MaskId,
         _ => kind,
     };
     tally.note(kind, split, error.path().unwrap_or(file), None, || error.to_string());
@@ -266,7 +318,8 @@ pub(super) struct Examined {
     pub(super) findings: Tally,
     pub(super) bytes: u64,
     pub(super) decoded: bool,
-    pub(super) structure: Option<Structure>,
+    /// What the file says, and the image's size.
+    pub(super) header: Option<(Header, Size)>,
     /// Pixels of each class that occurs; one where an image has one class.
     pub(super) pixels: Vec<(usize, u64)>,
 }
@@ -278,7 +331,7 @@ impl Default for Examined {
             findings: Tally::new(MAX_LISTED),
             bytes: 0,
             decoded: false,
-            structure: None,
+            header: None,
             pixels: Vec::new(),
         }
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::content::Structure;
 use super::finding::Kind;
 use super::histogram::{Boxes, Images};
 use super::report::{ClassCount, Facts, SplitReport};
@@ -31,16 +30,16 @@ impl Summary {
     pub(super) fn add(&mut self, examined: &Examined, record: Option<&Record>) {
         self.decoded += usize::from(examined.decoded);
         self.bytes += examined.bytes;
-        if let Some(Structure { size, traits, .. }) = examined.structure {
+        if let Some((header, size)) = examined.header {
             self.images.add(size);
             let facts = &mut self.facts;
             let counts = [
-                (&mut facts.grey, traits.grey),
-                (&mut facts.cmyk, traits.cmyk),
-                (&mut facts.deep, traits.deep),
-                (&mut facts.alpha, traits.alpha),
-                (&mut facts.turned, traits.turned),
-                (&mut facts.animated, traits.animated),
+                (&mut facts.grey, header.grey),
+                (&mut facts.cmyk, header.cmyk),
+                (&mut facts.deep, header.bits > 8),
+                (&mut facts.alpha, header.alpha),
+                (&mut facts.turned, header.is_turned()),
+                (&mut facts.animated, header.animated),
             ];
             counts.into_iter().for_each(|(count, is_so)| *count += usize::from(is_so));
         }

@@ -233,7 +233,7 @@ fn phases_change_size_and_strength_by_epoch() {
     let set = Arc::new(set);
     let training = |phases| {
         let augmentation = ClassifyAugmentation { phases, ..ClassifyAugmentation::default() };
-        ClassificationDataset::for_training(Arc::clone(&set), SIZE, augmentation)
+        ClassificationDataset::for_training(Arc::clone(&set), SIZE, augmentation, PixelOptions::default())
     };
     let dataset = training(phases.clone()).expect("valid phases");
     let side = |epoch| dataset.size(epoch).height;

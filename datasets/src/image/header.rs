@@ -1,209 +1,152 @@
-//! The format of a file by its first bytes, the size in its header, and what it says of its pixels.
+//! What an image file says of itself before its pixels.
 
-use super::tiff::Directory;
-use super::{Size, Traits, jpeg, png_file};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Cursor, Read, Seek};
+use std::path::Path;
 
-/// A file format, detected from the content, not from the name.
+use super::foreign::foreign;
+use super::turn::Turn;
+use super::{Format, MAX_PIXELS, Orientation, Size, bmp, gif, jp2, jpeg, png_file, pnm, tiff, webp};
+use crate::Error;
+
+/// How much of a file is read at first.
+const READ_AHEAD: usize = 1 << 16;
+
+/// What an image file says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Content {
-    Jpeg,
-    Png,
-    WebP,
-    Bmp,
-    Tiff,
-    /// Netpbm's P1 to P6.
-    Pnm,
+pub struct Header {
+    /// The file format, by the content.
+    pub format: Format,
+    /// The size of the stored pixels.
+    pub stored: Size,
+    /// What EXIF says has to be done to show the pixels upright, 1 to 8; 1 where it says nothing, or nothing valid. From 5 on,
+    /// height and width are exchanged.
+    pub orientation: u8,
+    /// Stored bits per channel; for a palette, of its indices.
+    pub bits: u8,
+    /// Of those, how many are used, as far as the file says: 12 of 16 where the highest value is 4095.
+    pub significant_bits: u8,
+    /// One channel of grey levels.
+    pub grey: bool,
+    /// Converted to RGB without a colour profile.
+    pub cmyk: bool,
+    /// An alpha channel or a transparent colour, which is dropped.
+    pub alpha: bool,
+    /// Several images, of which the first is read.
+    pub animated: bool,
 }
 
-impl Content {
-    pub(crate) fn of(bytes: &[u8]) -> Option<Content> {
-        match bytes {
-            _ if jpeg::is_jpeg(bytes) => Some(Content::Jpeg),
-            _ if png_file::is_png(bytes) => Some(Content::Png),
-            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Content::WebP),
-            [b'B', b'M', ..] => Some(Content::Bmp),
-            [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] => Some(Content::Tiff),
-            [b'P', b'1'..=b'6', blank, ..] if blank.is_ascii_whitespace() => Some(Content::Pnm),
+impl Header {
+    pub(super) fn new(format: Format, stored: Size) -> Header {
+        Header {
+            format,
+            stored,
+            orientation: 1,
+            bits: 8,
+            significant_bits: 8,
+            grey: false,
+            cmyk: false,
+            alpha: false,
+            animated: false,
+        }
+    }
+
+    /// Reads the header of an image file: its first 64 KB, and further places only where the header is there. Does not detect
+    /// that a file is cut short after its header.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be read, [`Error::Decode`] where it is not an image in a supported format, or larger
+    /// than Pillow's limit of 178,956,970 pixels.
+    pub fn read(path: &Path) -> Result<Header, Error> {
+        let about = fs::metadata(path).map_err(Error::io("read", path))?;
+        if !about.is_file() {
+            // Opening a pipe may never return.
+            return Err(Error::io("read", path)(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file")));
+        }
+        let mut file = BufReader::with_capacity(READ_AHEAD, File::open(path).map_err(Error::io("read", path))?);
+        let mut start = Vec::new();
+        file.by_ref().take(512).read_to_end(&mut start).map_err(Error::io("read", path))?;
+        file.seek_relative(-(start.len() as i64)).map_err(Error::io("read", path))?;
+        Header::parse(&start, file, path)
+    }
+
+    /// The header of a file's bytes; `origin` names them in errors.
+    ///
+    /// # Errors
+    /// [`Error::Decode`], as for [`Header::read`].
+    pub fn of(bytes: &[u8], origin: &Path) -> Result<Header, Error> {
+        Header::parse(bytes, Cursor::new(bytes), origin)
+    }
+
+    fn parse<R: Read + Seek>(start: &[u8], source: R, path: &Path) -> Result<Header, Error> {
+        let damaged = |reason: String| Error::Decode { path: path.to_path_buf(), reason };
+        if start.is_empty() {
+            return Err(damaged("the file is empty".to_owned()));
+        }
+        let format = match (foreign(start, path), Format::of(start)) {
+            (Some(reason), _) => return Err(damaged(reason)),
+            (None, None) => return Err(damaged("it is not an image in a supported format".to_owned())),
+            (None, Some(format)) => format,
+        };
+        let header = match format {
+            Format::Jpeg => jpeg::header(source),
+            Format::Png => png_file::header(source),
+            Format::WebP => webp::header(source),
+            Format::Bmp => bmp::header(source),
+            Format::Tiff => tiff::header(source),
+            Format::Pnm => pnm::header(source),
+            Format::Gif => gif::header(source),
+            Format::Jp2 => jp2::header(source),
+        };
+        let header = header.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => damaged(format!("the {format} file is cut short")),
+            io::ErrorKind::InvalidData => damaged(error.to_string()),
+            _ => Error::io("read", path)(error),
+        })?;
+        match header.stored.pixels() {
+            0 => Err(damaged(format!("the header says {} pixels", header.stored))),
+            1..=MAX_PIXELS => Ok(header),
+            _ => Err(damaged(format!("{} pixels are more than the limit of {MAX_PIXELS}", header.stored))),
+        }
+    }
+
+    /// The size of the upright image.
+    pub fn upright(&self) -> Size {
+        self.turn(Orientation::Upright).size(self.stored)
+    }
+
+    /// The size of the image with this policy.
+    pub fn size(&self, orientation: Orientation) -> Size {
+        self.turn(orientation).size(self.stored)
+    }
+
+    /// Whether the upright image has other pixels than the stored one: it is rotated or mirrored.
+    pub fn is_turned(&self) -> bool {
+        self.turn(Orientation::Upright) != Turn::NONE
+    }
+
+    /// The policy by which the image has this size: the given one, or else the other one.
+    pub(crate) fn recognise(&self, size: Size, orientation: Orientation) -> Option<Orientation> {
+        match orientation {
+            _ if self.size(orientation) == size => Some(orientation),
+            Orientation::Upright if self.stored == size => Some(Orientation::Stored),
             _ => None,
         }
     }
 
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Content::Jpeg => "JPEG",
-            Content::Png => "PNG",
-            Content::WebP => "WebP",
-            Content::Bmp => "BMP",
-            Content::Tiff => "TIFF",
-            Content::Pnm => "PNM",
-        }
-    }
-
-    /// The extensions of the format, in lower case.
-    pub(crate) fn extensions(self) -> &'static [&'static str] {
-        match self {
-            Content::Jpeg => &["jpg", "jpeg", "jpe", "jfif"],
-            Content::Png => &["png"],
-            Content::WebP => &["webp"],
-            Content::Bmp => &["bmp", "dib"],
-            Content::Tiff => &["tif", "tiff"],
-            Content::Pnm => &["pbm", "pgm", "ppm", "pnm"],
-        }
-    }
-
-    /// The size in the header. A JPEG or PNG is also followed to its end.
-    ///
-    /// # Errors
-    /// What is missing or out of place.
-    pub(super) fn size(self, bytes: &[u8]) -> Result<Size, String> {
-        let size = match self {
-            Content::WebP => webp(bytes)?,
-            Content::Bmp => bmp(bytes)?,
-            Content::Tiff => Directory::first(bytes).ok_or("the TIFF has no complete directory")?.size()?,
-            Content::Pnm => pnm(bytes).ok_or("the PNM header states no size")?,
-            Content::Jpeg => jpeg::inspect(bytes)?,
-            Content::Png => png_file::inspect(bytes)?,
+    /// The size with the other policy, where it differs.
+    pub(crate) fn other_size(&self, orientation: Orientation) -> Option<Size> {
+        let other = match orientation {
+            Orientation::Upright => self.stored,
+            Orientation::Stored => self.upright(),
         };
-        if size.pixels() == 0 { Err(format!("the header says {size} pixels")) } else { Ok(size) }
-    }
-}
-
-impl Traits {
-    pub(super) fn of(content: Content, bytes: &[u8]) -> Traits {
-        match content {
-            Content::Jpeg => jpeg::traits(bytes),
-            Content::Png => png_file::traits(bytes),
-            Content::WebP => {
-                // The extended header's flags.
-                let flags = if chunk(bytes) == Some(b"VP8X") { bytes.get(20).copied().unwrap_or(0) } else { 0 };
-                Traits { alpha: flags & 0x10 != 0, animated: flags & 0x02 != 0, ..Traits::default() }
-            }
-            Content::Tiff => Directory::first(bytes).map_or(Traits::default(), |directory| Traits {
-                grey: matches!(directory.photometric(), Some(0 | 1)),
-                cmyk: directory.photometric() == Some(5),
-                deep: directory.bits() > 8,
-                alpha: directory.has_alpha(),
-                turned: directory.is_turned(),
-                animated: false,
-            }),
-            Content::Pnm => {
-                let grey = matches!(bytes.get(1), Some(b'1' | b'2' | b'4' | b'5'));
-                Traits { grey, ..Traits::default() }
-            }
-            Content::Bmp => Traits::default(),
-        }
-    }
-}
-
-fn chunk(bytes: &[u8]) -> Option<&[u8]> {
-    bytes.get(12..16)
-}
-
-/// RFC 9649: a RIFF file whose first chunk states the size in one of three ways.
-fn webp(bytes: &[u8]) -> Result<Size, String> {
-    let cut_short = || "the WebP file is cut short".to_owned();
-    let length = little(bytes, 4, 4).ok_or_else(cut_short)?;
-    if length + 8 > bytes.len() {
-        return Err(cut_short());
-    }
-    let number = |at, count| little(bytes, at, count).ok_or_else(cut_short);
-    match chunk(bytes) {
-        Some(b"VP8X") => Ok(Size { width: number(24, 3)? + 1, height: number(27, 3)? + 1 }),
-        Some(b"VP8L") => {
-            let sides = number(21, 4)?;
-            Ok(Size { width: (sides & 0x3FFF) + 1, height: (sides >> 14 & 0x3FFF) + 1 })
-        }
-        Some(b"VP8 ") => Ok(Size { width: number(26, 2)? & 0x3FFF, height: number(28, 2)? & 0x3FFF }),
-        _ => Err("the WebP file has no image chunk".to_owned()),
-    }
-}
-
-/// A header of 12 bytes has sides of 16 bits, every later one of 32 with a sign, which reverses the rows.
-fn bmp(bytes: &[u8]) -> Result<Size, String> {
-    let cut_short = || "the BMP file is cut short".to_owned();
-    let number = |at, count| little(bytes, at, count).ok_or_else(cut_short);
-    if number(14, 4)? == 12 {
-        return Ok(Size { width: number(18, 2)?, height: number(20, 2)? });
-    }
-    let side = |at| Ok::<_, String>((number(at, 4)? as u32 as i32).unsigned_abs() as usize);
-    let size = Size { width: side(18)?, height: side(22)? };
-    let (pixels, bits, compression) = (number(10, 4)?, number(28, 2)?, number(30, 4)?);
-    let row = size.width.saturating_mul(bits).div_ceil(32).saturating_mul(4);
-    if matches!(compression, 0 | 3) && row.saturating_mul(size.height).saturating_add(pixels) > bytes.len() {
-        return Err(cut_short());
-    }
-    Ok(size)
-}
-
-/// Two numbers after the kind, separated by white space and comments.
-fn pnm(bytes: &[u8]) -> Option<Size> {
-    let mut rest = bytes.get(2..)?;
-    let mut number = || {
-        loop {
-            rest = rest.trim_ascii_start();
-            match rest.strip_prefix(b"#") {
-                Some(comment) => rest = &comment[comment.iter().position(|&byte| byte == b'\n')?..],
-                None => break,
-            }
-        }
-        let digits = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
-        let (number, after) = rest.split_at(digits);
-        rest = after;
-        std::str::from_utf8(number).ok()?.parse::<usize>().ok()
-    };
-    Some(Size { width: number()?, height: number()? })
-}
-
-/// An unsigned little-endian number of up to four bytes.
-fn little(bytes: &[u8], at: usize, count: usize) -> Option<usize> {
-    let number = bytes.get(at..at + count)?;
-    Some(number.iter().rev().fold(0, |sum, &byte| sum << 8 | usize::from(byte)))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use serde::Deserialize;
-
-    use super::super::{Encoded, Orientation, Reduction};
-    use super::*;
-    use crate::golden;
-
-    #[derive(Deserialize)]
-    struct Golden {
-        files: BTreeMap<String, Facts>,
+        (other != self.size(orientation)).then_some(other)
     }
 
-    #[derive(Deserialize)]
-    struct Facts {
-        width: usize,
-        height: usize,
-        grey: bool,
-        cmyk: bool,
-        deep: bool,
-        alpha: bool,
-        turned: bool,
-        animated: bool,
-    }
-
-    #[test]
-    fn size_and_traits_are_what_pillow_says_in_every_format() {
-        let golden: Golden = golden::json("formats/facts.json");
-        assert_eq!(golden.files.len(), 19);
-        for (name, Facts { width, height, grey, cmyk, deep, alpha, turned, animated }) in golden.files {
-            let path = golden::path(&format!("formats/{name}"));
-            let encoded = Encoded::read(&path).expect("a complete file");
-            assert_eq!(encoded.size(), Size { height, width }, "{name}");
-            assert_eq!(encoded.traits(), Traits { grey, cmyk, deep, alpha, turned, animated }, "{name}");
-            let extension = path.extension().and_then(|extension| extension.to_str()).expect("an extension");
-            assert!(encoded.content().extensions().contains(&extension), "{name}");
-            let image = encoded.decode(Orientation::AsStored, Reduction::None);
-            match animated && encoded.content() == Content::WebP {
-                // OpenCV 4.6 does not read animations; later versions read the first image.
-                true => assert!(image.is_err() || image.is_ok_and(|image| image.size() == encoded.size())),
-                false => assert_eq!(image.expect("pixels").size(), encoded.size(), "{name}"),
-            }
+    pub(crate) fn turn(&self, orientation: Orientation) -> Turn {
+        match orientation {
+            Orientation::Upright => Turn::of_exif(self.orientation),
+            Orientation::Stored => Turn::NONE,
         }
     }
 }

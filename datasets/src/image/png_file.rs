@@ -1,116 +1,97 @@
 //! PNG: decoding to RGB, and label images with a palette, whose indices OpenCV neither reads nor writes.
 
-use std::io::Cursor;
+use std::io::{self, Cursor, Read, Seek};
 
 use png::{BitDepth, ColorType, Decoder, DecodingError, Encoder, Transformations};
 
-use super::tiff::exif_turns;
-use super::{Image, Size, Traits};
+use super::header::Header;
+use super::raster::{Colours, Range, Raster, Samples, unpacked};
+use super::reader::{Order, Reader};
+use super::tiff::exif_orientation;
+use super::{Format, Size};
 
-/// Whether the bytes begin as a PNG does.
-pub(super) fn is_png(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0x89, b'P', b'N', b'G', 0x0D, 0x0A, 0x1A, 0x0A])
+/// What the chunks say, as far as there are any.
+pub(super) fn header<R: Read + Seek>(source: R) -> io::Result<Header> {
+    let mut reader = Reader::new(source, Order::Big);
+    reader.go_to(16)?;
+    let (width, height, bits, colour) = (reader.u32()?, reader.u32()?, reader.u8()?, reader.u8()?);
+    let mut header = Header {
+        bits,
+        significant_bits: bits,
+        grey: matches!(colour, 0 | 4),
+        alpha: matches!(colour, 4 | 6),
+        ..Header::new(Format::Png, Size { height: height as usize, width: width as usize })
+    };
+    reader.go_to(8)?;
+    // The EXIF block may also follow the pixels.
+    loop {
+        let length = match reader.u32() {
+            // Whether the file is complete is checked apart.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+            length => length?,
+        };
+        let kind = reader.take()?;
+        let next = reader.at() + u64::from(length) + 4;
+        match &kind {
+            b"IEND" => break,
+            b"tRNS" => header.alpha = true,
+            b"acTL" => header.animated = true,
+            b"eXIf" => header.orientation = exif_orientation(&reader.bytes(u64::from(length))?),
+            b"sBIT" => {
+                let colours = if colour & 2 == 0 { 1 } else { 3 };
+                let most = reader.bytes(u64::from(length))?.into_iter().take(colours).max();
+                header.significant_bits = most.filter(|most| (1..bits).contains(most)).unwrap_or(bits);
+            }
+            _ => {}
+        }
+        reader.go_to(next)?;
+    }
+    Ok(header)
 }
 
-/// Follows the chunks from the header to the end; the stored size.
+/// Follows the chunks to the end.
 ///
 /// # Errors
 /// What is missing: the decoder itself accepts a file without its last chunk.
-pub(super) fn inspect(bytes: &[u8]) -> Result<Size, String> {
+pub(super) fn check_complete(bytes: &[u8]) -> Result<(), String> {
     let cut_short = || "the PNG is cut short: its end chunk is missing".to_owned();
-    let word = |at: usize| match bytes.get(at..at + 4) {
-        Some(&[a, b, c, d]) => Ok(u32::from_be_bytes([a, b, c, d]) as usize),
-        _ => Err(cut_short()),
-    };
-    let size = Size { width: word(16)?, height: word(20)? };
-    let mut at = 8;
-    loop {
-        let end = word(at)?.saturating_add(at + 12);
-        let kind = bytes.get(at + 4..at + 8).ok_or_else(cut_short)?;
-        if end > bytes.len() {
-            return Err(cut_short());
-        }
-        if kind == b"IEND" {
-            return Ok(size);
-        }
-        at = end;
-    }
-}
-
-/// What the chunks say of the pixels; for a file that [`inspect`] accepts.
-pub(super) fn traits(bytes: &[u8]) -> Traits {
-    let (depth, colour) = (bytes.get(24).copied().unwrap_or(8), bytes.get(25).copied().unwrap_or(2));
-    let mut traits =
-        Traits { grey: matches!(colour, 0 | 4), deep: depth > 8, alpha: matches!(colour, 4 | 6), ..Traits::default() };
     let mut rest = bytes.get(8..).unwrap_or_default();
-    while let [a, b, c, d, after @ ..] = rest {
-        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
-        let (Some(kind), Some(content)) = (after.get(..4), after.get(4..4 + length)) else { break };
-        match kind {
-            b"tRNS" => traits.alpha = true,
-            b"acTL" => traits.animated = true,
-            b"eXIf" => traits.turned = exif_turns(content),
-            _ => {}
+    loop {
+        let (length, after) = rest.split_first_chunk().ok_or_else(cut_short)?;
+        let (kind, _) = after.split_first_chunk::<4>().ok_or_else(cut_short)?;
+        rest = after.get(u32::from_be_bytes(*length) as usize + 8..).ok_or_else(cut_short)?;
+        if kind == b"IEND" {
+            return Ok(());
         }
-        rest = after.get(length + 8..).unwrap_or_default();
     }
-    traits
 }
 
-/// The image as RGB.
-pub(super) fn decode(bytes: &[u8]) -> Result<Image, DecodingError> {
-    let mut decoder = Decoder::new(Cursor::new(bytes));
-    decoder.set_transformations(Transformations::normalize_to_color8());
-    let mut reader = decoder.read_info()?;
-    let length = reader.output_buffer_size().ok_or(DecodingError::LimitsExceeded)?;
-    let mut data = vec![0; length];
-    let frame = reader.next_frame(&mut data)?;
-    data.truncate(frame.buffer_size());
-    let data = match frame.color_type {
-        ColorType::Rgb => data,
-        ColorType::Rgba => data.chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect(),
-        ColorType::GrayscaleAlpha => data.chunks_exact(2).flat_map(|pixel| [pixel[0]; 3]).collect(),
-        ColorType::Grayscale | ColorType::Indexed => data.iter().flat_map(|&level| [level; 3]).collect(),
-    };
-    Ok(Image { height: frame.height as usize, width: frame.width as usize, data })
-}
-
-/// The numbers in the pixels, unscaled: indices into the palette, or grey levels of 1 to 16 bits.
-///
-/// # Errors
-/// What is wrong: damage, or pixels of more than one channel.
-pub(super) fn decode_numbers(bytes: &[u8]) -> Result<(Size, Vec<u16>), String> {
+/// The pixels of the file's image; of an animation, of its first.
+pub(super) fn decode(bytes: &[u8], header: &Header) -> Result<Raster, DecodingError> {
     let mut decoder = Decoder::new(Cursor::new(bytes));
     decoder.set_transformations(Transformations::IDENTITY);
-    let mut reader = decoder.read_info().map_err(|error| error.to_string())?;
-    let (colour, depth) = reader.output_color_type();
-    if !matches!(colour, ColorType::Indexed | ColorType::Grayscale) {
-        return Err(format!(
-            "its pixels are {colour:?}, but a mask has one number per pixel: a palette, or grey levels"
-        ));
-    }
-    let length = reader.output_buffer_size().ok_or_else(|| DecodingError::LimitsExceeded.to_string())?;
-    let mut data = vec![0; length];
-    let frame = reader.next_frame(&mut data).map_err(|error| error.to_string())?;
-    let (width, height) = (frame.width as usize, frame.height as usize);
-    let mut numbers = Vec::with_capacity(width * height);
-    for row in data.chunks_exact(frame.line_size.max(1)).take(height) {
-        match depth {
-            BitDepth::Sixteen => {
-                numbers.extend(row.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])));
-            }
-            BitDepth::Eight => numbers.extend(row.iter().map(|&byte| u16::from(byte))),
-            BitDepth::One | BitDepth::Two | BitDepth::Four => {
-                let bits = depth as usize;
-                let packed = |column: usize| {
-                    let (byte, place) = (column * bits / 8, column * bits % 8);
-                    u16::from(row[byte] << place >> (8 - bits))
-                };
-                numbers.extend((0..width).map(packed));
-            }
+    let mut reader = decoder.read_info()?;
+    let palette = reader.info().palette.as_deref().unwrap_or_default().as_chunks().0.to_vec();
+    let mut data = vec![0; reader.output_buffer_size().ok_or(DecodingError::LimitsExceeded)?];
+    let frame = reader.next_frame(&mut data)?;
+    data.truncate(frame.buffer_size());
+    let (colours, channels) = match frame.color_type {
+        ColorType::Rgb => (Colours::Rgb, 3),
+        ColorType::Rgba => (Colours::Rgb, 4),
+        ColorType::Grayscale => (Colours::Grey, 1),
+        ColorType::GrayscaleAlpha => (Colours::Grey, 2),
+        ColorType::Indexed => (Colours::Palette(palette), 1),
+    };
+    let size = Size { height: frame.height as usize, width: frame.width as usize };
+    let (samples, range) = match frame.bit_depth {
+        BitDepth::Eight => (Samples::Bytes(data), Range::Bits(8)),
+        BitDepth::Sixteen => {
+            let words = data.as_chunks().0.iter().map(|pair| u16::from_be_bytes(*pair)).collect();
+            (Samples::Words(words), Range::Bits(header.significant_bits))
         }
-    }
-    Ok((Size { height, width }, numbers))
+        depth => (Samples::Bytes(unpacked(&data, depth as u8, size.width)), Range::Bits(depth as u8)),
+    };
+    Ok(Raster { size, colours, channels, samples, range })
 }
 
 /// A PNG of one byte per pixel, each an index into `palette` (red, green, blue triples): the format of VOC's label images.

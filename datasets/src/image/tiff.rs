@@ -1,6 +1,10 @@
 //! The first directory of a TIFF file, which is also the form of an EXIF block.
 
-use super::Size;
+use std::io::{self, Cursor, Read, Seek};
+
+use super::header::Header;
+use super::reader::{Order, Reader, damaged};
+use super::{Format, MAX_PIXELS, Size};
 
 const WIDTH: u16 = 256;
 const HEIGHT: u16 = 257;
@@ -8,95 +12,149 @@ const BITS: u16 = 258;
 const PHOTOMETRIC: u16 = 262;
 const ORIENTATION: u16 = 274;
 const SAMPLES: u16 = 277;
+const MOST: u16 = 281;
 const TILE_WIDTH: u16 = 322;
 const TILE_HEIGHT: u16 = 323;
 const EXTRA_SAMPLES: u16 = 338;
+const MOST_OF_TYPE: u16 = 341;
+const DNG_VERSION: u16 = 50706;
+/// More entries than any writer makes.
+const MAX_ENTRIES: u64 = 4096;
 
-/// Whether an EXIF block (without its name) says that the pixels are rotated or mirrored.
-pub(super) fn exif_turns(block: &[u8]) -> bool {
-    Directory::first(block).is_some_and(|directory| directory.is_turned())
+/// The orientation in an EXIF block (without its name), 1 to 8; 1 where it states none, or is damaged.
+pub(super) fn exif_orientation(block: &[u8]) -> u8 {
+    let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
+    let directory = Directory::first(Cursor::new(block));
+    directory.map_or(1, |directory| directory.orientation())
 }
 
-/// TIFF 6.0, section 2: a directory of twelve-byte entries.
-pub(super) struct Directory<'a> {
-    bytes: &'a [u8],
-    little: bool,
-    first: usize,
-    entries: usize,
+pub(super) fn header<R: Read + Seek>(source: R) -> io::Result<Header> {
+    let directory = Directory::first(source)?;
+    let side = |tag| directory.value(tag).unwrap_or(0) as usize;
+    if directory.value(DNG_VERSION).is_some() {
+        return Err(damaged("it is a DNG raw photograph, which is not supported; convert it to JPEG or PNG"));
+    }
+    let tile = Size { height: side(TILE_HEIGHT), width: side(TILE_WIDTH) };
+    if tile.pixels() > MAX_PIXELS {
+        return Err(damaged(format!("the TIFF has tiles of {tile} pixels")));
+    }
+    let bits = directory.value(BITS).unwrap_or(1).min(255) as u8;
+    let most = directory.value(MOST).or_else(|| directory.value(MOST_OF_TYPE)).unwrap_or(0);
+    // Other values are the greatest of the image rather than the greatest possible.
+    let said = (9..=15).find(|&said| most == (1 << said) - 1).filter(|&said| said < bits);
+    let photometric = directory.value(PHOTOMETRIC);
+    let alpha = directory.value(EXTRA_SAMPLES).is_some()
+        || matches!((directory.value(SAMPLES), photometric), (Some(4), Some(2)));
+    Ok(Header {
+        bits,
+        significant_bits: said.unwrap_or(bits),
+        orientation: directory.orientation(),
+        grey: matches!(photometric, Some(0 | 1)),
+        cmyk: photometric == Some(5),
+        alpha,
+        animated: !directory.is_last,
+        ..Header::new(Format::Tiff, Size { height: side(HEIGHT), width: side(WIDTH) })
+    })
 }
 
-impl<'a> Directory<'a> {
-    /// The first directory; `None` where the bytes are not a TIFF with 32-bit offsets.
-    pub(super) fn first(bytes: &'a [u8]) -> Option<Directory<'a>> {
-        let little = match bytes.get(..4)? {
-            b"II*\0" => true,
-            b"MM\0*" => false,
-            _ => return None,
+/// TIFF 6.0, section 2, and `BigTIFF`: a directory of entries, of which those of whole numbers are kept.
+pub(super) struct Directory {
+    entries: Vec<Entry>,
+    order: Order,
+    is_last: bool,
+}
+
+struct Entry {
+    tag: u16,
+    /// The first one.
+    number: u32,
+    /// Where the numbers are.
+    place: u64,
+}
+
+impl Directory {
+    pub(super) fn first<R: Read + Seek>(source: R) -> io::Result<Directory> {
+        let mut reader = Reader::new(source, Order::Little);
+        reader.order = match &reader.take()? {
+            b"II" => Order::Little,
+            b"MM" => Order::Big,
+            _ => return Err(damaged("it is not a TIFF")),
         };
-        let mut directory = Directory { bytes, little, first: 0, entries: 0 };
-        let at = directory.long(4)? as usize;
-        directory.entries = usize::from(directory.short(at)?);
-        directory.first = at + 2;
-        Some(directory)
-    }
-
-    /// The stored size.
-    ///
-    /// # Errors
-    /// What is missing, or a tile beyond the limit of an image's size.
-    pub(super) fn size(&self) -> Result<Size, String> {
-        let side = |tag| self.value(tag).map(|pixels| pixels as usize);
-        match (side(WIDTH), side(HEIGHT)) {
-            (Some(width @ 1..), Some(height @ 1..)) => {
-                let tile = Size { height: side(TILE_HEIGHT).unwrap_or(0), width: side(TILE_WIDTH).unwrap_or(0) };
-                if tile.pixels() > super::MAX_PIXELS {
-                    return Err(format!("the TIFF has tiles of {tile} pixels"));
-                }
-                Ok(Size { height, width })
+        let big = match reader.u16()? {
+            42 => false,
+            43 => true,
+            _ => return Err(damaged("it is not a TIFF")),
+        };
+        if big {
+            reader.skip(4)?;
+        }
+        let start = if big { reader.u64()? } else { u64::from(reader.u32()?) };
+        reader.go_to(start)?;
+        let count = if big { reader.u64()? } else { u64::from(reader.u16()?) };
+        if count > MAX_ENTRIES {
+            return Err(damaged(format!("the TIFF's first directory has {count} entries")));
+        }
+        let order = reader.order;
+        let first = reader.at();
+        let table = reader.bytes(count * if big { 20 } else { 12 })?;
+        // The link to the next directory may be missing in an EXIF block.
+        let next = match if big { reader.u64() } else { reader.u32().map(u64::from) } {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+            next => next?,
+        };
+        let mut entries = Vec::new();
+        for (row, entry) in (0..).zip(table.chunks_exact(if big { 20 } else { 12 })) {
+            let mut entry = Reader::new(Cursor::new(entry), order);
+            let (tag, kind) = (entry.u16()?, entry.u16()?);
+            let values = if big { entry.u64()? } else { u64::from(entry.u32()?) };
+            let length = match kind {
+                1 => 1,
+                3 => 2,
+                4 => 4,
+                _ => continue,
+            };
+            let (number, place) = if values.saturating_mul(length) <= if big { 8 } else { 4 } {
+                (first_number(&mut entry, kind), first + if big { 20 * row + 12 } else { 12 * row + 8 })
+            } else {
+                let place = if big { entry.u64()? } else { u64::from(entry.u32()?) };
+                (reader.go_to(place).and_then(|()| first_number(&mut reader, kind)), place)
+            };
+            match number {
+                Ok(number) => entries.push(Entry { tag, number, place }),
+                // A damaged entry of no interest does not make an image unreadable.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+                Err(error) => return Err(error),
             }
-            _ => Err("the TIFF's first directory states no size".to_owned()),
+        }
+        Ok(Directory { entries, order, is_last: next == 0 })
+    }
+
+    fn orientation(&self) -> u8 {
+        match self.value(ORIENTATION) {
+            Some(orientation @ 1..=8) => orientation as u8,
+            _ => 1,
         }
     }
 
-    /// Whether the pixels have to be rotated or mirrored to be upright.
-    pub(super) fn is_turned(&self) -> bool {
-        matches!(self.value(ORIENTATION), Some(2..=8))
-    }
-
-    /// Bits of the first channel.
-    pub(super) fn bits(&self) -> u32 {
-        self.value(BITS).unwrap_or(1)
-    }
-
-    /// 0 and 1 are grey, 5 is CMYK.
-    pub(super) fn photometric(&self) -> Option<u32> {
-        self.value(PHOTOMETRIC)
-    }
-
-    pub(super) fn has_alpha(&self) -> bool {
-        self.value(EXTRA_SAMPLES).is_some() || matches!((self.value(SAMPLES), self.photometric()), (Some(4), Some(2)))
-    }
-
-    /// The first number of a tag, of type SHORT or LONG.
     fn value(&self, tag: u16) -> Option<u32> {
-        let entry = (0..self.entries).map(|entry| self.first + 12 * entry).find(|&at| self.short(at) == Some(tag))?;
-        let count = self.long(entry + 4)?;
-        match (self.short(entry + 2)?, count) {
-            (3, 1 | 2) => self.short(entry + 8).map(u32::from),
-            (3, _) => self.short(self.long(entry + 8)? as usize).map(u32::from),
-            (4, 1) => self.long(entry + 8),
-            (4, _) => self.long(self.long(entry + 8)? as usize),
-            _ => None,
+        self.entries.iter().find(|entry| entry.tag == tag).map(|entry| entry.number)
+    }
+
+    /// The file with its palette's indices called grey levels, for a decoder without palettes.
+    pub(super) fn without_palette(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        let entry = self.entries.iter().find(|entry| entry.tag == PHOTOMETRIC).map_or(0, |entry| entry.place as usize);
+        if let Some(number) = bytes.get_mut(entry..entry.saturating_add(2)) {
+            number.copy_from_slice(&if self.order == Order::Little { 1u16.to_le_bytes() } else { 1u16.to_be_bytes() });
         }
+        bytes
     }
+}
 
-    fn short(&self, at: usize) -> Option<u16> {
-        let pair = self.bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
-        Some(if self.little { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) })
-    }
-
-    fn long(&self, at: usize) -> Option<u32> {
-        let four = self.bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        Some(if self.little { u32::from_le_bytes(four) } else { u32::from_be_bytes(four) })
+fn first_number<R: Read + Seek>(reader: &mut Reader<R>, kind: u16) -> io::Result<u32> {
+    match kind {
+        1 => reader.u8().map(u32::from),
+        3 => reader.u16().map(u32::from),
+        _ => reader.u32(),
     }
 }

@@ -2,23 +2,31 @@
 
 use std::path::{Path, PathBuf};
 
-use opencv::core::Mat;
+use opencv::core::{self, Mat};
 use opencv::videoio::{
     self, CAP_ANY, CAP_FFMPEG, CAP_PROP_FPS, CAP_PROP_FRAME_COUNT, CAP_PROP_FRAME_HEIGHT, CAP_PROP_FRAME_WIDTH,
-    CAP_PROP_POS_MSEC, VideoCapture, VideoCaptureAPIs, VideoCaptureTrait, VideoCaptureTraitConst,
+    CAP_PROP_ORIENTATION_AUTO, CAP_PROP_ORIENTATION_META, CAP_PROP_POS_MSEC, VideoCapture, VideoCaptureAPIs,
+    VideoCaptureTrait, VideoCaptureTraitConst,
 };
 
 use super::Frame;
 use crate::Error;
-use crate::image::{Image, MAX_PIXELS, Size, one_line, set_up};
+use crate::image::{Image, MAX_PIXELS, Size, Turn, one_line, set_up};
 
 /// The least share of the stated frames in a complete file: many containers only estimate their number.
 const MIN_FRAME_SHARE: f64 = 0.9;
+
+/// OpenCV 4.6 alone states the angle of a turn counter-clockwise (opencv/opencv#22088).
+fn counts_backwards() -> bool {
+    (core::get_version_major(), core::get_version_minor()) == (4, 6)
+}
 
 pub(super) struct Video {
     path: PathBuf,
     name: String,
     capture: VideoCapture,
+    /// Makes frames upright, which OpenCV 4.6 itself does the wrong way.
+    turn: Turn,
     next: usize,
 }
 
@@ -31,16 +39,20 @@ impl Video {
         // By default OpenCV also tries the file's name as a pattern of numbered images.
         let ffmpeg = videoio::has_backend(VideoCaptureAPIs::CAP_FFMPEG).map_err(by_opencv)?;
         let backend = if ffmpeg { CAP_FFMPEG } else { CAP_ANY };
-        let capture = VideoCapture::from_file(path.as_os_str(), backend).map_err(by_opencv)?;
+        let mut capture = VideoCapture::from_file(path.as_os_str(), backend).map_err(by_opencv)?;
         if !capture.is_opened().map_err(by_opencv)? {
             return Err(failed("it is damaged, or in a video format that is not supported".to_owned()));
         }
+        // A backend that does not turn frames refuses the property.
+        let unturned = capture.set(CAP_PROP_ORIENTATION_AUTO, 0.0).map_err(by_opencv)?;
+        let clockwise = if unturned { capture.get(CAP_PROP_ORIENTATION_META).map_err(by_opencv)? } else { 0.0 };
+        let clockwise = if counts_backwards() { -clockwise } else { clockwise };
         let side = |property| capture.get(property).map(|pixels| pixels.max(0.0) as usize).map_err(by_opencv);
         let size = Size { height: side(CAP_PROP_FRAME_HEIGHT)?, width: side(CAP_PROP_FRAME_WIDTH)? };
         if size.pixels() > MAX_PIXELS {
             return Err(failed(format!("frames of {size} pixels are more than the limit of {MAX_PIXELS}")));
         }
-        Ok(Video { path, name, capture, next: 0 })
+        Ok(Video { path, name, capture, turn: Turn::clockwise(clockwise).unwrap_or(Turn::NONE), next: 0 })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -64,7 +76,7 @@ impl Video {
                 if !self.capture.retrieve_def(&mut bgr).map_err(|error| self.failure(&error))? {
                     return Err(self.damaged(format!("frame {index} cannot be decoded")));
                 }
-                let image = Image::from_bgr(&bgr).map_err(|error| self.failure(&error))?;
+                let image = Image::from_bgr(&bgr).map_err(|error| self.failure(&error))?.turned(self.turn);
                 return Ok(Some((Frame { index, seconds: self.seconds(index)? }, image)));
             }
         }

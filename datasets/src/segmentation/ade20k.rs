@@ -39,5 +39,5 @@ pub fn read_with(
     let shifted = (1u16..).zip(0u8..IGNORE).take(classes.len());
     let ids: BTreeMap<u16, u8> = shifted.chain([(0, IGNORE)]).collect();
     let options = PairOptions { classes, ignore: IGNORE, ids, unmapped: Unmapped::Error, ..PairOptions::default() };
-    pairs::read_with(&root.join("images").join(split), &root.join("annotations").join(split), &options, on_error)
+    pairs::read_with(&root.join("images").join(split), &root.join("annotations").join(split), None, &options, on_error)
 }

@@ -1,11 +1,15 @@
-//! From the ids in a mask file to class indices.
+//! From the ids and colours in a mask file to class indices.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::colours::Colours;
 use crate::Error;
+use crate::image::{MaskPixels, Size};
+use crate::mask::{Mask, voc_palette};
 use crate::settings::check;
 
 /// What happens with an id without a class.
@@ -26,6 +30,7 @@ pub struct LabelMap {
     unmapped: Unmapped,
     ignore: u8,
     classes: usize,
+    colours: Colours,
 }
 
 impl LabelMap {
@@ -54,7 +59,71 @@ impl LabelMap {
             check(is_valid, "ids", format!("{{{id}: {class}}}"), "classes of the set, or its ignore index")?;
             table[usize::from(id)] = Some(class);
         }
-        Ok(LabelMap { table, unmapped, ignore, classes })
+        Ok(LabelMap { table, unmapped, ignore, classes, colours: Colours::voc(classes, ignore) })
+    }
+
+    /// With these classes for the colours of masks that are pictures; VOC's otherwise.
+    pub(crate) fn with_colours(self, colours: Colours) -> LabelMap {
+        LabelMap { colours, ..self }
+    }
+
+    /// Whether the numbers that occur have other colours than VOC's and are not grey, where nobody has named the colours.
+    pub(super) fn is_foreign(&self, numbers: &[u16], palette: &[[u8; 3]]) -> bool {
+        let voc = voc_palette();
+        let is_usual = |(index, colour): (usize, &[u8; 3])| {
+            let of_voc = voc.get(3 * index..3 * index + 3) == Some(&colour[..]);
+            of_voc || colour.iter().all(|level| *level == colour[0]) || index == usize::from(self.ignore)
+        };
+        let used: HashSet<usize> = numbers.iter().map(|&number| usize::from(number)).collect();
+        let mut shown = palette.iter().enumerate().filter(|(index, _)| used.contains(index));
+        !self.colours.named && !shown.all(is_usual)
+    }
+
+    /// Ignored pixels get this index.
+    pub(super) fn ignore_as(&mut self, index: u8) {
+        let old = std::mem::replace(&mut self.ignore, index);
+        self.table.iter_mut().flatten().filter(|class| **class == old).for_each(|class| *class = index);
+        self.colours.ignore_as(old, index);
+    }
+
+    /// The mask whose file has these pixels.
+    ///
+    /// # Errors
+    /// [`Error::MaskId`] or [`Error::MaskColour`] with the first pixel that is no class.
+    pub(crate) fn mask(&self, pixels: MaskPixels, path: &Path) -> Result<Mask, Error> {
+        match pixels {
+            MaskPixels::Numbers { size, numbers, palette: Some(palette) } if self.colours.named => {
+                let colour = |index: u16| palette.get(usize::from(index)).copied().unwrap_or_default();
+                self.coloured(size, numbers.into_iter().map(colour), path)
+            }
+            MaskPixels::Numbers { size, numbers, .. } => Mask::mapped((size, numbers), path, |id| self.class(id)),
+            MaskPixels::Colours(image) => {
+                let colours = image.data.chunks_exact(3).map(|pixel| [pixel[0], pixel[1], pixel[2]]);
+                self.coloured(image.size(), colours, path)
+            }
+        }
+    }
+
+    fn coloured(&self, size: Size, pixels: impl Iterator<Item = [u8; 3]>, path: &Path) -> Result<Mask, Error> {
+        let mut data = Vec::with_capacity(size.pixels());
+        let mut last = None;
+        for (place, colour) in pixels.enumerate() {
+            let class = match last {
+                Some((same, class)) if same == colour => class,
+                _ => match (self.colours.class(colour), self.unmapped) {
+                    (Some(class), _) => class,
+                    (None, Unmapped::Ignore) => self.ignore,
+                    (None, Unmapped::Error) => {
+                        let (x, y) = (place % size.width, place / size.width);
+                        let (path, origin) = (path.to_path_buf(), self.colours.origin.clone());
+                        return Err(Error::MaskColour { path, colour, x, y, origin });
+                    }
+                },
+            };
+            last = Some((colour, class));
+            data.push(class);
+        }
+        Ok(Mask { height: size.height, width: size.width, data })
     }
 
     /// The class of an id.

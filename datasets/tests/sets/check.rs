@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use datasets::check::{CheckFinding, Kind, Severity, check};
 use datasets::segmentation::pairs::{self, PairOptions};
 use datasets::voc::{self, Classes};
-use datasets::{CheckOptions, CheckReport, Checked, Encoding, Image, Mask, Size, Split, coco, folder, voc_palette};
+use datasets::{
+    CheckOptions, CheckReport, Checked, Encoding, Image, Mask, Orientation, PixelOptions, Size, Split, coco, folder,
+    voc_palette,
+};
 use png::{BitDepth, ColorType};
 use tempfile::TempDir;
 
@@ -40,7 +43,7 @@ fn coco_split(root: &Path, name: &str, images: &str, annotations: &str) -> Split
     let categories = r#"[{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]"#;
     let text = format!(r#"{{"images": [{images}], "annotations": [{annotations}], "categories": {categories}}}"#);
     let file = write(root, &format!("{name}.json"), text.as_bytes());
-    Split::read(name, |on_error| coco::read_with(root, &file, on_error).map(Checked::Detection))
+    Split::read(name, |on_error| coco::read_with(root, &file, Orientation::default(), on_error).map(Checked::Detection))
 }
 
 fn image(id: usize, name: &str) -> String {
@@ -60,8 +63,9 @@ fn a_valid_set_has_no_findings_and_its_numbers() {
         write(root.path(), &format!("{level}.jpg"), &jpeg(level * 50));
     }
     let images = [0, 1, 2].map(|id| image(id, &format!("{id}.jpg"))).join(",");
-    let boxes = [(1, 0, 1), (2, 0, 1), (3, 1, 2), (4, 2, 1)];
-    let annotations = boxes.map(|(id, image, class)| annotation(id, image, class, "[6, 4, 12, 10]")).join(",");
+    let boxes = [(1, 0, 1, 6), (2, 0, 1, 7), (3, 1, 2, 6), (4, 2, 1, 6)];
+    let annotations =
+        boxes.map(|(id, image, class, left)| annotation(id, image, class, &format!("[{left}, 4, 12, 10]"))).join(",");
     let report = run(&[coco_split(root.path(), "train", &images, &annotations)]);
     assert!(report.findings.is_empty() && !report.has_errors(), "{:?}", report.findings);
     let split = &report.splits[0];
@@ -110,7 +114,8 @@ fn every_problem_of_a_detection_set_is_found_and_the_other_split_is_checked_too(
     );
     let report = run(&[train, val]);
     let expected = BTreeMap::from([
-        (Kind::Annotation, 6),
+        (Kind::Annotation, 5),
+        (Kind::RepeatedAnnotation, 1),
         (Kind::Missing, 1),
         (Kind::Unreadable, 2),
         (Kind::SizeMismatch, 1),
@@ -126,12 +131,11 @@ fn every_problem_of_a_detection_set_is_found_and_the_other_split_is_checked_too(
     assert!(report.has_errors());
     let sentences = findings(&report, Kind::Annotation).into_iter().map(|(_, _, _, words)| words).collect::<Vec<_>>();
     let ends = [
-        "image 0 is given twice",
-        "image 7 has file name \"../out.jpg\", which leaves the image folder",
-        "annotation 4 has unknown category 7",
-        "annotation 5 is on unknown image 99",
-        "annotation 1 is given twice",
-        "annotation 6 has a bbox of 3 numbers instead of 4",
+        "annotation 6 (the 7th), image 0: bbox has 3 numbers instead of 4",
+        "image 0 (the 9th): id is that of an earlier image, which is another",
+        "image 7 (the 8th): file_name is \"../out.jpg\", which leaves the image folder",
+        "annotation 4 (the 4th), image 0: category_id is 7, which is not the id of a category in the file",
+        "annotation 5 (the 5th), image 99: image_id is not the id of an image in the file",
     ];
     assert!(sentences.iter().zip(ends).all(|(words, end)| words.ends_with(end)), "{sentences:#?}");
     assert_eq!(
@@ -158,7 +162,9 @@ fn a_split_that_cannot_be_read_at_all_is_a_finding_and_the_other_is_checked() {
     let root = tempfile::tempdir().expect("a folder");
     write(root.path(), "a.jpg", &jpeg(1));
     let file = write(root.path(), "cut.json", b"{\"images\": [");
-    let train = Split::read("train", |fault| coco::read_with(root.path(), &file, fault).map(Checked::Detection));
+    let train = Split::read("train", |fault| {
+        coco::read_with(root.path(), &file, Orientation::default(), fault).map(Checked::Detection)
+    });
     let val = coco_split(root.path(), "val", &image(1, "a.jpg"), &annotation(1, 1, 1, "[1, 1, 5, 5]"));
     let report = run(&[train, val]);
     assert_eq!(kinds(&report), BTreeMap::from([(Kind::Split, 1), (Kind::ClassWithoutObjects, 1)]));
@@ -185,13 +191,14 @@ fn broken_devkit() -> TempDir {
 fn a_devkit_with_an_empty_annotation_a_missing_and_a_cut_image_is_read_to_the_end() {
     let root = broken_devkit();
     let read = |on_error: datasets::ErrorHandler<'_>| {
-        voc::read_with(root.path(), "train", Classes::Collected, on_error).map(Checked::Detection)
+        voc::read_with(&voc::Layout::devkit(root.path(), "train"), Classes::Collected, Orientation::default(), on_error)
+            .map(Checked::Detection)
     };
     let report = run(&[Split::read("train", read)]);
     let expected = BTreeMap::from([(Kind::Annotation, 3), (Kind::Missing, 1), (Kind::Unreadable, 1)]);
     assert_eq!(kinds(&report), expected, "{:#?}", report.findings);
     let files: Vec<_> = report.findings.iter().map(|finding| finding.file.file_name().expect("a name")).collect();
-    assert_eq!(files, ["train.txt", "train.txt", "b.xml", "d.jpg", "c.jpg"]);
+    assert_eq!(files, ["train.txt", "train.txt", "b.xml", "d", "c.jpg"]);
     assert_eq!((report.splits[0].images, report.splits[0].decoded), (2, 1));
 }
 
@@ -213,8 +220,9 @@ fn masks_of_another_size_with_unknown_ids_or_nothing_to_learn_are_found() {
     write(root.path(), "images/alone.jpg", &jpeg(200));
     let options = PairOptions { classes: ["sky", "road"].map(str::to_owned).to_vec(), ..PairOptions::default() };
     let (images, masks) = (root.path().join("images"), root.path().join("masks"));
-    let split =
-        Split::read("val", |on_error| pairs::read_with(&images, &masks, &options, on_error).map(Checked::Segmentation));
+    let split = Split::read("val", |on_error| {
+        pairs::read_with(&images, &masks, None, &options, on_error).map(Checked::Segmentation)
+    });
     let report = run(&[split]);
     let expected = BTreeMap::from([
         (Kind::Annotation, 1),
@@ -268,7 +276,9 @@ fn grey_deep_transparent_rotated_and_cmyk_images_are_counted() {
     }
     let read =
         |_: datasets::ErrorHandler<'_>| folder::read(root.path(), Classes::Collected).map(Checked::Classification);
-    let report = run(&[Split::read("train", read)]);
+    let pixels = PixelOptions { orientation: Orientation::Stored, ..PixelOptions::default() };
+    let options = CheckOptions { pixels, ..CheckOptions::default() };
+    let report = check(&[Split::read("train", read)], &options, &|_, _| {}).expect("valid options");
     let facts = report.splits[0].facts;
     let counts = [facts.grey, facts.deep, facts.alpha, facts.turned, facts.cmyk, facts.animated];
     assert_eq!(counts, [1, 1, 1, 1, 1, 1], "{:#?}", report.findings);
@@ -285,7 +295,7 @@ fn a_kind_is_listed_up_to_its_limit_and_then_only_counted_in_a_fixed_order() {
     let split = coco_split(root.path(), "train", &images.join(","), "");
     let done = AtomicUsize::new(0);
     let run = |threads| {
-        let options = CheckOptions { threads, findings_per_kind: 7 };
+        let options = CheckOptions { threads, findings_per_kind: 7, ..CheckOptions::default() };
         let progress = |_: usize, total: usize| {
             assert_eq!(total, 600);
             done.fetch_add(1, Ordering::SeqCst);
@@ -297,6 +307,7 @@ fn a_kind_is_listed_up_to_its_limit_and_then_only_counted_in_a_fixed_order() {
     let missing = report.kinds.iter().find(|met| met.kind == Kind::Missing).expect("missing images");
     assert_eq!((missing.count, missing.listed, findings(&report, Kind::Missing).len()), (600, 7, 7));
     assert_eq!(run(4), report);
-    let refused = check(&[], &CheckOptions { findings_per_kind: 0, threads: 1 }, &|_, _| {}).expect_err("no room");
+    let refused =
+        check(&[], &CheckOptions { findings_per_kind: 0, ..CheckOptions::default() }, &|_, _| {}).expect_err("no room");
     assert_eq!(refused.to_string(), "findings_per_kind is 0 instead of 1 to 1000");
 }

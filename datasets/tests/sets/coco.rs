@@ -46,6 +46,7 @@ fn images_classes_and_objects_are_read_with_gaps_in_category_ids() {
     assert_eq!((second.objects[0].class, second.objects[0].bbox), (1, [1.0, 2.5, 30.0, 40.0]));
     assert_eq!(second.objects[0].area, 7.5);
     assert_eq!(set.findings.count(FindingKind::Crowd), 1);
+    assert_eq!(set.findings.count(FindingKind::AreaNotStated), 1);
 }
 
 #[test]
@@ -74,44 +75,134 @@ fn a_file_cut_short_is_an_error_with_line_and_column() {
 }
 
 #[test]
-fn a_file_of_another_kind_is_an_error_with_line_and_column() {
-    assert_eq!(problem("[1, 2]"), ":1:2: invalid type: integer `1`, expected a sequence");
+fn a_file_of_another_kind_is_an_error_with_what_it_looks_like() {
+    let words = ": it is not a COCO annotation file, an object with images, categories and annotations";
+    assert_eq!(problem("[1, 2]"), words);
     assert!(problem(r#"{"images": []}"#).contains("missing field `annotations`"));
+    let labelme = problem(r#"{"version": "5", "flags": {}, "shapes": []}"#);
+    assert!(
+        labelme.ends_with("missing field `images`: it looks like an annotation file of labelme, not COCO's"),
+        "{labelme}"
+    );
 }
 
 #[test]
 fn boxes_that_are_not_four_finite_numbers_are_refused_with_the_annotation() {
     let with_box = |bbox: &str| problem(&file(&format!(r#"[{{"id": 7, "image_id": 9, "category_id": 1{bbox}}}]"#)));
-    assert_eq!(with_box(r#", "bbox": [1, 2, 3]"#), ": annotation 7 has a bbox of 3 numbers instead of 4");
-    assert_eq!(with_box(r#", "bbox": [1, 2, 3, 4, 5]"#), ": annotation 7 has a bbox of 5 numbers instead of 4");
-    assert_eq!(with_box(""), ": annotation 7 has no bbox");
-    assert!(with_box(r#", "bbox": [1, 2, 3, 1e999]"#).contains("number out of range"));
-    assert!(with_box(r#", "bbox": [1, 2, null, 3]"#).contains("invalid type: null"));
-    assert!(with_box(r#", "bbox": [1, 2, NaN, 3]"#).contains("expected value"));
-    assert!(with_box(r#", "bbox": [1, 2, 3, 4], "iscrowd": 2"#).ends_with("has iscrowd 2 instead of 0 or 1"));
+    for (bbox, words) in [
+        (r#", "bbox": [1, 2, 3]"#, "bbox has 3 numbers instead of 4"),
+        (r#", "bbox": [1, 2, 3, 4, 5]"#, "bbox has 5 numbers instead of 4"),
+        ("", "bbox is missing"),
+        (r#", "bbox": [1, 2, 3, 1e999]"#, "bbox[3] is 1e999"),
+        (r#", "bbox": [1, 2, null, 3]"#, "bbox[2] is null"),
+        (r#", "bbox": [1, 2, NaN, 3]"#, "bbox[2] is NaN"),
+    ] {
+        assert_eq!(with_box(bbox), format!(": annotation 7 (the 1st), image 9: {words}"));
+    }
 }
 
 #[test]
-fn ids_that_are_unknown_or_given_twice_are_refused() {
+fn every_bad_record_is_left_out_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("instances.json");
+    let text = file(
+        r#"[{"image_id": 9, "category_id": "2", "bbox": [1, 2, 3, 4]}, {"image_id": 9, "category_id": null},
+            {"id": 0, "image_id": 9, "category_id": "1", "bbox": [1, 2, 3, 4], "iscrowd": false}, 7,
+            {"id": 0, "image_id": 9, "category_id": 1, "bbox": [NaN, 2, 3, 4]}]"#,
+    );
+    fs::write(&path, text).expect("written");
+    let mut problems = Vec::new();
+    let set = coco::read_with(Path::new("images"), &path, datasets::Orientation::default(), &mut |error| {
+        let error = error.to_string();
+        problems.push(error.rsplit_once("instances.json: ").expect("the file is named").1.to_owned());
+        Ok(())
+    });
+    let set = set.expect("a valid file");
+    assert_eq!((set.records.len(), set.records[1].objects.len()), (2, 1));
+    problems.sort();
+    assert_eq!(
+        problems,
+        [
+            "annotation 0 (the 5th), image 9: bbox[0] is NaN",
+            "the 1st annotation, image 9: category_id is \"2\", which is not the id of a category in the file",
+            "the 2nd annotation, image 9: category_id is null",
+            "the 4th annotation: is a number instead of an object",
+        ]
+    );
+}
+
+#[test]
+fn references_to_nothing_and_ids_of_two_records_are_refused() {
     let annotation = |id: u64, image: u64, category: u64| {
         format!(r#"{{"id": {id}, "image_id": {image}, "category_id": {category}, "bbox": [1, 2, 3, 4]}}"#)
     };
     let with = |annotations: &[String]| problem(&file(&format!("[{}]", annotations.join(","))));
-    assert_eq!(with(&[annotation(1, 5, 1)]), ": annotation 1 is on unknown image 5");
-    assert_eq!(with(&[annotation(1, 9, 2)]), ": annotation 1 has unknown category 2");
-    assert_eq!(with(&[annotation(1, 9, 1), annotation(1, 4, 1)]), ": annotation 1 is given twice");
+    let unknown = ": annotation 1 (the 1st), image 5: image_id is not the id of an image in the file";
+    assert_eq!(with(&[annotation(1, 5, 1)]), unknown);
+    let unknown = ": annotation 1 (the 1st), image 9: category_id is 2, which is not the id of a category in the file";
+    assert_eq!(with(&[annotation(1, 9, 2)]), unknown);
     let twice = file("[]").replace(r#""id": 4"#, r#""id": 9"#);
-    assert_eq!(problem(&twice), ": image 9 is given twice");
+    assert_eq!(problem(&twice), ": image 9 (the 2nd): id is that of an earlier image, which is another");
     let twice = file("[]").replace(r#""id": 90"#, r#""id": 1"#);
-    assert_eq!(problem(&twice), ": category 1 is given twice");
+    assert_eq!(problem(&twice), ": category 1 (the 2nd): id is that of an earlier category, which is another");
+}
+
+#[test]
+fn what_is_given_twice_without_a_contradiction_is_a_finding() {
+    let set = read(
+        r#"{"images": [{"id": 9, "file_name": "b.jpg", "width": 100, "height": 50},
+                       {"id": 9, "file_name": "b.jpg", "width": 100, "height": 50}],
+            "categories": [{"id": 1, "name": "a"}, {"id": 2, "name": "a"}],
+            "annotations": [{"id": 0, "image_id": 9, "category_id": 1, "bbox": [1, 2, 3, 4], "area": 0},
+                            {"id": 0, "image_id": 9, "category_id": 2, "bbox": [1, 2, 3, 4], "area": null}]}"#,
+    )
+    .expect("a valid file");
+    assert_eq!((set.classes.len(), set.records.len(), set.records[0].objects.len()), (2, 1, 2));
+    assert_eq!(
+        set.findings.to_string(),
+        "1 object without an area, taken as width x height of the box (b.jpg)\n\
+         1 object of area 0, counted as small by the metric (b.jpg)\n\
+         1 annotation with the id of another, kept (b.jpg)\n\
+         1 image listed twice, read once, with the annotations of both (b.jpg)\n\
+         1 category with the name of another, kept as its own class (a)"
+    );
+}
+
+#[test]
+fn ids_that_are_no_numbers_are_numbered_and_kept_as_they_are_written() {
+    let set = read(
+        r#"{"images": [{"id": "f2", "file_name": "b.jpg", "width": 9, "height": 9},
+                       {"id": "f1", "file_name": "a.jpg", "width": 9, "height": 9}],
+            "categories": [{"id": -1, "name": "b"}, {"id": -2, "name": "a"}],
+            "annotations": [{"id": "x", "image_id": "f2", "category_id": "-1", "bbox": [1, 2, 3, 4], "area": 12}]}"#,
+    )
+    .expect("a valid file");
+    assert_eq!(set.classes.iter().map(|class| class.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(set.records.iter().map(|record| record.image_id).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!((set.ids.images.id(2).text(), set.ids.categories.id(1).text()), ("f2".to_owned(), "-2".to_owned()));
+    assert_eq!((set.records[1].objects.len(), set.records[1].objects[0].class), (1, 1));
 }
 
 #[test]
 fn file_names_that_leave_the_image_folder_are_refused() {
     for name in ["../b.jpg", "/etc/passwd", "sub/../../b.jpg", ""] {
         let problem = problem(&file("[]").replace("b.jpg", name));
-        assert_eq!(problem, format!(": image 9 has file name {name:?}, which leaves the image folder"));
+        let expected = format!(": image 9 (the 1st): file_name is {name:?}, which leaves the image folder");
+        assert_eq!(problem, expected);
     }
+}
+
+#[test]
+fn the_url_of_lvis_names_the_split_where_the_folder_has_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("lvis.json");
+    let text = r#"{"images": [{"id": 1, "coco_url": "http://images.cocodataset.org/train2017/000000391895.jpg",
+        "width": 9, "height": 9}], "annotations": [], "categories": [{"id": 1, "name": "a"}]}"#;
+    fs::write(&path, text).expect("written");
+    let file = || coco::read(folder.path(), &path).expect("a valid file").records[0].file.clone();
+    assert_eq!(file(), folder.path().join("000000391895.jpg"));
+    fs::create_dir(folder.path().join("train2017")).expect("made");
+    assert_eq!(file(), folder.path().join("train2017/000000391895.jpg"));
 }
 
 #[test]

@@ -18,6 +18,13 @@ pub fn jpeg(size: Size, colour: [u8; 3]) -> Vec<u8> {
     Image::filled(size, colour).encode(Encoding::Jpeg(95)).expect("a valid image")
 }
 
+/// The JPEG with an EXIF orientation.
+pub fn turned(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+    let mut exif = *b"\xFF\xE1\0\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\0\0\0\0\0\0\0";
+    exif[29] = orientation;
+    [&jpeg[..2], &exif, &jpeg[2..]].concat()
+}
+
 /// A PNG with these bytes as pixels; one of indices has the first 16 colours of VOC.
 pub fn png(size: Size, colour: ColorType, depth: BitDepth, data: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use datasets::{Encoding, Error, Image, Orientation, Size};
+use datasets::{Encoding, Error, Image, Orientation, PixelOptions, Size};
 use png::{BitDepth, ColorType};
 
 use crate::files::png;
@@ -21,7 +21,7 @@ fn picture(size: Size) -> Image {
 const SIZE: Size = Size { height: 48, width: 64 };
 
 fn decode(bytes: &[u8]) -> Result<Image, Error> {
-    Image::decode(bytes.to_vec(), Path::new("somewhere/a.jpg"), Orientation::AsStored)
+    Image::decode(bytes.to_vec(), Path::new("somewhere/a.jpg"), &PixelOptions::default())
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn files_that_are_not_images_are_errors() {
     for bytes in [&b""[..], b"GIF89a", b"<html>", &[0xFF, 0xD8, 0xFF, 0xD9], &[0xFF, 0xD8, 0xFF, 0xE0, 0, 1]] {
         assert!(matches!(decode(bytes), Err(Error::Decode { .. })), "{bytes:?}");
     }
-    let error = Image::read(Path::new("no/such.jpg"), Orientation::AsStored).expect_err("no file");
+    let error = Image::read(Path::new("no/such.jpg"), &PixelOptions::default()).expect_err("no file");
     assert!(error.to_string().starts_with("cannot read no/such.jpg: "), "{error}");
 }
 
@@ -82,13 +82,15 @@ fn a_header_that_states_a_huge_size_is_refused_before_memory_is_taken() {
 }
 
 #[test]
-fn exif_orientation_is_applied_only_on_request() {
+fn exif_orientation_is_applied_unless_the_stored_pixels_are_asked_for() {
     // Little-endian TIFF, one entry: tag 0x0112 (orientation), type 3 (short), count 1, value 6 (a quarter turn).
     let exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
     let bytes = with_segment(&picture(SIZE).encode(Encoding::Jpeg(90)).expect("a valid image"), 0xE1, exif);
-    assert_eq!(decode(&bytes).expect("a complete file").size(), SIZE);
-    let upright = Image::decode(bytes, Path::new("a.jpg"), Orientation::Upright).expect("a complete file");
-    assert_eq!(upright.size(), Size { height: SIZE.width, width: SIZE.height });
+    let upright = decode(&bytes).expect("a complete file");
+    let options = PixelOptions { orientation: Orientation::Stored, ..PixelOptions::default() };
+    let stored = Image::decode(bytes, Path::new("a.jpg"), &options).expect("a complete file");
+    assert_eq!((stored.size(), upright.size()), (SIZE, Size { height: SIZE.width, width: SIZE.height }));
+    assert_eq!(upright.data[..3], stored.data[(SIZE.height - 1) * SIZE.width * 3..][..3]);
 }
 
 #[test]
@@ -97,11 +99,11 @@ fn size_is_measured_without_decoding_and_for_every_format() {
     for (name, encoding) in [("a.jpg", Encoding::Jpeg(80)), ("a.png", Encoding::Png)] {
         let path = folder.path().join(name);
         fs::write(&path, picture(SIZE).encode(encoding).expect("a valid image")).expect("written");
-        assert_eq!(Image::measure(&path).expect("a complete file"), SIZE);
+        assert_eq!(Image::measure(&path, Orientation::default()).expect("a complete file"), SIZE);
     }
     let path = folder.path().join("a.ppm");
     fs::write(&path, [b"P6 4 2 255\n".as_slice(), &[7; 24]].concat()).expect("written");
-    assert_eq!(Image::measure(&path).expect("a complete file"), Size { height: 2, width: 4 });
+    assert_eq!(Image::measure(&path, Orientation::default()).expect("a complete file"), Size { height: 2, width: 4 });
 }
 
 #[test]

@@ -161,6 +161,47 @@ fn a_video_gives_every_nth_frame_with_its_number_and_time() {
     }
 }
 
+/// As phones do: the track's header says by how many degrees a player turns the frames clockwise.
+#[test]
+fn a_video_is_turned_as_its_header_says() {
+    let root = tempfile::tempdir().expect("a folder");
+    let path = root.path().join("clip.mp4");
+    let size = opencv::core::Size::new(64, 48);
+    let code = VideoWriter::fourcc('m', 'p', '4', 'v').expect("a code");
+    let mut writer = VideoWriter::new(&path, code, 10.0, size, true).expect("a writer");
+    assert!(writer.is_opened().expect("an answer"), "this build of OpenCV cannot write MPEG-4");
+    let mut image = Mat::new_size_with_default(size, opencv::core::CV_8UC3, Scalar::all(20.0)).expect("an image");
+    let corner = opencv::core::Rect::new(0, 0, 32, 24);
+    let white = Scalar::all(250.0);
+    opencv::imgproc::rectangle(&mut image, corner, white, opencv::imgproc::FILLED, 8, 0).expect("drawn");
+    (0..4).for_each(|_| writer.write(&image).expect("written"));
+    writer.release().expect("closed");
+    let bytes = fs::read(&path).expect("read");
+    let header = bytes.windows(4).position(|word| word == b"tkhd").expect("a track header") + 4;
+    let matrix = header + if bytes[header] == 0 { 40 } else { 52 };
+    for (degrees, turn, corner) in [
+        (0, [1, 0, 0, 1], (0, 0)),
+        (90, [0, 1, -1, 0], (1, 0)),
+        (180, [-1, 0, 0, -1], (1, 1)),
+        (270, [0, -1, 1, 0], (0, 1)),
+    ] {
+        let mut bytes = bytes.clone();
+        for (place, number) in [0, 4, 12, 16].into_iter().zip(turn) {
+            bytes[matrix + place..][..4].copy_from_slice(&(number * 65_536i32).to_be_bytes());
+        }
+        fs::write(&path, bytes).expect("written");
+        let input = stream(root.path(), &["clip.mp4"], InputOptions::default(), b"").next().expect("a frame");
+        let image = input.expect("decoded").image;
+        let expected = if degrees % 180 == 0 { (64, 48) } else { (48, 64) };
+        assert_eq!((image.width, image.height), expected, "{degrees}");
+        for (x, y) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+            let (column, row) = (image.width / 4 + x * image.width / 2, image.height / 4 + y * image.height / 2);
+            let level = image.data[(row * image.width + column) * 3];
+            assert_eq!(level > 128, (x, y) == corner, "{degrees} degrees: {level} at {x}, {y}");
+        }
+    }
+}
+
 #[test]
 fn a_damaged_video_is_an_error_that_names_it_and_the_rest_follows() {
     let root = folder(&[("a.png", Some(1)), ("words.mp4", None)]);

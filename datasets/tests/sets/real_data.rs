@@ -8,7 +8,7 @@ use datasets::voc::{self, Classes};
 use datasets::{
     Augmentation, AutoAugment, CheckOptions, CheckReport, Checked, ClassificationDataset, ClassifyAugmentation,
     Dataset, DetectionDataset, DetectionSet, EvaluationSize, EvaluationView, FindingKind, Loader, LoaderOptions, Order,
-    SegmentAugmentation, SegmentationDataset, Size, Split, TargetOptions, coco, folder, segmentation,
+    PixelOptions, SegmentAugmentation, SegmentationDataset, Size, Split, TargetOptions, coco, folder, segmentation,
 };
 
 /// The folder of a set.
@@ -29,8 +29,10 @@ fn objects(set: &DetectionSet, name: &str) -> usize {
 fn samples(set: DetectionSet, augmentation: Option<Augmentation>) -> usize {
     let (set, size) = (Arc::new(set), Size { height: 96, width: 96 });
     let dataset = match augmentation {
-        Some(augmentation) => DetectionDataset::for_training(set, size, augmentation, TargetOptions::default()),
-        None => DetectionDataset::for_evaluation(set, size),
+        Some(augmentation) => {
+            DetectionDataset::for_training(set, size, augmentation, TargetOptions::default(), PixelOptions::default())
+        }
+        None => DetectionDataset::for_evaluation(set, size, PixelOptions::default()),
     };
     let dataset = Arc::new(dataset.expect("valid options"));
     let options = LoaderOptions { batch_size: 16, workers: 2, order: Order::Shuffled, ..LoaderOptions::default() };
@@ -125,8 +127,9 @@ fn imagenette_is_read_with_its_classes() {
     assert!(train.findings.is_empty() && val.findings.is_empty());
     let size = Size { height: 64, width: 64 };
     let augmentation = ClassifyAugmentation { auto_augment: Some(AutoAugment {}), ..ClassifyAugmentation::default() };
-    let training = ClassificationDataset::for_training(Arc::new(train), size, augmentation);
-    let evaluation = ClassificationDataset::for_evaluation(Arc::new(val), EvaluationView::new(size));
+    let training = ClassificationDataset::for_training(Arc::new(train), size, augmentation, PixelOptions::default());
+    let evaluation =
+        ClassificationDataset::for_evaluation(Arc::new(val), EvaluationView::new(size), PixelOptions::default());
     for (dataset, count) in [(training, 2500), (evaluation, 500)] {
         let options = LoaderOptions { batch_size: 50, workers: 2, ..LoaderOptions::default() };
         let loader = Loader::new(Arc::new(dataset.expect("valid options")), options).expect("valid options");
@@ -144,8 +147,9 @@ fn voc_subset_s_masks_are_read_with_their_void_labels() {
     let (train, val) = (read("train"), read("val"));
     assert_eq!((train.records.len(), val.records.len(), train.classes.len()), (200, 200, 21));
     let size = Size { height: 96, width: 96 };
-    let training = SegmentationDataset::for_training(train, size, SegmentAugmentation::default());
-    let evaluation = SegmentationDataset::for_evaluation(val, EvaluationSize::ShortSide(64));
+    let training =
+        SegmentationDataset::for_training(train, size, SegmentAugmentation::default(), PixelOptions::default());
+    let evaluation = SegmentationDataset::for_evaluation(val, EvaluationSize::ShortSide(64), PixelOptions::default());
     let mut seen = [false; 256];
     for (dataset, trains) in [(training, true), (evaluation, false)] {
         let options = LoaderOptions { batch_size: 10, workers: 2, ..LoaderOptions::default() };
@@ -182,7 +186,13 @@ fn bccd_has_its_two_boxes_without_area_and_nothing_else() {
     let names = ["Platelets", "RBC", "WBC"].map(str::to_owned);
     let split = |name| {
         Split::read(name, |on_error| {
-            voc::read_with(&root, name, Classes::Given(&names), on_error).map(Checked::Detection)
+            voc::read_with(
+                &voc::Layout::devkit(&root, name),
+                Classes::Given(&names),
+                datasets::Orientation::default(),
+                on_error,
+            )
+            .map(Checked::Detection)
         })
     };
     let report = checked(&["train", "val", "test"].map(split));
@@ -204,7 +214,10 @@ fn coco_subset_has_its_crowds_and_three_images_without_objects() {
     let root = set_folder("coco2017_subset");
     let split = |name: &str| {
         let annotations = root.join(format!("annotations/instances_{name}.json"));
-        Split::read(name, |on_error| coco::read_with(&root.join(name), &annotations, on_error).map(Checked::Detection))
+        Split::read(name, |on_error| {
+            coco::read_with(&root.join(name), &annotations, datasets::Orientation::default(), on_error)
+                .map(Checked::Detection)
+        })
     };
     let report = checked(&["train2017", "val2017"].map(split));
     assert_eq!(counts(&report), [(Kind::ImageWithoutObjects, 3), (Kind::Crowd, 40)]);
@@ -219,13 +232,25 @@ fn voc_subset_has_its_difficult_objects_and_valid_masks() {
     let names: Vec<String> = segmentation::voc::CLASSES.map(str::to_owned).to_vec();
     let boxes = |name| {
         Split::read(name, |on_error| {
-            voc::read_with(&root, name, Classes::Given(&names), on_error).map(Checked::Detection)
+            voc::read_with(
+                &voc::Layout::devkit(&root, name),
+                Classes::Given(&names),
+                datasets::Orientation::default(),
+                on_error,
+            )
+            .map(Checked::Detection)
         })
     };
     let report = checked(&["train", "val"].map(boxes));
     let masks = |name| {
         Split::read(name, |on_error| {
-            segmentation::voc::read_with(&root, name, None, on_error).map(Checked::Segmentation)
+            segmentation::voc::read_with(
+                &root,
+                &root.join(format!("ImageSets/Segmentation/{name}.txt")),
+                None,
+                on_error,
+            )
+            .map(Checked::Segmentation)
         })
     };
     let segmented = checked(&["train", "val"].map(masks));

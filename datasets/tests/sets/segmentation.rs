@@ -8,12 +8,12 @@ use std::sync::Arc;
 use datasets::segmentation::pairs::{self, PairOptions};
 use datasets::segmentation::{Unmapped, ade20k, voc};
 use datasets::{
-    Dataset, Encoding, Error, EvaluationSize, FindingKind, Image, Mask, SampleRng, SegmentAugmentation,
-    SegmentationDataset, SegmentationSample, SegmentationSet, Size, voc_palette,
+    Dataset, Encoding, Error, EvaluationSize, FindingKind, Image, Mask, Orientation, PixelOptions, SampleRng,
+    SegmentAugmentation, SegmentationDataset, SegmentationSample, SegmentationSet, Size, voc_palette,
 };
 use png::{BitDepth, ColorType};
 
-use crate::files::{jpeg, png, write};
+use crate::files::{self, jpeg, png, write};
 
 fn decode(bytes: Vec<u8>) -> Result<Mask, Error> {
     Mask::decode(bytes, Path::new("somewhere/m.png"))
@@ -41,8 +41,8 @@ fn masks_without_valid_ids_are_errors_that_name_the_file_and_the_pixel() {
     assert_eq!(error, "mask somewhere/m.png has id 256 at pixel (1, 1), which is more than 255");
     let colours = png(Size { height: 1, width: 1 }, ColorType::Rgb, BitDepth::Eight, &[1, 2, 3]);
     let error = decode(colours).expect_err("colours").to_string();
-    assert!(error.starts_with("cannot read somewhere/m.png: its pixels are Rgb, but a mask has"), "{error}");
-    assert!(decode(jpeg(SIZE, [0; 3])).expect_err("a JPEG").to_string().ends_with("a mask must be a PNG"));
+    assert!(error.starts_with("cannot read somewhere/m.png: its pixels are colours, but a mask has"), "{error}");
+    assert!(decode(jpeg(SIZE, [0; 3])).expect_err("a JPEG").to_string().contains("a mask cannot be a JPEG"));
     let complete = png(Size { height: 1, width: 2 }, ColorType::Indexed, BitDepth::Eight, &[1, 2]);
     for length in 0..complete.len() {
         assert!(decode(complete[..length].to_vec()).is_err(), "{length} of {} bytes pass", complete.len());
@@ -54,7 +54,7 @@ fn a_mask_is_written_with_its_palette_and_read_back() {
     let mask = Mask { height: 2, width: 3, data: vec![0, 20, 255, 1, 2, 3] };
     let bytes = mask.encode(&voc_palette()).expect("colours for all");
     assert_eq!(decode(bytes.clone()).expect("a mask"), mask);
-    let shown = Image::decode(bytes, Path::new("m.png"), datasets::Orientation::AsStored).expect("an image");
+    let shown = Image::decode(bytes, Path::new("m.png"), &PixelOptions::default()).expect("an image");
     assert_eq!(shown.data[..9], [0, 0, 0, 0, 64, 128, 224, 224, 192]);
     assert_eq!(voc_palette()[3 * 15..3 * 16], [192, 128, 128]);
     let error = mask.encode(&voc_palette()[..60]).expect_err("too few colours").to_string();
@@ -73,7 +73,8 @@ fn mask(ids: &[u8]) -> Vec<u8> {
 }
 
 fn sample(set: SegmentationSet, index: usize) -> Result<SegmentationSample, Error> {
-    let dataset = SegmentationDataset::for_evaluation(Arc::new(set), EvaluationSize::Full).expect("a valid size");
+    let dataset = SegmentationDataset::for_evaluation(Arc::new(set), EvaluationSize::Full, PixelOptions::default())
+        .expect("a valid size");
     dataset.load(index, 0, &mut SampleRng::for_sample(0, 0, 0))
 }
 
@@ -82,6 +83,27 @@ fn devkit(root: &Path, list: &str) {
     for id in ["a", "b"] {
         write(root, &format!("JPEGImages/{id}.png"), &image(SIZE));
         write(root, &format!("SegmentationClass/{id}.png"), &mask(&[0, 1, 20, 255]));
+    }
+}
+
+#[test]
+fn a_mask_belongs_to_the_frame_of_its_size() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let upright = Size { height: SIZE.width, width: SIZE.height };
+    write(folder.path(), "i/a.jpg", &files::turned(&jpeg(SIZE, [9; 3]), 8));
+    for size in [SIZE, upright] {
+        let mask = png(size, ColorType::Grayscale, BitDepth::Eight, &vec![0; SIZE.pixels()]);
+        write(folder.path(), "m/a.png", &mask);
+        let options = PairOptions { classes: vec!["a".to_owned()], ..PairOptions::default() };
+        let set = pairs::read(&folder.path().join("i"), &folder.path().join("m"), &options).expect("a set");
+        let read = sample(set.clone(), 0).expect("a sample");
+        assert_eq!((read.image.size(), read.mask.size()), (size, size));
+        let pixels = PixelOptions { orientation: Orientation::Stored, ..PixelOptions::default() };
+        let dataset = SegmentationDataset::for_evaluation(Arc::new(set), EvaluationSize::Full, pixels).expect("valid");
+        match dataset.load(0, 0, &mut SampleRng::for_sample(0, 0, 0)) {
+            Ok(_) => assert_eq!(size, SIZE),
+            Err(error) => assert!(error.to_string().contains("data.orientation decides whether its EXIF"), "{error}"),
+        }
     }
 }
 
@@ -111,14 +133,14 @@ fn voc_lists_that_leave_the_folder_or_name_missing_files_are_errors() {
         devkit(folder.path(), list);
         voc::read(folder.path(), "train", None).expect_err("a wrong list").to_string()
     };
-    assert!(refused("a\n../b\n").ends_with("train.txt:2: image \"../b\" leaves the image folder"));
+    assert!(refused("a\n../a\n").contains("a.png, is already that of \"a\""));
     assert!(refused("a\na\n").ends_with("train.txt:2: image \"a\" is listed twice"));
-    assert!(refused("c\n").starts_with("no image file for \"c\""));
+    assert!(refused("c\n").contains("JPEGImages/c: "));
     assert!(refused("").ends_with("train.txt contains no images"));
     fs::remove_file(folder.path().join("SegmentationClass/b.png")).expect("removed");
     write(folder.path(), "ImageSets/Segmentation/train.txt", b"b");
     let error = voc::read(folder.path(), "train", None).expect_err("no mask").to_string();
-    assert!(error.contains("SegmentationClass/b.png: the mask of image "), "{error}");
+    assert!(error.contains("SegmentationClass/b: "), "{error}");
 }
 
 #[test]
@@ -210,15 +232,57 @@ fn evaluation_keeps_the_stored_mask_and_training_has_both_at_its_size() {
     let folder = tempfile::tempdir().expect("a folder");
     devkit(folder.path(), "a\nb");
     let set = Arc::new(voc::read(folder.path(), "train", None).expect("a valid devkit"));
-    let short = SegmentationDataset::for_evaluation(Arc::clone(&set), EvaluationSize::ShortSide(8)).expect("valid");
+    let short =
+        SegmentationDataset::for_evaluation(Arc::clone(&set), EvaluationSize::ShortSide(8), PixelOptions::default())
+            .expect("valid");
     let sample = short.load(0, 0, &mut SampleRng::for_sample(0, 0, 0)).expect("a valid pair");
     assert_eq!((sample.image.size(), sample.mask.size()), (Size { height: 8, width: 12 }, SIZE));
     let size = Size { height: 16, width: 16 };
-    let training = SegmentationDataset::for_training(set, size, SegmentAugmentation::default()).expect("valid");
+    let training =
+        SegmentationDataset::for_training(set, size, SegmentAugmentation::default(), PixelOptions::default())
+            .expect("valid");
     assert_eq!(training.len(), 2);
     for epoch in 0..5 {
         let sample = training.load(1, epoch, &mut SampleRng::for_sample(0, epoch, 1)).expect("a valid pair");
         assert_eq!((sample.image.size(), sample.mask.size(), sample.original), (size, size, SIZE));
         assert!(sample.mask.data.iter().all(|class| [0, 1, 20, 255].contains(class)));
     }
+}
+
+#[test]
+fn masks_of_a_coco_file_are_drawn_in_its_order() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let json = folder.path().join("instances.json");
+    let text = r#"{"images": [{"id": 1, "file_name": "s/a.png", "width": 8, "height": 6}, {"id": 2, "file_name": "b.png", "width": 2, "height": 2}],
+        "categories": [{"id": 7, "name": "dog"}, {"id": 3, "name": "cat"}], "annotations": [
+        {"image_id": 1, "category_id": 7, "segmentation": [[0, 0, 4, 0, 4, 3, 0, 3]]},
+        {"image_id": 1, "category_id": 3, "iscrowd": 1, "segmentation": {"size": [6, 8], "counts": [18, 2, 28]}},
+        {"image_id": 1, "category_id": 3, "bbox": [0, 0, 4, 3]},
+        {"image_id": 2, "category_id": 3, "segmentation": {"size": [6, 8], "counts": [48]}}]}"#;
+    fs::write(&json, text).expect("written");
+    let mut problems = Vec::new();
+    let set =
+        datasets::segmentation::coco::read_with(folder.path(), &json, datasets::Orientation::default(), &mut |error| {
+            problems.push(error.to_string().rsplit_once("instances.json: ").expect("the file is named").1.to_owned());
+            Ok(())
+        });
+    let set = set.expect("a set");
+    assert_eq!(
+        problems,
+        [
+            "the 3rd annotation, image 1: segmentation is missing",
+            "the 4th annotation, image 2: segmentation cannot be drawn: it is of 6 x 8 pixels (height x width), its image of 2 x 2",
+        ]
+    );
+    assert_eq!(set.classes.iter().map(|class| class.name.as_str()).collect::<Vec<_>>(), ["background", "cat", "dog"]);
+    let rows = ["2221....", "2221....", "222.....", "........", "........", "........"];
+    let expected: Vec<u8> = rows.concat().replace('.', "0").bytes().map(|digit| digit - b'0').collect();
+    let mut expected_object = expected.clone();
+    // The polygon reaches to the fourth column, too.
+    for row in 0..3 {
+        expected_object[row * 8 + 3] = if row < 2 { 1 } else { 2 };
+    }
+    assert_eq!(set.mask(0, datasets::Orientation::default()).expect("drawn").data, expected_object);
+    assert_eq!(set.mask(1, datasets::Orientation::default()).expect("drawn").data, [0; 4]);
+    assert_eq!(set.records[0].id, "s/a");
 }

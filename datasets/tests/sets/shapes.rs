@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use datasets::shapes::{self, Outcome, ShapesOptions};
 use datasets::voc::{self, Classes};
-use datasets::{Error, Image, Orientation, coco, folder, segmentation};
+use datasets::{Error, Image, Orientation, PixelOptions, coco, folder, segmentation};
 
 fn small(seed: u64) -> ShapesOptions {
     ShapesOptions { seed, train: 6, val: 3, classify_train: 1, classify_val: 1, ..ShapesOptions::default() }
@@ -57,7 +57,7 @@ fn coco_and_voc_readers_agree_on_it_without_findings() {
         assert!(from_coco.findings.is_empty() && from_voc.findings.is_empty());
         for (one, other) in from_coco.records.iter().zip(&from_voc.records) {
             assert_eq!((&one.file, one.size()), (&other.file, other.size()));
-            assert_eq!(Image::measure(&one.file).expect("a complete file"), one.size());
+            assert_eq!(Image::measure(&one.file, Orientation::default()).expect("a complete file"), one.size());
             assert!((1..=4).contains(&one.objects.len()));
             for (a, b) in one.objects.iter().zip(&other.objects) {
                 assert_eq!((a.class, a.bbox), (b.class, b.bbox));
@@ -117,7 +117,7 @@ fn class_folders_have_one_image_of_each_class() {
     for split in ["train", "val"] {
         for class in shapes::classes() {
             let path = root.join("classify").join(split).join(class).join("0000.jpg");
-            let size = Image::read(&path, Orientation::AsStored).expect("a complete file").size();
+            let size = Image::read(&path, &PixelOptions::default()).expect("a complete file").size();
             assert!((280..=360).contains(&size.width) && (210..=270).contains(&size.height), "{size}");
         }
     }
@@ -133,8 +133,8 @@ fn segmentation_and_classification_readers_read_it() {
         let set = segmentation::voc::read(&root, split, Some(&classes)).expect("a valid devkit");
         assert_eq!((set.records.len(), set.classes.len(), set.classes[0].name.as_str()), (count, 6, "background"));
         for (index, record) in set.records.iter().enumerate() {
-            let mask = set.mask(index).expect("ids of the class list");
-            assert_eq!(mask.size(), Image::measure(&record.image).expect("a complete file"));
+            let mask = set.mask(index, Orientation::default()).expect("ids of the class list");
+            assert_eq!(mask.size(), Image::measure(&record.image, Orientation::default()).expect("a complete file"));
             assert!(mask.data.contains(&0) && mask.data.contains(&255));
             assert!(mask.data.iter().any(|class| (1..=5).contains(class)));
         }

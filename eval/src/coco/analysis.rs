@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use super::background_confusion::{BackgroundConfusion, ConfusionReport};
 use super::detected::Shape;
-use super::evaluator::{each_image, read_for};
 use super::feed::{check_image, object};
+use super::finding::Finding;
 use super::ground_truth::GroundTruth;
 use super::operating_point::OperatingPoint;
 use super::predictions::Detection;
+use super::results::FileDetections;
 use crate::Error;
 use crate::checks::finite;
 
@@ -83,6 +84,8 @@ pub struct AnalysisReport {
     pub confusion: ConfusionReport,
     /// The kinds of error.
     pub tide: TideReport,
+    /// Oddities of the files that matter when these numbers are compared with others.
+    pub findings: Vec<Finding>,
 }
 
 /// The analysis of one class.
@@ -186,6 +189,7 @@ impl CocoAnalysis {
             per_class,
             confusion: self.confusion.report(&self.ground_truth),
             tide: TideReport::new(&tide),
+            findings: self.ground_truth.findings().to_vec(),
         })
     }
 }
@@ -200,10 +204,12 @@ pub fn analyze_files(
     options: AnalysisOptions,
 ) -> Result<AnalysisReport, Error> {
     let ground_truth = GroundTruth::from_file(annotations)?;
-    let predictions = read_for(&ground_truth, predictions.as_ref())?;
+    let file = FileDetections::read(&ground_truth, predictions.as_ref())?;
     let mut analysis = CocoAnalysis::new(ground_truth, options)?;
-    each_image(&predictions, |image_id, detections| analysis.add(image_id, detections))?;
-    analysis.finish()
+    file.each_image(|image_id, detections| analysis.add(image_id, detections))?;
+    let mut report = analysis.finish()?;
+    report.findings.extend(file.findings);
+    Ok(report)
 }
 
 /// The engine after matching everything at one overlap, over all areas.

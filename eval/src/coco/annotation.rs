@@ -1,25 +1,21 @@
 //! The elements of an annotation file: images, categories and annotations.
 
-use serde::{Deserialize, Serialize};
-
 /// An image, with or without objects.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
-    /// Its id, to which annotations and detections refer.
+    /// Its id, to which annotations and detections refer; for ids that are no numbers, their number in
+    /// [`GroundTruth::ids`](super::GroundTruth::ids).
     pub id: u64,
     /// Width in pixels; only needed to evaluate masks.
-    #[serde(default)]
     pub width: usize,
     /// Height in pixels; only needed to evaluate masks.
-    #[serde(default)]
     pub height: usize,
     /// The image file's name; not used by the evaluation.
-    #[serde(default)]
     pub file_name: String,
 }
 
 /// A class of objects.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Category {
     /// Its id, to which annotations and detections refer; ids may have gaps.
     pub id: u64,

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::detected::{Detected, IouType};
-use super::evaluator::{each_image, read_for};
+use super::evaluator::MAX_DETECTIONS;
 use super::feed::Feed;
 use super::ground_truth::GroundTruth;
 use super::outcomes::Outcomes;
 use super::predictions::{Detection, MaskDetection};
+use super::results::FileDetections;
 use crate::bootstrap::{BootstrapOptions, Comparison, compare};
 use crate::{Error, Place};
 
@@ -51,7 +52,7 @@ impl CocoComparison<MaskDetection> {
 impl<D: Detected> CocoComparison<D> {
     fn of(ground_truth: Arc<GroundTruth>, options: BootstrapOptions) -> Result<CocoComparison<D>, Error> {
         options.validate()?;
-        let feed = || Feed::new(ground_truth.clone(), Outcomes::new(ground_truth.clone(), D::IOU_TYPE));
+        let feed = || Feed::new(ground_truth.clone(), Outcomes::new(ground_truth.clone(), D::IOU_TYPE), MAX_DETECTIONS);
         Ok(CocoComparison { a: feed()?, b: feed()?, options })
     }
 
@@ -72,8 +73,7 @@ impl<D: Detected> CocoComparison<D> {
     /// None that detections accepted by [`add`](Self::add) can cause.
     pub fn finish(self) -> Result<Comparison, Error> {
         let images = self.a.ground_truth.images().len();
-        let (mut a, _) = self.a.finish()?;
-        let (mut b, _) = self.b.finish()?;
+        let (mut a, mut b) = (self.a.finish()?.matcher, self.b.finish()?.matcher);
         a.rank();
         b.rank();
         let rule = format!("COCO {}, paired bootstrap over images, intervals of percentiles", D::IOU_TYPE);
@@ -106,9 +106,13 @@ pub fn compare_files(
 }
 
 fn compare_sets<D: Detected>(mut comparison: CocoComparison<D>, a: &Path, b: &Path) -> Result<Comparison, Error> {
-    for (feed, path) in [(&mut comparison.a, a), (&mut comparison.b, b)] {
-        let predictions = read_for::<D>(&feed.ground_truth, path)?;
-        each_image(&predictions, |image_id, detections| feed.add(image_id, detections))?;
+    let mut findings: Vec<String> = Vec::new();
+    for (set, feed, path) in [('A', &mut comparison.a, a), ('B', &mut comparison.b, b)] {
+        let file = FileDetections::<D>::read(&feed.ground_truth, path)?;
+        file.each_image(|image_id, detections| feed.add(image_id, detections))?;
+        findings.extend(file.findings.iter().map(|finding| format!("prediction set {set}: {finding}")));
     }
-    comparison.finish()
+    let of_truth: Vec<String> = comparison.a.ground_truth.findings().iter().map(ToString::to_string).collect();
+    let compared = comparison.finish()?;
+    Ok(Comparison { findings: [of_truth, findings].concat(), ..compared })
 }

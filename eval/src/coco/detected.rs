@@ -1,12 +1,13 @@
 //! The two kinds of detections: with boxes and with masks.
 
 use std::fmt;
-use std::path::Path;
 
+use annotation_files::coco::{self as file, Geometry, Mask};
 use serde::{Deserialize, Serialize};
 
 use super::annotation::Image;
-use super::predictions::{Detection, MaskDetection, read_mask_predictions, read_predictions};
+use super::mask::{self, size_for_masks};
+use super::predictions::{Detection, MaskDetection};
 use crate::Error;
 use crate::checks::finite;
 
@@ -30,6 +31,14 @@ impl fmt::Display for IouType {
 }
 
 impl IouType {
+    /// What of a file is read.
+    pub(super) fn geometry(self) -> Geometry {
+        match self {
+            IouType::Bbox => Geometry::Boxes,
+            IouType::Segm => Geometry::Masks,
+        }
+    }
+
     pub(super) fn engine(self) -> ::coco::IouType {
         match self {
             IouType::Bbox => ::coco::IouType::Bbox,
@@ -56,8 +65,11 @@ pub trait Shape: Clone {
     /// The detection as the engine takes it.
     fn engine(&self, image_id: u64) -> ::coco::Annotation;
 
-    /// The detections of a results file, each with its image.
-    fn read(path: &Path) -> Result<Vec<(u64, Self)>, Error>;
+    /// Whether it has a box that is not what is matched.
+    fn has_box_beside(&self) -> bool;
+
+    /// A prediction of a file, in the category with this number.
+    fn of_file(prediction: file::Prediction, category_id: u64, image: &Image) -> Result<Self, Error>;
 }
 
 impl Shape for Detection {
@@ -76,9 +88,20 @@ impl Shape for Detection {
         ::coco::Annotation { image_id, category_id, bbox: Some(bbox), score: Some(score), ..Default::default() }
     }
 
-    fn read(path: &Path) -> Result<Vec<(u64, Detection)>, Error> {
-        let predictions = read_predictions(path)?;
-        Ok(predictions.into_iter().map(|prediction| (prediction.image_id, prediction.detection())).collect())
+    fn has_box_beside(&self) -> bool {
+        false
+    }
+
+    fn of_file(prediction: file::Prediction, category_id: u64, image: &Image) -> Result<Detection, Error> {
+        let score = prediction.score;
+        if let Some(bbox) = prediction.bbox {
+            return Ok(Detection { category_id, bbox, score });
+        }
+        let mask = prediction.mask.ok_or_else(|| Error::Mask { problem: "there is none".to_owned() })?;
+        mask::check(&mask, image)?;
+        let size = size_for_masks(image).unwrap_or_default();
+        let bbox = mask.bounds(size).map_err(|problem| Error::Mask { problem })?;
+        Ok(Detection { category_id, bbox, score })
     }
 }
 
@@ -91,21 +114,30 @@ impl Shape for MaskDetection {
 
     fn check(&self, image: &Image) -> Result<(), Error> {
         finite("score", &[self.score])?;
-        self.mask.check(image)
+        finite("bbox", self.bbox.as_ref().map_or(&[], |bbox| &bbox[..]))?;
+        mask::check(&self.mask, image)
     }
 
     fn engine(&self, image_id: u64) -> ::coco::Annotation {
         ::coco::Annotation {
             image_id,
             category_id: self.category_id,
-            segmentation: Some(self.mask.0.clone()),
+            bbox: self.bbox,
+            segmentation: Some(self.mask.segmentation().clone()),
             score: Some(self.score),
             ..Default::default()
         }
     }
 
-    fn read(path: &Path) -> Result<Vec<(u64, MaskDetection)>, Error> {
-        let predictions = read_mask_predictions(path)?;
-        Ok(predictions.into_iter().map(|prediction| (prediction.image_id, prediction.detection())).collect())
+    fn has_box_beside(&self) -> bool {
+        self.bbox.is_some()
+    }
+
+    fn of_file(prediction: file::Prediction, category_id: u64, _: &Image) -> Result<MaskDetection, Error> {
+        let file::Prediction { bbox, mask, score, .. } = prediction;
+        // As pycocotools' `loadRes`: a box without a mask is a mask too.
+        let mask = mask.map(|mask| *mask).or_else(|| bbox.map(Mask::of_box));
+        let mask = mask.ok_or_else(|| Error::Mask { problem: "there is none".to_owned() })?;
+        Ok(MaskDetection { category_id, mask, bbox, score })
     }
 }

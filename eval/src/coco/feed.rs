@@ -1,14 +1,16 @@
 //! Images are checked one by one and matched in batches.
 
+use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use ::coco::StreamingEval;
+use annotation_files::coco::Mask;
 
 use super::annotation::Annotation;
-use super::detected::{Detected, IouType};
+use super::detected::{Detected, IouType, Shape};
 use super::ground_truth::GroundTruth;
-use super::mask::{Mask, size_for_masks};
+use super::mask::size_for_masks;
 use crate::{Error, Place};
 
 /// How many boxes are matched at a time: enough to pay for the engine's set-up and to use every core, in two megabytes.
@@ -42,41 +44,93 @@ pub(super) struct Feed<D, M> {
     matcher: M,
     added: Vec<bool>,
     batch: Batch,
+    /// How many detections of an image and category are evaluated.
+    limit: usize,
     detections: usize,
+    cut: Cut,
+    /// Whether detections have boxes that are not matched, once there is one.
+    boxes_beside: Option<bool>,
     shape: PhantomData<fn(D)>,
 }
 
+/// The detections beyond the limit.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Cut {
+    pub(super) detections: usize,
+    pub(super) images: usize,
+}
+
+/// What a feed has fed.
+pub(super) struct Fed<M> {
+    pub(super) matcher: M,
+    pub(super) detections: usize,
+    pub(super) cut: Cut,
+}
+
 impl<D: Detected, M: Matcher> Feed<D, M> {
-    pub(super) fn new(ground_truth: Arc<GroundTruth>, matcher: M) -> Result<Feed<D, M>, Error> {
+    pub(super) fn new(ground_truth: Arc<GroundTruth>, matcher: M, limit: usize) -> Result<Feed<D, M>, Error> {
         if D::IOU_TYPE == IouType::Segm && ground_truth.masks().is_none() {
             return Err(Error::WithoutMasks);
         }
         let added = vec![false; ground_truth.images().len()];
-        Ok(Feed { ground_truth, matcher, added, batch: Batch::default(), detections: 0, shape: PhantomData })
+        Ok(Feed {
+            ground_truth,
+            matcher,
+            added,
+            batch: Batch::default(),
+            limit,
+            detections: 0,
+            cut: Cut::default(),
+            boxes_beside: None,
+            shape: PhantomData,
+        })
     }
 
     /// Adds all detections of one image.
     pub(super) fn add(&mut self, image_id: u64, detections: &[D]) -> Result<(), Error> {
         let position = self.check(image_id, detections)?;
         self.added[position] = true;
+        self.boxes_beside = self.boxes_beside.or_else(|| detections.first().map(Shape::has_box_beside));
         self.detections += detections.len();
+        self.count_cut(detections);
         self.enqueue(position, detections)
+    }
+
+    fn count_cut(&mut self, detections: &[D]) {
+        if detections.len() <= self.limit {
+            return;
+        }
+        let mut of_category: HashMap<u64, usize> = HashMap::new();
+        for detection in detections {
+            *of_category.entry(detection.category_id()).or_default() += 1;
+        }
+        let cut: usize = of_category.values().map(|count| count.saturating_sub(self.limit)).sum();
+        self.cut.detections += cut;
+        self.cut.images += usize::from(cut > 0);
     }
 
     /// The position of an image that can be added with these detections.
     pub(super) fn check(&self, image_id: u64, detections: &[D]) -> Result<usize, Error> {
-        check_image(&self.ground_truth, &self.added, image_id, detections)
+        let position = check_image(&self.ground_truth, &self.added, image_id, detections)?;
+        // The engine takes the form of all from the first.
+        let beside = self.boxes_beside.or_else(|| detections.first().map(Shape::has_box_beside));
+        match detections.iter().position(|detection| Some(detection.has_box_beside()) != beside) {
+            Some(index) => Err(Error::BoxesBesideSome
+                .within(Place::element("detections", index))
+                .within(Place::image_id(image_id))),
+            None => Ok(position),
+        }
     }
 
-    /// The matcher, with every image matched, and the number of detections.
-    pub(super) fn finish(mut self) -> Result<(M, usize), Error> {
+    /// The matcher, with every image matched, and what was counted.
+    pub(super) fn finish(mut self) -> Result<Fed<M>, Error> {
         for position in 0..self.added.len() {
             if !self.added[position] {
                 self.enqueue(position, &[])?;
             }
         }
         self.flush()?;
-        Ok((self.matcher, self.detections))
+        Ok(Fed { matcher: self.matcher, detections: self.detections, cut: self.cut })
     }
 
     fn enqueue(&mut self, position: usize, detections: &[D]) -> Result<(), Error> {
@@ -138,7 +192,7 @@ pub(super) fn object(annotation: &Annotation, mask: Option<&Mask>) -> ::coco::An
         image_id: annotation.image_id,
         category_id: annotation.category_id,
         bbox: Some(annotation.bbox),
-        segmentation: mask.map(|mask| mask.0.clone()),
+        segmentation: mask.map(|mask| mask.segmentation().clone()),
         area: Some(annotation.area),
         iscrowd: annotation.crowd,
         ..Default::default()

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use annotation_files::coco::{FileIds, Mask};
+
 use super::annotation::{Annotation, Category, Image};
 use super::finding::Finding;
-use super::mask::Mask;
+use super::mask;
 use crate::checks::{finite, positions};
 use crate::{Error, Place};
 
@@ -21,6 +23,7 @@ pub struct GroundTruth {
     starts: Vec<usize>,
     image_positions: HashMap<u64, usize>,
     category_positions: HashMap<u64, usize>,
+    ids: FileIds,
     pub(super) findings: Vec<Finding>,
 }
 
@@ -51,7 +54,7 @@ impl GroundTruth {
         for (index, (annotation, mask)) in annotations.iter().enumerate() {
             // Annotations of unlisted images are refused below.
             if let Some(image) = listed.get(&annotation.image_id) {
-                mask.check(image).map_err(|error| error.within(Place::element("annotations", index)))?;
+                mask::check(mask, image).map_err(|error| error.within(Place::element("annotations", index)))?;
             }
         }
         let (annotations, masks) = annotations.into_iter().unzip();
@@ -99,8 +102,20 @@ impl GroundTruth {
             starts,
             image_positions,
             category_positions,
+            ids: FileIds::default(),
             findings,
         })
+    }
+
+    /// The same objects, written with these ids in place of their numbers.
+    #[must_use]
+    pub fn with_ids(self, ids: FileIds) -> GroundTruth {
+        GroundTruth { ids, ..self }
+    }
+
+    /// How files write the ids of images and categories that are no plain numbers.
+    pub fn ids(&self) -> &FileIds {
+        &self.ids
     }
 
     /// The images, in the given order.

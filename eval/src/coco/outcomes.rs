@@ -184,8 +184,9 @@ mod tests {
 
     use super::super::annotation::{Annotation, Image};
     use super::super::detected::Shape;
-    use super::super::evaluator::read_for;
+    use super::super::evaluator::MAX_DETECTIONS;
     use super::super::feed::Feed;
+    use super::super::results::FileDetections;
     use super::super::{CocoEvaluator, Detection};
     use super::*;
 
@@ -199,7 +200,8 @@ mod tests {
     fn golden() -> Result<(GroundTruth, Vec<(u64, Detection)>), Error> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
         let ground_truth = GroundTruth::from_file(folder.join("coco_annotations.json"))?;
-        let mut predictions = read_for::<Detection>(&ground_truth, &folder.join("coco_predictions.json"))?;
+        let mut predictions =
+            FileDetections::<Detection>::read(&ground_truth, &folder.join("coco_predictions.json"))?.detections;
         // The order of copies would decide between equal scores of different images.
         for (rank, (_, detection)) in predictions.iter_mut().enumerate() {
             detection.score += rank as f64 * 1e-9;
@@ -214,11 +216,11 @@ mod tests {
         fn weights_count_as_copies_of_the_images(weights in prop::collection::vec(0u32..4, 30)) {
             let (small, predictions) = golden()?;
             let small = Arc::new(small);
-            let mut feed = Feed::new(small.clone(), Outcomes::new(small.clone(), Detection::IOU_TYPE))?;
+            let mut feed = Feed::new(small.clone(), Outcomes::new(small.clone(), Detection::IOU_TYPE), MAX_DETECTIONS)?;
             for image in small.images() {
                 feed.add(image.id, &detections_of(&predictions, image.id))?;
             }
-            let (mut outcomes, _) = feed.finish()?;
+            let mut outcomes = feed.finish()?.matcher;
             outcomes.rank();
             let measured = outcomes.measure(&weights);
 

@@ -4,14 +4,12 @@
 use std::io::Write;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use annotation_files::coco::{FileIds, Geometry, Id, Mask, Results};
+use serde::Serialize;
 
-use super::mask::Mask;
 use crate::checks::finite;
-use crate::file::{PendingFile, read_json};
+use crate::file::{PendingFile, unreadable};
 use crate::{Error, Place};
-
-const EXPECTED: &str = "a COCO results file, an array of predictions";
 
 /// A detection on a known image.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,7 +30,7 @@ impl Detection {
 }
 
 /// An element of a results file: a detection with its image.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Prediction {
     /// The image's id in the ground truth.
     pub image_id: u64,
@@ -58,29 +56,10 @@ pub struct MaskDetection {
     pub category_id: u64,
     /// The object's pixels on the annotated image.
     pub mask: Mask,
+    /// A box whose area is the detection's, as pycocotools takes it from a file with boxes beside masks; the mask's area without.
+    pub bbox: Option<[f64; 4]>,
     /// The detector's confidence; only the order counts.
     pub score: f64,
-}
-
-/// An element of a results file with masks.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct MaskPrediction {
-    /// The image's id in the ground truth.
-    pub image_id: u64,
-    /// The category's id in the ground truth.
-    pub category_id: u64,
-    /// The object's pixels on the annotated image.
-    #[serde(rename = "segmentation")]
-    pub mask: Mask,
-    /// The detector's confidence; only the order counts.
-    pub score: f64,
-}
-
-impl MaskPrediction {
-    /// The prediction without its image.
-    pub fn detection(self) -> MaskDetection {
-        MaskDetection { category_id: self.category_id, mask: self.mask, score: self.score }
-    }
 }
 
 /// Writes a COCO results file while predictions are made.
@@ -89,7 +68,17 @@ impl MaskPrediction {
 /// was there before stays until then, and stays when the writer is dropped.
 pub struct PredictionWriter {
     file: PendingFile,
+    ids: FileIds,
     written: usize,
+}
+
+/// A prediction as it is written.
+#[derive(Serialize)]
+struct Written {
+    image_id: Id,
+    category_id: Id,
+    bbox: [f64; 4],
+    score: f64,
 }
 
 impl PredictionWriter {
@@ -100,7 +89,13 @@ impl PredictionWriter {
     pub fn create(path: impl AsRef<Path>) -> Result<PredictionWriter, Error> {
         let mut file = PendingFile::create(path.as_ref())?;
         file.write(|out| out.write_all(b"["))?;
-        Ok(PredictionWriter { file, written: 0 })
+        Ok(PredictionWriter { file, ids: FileIds::default(), written: 0 })
+    }
+
+    /// The same file, with these ids in place of their numbers.
+    #[must_use]
+    pub fn with_ids(self, ids: FileIds) -> PredictionWriter {
+        PredictionWriter { ids, ..self }
     }
 
     /// Writes the detections of an image.
@@ -130,9 +125,11 @@ impl PredictionWriter {
 
     fn write(&mut self, prediction: &Prediction) -> Result<(), Error> {
         let separator: &[u8] = if self.written == 0 { b"" } else { b",\n" };
+        let &Prediction { image_id, category_id, bbox, score } = prediction;
+        let (image_id, category_id) = (self.ids.images.id(image_id), self.ids.categories.id(category_id));
         self.file.write(|out| {
             out.write_all(separator)?;
-            Ok(serde_json::to_writer(out, prediction)?)
+            Ok(serde_json::to_writer(out, &Written { image_id, category_id, bbox, score })?)
         })?;
         self.written += 1;
         Ok(())
@@ -155,18 +152,29 @@ pub fn write_predictions(
     writer.finish()
 }
 
-/// Reads a COCO results file of this or another program; other keys than the four are ignored.
+/// Reads a COCO results file whose image and category ids are numbers from 0; other keys than the four are ignored.
 ///
 /// # Errors
 /// The file cannot be read, is cut short, or is not an array of predictions with boxes and scores, with the place.
 pub fn read_predictions(path: impl AsRef<Path>) -> Result<Vec<Prediction>, Error> {
-    read_json(path.as_ref(), b'[', EXPECTED)
+    let path = path.as_ref();
+    let number = |index, what: &str, id: &Id| {
+        let refused = || Error::value(what, id, "a number from 0").within(Place::element("predictions", index));
+        id.number().ok_or_else(|| refused().within(Place::file(path)))
+    };
+    let predictions = read_results(path, Geometry::Boxes)?.predictions.into_iter().enumerate();
+    let read = predictions.map(|(index, prediction)| {
+        let image_id = number(index, "image_id", &prediction.image_id)?;
+        let category_id = number(index, "category_id", &prediction.category_id)?;
+        let no_box = || Error::read(Place::file(path), "it has masks instead of boxes");
+        let bbox = prediction.bbox.ok_or_else(no_box)?;
+        Ok(Prediction { image_id, category_id, bbox, score: prediction.score })
+    });
+    read.collect()
 }
 
-/// Reads a COCO results file with masks: run lengths, compressed or not, or polygons; other keys than the four are ignored.
-///
-/// # Errors
-/// The file cannot be read, is cut short, or is not an array of predictions with masks and scores, with the place.
-pub fn read_mask_predictions(path: impl AsRef<Path>) -> Result<Vec<MaskPrediction>, Error> {
-    read_json(path.as_ref(), b'[', EXPECTED)
+/// The predictions of a file, each of which can be used.
+pub(crate) fn read_results(path: &Path, geometry: Geometry) -> Result<Results, Error> {
+    let results = Results::read(path, geometry).map_err(|error| unreadable(path, error))?;
+    results.map_err(|problem| Error::read(Place::file(path), problem.to_string()))
 }

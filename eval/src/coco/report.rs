@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::annotation::Category;
 use super::detected::IouType;
+use super::evaluator::MAX_DETECTIONS;
 use super::finding::Finding;
 use super::ground_truth::GroundTruth;
 use crate::Error;
@@ -40,6 +41,9 @@ pub struct CocoReport {
     pub rule: String,
     /// Whether they may be compared with a leaderboard, and if not, why.
     pub comparable: String,
+    /// How many detections of an image and class are evaluated, best first; 100 in COCO. The names of the statistics keep COCO's
+    /// number.
+    pub max_detections: usize,
     /// The twelve statistics in pycocotools' order: AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl.
     #[serde(serialize_with = "by_name")]
     pub stats: [f64; 12],
@@ -47,9 +51,9 @@ pub struct CocoReport {
     pub per_class: Vec<ClassReport>,
     /// Images evaluated: all of the ground truth.
     pub images: usize,
-    /// Detections added, including those beyond the best 100 of a class and image.
+    /// Detections added, including those beyond the best [`max_detections`](Self::max_detections) of a class and image.
     pub detections: usize,
-    /// Oddities of the annotation file that matter when these numbers are compared with others.
+    /// Oddities of the files that matter when these numbers are compared with others.
     pub findings: Vec<Finding>,
 }
 
@@ -77,12 +81,12 @@ pub struct ClassReport {
 }
 
 /// One of the twelve lines that pycocotools prints: `" {label} = {value:.3}"`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// Short name: "AP", "AP50", "ARl".
     pub name: &'static str,
     /// pycocotools' text for it.
-    pub label: &'static str,
+    pub label: String,
     /// The value, -1 where undefined.
     pub value: f64,
 }
@@ -93,6 +97,7 @@ impl CocoReport {
         iou_type: IouType,
         mut evaluated: COCOeval,
         detections: usize,
+        max_detections: usize,
     ) -> Result<CocoReport, Error> {
         let missing = || ::coco::Error::InvalidState("it gave no statistics".to_owned());
         evaluated.accumulate();
@@ -103,7 +108,12 @@ impl CocoReport {
         Ok(CocoReport {
             iou_type,
             rule: format!("COCO {iou_type}, IoU .50:.05:.95, 101 recall points, as pycocotools 2.0.11"),
-            comparable: comparable(ground_truth),
+            comparable: if max_detections == MAX_DETECTIONS {
+                comparable(ground_truth)
+            } else {
+                format!("no: published numbers are with {MAX_DETECTIONS} detections an image and class")
+            },
+            max_detections,
             stats,
             per_class: per_class(ground_truth, curves),
             images: ground_truth.images().len(),
@@ -114,7 +124,10 @@ impl CocoReport {
 
     /// The twelve statistics with pycocotools' text for them, in its order.
     pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
-        STATISTICS.iter().zip(self.stats).map(|(&(name, label), value)| Row { name, label, value })
+        STATISTICS.iter().zip(self.stats).map(|(&(name, label), value)| {
+            let label = label.replace("maxDets=100", &format!("maxDets={:>3}", self.max_detections));
+            Row { name, label, value }
+        })
     }
 }
 
@@ -162,7 +175,7 @@ const COCO_CLASSES: usize = 80;
 /// Whether numbers on this ground truth may be compared with published ones.
 pub(super) fn comparable(ground_truth: &GroundTruth) -> String {
     let (images, classes) = (ground_truth.images().len(), ground_truth.categories().len());
-    if !ground_truth.findings().is_empty() {
+    if ground_truth.findings().iter().any(Finding::is_oddity_of_annotations) {
         "no: the annotation file has oddities (see findings) that pycocotools counts differently or not at all"
             .to_owned()
     } else if (images, classes) == (VAL2017_IMAGES, COCO_CLASSES) {
@@ -170,8 +183,7 @@ pub(super) fn comparable(ground_truth: &GroundTruth) -> String {
             .to_owned()
     } else {
         format!(
-            "no: published numbers are on all of COCO val2017 ({VAL2017_IMAGES} images, {COCO_CLASSES} classes), and this \
-             is another set ({images} images, {classes} classes)"
+            "no: COCO val2017 has {VAL2017_IMAGES} images of {COCO_CLASSES} classes, this set {images} of {classes}"
         )
     }
 }
@@ -208,23 +220,23 @@ fn per_class(ground_truth: &GroundTruth, curves: &AccumulatedEval) -> Vec<ClassR
             ap75: ap(IOU_75),
             ar1: ar(MAX_DETS_1),
             ar10: ar(MAX_DETS_10),
-            ar100: ar(MAX_DETS_100),
+            ar100: ar(MAX_DETS_ALL),
         }
     };
     ground_truth.categories().iter().zip(objects).map(class).collect()
 }
 
-/// Indices on the engine's axes: IoU .50:.05:.95, areas all, small, medium, large, and 1, 10, 100 detections.
+/// Indices on the engine's axes: IoU .50:.05:.95, areas all, small, medium, large, and 1, 10, all evaluated detections.
 const IOU_50: usize = 0;
 const IOU_75: usize = 5;
 const ALL_AREAS: usize = 0;
 const MAX_DETS_1: usize = 0;
 const MAX_DETS_10: usize = 1;
-const MAX_DETS_100: usize = 2;
+const MAX_DETS_ALL: usize = 2;
 
 /// Precision of category `k` at each recall point, at IoU threshold `t`.
 fn precisions(curves: &AccumulatedEval, t: usize, k: usize) -> impl Iterator<Item = f64> + '_ {
-    (0..curves.shape.r).map(move |r| curves.precision[curves.precision_idx(t, r, k, ALL_AREAS, MAX_DETS_100)])
+    (0..curves.shape.r).map(move |r| curves.precision[curves.precision_idx(t, r, k, ALL_AREAS, MAX_DETS_ALL)])
 }
 
 /// The mean of the values that are defined.

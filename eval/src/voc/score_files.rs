@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use annotation_files::coco::{Geometry, Prediction};
 
 use super::evaluator::{Detection, VocEvaluator};
 use super::ground_truth::GroundTruth;
 use super::options::VocOptions;
 use super::report::VocReport;
 use crate::checks::{finite, positions};
-use crate::file::read_json;
+use crate::coco::read_results;
 use crate::{Error, Place};
 
 /// The ids of images and classes in a results file.
@@ -57,22 +57,25 @@ pub fn score_files(
     let (image_count, class_count) = (ground_truth.images().len(), ground_truth.class_names().len());
     let images = id_positions("image", "image ids", &ids.images, image_count)?;
     let classes = id_positions("category", "category ids", &ids.classes, class_count)?;
-    let predictions: Vec<Prediction> = read_json(path, b'[', "a COCO results file, an array of predictions")?;
+    let predictions = read_results(path, Geometry::Boxes)?.predictions;
     let mut detections = vec![Vec::new(); image_count];
-    for (index, Prediction { image_id, category_id, bbox, score }) in predictions.into_iter().enumerate() {
-        let bbox = inclusive(bbox);
+    for (index, Prediction { image_id, category_id, bbox, score, .. }) in predictions.into_iter().enumerate() {
         let checked = || {
-            let image = match &image_id {
-                ImageId::Number(id) => images.get(id).copied().ok_or_else(|| Error::unlisted_image(id))?,
-                ImageId::Name(image) => ground_truth.position(image)?,
+            let bbox = inclusive(bbox.ok_or_else(|| Error::read(Place::file(path), "it has masks instead of boxes"))?);
+            let image = if image_id.is_quoted() {
+                ground_truth.position(&image_id.text())?
+            } else {
+                let position = image_id.number().and_then(|id| images.get(&id).copied());
+                position.ok_or_else(|| Error::unlisted_image(&image_id))?
             };
-            let class = *classes.get(&category_id).ok_or_else(|| Error::unlisted_category(category_id))?;
-            // JSON has finite numbers only, but the sum of two of them can be infinite.
+            let class = category_id.number().and_then(|id| classes.get(&id).copied());
+            let class = class.ok_or_else(|| Error::unlisted_category(&category_id))?;
+            // The numbers of a file are finite, but the sum of two of them can be infinite.
             finite("bbox", &bbox)?;
-            Ok((image, class))
+            Ok((image, class, bbox))
         };
         let place = |error: Error| error.within(Place::element("predictions", index)).within(Place::file(path));
-        let (image, class) = checked().map_err(place)?;
+        let (image, class, bbox) = checked().map_err(place)?;
         detections[image].push(Detection { class, bbox, score });
     }
     for (image, detections) in ground_truth.images().iter().zip(&detections) {
@@ -92,20 +95,4 @@ fn id_positions(
         return Err(Error::Count { what: ids_of_what, found: ids.len(), expected });
     }
     positions(what, ids.iter().copied())
-}
-
-/// An element of the file.
-#[derive(Deserialize)]
-struct Prediction {
-    image_id: ImageId,
-    category_id: u64,
-    bbox: [f64; 4],
-    score: f64,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "image_id must be a number from 0 or an image's name")]
-enum ImageId {
-    Number(u64),
-    Name(String),
 }

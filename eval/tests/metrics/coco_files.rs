@@ -3,8 +3,8 @@
 use std::fs;
 
 use eval::coco::{
-    Annotation, Category, CocoEvaluator, Detection, Finding, GroundTruth, Image, IouType, Prediction, PredictionWriter,
-    read_predictions, score_files, write_predictions,
+    Annotation, Category, CocoEvaluator, CocoReport, Detection, Finding, GroundTruth, Image, ImageMatch, IouType,
+    Prediction, PredictionWriter, read_predictions, score_files, score_files_with, write_predictions,
 };
 
 use crate::Outcome;
@@ -142,7 +142,7 @@ fn invalid_detections_are_refused_and_not_added() -> Outcome {
 }
 
 #[test]
-fn predictions_for_unlisted_images_and_categories_are_named_by_their_place() -> Outcome {
+fn predictions_for_unlisted_images_are_refused_and_of_unlisted_categories_left_out() -> Outcome {
     let folder = Folder::new()?;
     let annotations = folder.path("annotations.json");
     small()?.write(&annotations)?;
@@ -153,10 +153,9 @@ fn predictions_for_unlisted_images_and_categories_are_named_by_their_place() -> 
         "image.json: predictions[1]: image 4 is not in the ground truth"
     );
     write_predictions(folder.path("category.json"), [good, good, Prediction { category_id: 1, ..good }])?;
-    assert_eq!(
-        folder.message(score_files(&annotations, folder.path("category.json"), IouType::Bbox)),
-        "category.json: predictions[2]: category 1 is not in the ground truth"
-    );
+    let report = score_files(&annotations, folder.path("category.json"), IouType::Bbox)?;
+    let left_out = Finding::UnlistedPrediction { predictions: 1, categories: vec!["1".to_owned()] };
+    assert_eq!((report.detections, report.findings), (2, vec![left_out]));
     Ok(())
 }
 
@@ -168,10 +167,23 @@ fn files_without_predictions_are_named_with_the_place() -> Outcome {
         ("", "cannot read f.json:1:0: the JSON is cut short (EOF while parsing a value)"),
         (incomplete, "cannot read f.json:2:1: the JSON is cut short (EOF while parsing a value)"),
         (" {\"images\":[]}", "cannot read f.json: it is not a COCO results file, an array of predictions"),
-        ("[{\"image_id\":5,\n\"category_id\":9,\"score\":0.5}]", "cannot read f.json:2:28: missing field `bbox`"),
-        ("[{\"image_id\":\"5\"", "cannot read f.json:1:16: invalid type: string \"5\", expected u64"),
-        ("[{\"score\":1e999}]", "cannot read f.json:1:15: number out of range"),
-        ("[{\"score\":NaN}]", "cannot read f.json:1:11: expected value"),
+        (
+            "[{\"image_id\":5,\n\"category_id\":9,\"score\":0.5}]",
+            "cannot read f.json: the 1st prediction, image 5: bbox is missing",
+        ),
+        ("[{\"image_id\":\"5\"", "cannot read f.json:1:16: the JSON is cut short (EOF while parsing an object)"),
+        (
+            "[{\"image_id\":\"a\",\"category_id\":9,\"bbox\":[1,2,3,4],\"score\":1}]",
+            "f.json: predictions[0]: image_id is \"a\" instead of a number from 0",
+        ),
+        (
+            "[{\"image_id\":5,\"category_id\":9,\"bbox\":[1,2,3,4],\"score\":1e999}]",
+            "cannot read f.json: the 1st prediction, image 5: score is 1e999",
+        ),
+        (
+            "[{\"image_id\":5,\"category_id\":9,\"bbox\":[1,2,3,4],\"score\":NaN}]",
+            "cannot read f.json: the 1st prediction, image 5: score is NaN",
+        ),
     ];
     for (text, expected) in cases {
         assert_eq!(folder.message(read_predictions(folder.file("f.json", text)?)), expected, "{text:?}");
@@ -258,6 +270,104 @@ fn oddities_of_an_annotation_file_are_reported_and_do_not_fail() -> Outcome {
     Ok(())
 }
 
+/// Two images and an object on each, with these ids; results with others.
+fn with_ids(folder: &Folder, truth: [&str; 2], results: [&str; 2]) -> Result<CocoReport, Box<dyn std::error::Error>> {
+    let image = |id: &str, name: &str| format!(r#"{{"id": {id}, "file_name": "{name}.jpg"}}"#);
+    let object =
+        |id: &str| format!(r#"{{"image_id": {id}, "category_id": 9, "bbox": [10, 20, 30, 40], "area": 1200}}"#);
+    let result =
+        |id: &str| format!(r#"{{"image_id": {id}, "category_id": 9.0, "bbox": [10, 20, 30, 40], "score": 1}}"#);
+    let text = format!(
+        r#"{{"images": [{}, {}], "categories": [{{"id": 9, "name": "a"}}], "annotations": [{}, {}]}}"#,
+        image(truth[0], "001"),
+        image(truth[1], "cat"),
+        object(truth[0]),
+        object(truth[1])
+    );
+    let truth = folder.file("truth.json", text)?;
+    let results = folder.file("results.json", format!("[{}, {}]", result(results[0]), result(results[1])))?;
+    Ok(score_files(truth, results, IouType::Bbox)?)
+}
+
+#[test]
+fn images_are_found_by_ids_of_any_type() -> Outcome {
+    let folder = Folder::new()?;
+    for ids in
+        [["-1", "-2"], ["\"a\"", "\"b\""], ["\"000000000001\"", "\"000000000002\""], ["99999999999999999999", "1"]]
+    {
+        let report = with_ids(&folder, ids, ids)?;
+        assert_eq!((report.ar_100(), report.findings), (1.0, vec![]), "{ids:?}");
+    }
+    for (truth, results) in [(["1", "2"], ["1.0", "2.0"]), (["1.0", "2"], ["1", "2"])] {
+        assert_eq!(with_ids(&folder, truth, results)?.findings, []);
+    }
+    let matched = |by| vec![Finding::MatchedImages { predictions: 2, by }];
+    for (truth, results, by) in [
+        (["1", "139"], ["\"000000000001\"", "\"000000000139\""], ImageMatch::Number),
+        (["\"01\"", "\"02\""], ["1", "2"], ImageMatch::Number),
+        (["7", "8"], ["\"001\"", "\"cat\""], ImageMatch::FileName),
+        (["7", "8"], ["\"001.jpg\"", "\"cat.jpg\""], ImageMatch::FileName),
+    ] {
+        let report = with_ids(&folder, truth, results)?;
+        assert_eq!((report.ar_100(), report.findings), (1.0, matched(by)), "{results:?}");
+    }
+    let error = with_ids(&folder, ["1", "2"], ["\"001\"", "\"dog\""]).map(drop).expect_err("no image dog");
+    assert!(error.to_string().ends_with("predictions[0]: image \"001\" is not in the ground truth"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn ids_are_written_as_the_annotation_file_writes_them() -> Outcome {
+    let folder = Folder::new()?;
+    let text = r#"{"images": [{"id": "f2"}, {"id": "f1"}], "categories": [{"id": "3", "name": "a"}],
+        "annotations": [{"image_id": "f2", "category_id": 3, "bbox": [10, 20, 30, 40], "area": 1200}]}"#;
+    let ground_truth = GroundTruth::from_file(folder.file("truth.json", text)?)?;
+    let ids: Vec<u64> = ground_truth.images().iter().map(|image| image.id).collect();
+    assert_eq!(ids, [2, 1]);
+    let mut writer = PredictionWriter::create(folder.path("results.json"))?.with_ids(ground_truth.ids().clone());
+    writer.add(2, &[detection(3, 0.5)])?;
+    writer.finish()?;
+    let written: serde_json::Value = serde_json::from_slice(&fs::read(folder.path("results.json"))?)?;
+    assert_eq!((&written[0]["image_id"], &written[0]["category_id"]), (&"f2".into(), &"3".into()));
+    ground_truth.write(folder.path("again.json"))?;
+    let report = score_files(folder.path("again.json"), folder.path("results.json"), IouType::Bbox)?;
+    assert_eq!((report.ar_100(), report.findings), (1.0, vec![]));
+    Ok(())
+}
+
+#[test]
+fn detections_beyond_the_limit_are_reported_and_the_limit_can_be_raised() -> Outcome {
+    let folder = Folder::new()?;
+    let boxes = (0..150u32).map(|index| [f64::from(index * 20), 0.0, 10.0, 10.0]);
+    let objects: Vec<Annotation> = boxes.map(|bbox| Annotation { bbox, area: 100.0, ..annotation(5, 9) }).collect();
+    let predictions =
+        objects.iter().map(|object| Prediction { image_id: 5, category_id: 9, bbox: object.bbox, score: 0.5 });
+    write_predictions(folder.path("p.json"), predictions.collect::<Vec<_>>())?;
+    let (truth, results) = (folder.path("t.json"), folder.path("p.json"));
+    GroundTruth::from_parts(vec![image(5)], vec![category(9)], objects)?.write(&truth)?;
+    let cut = score_files(&truth, &results, IouType::Bbox)?;
+    assert_eq!(cut.findings, [Finding::BeyondLimit { detections: 50, images: 1, limit: 100 }]);
+    assert!((cut.ar_100() - 100.0 / 150.0).abs() < 1e-12, "{}", cut.ar_100());
+    let complete = score_files_with(&truth, &results, IouType::Bbox, 300)?;
+    assert_eq!((complete.ar_100(), complete.findings.len()), (1.0, 0));
+    assert!(complete.comparable.starts_with("no:") && complete.rows().any(|row| row.label.contains("maxDets=300")));
+    let refused = folder.message(score_files_with(&truth, &results, IouType::Bbox, 10));
+    assert_eq!(refused, "max_dets is 10 instead of a number above 10");
+    Ok(())
+}
+
+#[test]
+fn masks_without_boxes_are_scored_by_their_boxes() -> Outcome {
+    let folder = Folder::new()?;
+    let text = r#"{"images": [{"id": 5, "width": 64, "height": 48}], "categories": [{"id": 9, "name": "a"}],
+        "annotations": [{"image_id": 5, "category_id": 9, "bbox": [10, 20, 10, 10], "area": 100}]}"#;
+    let results =
+        r#"[{"image_id": 5, "category_id": 9, "segmentation": [[10, 20, 20, 20, 20, 30, 10, 30]], "score": 1}]"#;
+    let (truth, results) = (folder.file("t.json", text)?, folder.file("p.json", results)?);
+    assert_eq!(score_files(truth, results, IouType::Bbox)?.ar_100(), 1.0);
+    Ok(())
+}
+
 #[test]
 fn annotation_files_that_cannot_be_read_are_named_with_the_place() -> Outcome {
     let folder = Folder::new()?;
@@ -269,10 +379,14 @@ fn annotation_files_that_cannot_be_read_are_named_with_the_place() -> Outcome {
         ("", "cannot read f.json:1:0: the JSON is cut short (EOF while parsing a value)"),
         (r#"{"images":[{"id":1}],"categories":[]}"#, "cannot read f.json:1:37: missing field `annotations`"),
         (r#"{"images":[{"id":1}"#, "cannot read f.json:1:19: the JSON is cut short (EOF while parsing a list)"),
-        (r#"{"images":[{"id":1},{"id":1}],"categories":[],"annotations":[]}"#, "f.json: image 1 occurs twice"),
+        (r#"{"images":[{"id":1},{"id":1}],"categories":[],"annotations":[]}"#, "no error"),
+        (
+            r#"{"images":[{"id":null}],"categories":[],"annotations":[]}"#,
+            "cannot read f.json: the 1st image: id is null",
+        ),
         (
             r#"{"images":[],"categories":[],"annotations":[{"image_id":1,"category_id":1,"bbox":[1,2,3,4],"iscrowd":"x"}]}"#,
-            "cannot read f.json:1:105: expected 0, 1, false or true",
+            "cannot read f.json: the 1st annotation, image 1: iscrowd is \"x\"",
         ),
     ];
     for (text, expected) in cases {

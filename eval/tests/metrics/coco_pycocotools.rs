@@ -1,8 +1,8 @@
 //! The numbers are those of pycocotools 2.0.11 on a small problem made by `tools/golden/coco_eval.py`.
 
 use eval::coco::{
-    Annotation, ClassReport, CocoEvaluator, CocoReport, Detection, GroundTruth, Image, IouType, read_predictions,
-    score_files,
+    Annotation, ClassReport, CocoEvaluator, CocoReport, Detection, Finding, GroundTruth, Image, IouType,
+    read_predictions, score_files,
 };
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ fn ties_crowds_gaps_and_limits_give_the_twelve_statistics_of_pycocotools() -> Ou
     let report = golden_report()?;
     assert_statistics(&report, &read_json::<Value>(golden("coco_expected.json"))?["stats"]);
     assert_eq!(report.images, 30);
-    assert_eq!(report.findings, []);
+    assert_eq!(report.findings, [Finding::BeyondLimit { detections: 76, images: 1, limit: 100 }]);
     Ok(())
 }
 

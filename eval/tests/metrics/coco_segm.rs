@@ -1,8 +1,9 @@
 //! Masks: the numbers of pycocotools 2.0.11, and the place of invalid masks.
 
+use annotation_files::coco::{Geometry, Results};
 use eval::coco::{
-    Annotation, Category, CocoEvaluator, CocoReport, GroundTruth, Image, IouType, Mask, MaskDetection,
-    read_mask_predictions, score_files,
+    Annotation, Category, CocoEvaluator, CocoReport, Finding, GroundTruth, Image, IouType, Mask, MaskDetection,
+    score_files,
 };
 use serde_json::{Value, json};
 
@@ -47,11 +48,16 @@ fn masks_in_memory_score_as_those_of_the_files() -> Outcome {
     ground_truth.write(folder.path("annotations.json"))?;
     let written = score_files(folder.path("annotations.json"), golden("coco_segm_predictions.json"), IouType::Segm)?;
 
-    let predictions = read_mask_predictions(golden("coco_segm_predictions.json"))?;
+    let predictions = Results::read(&golden("coco_segm_predictions.json"), Geometry::Masks)??.predictions;
     let mut evaluator = CocoEvaluator::with_masks(ground_truth)?;
     for image in original.images() {
-        let of_image = predictions.iter().filter(|prediction| prediction.image_id == image.id);
-        let detections: Vec<MaskDetection> = of_image.map(|prediction| prediction.clone().detection()).collect();
+        let of_image = predictions.iter().filter(|prediction| prediction.image_id.number() == Some(image.id));
+        let detections = of_image.map(|prediction| {
+            let mask = *prediction.mask.clone().ok_or("no mask")?;
+            let category_id = prediction.category_id.number().ok_or("no number")?;
+            Ok(MaskDetection { category_id, mask, bbox: None, score: prediction.score })
+        });
+        let detections: Vec<MaskDetection> = detections.collect::<Result<_, &str>>()?;
         evaluator.add(image.id, &detections)?;
     }
     let in_memory = evaluator.finish()?;
@@ -60,16 +66,49 @@ fn masks_in_memory_score_as_those_of_the_files() -> Outcome {
     Ok(())
 }
 
-/// A detection's area is its mask's even if its box differs: detectron2 drops the box before it calls pycocotools.
+/// pycocotools takes a detection's area from a box beside its mask.
 #[test]
-fn a_box_beside_a_mask_is_ignored() -> Outcome {
+fn a_box_beside_a_mask_gives_the_area_as_in_pycocotools() -> Outcome {
     let folder = Folder::new()?;
     let mut predictions: Value = read_json(golden("coco_segm_predictions.json"))?;
-    for prediction in predictions.as_array_mut().ok_or("no array")? {
-        prediction["bbox"] = json!([0.0, 0.0, 1.0, 1.0]);
+    let predictions = predictions.as_array_mut().ok_or("no array")?;
+    for (index, prediction) in predictions.iter_mut().enumerate() {
+        let side = [1.0, 40.0, 120.0][index % 3];
+        prediction["bbox"] = json!([0.0, 0.0, side, side]);
     }
-    let path = folder.file("predictions.json", predictions.to_string())?;
-    assert_eq!(score_files(golden("coco_segm_annotations.json"), path, IouType::Segm)?, golden_report()?);
+    let path = folder.file("predictions.json", Value::from(predictions.clone()).to_string())?;
+    let report = score_files(golden("coco_segm_annotations.json"), path, IouType::Segm)?;
+    let expected: Value = read_json(golden("coco_segm_expected.json"))?;
+    assert_statistics(&report, &expected["stats_with_boxes"]);
+    assert_ne!(report.stats, golden_report()?.stats);
+    assert_eq!(report.findings, [Finding::AreaOfBoxes { predictions: predictions.len() }]);
+    Ok(())
+}
+
+#[test]
+fn boxes_without_masks_are_masks_as_in_pycocotools() -> Outcome {
+    let folder = Folder::new()?;
+    let mut predictions: Value = read_json(golden("coco_segm_predictions.json"))?;
+    let predictions = predictions.as_array_mut().ok_or("no array")?;
+    for (index, prediction) in predictions.iter_mut().enumerate() {
+        let at = (index % 7) as f64 * 10.5;
+        prediction["bbox"] = json!([at, at, 30.25, 20.0]);
+        prediction.as_object_mut().ok_or("no object")?.remove("segmentation");
+    }
+    let path = folder.file("predictions.json", Value::from(predictions.clone()).to_string())?;
+    let report = score_files(golden("coco_segm_annotations.json"), path, IouType::Segm)?;
+    let expected: Value = read_json(golden("coco_segm_expected.json"))?;
+    assert_statistics(&report, &expected["stats_of_boxes"]);
+    Ok(())
+}
+
+#[test]
+fn detections_with_and_without_a_box_do_not_mix() -> Outcome {
+    let mut evaluator = CocoEvaluator::with_masks(truth(image(8, 6), square())?)?;
+    let without = MaskDetection { category_id: 1, mask: square(), bbox: None, score: 0.5 };
+    let with = MaskDetection { bbox: Some([0.0, 0.0, 4.0, 3.0]), ..without.clone() };
+    let refused = message(evaluator.add(5, &[with, without]));
+    assert_eq!(refused, "image 5: detections[1]: some masks have a box beside them and others have none");
     Ok(())
 }
 
@@ -95,7 +134,7 @@ fn all_formats_of_a_mask_are_equal() -> Outcome {
     let string = Mask::compressed([6, 8], "03300000h0".to_owned());
     for mask in [square(), runs, string] {
         let mut evaluator = CocoEvaluator::with_masks(truth(image(8, 6), square())?)?;
-        evaluator.add(5, &[MaskDetection { category_id: 1, mask: mask.clone(), score: 0.5 }])?;
+        evaluator.add(5, &[MaskDetection { category_id: 1, mask: mask.clone(), bbox: None, score: 0.5 }])?;
         let report = evaluator.finish()?;
         assert!((report.ap() - 1.0).abs() < 1e-12, "{mask:?} has AP {}", report.ap());
         assert_eq!((report.ar_small(), report.ar_large()), (1.0, -1.0));
@@ -110,16 +149,12 @@ fn a_mask_that_does_not_fit_its_image_is_refused_and_not_added() -> Outcome {
     let cases = [
         (Mask::polygons(Vec::new()), "the mask cannot be evaluated: there is none"),
         (
-            Mask::polygons(vec![sides.to_vec(), sides[..4].to_vec()]),
-            "the mask cannot be evaluated: polygon [1] has 4 numbers instead of x and y of 3 or more points",
-        ),
-        (
-            Mask::polygons(vec![[&sides[..], &[1.0]].concat()]),
-            "the mask cannot be evaluated: polygon [0] has 7 numbers instead of x and y of 3 or more points",
+            Mask::polygons(vec![sides[..4].to_vec(), sides.to_vec()]),
+            "the mask cannot be evaluated: polygon [0] has 4 numbers instead of x and y of 3 or more points",
         ),
         (
             Mask::polygons(vec![vec![0.0, 0.0, f64::INFINITY, 0.0, 4.0, 3.0]]),
-            "segmentation is inf instead of a finite number",
+            "the mask cannot be evaluated: polygon [0] has a number that is not finite",
         ),
         (
             Mask::runs([8, 6], vec![48]),
@@ -135,17 +170,37 @@ fn a_mask_that_does_not_fit_its_image_is_refused_and_not_added() -> Outcome {
         (Mask::compressed([6, 8], "\u{e9}\n".to_owned()), "the mask cannot be evaluated: invalid RLE"),
     ];
     for (mask, expected) in cases {
-        let refused = evaluator.add(5, &[MaskDetection { category_id: 1, mask: mask.clone(), score: 0.5 }]);
+        let refused = evaluator.add(5, &[MaskDetection { category_id: 1, mask: mask.clone(), bbox: None, score: 0.5 }]);
         let text = message(refused);
         let start = format!("image 5: detections[0]: {expected}");
         assert!(text.starts_with(&start), "{mask:?} is refused with {text:?}, not {start:?}");
         let text = message(truth(image(8, 6), mask));
         assert!(text.starts_with(&format!("annotations[0]: {expected}")), "{text:?}");
     }
-    let no_score = evaluator.add(5, &[MaskDetection { category_id: 1, mask: square(), score: f64::NAN }]);
+    let no_score = evaluator.add(5, &[MaskDetection { category_id: 1, mask: square(), bbox: None, score: f64::NAN }]);
     assert_eq!(message(no_score), "image 5: detections[0]: score is NaN instead of a finite number");
-    evaluator.add(5, &[MaskDetection { category_id: 1, mask: square(), score: 0.5 }])?;
+    evaluator.add(5, &[MaskDetection { category_id: 1, mask: square(), bbox: None, score: 0.5 }])?;
     assert_eq!(evaluator.finish()?.detections, 1);
+    Ok(())
+}
+
+/// A polygon of two points beside a sound one has no pixel, and a number without its pair is ignored.
+#[test]
+fn degenerate_polygons_are_taken_as_in_pycocotools_and_reported() -> Outcome {
+    let folder = Folder::new()?;
+    let text = |polygons: &str| {
+        format!(
+            r#"{{"images":[{{"id":5,"width":8,"height":6}}],"categories":[{{"id":1,"name":"leaf"}}],"annotations":[
+            {{"image_id":5,"category_id":1,"area":12,"segmentation":{polygons}}}]}}"#
+        )
+    };
+    let results =
+        folder.file("p.json", r#"[{"image_id":5,"category_id":1,"score":1,"segmentation":[[0,0,4,0,4,3,0,3]]}]"#)?;
+    for polygons in ["[[0,0,4,0,4,3,0,3],[1,1,5,5]]", "[[0,0,4,0,4,3,0,3,7]]"] {
+        let report = score_files(folder.file("t.json", text(polygons))?, &results, IouType::Segm)?;
+        let expected = vec![Finding::DegeneratePolygons { annotations: 1 }];
+        assert_eq!((report.ar_100(), report.findings), (1.0, expected), "{polygons}");
+    }
     Ok(())
 }
 
@@ -162,7 +217,7 @@ fn an_image_without_a_size_has_no_masks() {
 fn polygons_far_outside_the_image_cost_no_more_than_it() -> Outcome {
     let far = Mask::polygons(vec![vec![-1e300, -1e300, 1e300, -1e300, 0.0, 1e300]]);
     let mut evaluator = CocoEvaluator::with_masks(truth(image(8, 6), square())?)?;
-    evaluator.add(5, &[MaskDetection { category_id: 1, mask: far, score: 0.5 }])?;
+    evaluator.add(5, &[MaskDetection { category_id: 1, mask: far, bbox: None, score: 0.5 }])?;
     assert_eq!(evaluator.finish()?.ap(), 0.0);
     Ok(())
 }
@@ -207,10 +262,10 @@ fn invalid_masks_in_files_are_named_with_the_place() -> Outcome {
 
     let prediction = |mask: &str| format!("[{{\"image_id\":5,\"category_id\":1,\"score\":0.5{mask}}}]");
     let cases = [
-        ("", "cannot read p.json:1:43: missing field `segmentation`"),
+        ("", "cannot read p.json: the 1st prediction, image 5: bbox is missing"),
         (
             ",\"segmentation\":3",
-            "cannot read p.json:1:59: invalid type: integer `3`, expected a list of polygons or an RLE object",
+            "cannot read p.json: the 1st prediction, image 5: segmentation is 3 instead of a list of polygons or an object",
         ),
         (
             ",\"segmentation\":{\"size\":[6,8],\"counts\":\"",

@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
 use super::SetArgs;
+use crate::config::TaskKind;
 
 /// `pipeline data`.
 #[derive(Debug, Subcommand)]
@@ -34,6 +35,25 @@ pub struct CheckArgs {
     /// Print as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `pipeline init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The folder: class folders, COCO, VOC, YOLO, images and masks, or images and a CSV of labels
+    pub folder: PathBuf,
+    /// The configuration to write [default: the folder's name, .yaml]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The task, where the data serves several: COCO's polygons for segment [default: what the layout is for]
+    #[arg(long, value_enum)]
+    pub task: Option<TaskKind>,
+    /// Seed of the validation split, where the folder has none
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Overwrite the configuration
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `pipeline data shapes`.

@@ -7,7 +7,7 @@ mod stages;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use data::{CheckArgs, DataCommand, ShapesArgs};
+pub use data::{CheckArgs, DataCommand, InitArgs, ShapesArgs};
 pub use networks::{BenchArgs, ConvertArgs, ExportArgs, InfoArgs, ReparameterizeArgs, ReportArgs};
 pub use program::{CompletionsArgs, ConfigArgs, DoctorArgs, ManArgs};
 pub use stages::{EvalArgs, IouTypeName, PredictArgs, ScoreArgs, TrainArgs};
@@ -24,6 +24,8 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a configuration that trains on the data in a folder
+    Init(InitArgs),
     /// Train a model from a configuration, or resume a run
     Train(TrainArgs),
     /// Convert a network from train form to deploy form

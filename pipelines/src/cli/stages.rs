@@ -99,6 +99,10 @@ pub struct ScoreArgs {
     /// Detect: match by the overlap of boxes or of masks [default: bbox]
     #[arg(long, value_enum, value_name = "TYPE")]
     pub iou_type: Option<IouTypeName>,
+    /// Detect, COCO: evaluate this many detections of an image and class, the best first, as pycocotools' maxDets [1, 10, COUNT]
+    /// [default: 100]
+    #[arg(long, value_name = "COUNT")]
+    pub max_dets: Option<usize>,
     /// Classify: also score against ImageNet's ReaL labels (real.json)
     #[arg(long, value_name = "FILE")]
     pub real_labels: Option<PathBuf>,
@@ -152,6 +156,9 @@ pub struct PredictArgs {
     /// The format of the predictions
     #[arg(long, value_enum, default_value = "json")]
     pub format: PredictionFormat,
+    /// The annotations whose image ids COCO results have [default: the digits of file names, or their order]
+    #[arg(long, value_name = "FILE")]
+    pub annotations: Option<PathBuf>,
     /// Leave out predictions below this score
     #[arg(long, default_value_t = 0.3, value_name = "SCORE")]
     pub threshold: f64,

@@ -6,7 +6,7 @@ use datasets::{CheckOptions, CheckReport};
 use std::sync::Mutex;
 
 use crate::cli::{CheckArgs, DataCommand, ShapesArgs};
-use crate::config::ConfigFile;
+use crate::config::{Config, ConfigFile};
 use crate::console::{self, Progress, Table};
 use crate::failure::Failure;
 use crate::files;
@@ -22,8 +22,11 @@ pub(super) fn run(command: &DataCommand) -> Result<(), Failure> {
 
 fn run_check(args: &CheckArgs) -> Result<(), Failure> {
     let file = ConfigFile::open(&args.config, &args.set.overrides)?;
-    let splits = for_task!(file.task()?, T => read_splits::<<T as Task>::Keys>(&file.config()?)?);
-    let options = CheckOptions { threads: args.threads.unwrap_or(0), findings_per_kind: args.findings };
+    let (splits, pixels) = for_task!(file.task()?, T => {
+        let config: Config<<T as Task>::Keys> = file.config()?;
+        (read_splits(&config)?, config.data.pixels())
+    });
+    let options = CheckOptions { threads: args.threads.unwrap_or(0), findings_per_kind: args.findings, pixels };
     let images: usize = splits.iter().map(datasets::Split::images).sum();
     let progress = Mutex::new(Progress::new("checking", images as u64));
     let report = check(&splits, &options, &|_, _| {

@@ -9,6 +9,7 @@ mod doctor;
 mod eval;
 mod export;
 mod info;
+mod init;
 mod man;
 mod predict;
 mod reparameterize;
@@ -30,6 +31,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Eval(args) => eval::run(&args),
         Command::Score(args) => score::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Info(args) => info::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Export(args) => export::run(&args),

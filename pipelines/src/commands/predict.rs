@@ -12,7 +12,7 @@ use crate::export::ExportedModel;
 use crate::failure::Failure;
 use crate::files;
 use crate::model::{Eager, Normalizer, Predictor, deployed, device, known_classes};
-use crate::report::PredictionFile;
+use crate::report::{ImageIds, PredictionFile};
 use crate::run::RunFolder;
 use crate::task::{Evaluate, RenderOptions, Task, for_task};
 
@@ -25,7 +25,7 @@ pub(super) fn run(args: &PredictArgs) -> Result<(), Failure> {
         let file = ConfigFile::kept_in(&args.subject, &exported.card.config, &[])?;
         return for_task!(file.task()?, T: Export => {
             let config: Config<<T as Task>::Keys> = file.config()?;
-            predict(args, &T::new(&config, &exported.card.classes())?, &exported)
+            predict(args, &config, &T::new(&config, &exported.card.classes())?, &exported)
         });
     }
     let run = RunFolder::open(&args.subject)?;
@@ -41,21 +41,32 @@ fn predict_with_run<T: Evaluate>(args: &PredictArgs, run: &RunFolder, config: &C
     let task = T::new(config, &classes)?;
     let network = deployed(&task, weights, device, config.train.channels_last)?;
     let normalizer = Normalizer::new(&config.data.normalize, device, config.train.channels_last);
-    predict(args, &task, &Eager { network: &network, normalizer: &normalizer, precision: config.train.precision })
+    predict(
+        args,
+        config,
+        &task,
+        &Eager { network: &network, normalizer: &normalizer, precision: config.train.precision },
+    )
 }
 
-fn predict<T: Evaluate>(args: &PredictArgs, task: &T, predictor: &dyn Predictor<T>) -> Result<(), Failure> {
+fn predict<T: Evaluate>(
+    args: &PredictArgs,
+    config: &Config<T::Keys>,
+    task: &T,
+    predictor: &dyn Predictor<T>,
+) -> Result<(), Failure> {
     if let Some(folder) = &args.output {
         files::create_folder(folder)?;
     }
-    let options = InputOptions { recursive: args.recursive, every: args.every, ..InputOptions::default() };
+    let options = InputOptions { recursive: args.recursive, every: args.every, pixels: config.data.pixels() };
     let inputs = Inputs::new(&args.inputs, options, std::io::stdin().lock()).map_err(Failure::usage)?;
+    let ids = ImageIds::new(args.annotations.as_deref())?;
     let mut progress = Progress::new("predicting", inputs.total().unwrap_or(0) as u64);
     let mut work = Work {
         task,
         predictor,
         args,
-        file: PredictionFile::create(args.output.as_deref(), args.format, T::COLUMNS)?,
+        file: PredictionFile::create(args.output.as_deref(), args.format, T::COLUMNS, ids)?,
         waiting: Vec::new(),
         done: 0,
         failed: 0,

@@ -2,7 +2,7 @@
 
 use datasets::voc::Classes;
 use eval::classification::{ClassificationOptions, RealLabels};
-use eval::coco::{AnalysisOptions, IouType};
+use eval::coco::{AnalysisOptions, Finding, IouType};
 use eval::segmentation::SegmentationOptions;
 use eval::voc::{FileIds, VocOptions, VocReport, inclusive};
 use eval::{BootstrapOptions, classification, coco, segmentation, voc};
@@ -29,11 +29,22 @@ fn score(args: &ScoreArgs) -> Result<(), Failure> {
     match args.task {
         TaskKind::Detect if truth.is_dir() => show(args, &voc_report(args)?),
         TaskKind::Detect if args.analyze => {
-            let report = coco::analyze_files(truth, predictions, AnalysisOptions::default());
-            show(args, &report.map_err(Failure::failed)?)
+            let report =
+                coco::analyze_files(truth, predictions, AnalysisOptions::default()).map_err(Failure::failed)?;
+            warn(&report.findings);
+            show(args, &report)
         }
         TaskKind::Detect => {
-            show(args, &coco::score_files(truth, predictions, args.iou_type()).map_err(Failure::failed)?)
+            let report = match args.max_dets {
+                Some(count) => coco::score_files_with(truth, predictions, args.iou_type(), count),
+                None => coco::score_files(truth, predictions, args.iou_type()),
+            }
+            .map_err(Failure::failed)?;
+            warn(&report.findings);
+            if args.max_dets.is_none() && report.findings.iter().any(Finding::is_beyond_limit) {
+                console::status("--max-dets COUNT evaluates more detections of an image and class");
+            }
+            show(args, &report)
         }
         TaskKind::Classify => {
             let real = args.real_labels.as_ref().map(RealLabels::from_file).transpose().map_err(Failure::failed)?;
@@ -47,6 +58,13 @@ fn score(args: &ScoreArgs) -> Result<(), Failure> {
             let report = segmentation::score_folders(truth, predictions, names, args.ignore(), options);
             show(args, &report.map_err(Failure::failed)?)
         }
+    }
+}
+
+/// Warns of what was left out, or is counted otherwise than a reader of the numbers may expect.
+fn warn(findings: &[impl ToString]) {
+    for finding in findings {
+        console::warning(finding.to_string());
     }
 }
 
@@ -101,17 +119,22 @@ fn compare(args: &ScoreArgs, other: &Path) -> Result<(), Failure> {
         }
     }
     .map_err(Failure::failed)?;
+    warn(&comparison.findings);
     report::print(&comparison, args.json)
 }
 
 impl ScoreArgs {
     /// Refuses options that the task has no use for.
     fn check(&self) -> Result<(), Failure> {
+        if let Some(count @ ..=10) = self.max_dets {
+            return Err(Failure::usage(format!("--max-dets is {count} instead of a number above 10")));
+        }
         let detect = self.task == TaskKind::Detect;
         let (classify, segment) = (self.task == TaskKind::Classify, self.task == TaskKind::Segment);
         let devkit = detect && self.annotations.is_dir();
         let options = [
             ("--iou-type", self.iou_type.is_some(), detect && !devkit && !self.analyze),
+            ("--max-dets", self.max_dets.is_some(), detect && !devkit && !self.analyze && self.compare.is_none()),
             ("--split", self.split.is_some(), devkit),
             ("--analyze", self.analyze, detect && !devkit && self.compare.is_none()),
             ("--real-labels", self.real_labels.is_some(), classify && self.compare.is_none()),

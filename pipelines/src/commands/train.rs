@@ -9,7 +9,7 @@ use crate::interruption::Interruption;
 use crate::model::{Network, calibrate, device, metadata, start_weights};
 use crate::report;
 use crate::run::{Checkpoint, Environment, NewestCheckpoint, RunFolder};
-use crate::task::{Evaluate, Train, for_task};
+use crate::task::{Evaluate, Task, Train, for_task};
 use crate::train::{Finished, Setup, Trainer};
 
 pub(super) fn run(args: &TrainArgs) -> Result<(), Failure> {
@@ -59,6 +59,7 @@ fn train<T: Train + Evaluate>(
             (run, lock)
         }
     };
+    run.require_room(checkpoint_bytes(&network).saturating_mul(config.train.checkpoint.keep as u64 + 2))?;
     console::status(format!(
         "{} images to train, {} to evaluate, {} classes; {:.2} M parameters on {}; run {}",
         datasets::Dataset::len(training.samples.as_ref()),
@@ -93,6 +94,11 @@ fn train<T: Train + Evaluate>(
         _ => failure,
     })?;
     evaluated.publish(Some(run.path()), args.json)
+}
+
+/// About what a checkpoint takes: parameters, their average, and two moments of the optimiser, 4 bytes each.
+fn checkpoint_bytes<T: Task>(network: &Network<T>) -> u64 {
+    network.parameter_count().unsigned_abs().saturating_mul(16)
 }
 
 /// Adds how to resume a run that failed, where it has a checkpoint.

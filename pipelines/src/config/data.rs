@@ -1,7 +1,7 @@
 //! The `data` section.
 
 use backbone::Normalization;
-use datasets::LoaderOptions;
+use datasets::{Depth, LoaderOptions, Orientation, PixelOptions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -84,6 +84,12 @@ pub struct DataConfig<K: Keys> {
     /// Threads that read and prepare samples; with 0 they are prepared between the steps.
     #[serde(default = "default_workers")]
     pub workers: usize,
+    /// Whether images are turned as their EXIF orientation says: `upright`, as viewers show them, or `stored`.
+    #[serde(default)]
+    pub orientation: Orientation,
+    /// Which bits of images with more than 8 bits per channel are used: `auto`, as the file says, or their number.
+    #[serde(default)]
+    pub depth: Depth,
     /// What happens when a sample cannot be read.
     #[serde(default)]
     pub on_error: datasets::OnError,
@@ -94,6 +100,11 @@ pub struct DataConfig<K: Keys> {
 }
 
 impl<K: Keys> DataConfig<K> {
+    /// How the pixels of image files are read.
+    pub fn pixels(&self) -> PixelOptions {
+        PixelOptions { orientation: self.orientation, depth: self.depth }
+    }
+
     /// The reader's settings, as far as the configuration has them.
     pub fn loader(&self) -> LoaderOptions {
         LoaderOptions {

@@ -1,5 +1,6 @@
 //! `extends: FILE`: a configuration that is merged over another one.
 
+use annotation_files::text;
 use serde_yaml::Value;
 use std::path::{Path, PathBuf};
 
@@ -57,8 +58,9 @@ pub(super) fn read(path: &Path) -> Result<Vec<Source>, Failure> {
     let mut sources: Vec<Source> = Vec::new();
     let mut next = Some(path.to_owned());
     while let Some(path) = next.take() {
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+        let text = text::read(&path)
+            .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?
+            .content;
         let text = put_variables_in(&text, &path, |name| std::env::var(name).ok())?;
         let (source, base) = Source::parse(&path, text)?;
         next = base.map(|name| base_of(&sources, &source, &name)).transpose()?;

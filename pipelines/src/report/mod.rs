@@ -11,6 +11,7 @@
 mod classification;
 mod coco;
 mod comparison;
+mod image_ids;
 pub mod plot;
 mod predictions;
 mod segmentation;
@@ -25,6 +26,7 @@ use crate::console::{self, Table};
 use crate::failure::Failure;
 use crate::files;
 
+pub use image_ids::ImageIds;
 pub use predictions::{ImagePredictions, PredictionFile, PredictionFormat};
 
 const MAX_CONFUSION_CLASSES: usize = 30;

@@ -3,6 +3,7 @@
 use atomic_write_file::AtomicWriteFile;
 use clap::ValueEnum;
 use datasets::inputs::Input;
+use datasets::paths;
 use eval::csv_line;
 use serde_json::{Value, json};
 use std::io::{BufWriter, Write};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::console;
 use crate::failure::Failure;
+use crate::report::ImageIds;
 
 /// The format of predictions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -37,6 +39,7 @@ pub struct ImagePredictions {
 pub struct PredictionFile {
     format: PredictionFormat,
     columns: &'static [&'static str],
+    ids: ImageIds,
     out: Out,
     entries: usize,
 }
@@ -47,7 +50,7 @@ enum Out {
 }
 
 impl PredictionFile {
-    /// A file in `folder`, or standard output without one; `columns` are those of the task.
+    /// A file in `folder`, or standard output without one; `columns` are those of the task, `ids` those of COCO results.
     ///
     /// # Errors
     /// When the file cannot be created, or the task has no boxes for COCO results.
@@ -55,6 +58,7 @@ impl PredictionFile {
         folder: Option<&Path>,
         format: PredictionFormat,
         columns: &'static [&'static str],
+        ids: ImageIds,
     ) -> Result<Self, Failure> {
         if format == PredictionFormat::Coco && !columns.contains(&"x") {
             return Err(Failure::usage("COCO results are for detections").hint("Use --format json or csv."));
@@ -67,7 +71,7 @@ impl PredictionFile {
             }
             None => Out::Stdout(BufWriter::new(std::io::stdout())),
         };
-        let mut file = Self { format, columns, out, entries: 0 };
+        let mut file = Self { format, columns, ids, out, entries: 0 };
         match format {
             PredictionFormat::Csv => file.line(&format!("file,frame,{}", columns.join(",")))?,
             PredictionFormat::Json | PredictionFormat::Coco => file.write("[")?,
@@ -83,9 +87,11 @@ impl PredictionFile {
         match self.format {
             PredictionFormat::Json => {
                 let frame = input.frame.as_ref().map(|frame| json!({ "index": frame.index, "seconds": frame.seconds }));
-                let mut entry = json!({ "file": input.path, "name": input.name });
-                let parts = [("frame", frame), ("picture", predictions.picture.map(|path| json!(path)))];
-                for (key, value) in parts.into_iter().chain([("mask", predictions.mask.map(|path| json!(path)))]) {
+                let mut entry = json!({ "file": paths::text(&input.path), "name": input.name });
+                let parts = [("frame", frame), ("picture", predictions.picture.map(|path| json!(paths::text(&path))))];
+                for (key, value) in
+                    parts.into_iter().chain([("mask", predictions.mask.map(|path| json!(paths::text(&path))))])
+                {
                     if let Some(value) = value {
                         entry[key] = value;
                     }
@@ -93,23 +99,26 @@ impl PredictionFile {
                 entry["predictions"] = predictions.rows.into_iter().map(|row| self.object(row)).collect();
                 self.entry(&entry)
             }
-            PredictionFormat::Coco => predictions.rows.into_iter().try_for_each(|row| {
-                let object = self.object(row);
-                let entry = json!({
-                    "image_id": input.name,
-                    "category_id": object["id"],
-                    "bbox": [object["x"], object["y"], object["width"], object["height"]],
-                    "score": object["score"],
-                });
-                self.entry(&entry)
-            }),
+            PredictionFormat::Coco => {
+                let image_id = self.ids.of(input)?;
+                predictions.rows.into_iter().try_for_each(|row| {
+                    let object = self.object(row);
+                    let entry = json!({
+                        "image_id": image_id,
+                        "category_id": object["id"],
+                        "bbox": [object["x"], object["y"], object["width"], object["height"]],
+                        "score": object["score"],
+                    });
+                    self.entry(&entry)
+                })
+            }
             PredictionFormat::Csv => predictions.rows.into_iter().try_for_each(|row| {
                 let frame = input.frame.as_ref().map(|frame| frame.index.to_string()).unwrap_or_default();
                 let cells = row.iter().map(|cell| match cell {
                     Value::String(text) => text.clone(),
                     other => other.to_string(),
                 });
-                let file = input.path.to_string_lossy().into_owned();
+                let file = paths::text(&input.path);
                 self.line(&csv_line([file, frame].into_iter().chain(cells).collect::<Vec<_>>()))
             }),
         }

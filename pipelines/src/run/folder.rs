@@ -89,6 +89,26 @@ impl RunFolder {
         &self.path
     }
 
+    /// Fails where the disk has less room than `bytes`; where the system does not say, there is room.
+    ///
+    /// # Errors
+    /// When the disk is too full.
+    pub fn require_room(&self, bytes: u64) -> Result<(), Failure> {
+        let Ok(disk) = rustix::fs::statvfs(&self.path) else { return Ok(()) };
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        if free >= bytes {
+            return Ok(());
+        }
+        let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
+        let reason = format!(
+            "the disk of {} has {} MB free, but checkpoints take {} MB",
+            self.path.display(),
+            megabytes(free),
+            megabytes(bytes)
+        );
+        Err(Failure::failed(reason).hint("Make room, name another folder with --output, or keep fewer checkpoints."))
+    }
+
     /// The configuration that the run was made with, with `overrides` (`key=value`) applied.
     ///
     /// # Errors

@@ -1,11 +1,12 @@
 //! Reads the sets of every task: checks that they exist, what to do with damaged records, and that the classes agree.
 
-use datasets::{Checked, Class, ErrorHandler, Findings, OnError, Split};
+use datasets::survey::{Surveyed, survey};
+use datasets::{Checked, Class, ErrorHandler, Findings, OnError, PixelOptions, Split};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::{Config, DataConfig, Keys};
-use crate::console;
+use crate::console::{self, Progress};
 use crate::failure::Failure;
 
 /// The samples of a set, with what is known before they are decoded.
@@ -29,8 +30,8 @@ pub trait Source {
     /// Where to put the data, as a sentence without its full stop.
     fn layout_hint(&self, root: &Path) -> String;
 
-    /// Reads the annotations. The classes are `classes` where the format leaves the choice; `on_error` decides about records
-    /// that cannot be used.
+    /// Reads the annotations. The classes are `classes` where the format leaves the choice; images whose size only the files say
+    /// are measured as `pixels` has it; `on_error` decides about records that cannot be used.
     ///
     /// # Errors
     /// When the set cannot be read, or `on_error` returns an error.
@@ -38,20 +39,37 @@ pub trait Source {
         &self,
         root: &Path,
         classes: Option<&[Class]>,
+        pixels: &PixelOptions,
         on_error: ErrorHandler<'_>,
     ) -> Result<Self::Set, datasets::Error>;
 }
 
 /// Annotations in memory.
-pub trait AnnotatedSet {
+pub trait AnnotatedSet: Surveyed {
     /// The classes, in the order of their indices.
     fn classes(&self) -> &[Class];
 
     /// What is unusual in the set.
     fn findings(&self) -> &Findings;
 
+    /// What each record is made of.
+    fn members(&self) -> Vec<Member>;
+
     /// The set as `data check` takes it.
     fn checked(self) -> Checked;
+}
+
+/// An image of a set, for dividing the set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The image file.
+    pub image: PathBuf,
+    /// The mask file.
+    pub mask: Option<PathBuf>,
+    /// The image's class, or the rarest of its objects.
+    pub class: Option<usize>,
+    /// The name of the image's class, where it has one.
+    pub label: Option<String>,
 }
 
 impl<D> Data<D> {
@@ -70,21 +88,52 @@ pub fn warn_findings(name: &str, findings: &Findings) {
     }
 }
 
-/// Reads the set at `source`, whose classes must be `classes` where they are given, and makes samples of it.
+/// What a set is for.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Purpose {
+    Training,
+    Validation,
+}
+
+/// Reads and surveys the set at `source`, whose classes must be `classes` where they are given, and makes samples of it.
 pub(super) fn read<K: Keys<Source: Source>, D>(
     config: &Config<K>,
-    source: &K::Source,
+    (purpose, source): (Purpose, &K::Source),
     classes: Option<&[Class]>,
     samples: impl FnOnce(SetOf<K>) -> Result<D, Failure>,
 ) -> Result<Data<D>, Failure> {
-    let root = &config.data.root;
+    let (root, pixels) = (&config.data.root, config.data.pixels());
     require(source, root)?;
-    let set = read_with_policy(config.data.on_error, |on_error| source.read(root, classes, on_error))?;
+    let set = read_with_policy(config.data.on_error, |on_error| {
+        let mut set = source.read(root, classes, &pixels, on_error)?;
+        match (purpose, config.data.on_error) {
+            // In validation such an image counts as one without predictions, so that leaving it out does not raise a score.
+            (Purpose::Validation, OnError::Skip) => drop(surveyed(&mut set, &pixels, &mut |_| Ok(()))?),
+            _ => {
+                let unusable = surveyed(&mut set, &pixels, on_error)?;
+                set.leave_out(&unusable);
+            }
+        }
+        Ok(set)
+    })?;
     if let Some(trained) = classes.filter(|trained| *trained != set.classes()) {
         return Err(differing_classes(set.classes(), trained));
     }
     let (classes, findings) = (set.classes().to_vec(), sentences(set.findings()));
     Ok(Data { samples: Arc::new(samples(set)?), classes, findings })
+}
+
+fn surveyed(
+    set: &mut impl AnnotatedSet,
+    pixels: &PixelOptions,
+    on_error: ErrorHandler<'_>,
+) -> Result<Vec<bool>, datasets::Error> {
+    let progress = Mutex::new(Progress::new("reading headers", set.images() as u64));
+    // A panic on another thread does not harm the bar.
+    let advance = || progress.lock().unwrap_or_else(PoisonError::into_inner).advance(1, String::new);
+    let unusable = survey(set, pixels, on_error, &advance);
+    progress.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
+    unusable
 }
 
 /// The set that a configuration's sources give.
@@ -99,8 +148,10 @@ pub fn read_splits<K: Keys<Source: Source>>(config: &Config<K>) -> Result<[Split
     let DataConfig { root, train, val, .. } = &config.data;
     require(train, root)?;
     require(val, root)?;
-    let train = Split::read("train", |on_error| train.read(root, None, on_error).map(AnnotatedSet::checked));
-    let val = Split::read("val", |on_error| val.read(root, train.classes(), on_error).map(AnnotatedSet::checked));
+    let pixels = config.data.pixels();
+    let train = Split::read("train", |on_error| train.read(root, None, &pixels, on_error).map(AnnotatedSet::checked));
+    let val =
+        Split::read("val", |on_error| val.read(root, train.classes(), &pixels, on_error).map(AnnotatedSet::checked));
     Ok([train, val])
 }
 

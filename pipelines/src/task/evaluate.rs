@@ -5,7 +5,7 @@ use datasets::{Class, Encoding, Image};
 use std::path::{Path, PathBuf};
 use tch::Tensor;
 
-use super::data::{self, SetOf};
+use super::data::{self, Purpose, SetOf};
 use super::{Data, Task, WithHead};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -82,7 +82,9 @@ pub trait Evaluate: Task {
     /// # Errors
     /// When the data is missing or wrong, or has other classes.
     fn validation_data(config: &Config<Self::Keys>, classes: Option<&[Class]>) -> Result<Data<Self::Dataset>, Failure> {
-        data::read(config, &config.data.val, classes, |set| Self::validation_samples(config, set))
+        data::read(config, (Purpose::Validation, &config.data.val), classes, |set| {
+            Self::validation_samples(config, set)
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use datasets::SampleRng;
 use std::path::Path;
 use tch::Tensor;
 
-use super::data::{self, SetOf};
+use super::data::{self, Purpose, SetOf};
 use super::{Data, Task, WithHead};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -59,6 +59,6 @@ pub trait Train: Task {
     /// # Errors
     /// When the data is missing or wrong.
     fn training_data(config: &Config<Self::Keys>) -> Result<Data<Self::Dataset>, Failure> {
-        data::read(config, &config.data.train, None, |set| Self::training_samples(config, set))
+        data::read(config, (Purpose::Training, &config.data.train), None, |set| Self::training_samples(config, set))
     }
 }

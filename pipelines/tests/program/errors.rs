@@ -213,7 +213,12 @@ fn boxes() {
     with_file(&mut section, "a JSON file without images", json, replaced("\"images\"", "\"pictures\""));
     with_file(&mut section, "an unknown category", json, replaced("\"category_id\":1", "\"category_id\":77"));
     with_file(&mut section, "an image that is not in the file", json, replaced("\"image_id\":1,", "\"image_id\":777,"));
-    with_file(&mut section, "a path out of the folder", json, replaced("\"file_name\":\"", "\"file_name\":\"../"));
+    with_file(
+        &mut section,
+        "a path out of the folder",
+        json,
+        replaced("\"file_name\":\"", "\"file_name\":\"../other/x"),
+    );
     let picture = workshop.training_image();
     let picture = picture.strip_prefix(workshop.path("")).expect("in the workshop").to_string_lossy().into_owned();
     with_file(&mut section, "an image that does not exist", &picture, |_| None);
@@ -255,7 +260,7 @@ fn masks_and_folders() {
     };
     let image = datasets::Image::read(
         &workshop.path(&format!("shapes/JPEGImages/{}.jpg", id.lines().next().expect("an id"))),
-        datasets::Orientation::AsStored,
+        &datasets::PixelOptions::default(),
     );
     let size = image.expect("an image").size();
     with_file(&mut section, "an id that is not a class", &mask, filled(size, 77));

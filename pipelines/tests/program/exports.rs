@@ -173,8 +173,8 @@ fn lists_folders_and_unreadable_files_are_predicted_on() {
     let result = child.wait_with_output().unwrap();
     assert!(result.status.success(), "{}", String::from_utf8_lossy(&result.stderr));
     let results = json(&String::from_utf8(result.stdout).unwrap());
-    let stem = image.file_stem().and_then(|stem| stem.to_str()).unwrap();
-    assert!(results.as_array().is_some_and(|results| results.iter().all(|row| row["image_id"] == stem)), "{results}");
+    let id: u64 = image.file_stem().and_then(|stem| stem.to_str()).unwrap().parse().unwrap();
+    assert!(results.as_array().is_some_and(|results| results.iter().all(|row| row["image_id"] == id)), "{id}");
     assert_eq!(results[0]["bbox"].as_array().map(Vec::len), Some(4));
 }
 

@@ -7,6 +7,7 @@ mod errors;
 mod evaluation;
 mod exports;
 mod faults;
+mod init;
 mod real_data;
 mod resume;
 mod scores;

@@ -4,7 +4,7 @@ mod comparison;
 
 use backbone::checkpoint::{Checkpoint, Metadata, keys};
 use backbone::{Complexity, Contribution, Cost, Fold, Form, MobileOne, Mode, OutputStride, StateDict};
-use datasets::{Image, Orientation, Size};
+use datasets::{Image, PixelOptions, Size};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use tch::{Device, Tensor};
@@ -82,7 +82,7 @@ fn trained<T: Evaluate>(
     train.load(&weights.tensors)?;
     let deploy = train.deployed(&task)?;
     let images = |image: &Path| {
-        let picture = Image::read(image, Orientation::Upright).map_err(Failure::failed)?;
+        let picture = Image::read(image, &config.data.pixels()).map_err(Failure::failed)?;
         let sample = task.prepare(&picture, image)?;
         let normalizer = Normalizer::new(&metadata.normalization, Device::Cpu, false);
         Ok(normalizer.batch([T::image(&sample)].into_iter()))
@@ -120,8 +120,8 @@ fn bare(args: &ReparameterizeArgs, path: &Path, weights: Checkpoint) -> Result<F
     let normalization = weights.metadata.as_ref().map(|metadata| metadata.normalization).unwrap_or_default();
     let side = args.size;
     let images = |image: &Path| {
-        let picture =
-            Image::read(image, Orientation::Upright).and_then(|image| image.resize(Size { height: side, width: side }));
+        let picture = Image::read(image, &PixelOptions::default())
+            .and_then(|image| image.resize(Size { height: side, width: side }));
         let picture = picture.map_err(Failure::failed)?;
         Ok(Normalizer::new(&normalization, Device::Cpu, false).batch([&picture].into_iter()))
     };

@@ -1,14 +1,14 @@
 //! Where a classifier's images and classes come from.
 
 use datasets::annotations::Classes;
-use datasets::classification::ClassificationSet;
+use datasets::classification::{ClassificationRecord, ClassificationSet};
 use datasets::imagenet::{self, Synsets};
-use datasets::{Checked, Class, ErrorHandler, Findings, folder};
+use datasets::{Checked, Class, ErrorHandler, Findings, PixelOptions, flat, folder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-use crate::task::{AnnotatedSet, Source};
+use crate::task::{AnnotatedSet, Member, Source};
 
 /// A set of images of one class each.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -22,13 +22,13 @@ pub enum ClassificationSource {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         class_names: Option<PathBuf>,
     },
-    /// One folder of images and a file of `image label` lines, as ImageNet's validation set comes.
+    /// One folder of images and a file of their labels: `image label` lines, or CSV with or without names of columns.
     Flat {
         /// The folder of images, below `data.root`.
         images: PathBuf,
-        /// The file of labels, WordNet ids or indices from 0, below `data.root`.
+        /// The file of labels, below `data.root`: class names, WordNet ids or indices from 0.
         labels: PathBuf,
-        /// The classes: one name a line, or `id name` lines; those of the training set where not given.
+        /// The classes: one name a line, or `id name` lines; where not given those of the training set, or all that occur.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         class_names: Option<PathBuf>,
     },
@@ -64,6 +64,7 @@ impl Source for ClassificationSource {
         &self,
         root: &Path,
         classes: Option<&[Class]>,
+        _: &PixelOptions,
         on_error: ErrorHandler<'_>,
     ) -> Result<ClassificationSet, datasets::Error> {
         let known: Option<Vec<String>> =
@@ -78,18 +79,13 @@ impl Source for ClassificationSource {
                 imagenet::read_folders(&path, &synsets)
             }
             Self::Flat { images, labels, class_names } => {
-                let labels = root.join(labels);
                 let synsets = match (class_names, known) {
-                    (Some(names), _) => Synsets::from_names(&root.join(names))?,
+                    (Some(names), _) => Some(Synsets::from_names(&root.join(names))?),
                     // Folders named by WordNet ids: the names are the ids, in their order.
-                    (None, Some(names)) => Synsets { ids: names.clone(), names },
-                    (None, None) => {
-                        let reason =
-                            "it does not say which classes there are: add class_names: FILE to the source".to_owned();
-                        return Err(datasets::Error::Layout { path: labels, reason });
-                    }
+                    (None, Some(names)) => Some(Synsets { ids: names.clone(), names }),
+                    (None, None) => None,
                 };
-                imagenet::read_flat_with(&root.join(images), &labels, &synsets, on_error)
+                flat::read(&root.join(images), &root.join(labels), synsets.as_ref(), on_error)
             }
         }
     }
@@ -102,6 +98,16 @@ impl AnnotatedSet for ClassificationSet {
 
     fn findings(&self) -> &Findings {
         &self.findings
+    }
+
+    fn members(&self) -> Vec<Member> {
+        let member = |record: &ClassificationRecord| Member {
+            image: record.file.clone(),
+            mask: None,
+            class: Some(record.class),
+            label: self.classes.get(record.class).map(|class| class.name.clone()),
+        };
+        self.records.iter().map(member).collect()
     }
 
     fn checked(self) -> Checked {

@@ -22,7 +22,7 @@ impl DetectScorer {
         let mut writer = None;
         if let Some(folder) = folder {
             truth.write(folder.join("ground_truth.json"))?;
-            writer = Some(PredictionWriter::create(folder.join("predictions.json"))?);
+            writer = Some(PredictionWriter::create(folder.join("predictions.json"))?.with_ids(set.ids.clone()));
         }
         Ok(Self { evaluator: CocoEvaluator::new(truth)?, writer })
     }
@@ -78,5 +78,6 @@ fn truth(set: &DetectionSet) -> Result<coco::GroundTruth, eval::Error> {
             crowd: object.crowd || object.difficult,
         })
     });
-    coco::GroundTruth::from_parts(images.collect(), categories.collect(), annotations.collect())
+    let truth = coco::GroundTruth::from_parts(images.collect(), categories.collect(), annotations.collect())?;
+    Ok(truth.with_ids(set.ids.clone()))
 }

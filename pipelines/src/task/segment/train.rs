@@ -21,14 +21,18 @@ impl Train for Segment {
     }
 
     fn training_samples(config: &Config<SegmentKeys>, set: SegmentationSet) -> Result<SegmentationDataset, Failure> {
-        if i64::from(set.ignore) != config.head.ignore_index {
-            return Err(Failure::usage(format!(
-                "head.ignore_index is {}, but the data ignores {}",
-                config.head.ignore_index, set.ignore
-            )));
-        }
+        let set = match u8::try_from(config.head.ignore_index) {
+            Ok(index) if usize::from(index) >= set.classes.len() => set.ignoring_as(index),
+            _ => {
+                return Err(Failure::usage(format!(
+                    "head.ignore_index is {}, which is not an index from {} to 255",
+                    config.head.ignore_index,
+                    set.classes.len()
+                )));
+            }
+        };
         let (size, augment) = (config.data.size.into(), config.data.augment.clone());
-        Ok(SegmentationDataset::for_training(Arc::new(set), size, augment)?)
+        Ok(SegmentationDataset::for_training(Arc::new(set), size, augment, config.data.pixels())?)
     }
 
     fn targets(
