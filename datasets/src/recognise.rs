@@ -27,6 +27,10 @@ const MASKS: [&str; 9] =
     ["masks", "mask", "labels", "annotations", "gt", "labelsTr", "SegmentationClass", "segmentation", "masks_machine"];
 /// Names of folders of images.
 const IMAGES: [&str; 6] = ["images", "image", "imgs", "img", "JPEGImages", "data"];
+/// Files that belong to a set.
+const DATA_FILES: [&str; 8] = ["json", "yaml", "yml", "csv", "tsv", "xml", "txt", "names"];
+/// How many folders may be around a set.
+const MAX_DEPTH: usize = 4;
 /// How many files of a kind are looked at.
 const SAMPLE: usize = 20;
 
@@ -93,16 +97,40 @@ pub struct Recognised {
     pub val: Option<Layout>,
 }
 
-/// Looks into a folder.
+/// The folder itself, or the only one in it, where archives put one more around a set.
+///
+/// # Errors
+/// [`Error::Io`] where it cannot be read.
+pub fn innermost(root: &Path) -> Result<PathBuf, Error> {
+    let mut folder = root.to_path_buf();
+    // A link may lead back to a folder above.
+    for _ in 0..MAX_DEPTH {
+        let inside = entries(&folder)?;
+        let is_data = |path: &PathBuf| has_extension(path, &DATA_FILES) || has_extension(path, &Image::EXTENSIONS);
+        let folders: Vec<&PathBuf> = inside.iter().filter(|path| path.is_dir()).collect();
+        match folders[..] {
+            [only] if !inside.iter().any(is_data) && entries(only)?.iter().any(|path| path.is_dir()) => {
+                folder = only.clone();
+            }
+            _ => break,
+        }
+    }
+    Ok(folder)
+}
+
+/// Looks into a folder. Where a VOC devkit has both boxes and masks, `masks` decides.
 ///
 /// # Errors
 /// [`Error::Io`] where it cannot be read, [`Error::Layout`] where no layout fits.
-pub fn recognise(root: &Path) -> Result<Recognised, Error> {
-    let readers = [data_file, voc_lists, coco_files];
-    for reader in readers {
-        if let Some(found) = reader(root)? {
-            return Ok(found);
-        }
+pub fn recognise(root: &Path, masks: bool) -> Result<Recognised, Error> {
+    if let Some(found) = data_file(root)? {
+        return Ok(found);
+    }
+    if let Some(found) = voc_lists(root, masks) {
+        return Ok(found);
+    }
+    if let Some(found) = coco_files(root)? {
+        return Ok(found);
     }
     let folders = class_folders(root, &mut Findings::default())?;
     let named = |words: &[&str]| {
@@ -149,18 +177,22 @@ fn data_file(root: &Path) -> Result<Option<Recognised>, Error> {
     Ok(None)
 }
 
-fn voc_lists(root: &Path) -> Result<Option<Recognised>, Error> {
+fn voc_lists(root: &Path, masks: bool) -> Option<Recognised> {
     let find = |folder: &str, words: &[&str]| {
         let exists = |word: &&&str| root.join(folder).join(format!("{word}.txt")).is_file();
         words.iter().find(exists).map(|word| (*word).to_owned())
     };
-    if let Some(split) = find("ImageSets/Main", &TRAIN) {
+    let of_masks = || {
+        let masks = |split| Layout::VocMasks { split };
+        let val = || find("ImageSets/Segmentation", &VAL).map(masks);
+        find("ImageSets/Segmentation", &TRAIN).map(|split| Recognised { train: masks(split), val: val() })
+    };
+    let of_boxes = || {
         let voc = |split| Layout::Voc { folder: PathBuf::new(), split: Some(split) };
-        return Ok(Some(Recognised { train: voc(split), val: find("ImageSets/Main", &VAL).map(voc) }));
-    }
-    let masks = |split| Layout::VocMasks { split };
-    let val = || find("ImageSets/Segmentation", &VAL).map(masks);
-    Ok(find("ImageSets/Segmentation", &TRAIN).map(|split| Recognised { train: masks(split), val: val() }))
+        let split = find("ImageSets/Main", &TRAIN).filter(|_| root.join("Annotations").is_dir())?;
+        Some(Recognised { train: voc(split), val: find("ImageSets/Main", &VAL).map(voc) })
+    };
+    if masks { of_masks().or_else(of_boxes) } else { of_boxes().or_else(of_masks) }
 }
 
 /// COCO files at most two folders deep.

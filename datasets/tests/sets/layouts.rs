@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use datasets::recognise::{Layout, innermost, recognise};
 use datasets::segmentation::pairs::{self, PairOptions};
 use datasets::{Classes, DetectionSet, Error, FindingKind, Orientation, Size, flat, folder, voc, yolo};
 use tempfile::TempDir;
@@ -316,4 +317,25 @@ fn the_suffix_that_would_pair_masks_is_named() {
     let options = PairOptions { classes: vec!["ground".to_owned()], ..PairOptions::default() };
     let error = pairs::read(&root.path().join("i"), &root.path().join("m"), &options).expect_err("no pair").to_string();
     assert!(error.contains("options.mask_suffix: _segmentation pairs them"), "{error}");
+}
+
+#[test]
+fn a_set_is_recognised_below_the_folder_of_its_archive() {
+    let image = jpeg(IMAGE, [90; 3]);
+    let dog = annotation(&object("dog", ["1", "1", "9", "9"], ""));
+    let root = set(&[
+        ("VOCdevkit/VOC2012/JPEGImages/a.jpg", &image),
+        ("VOCdevkit/VOC2012/Annotations/a.xml", dog.as_bytes()),
+        ("VOCdevkit/VOC2012/SegmentationClass/a.png", &image),
+        ("VOCdevkit/VOC2012/ImageSets/Main/train.txt", b"a"),
+        ("VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt", b"a"),
+        ("README.md", b"from somewhere"),
+    ]);
+    let inner = innermost(root.path()).expect("a folder");
+    assert_eq!(inner, root.path().join("VOCdevkit/VOC2012"));
+    assert!(
+        matches!(recognise(&inner, false).expect("boxes").train, Layout::Voc { split: Some(split), .. } if split == "train")
+    );
+    assert!(matches!(recognise(&inner, true).expect("masks").train, Layout::VocMasks { split } if split == "train"));
+    assert_eq!(innermost(&inner).expect("a folder"), inner);
 }

@@ -4,14 +4,14 @@ mod recipe;
 mod sources;
 mod split;
 
-use datasets::recognise::recognise;
+use datasets::recognise::{innermost, recognise};
 use datasets::survey::{Surveyed, survey};
 use datasets::{Class, Size};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::cli::InitArgs;
-use crate::config::ConfigFile;
+use crate::config::{ConfigFile, TaskKind};
 use crate::console;
 use crate::failure::Failure;
 use crate::files;
@@ -26,14 +26,15 @@ pub(super) fn run(args: &InitArgs) -> Result<(), Failure> {
         return Err(Failure::usage(format!("{} already exists", output.display()))
             .hint("Name another file with -o FILE, or overwrite it with --force."));
     }
-    let found = recognise(&args.folder)?;
-    let mut sources = Sources::of(&args.folder, &found, args.task)?;
-    let seen = seen(&sources, &args.folder)?;
+    let root = &innermost(&args.folder)?;
+    let found = recognise(root, args.task == Some(TaskKind::Segment))?;
+    let mut sources = Sources::of(root, &found, args.task)?;
+    let seen = seen(&sources, root)?;
     let lists = match &found.val {
         Some(_) => None,
         None => {
             let lists = Lists::of(&seen.members, args.seed)?;
-            sources.divide(&found.train, &seen.classes, &args.folder, &output);
+            sources.divide(&found.train, &seen.classes, root, &output);
             Some(lists)
         }
     };
@@ -47,9 +48,9 @@ pub(super) fn run(args: &InitArgs) -> Result<(), Failure> {
         seen.smallest,
         seen.largest
     );
-    let text = head + &recipe.yaml(&sources, &args.folder)?;
+    let text = head + &recipe.yaml(&sources, root)?;
     if let Some(lists) = &lists {
-        lists.write(&found.train, &args.folder, &output)?;
+        lists.write(&found.train, root, &output)?;
     }
     files::write(&output, text.as_bytes())?;
     // What is written is what `train` will read.
