@@ -38,7 +38,10 @@ impl Split {
     /// ```no_run
     /// # use datasets::{Checked, Split, coco};
     /// # let (images, annotations) = (std::path::Path::new("i"), std::path::Path::new("a"));
-    /// Split::read("val", |on_error| coco::read_with(images, annotations, on_error).map(Checked::Detection));
+    /// let orientation = datasets::Orientation::default();
+    /// Split::read("val", |on_error| {
+    ///     coco::read_with(images, annotations, orientation, on_error).map(Checked::Detection)
+    /// });
     /// ```
     ///
     /// The reader's error is a finding, and the other splits are still checked.
