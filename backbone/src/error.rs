@@ -58,6 +58,14 @@ pub enum Error {
         /// The system's error.
         cause: io::Error,
     },
+    /// A file of another kind: a pointer, a web page, an exported network, a folder.
+    #[error("cannot read {}: {reason}", path.display())]
+    NotWeights {
+        /// The file.
+        path: PathBuf,
+        /// What it is and what to do.
+        reason: String,
+    },
     /// A file that is damaged or not a safetensors file.
     #[error("cannot read {}: not a valid safetensors file: {reason}", path.display())]
     NotSafetensors {

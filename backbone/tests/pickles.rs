@@ -61,7 +61,11 @@ fn damaged(path: &Path, bytes: &[u8]) -> Result<usize, String> {
     fs::write(path, bytes).unwrap();
     match read(path) {
         Ok(checkpoint) => Ok(checkpoint.tensors.len()),
-        Err(Error::NotPickle { path: named, reason }) | Err(Error::NotSafetensors { path: named, reason }) => {
+        Err(
+            Error::NotPickle { path: named, reason }
+            | Error::NotSafetensors { path: named, reason }
+            | Error::NotWeights { path: named, reason },
+        ) => {
             assert_eq!(named, path);
             Err(reason)
         }

@@ -1,8 +1,8 @@
-//! The unpacked size of an archive according to its headers, before any content is read.
+//! What an archive holds according to its headers, before any content is read.
 
 use std::{
     fs::File,
-    io::{self, BufReader, Read, Seek},
+    io::{self, BufReader, Read},
     path::Path,
 };
 
@@ -13,11 +13,20 @@ use std::{
 /// # Errors
 /// A file that cannot be opened.
 pub(super) fn unpacked_length(path: &Path) -> io::Result<Option<u64>> {
-    let mut file = BufReader::new(File::open(path)?);
+    let file = BufReader::new(File::open(path)?);
+    Ok(if is_zip(path) { of_zip(file) } else { of_tar(file) })
+}
+
+/// Whether a file begins as a zip archive does.
+pub(super) fn is_zip(path: &Path) -> bool {
     let mut start = [0; 2];
-    let zip = file.read_exact(&mut start).is_ok() && start == *b"PK";
-    file.rewind()?;
-    Ok(if zip { of_zip(file) } else { of_tar(file) })
+    File::open(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok()) && start == *b"PK"
+}
+
+/// The names in a zip archive; none where its end is missing.
+pub(super) fn entry_names(path: &Path) -> Option<Vec<String>> {
+    let archive = zip::ZipArchive::new(BufReader::new(File::open(path).ok()?)).ok()?;
+    Some(archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect())
 }
 
 fn of_zip(file: BufReader<File>) -> Option<u64> {

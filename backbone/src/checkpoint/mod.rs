@@ -18,6 +18,7 @@ pub mod keys;
 pub mod layout;
 pub mod load;
 pub mod metadata;
+mod not_weights;
 pub mod pickle;
 pub mod report;
 
@@ -81,8 +82,12 @@ impl Checkpoint {
 /// Reads a safetensors file or one that `torch.save` wrote: a dictionary of tensors, nested or not, in any of PyTorch's formats.
 ///
 /// # Errors
-/// A file that cannot be read or is in neither format, tensors of a kind that libtorch does not have, or invalid metadata.
+/// A file that cannot be read, is of another kind or in neither format, tensors of a kind that libtorch does not have, or invalid metadata.
 pub fn read(path: &Path) -> Result<Checkpoint, Error> {
+    let io = |cause| Error::Io { action: "read", path: path.to_owned(), cause };
+    if let Some(reason) = not_weights::reason(path).map_err(io)? {
+        return Err(Error::NotWeights { path: path.to_owned(), reason });
+    }
     let (tensors, text) =
         if pickle::is_pickle(path)? { (pickle::read(path)?, file::Text::new()) } else { file::read(path)? };
     let metadata = Metadata::from_text(&text, path)?;

@@ -8,7 +8,7 @@ use std::{fs::File, io::Read, path::Path};
 use pytorch_reader::{DType, PytorchError, PytorchReader};
 use tch::{Kind, Tensor};
 
-use super::archive::unpacked_length;
+use super::archive::{entry_names, is_zip, unpacked_length};
 use crate::{error::Error, form::StateDict};
 
 /// Tensors may share storage, for example tied weights; more sharing than this factor is refused.
@@ -49,6 +49,9 @@ pub fn read(path: &Path) -> Result<StateDict, Error> {
     let read = PytorchReader::new(path).map_err(|error| match error {
         // Only errors of the operating system; what a damaged archive causes has no number.
         PytorchError::Io(cause) if cause.raw_os_error().is_some() => io(cause),
+        other if is_zip(path) && entry_names(path).is_none() => {
+            malformed(format!("the end of its zip archive is missing, so it is cut short or damaged ({other})"))
+        }
         other => malformed(other.to_string()),
     })?;
     let mut stored: Vec<_> = read.into_tensors().into_iter().collect();
