@@ -70,15 +70,21 @@ impl SegmentationSet {
 }
 
 impl SegmentationSet {
-    /// Whether a mask's numbers are those of a palette that is neither VOC's nor grey: another program may have numbered its colours.
-    pub(crate) fn has_foreign_palette(&self, index: usize) -> bool {
-        let MaskSource::File(file) = &self.records[index].mask else { return false };
-        match MaskPixels::read(file, Orientation::Stored) {
-            Ok(MaskPixels::Numbers { numbers, palette: Some(palette), .. }) => {
-                self.labels.is_foreign(&numbers, &palette)
-            }
+    /// A record's mask as stored, and whether its numbers are those of a palette that is neither VOC's nor grey: another program
+    /// may have numbered its colours.
+    ///
+    /// # Errors
+    /// As for [`SegmentationSet::mask`].
+    pub(crate) fn mask_and_palette(&self, index: usize) -> Result<(Mask, bool), Error> {
+        let MaskSource::File(file) = &self.records[index].mask else {
+            return Ok((self.mask(index, Orientation::Stored)?, false));
+        };
+        let pixels = MaskPixels::read(file, Orientation::Stored)?;
+        let is_foreign = match &pixels {
+            MaskPixels::Numbers { numbers, palette: Some(palette), .. } => self.labels.is_foreign(numbers, palette),
             _ => false,
-        }
+        };
+        Ok((self.labels.mask(pixels, file)?, is_foreign))
     }
 
     /// The images that a list names by their paths below the folder `images`.

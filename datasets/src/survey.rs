@@ -295,19 +295,38 @@ impl Surveyed for SegmentationSet {
     }
 
     fn look(&mut self, unusable: &mut [bool], on_error: ErrorHandler<'_>) -> Result<(), Error> {
+        self.look_at_masks(MASKS, unusable, on_error)
+    }
+
+    fn leave_out(&mut self, unusable: &[bool]) {
+        keep(&mut self.records, unusable);
+    }
+
+    fn findings_mut(&mut self) -> &mut Findings {
+        &mut self.findings
+    }
+}
+
+impl SegmentationSet {
+    /// What at most `count` masks show, spread over the set.
+    pub(crate) fn look_at_masks(
+        &mut self,
+        count: usize,
+        unusable: &mut [bool],
+        on_error: ErrorHandler<'_>,
+    ) -> Result<(), Error> {
         note_alike(&self.classes, &mut self.findings);
-        let every = self.records.len().div_ceil(MASKS).max(1);
+        let every = self.records.len().div_ceil(count).max(1);
         let sample: Vec<usize> = (0..self.records.len()).step_by(every).filter(|&index| !unusable[index]).collect();
-        let foreign: Vec<bool> = sample.par_iter().map(|&index| self.has_foreign_palette(index)).collect();
-        for (&index, _) in sample.iter().zip(foreign).filter(|(_, is_foreign)| *is_foreign) {
-            self.findings.note(FindingKind::ForeignPalette, self.records[index].mask.path());
-        }
-        let masks: Vec<_> = sample.par_iter().map(|&index| self.mask(index, Orientation::Stored)).collect();
+        let masks: Vec<_> = sample.par_iter().map(|&index| self.mask_and_palette(index)).collect();
         let (mut counts, mut read) = ([0_u64; 256], 0);
         for (index, mask) in sample.into_iter().zip(masks) {
             match mask {
-                Ok(mask) => {
+                Ok((mask, has_foreign_palette)) => {
                     read += 1;
+                    if has_foreign_palette {
+                        self.findings.note(FindingKind::ForeignPalette, self.records[index].mask.path());
+                    }
                     let mut own = [0_u64; 256];
                     mask.data.iter().for_each(|&class| own[usize::from(class)] += 1);
                     if own[usize::from(self.ignore)] == mask.data.len() as u64 {
@@ -338,14 +357,6 @@ impl Surveyed for SegmentationSet {
             self.findings.note_text(FindingKind::PixelsIgnored, share);
         }
         Ok(())
-    }
-
-    fn leave_out(&mut self, unusable: &[bool]) {
-        keep(&mut self.records, unusable);
-    }
-
-    fn findings_mut(&mut self) -> &mut Findings {
-        &mut self.findings
     }
 }
 

@@ -13,6 +13,9 @@ use crate::segmentation::{SegmentationRecord, SegmentationSet};
 use crate::survey::{Surveyed, sides_swapped};
 use crate::{Error, ErrorHandler};
 
+/// How many masks are looked at before each is examined.
+const MASKS: usize = 16;
+
 /// A set of any task.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Checked {
@@ -290,7 +293,7 @@ impl Checked {
         match self {
             Checked::Detection(set) => set.look(&mut vec![false; set.images()], on_error),
             Checked::Classification(set) => set.look(&mut vec![false; set.images()], on_error),
-            Checked::Segmentation(set) => set.look(&mut vec![false; set.images()], on_error),
+            Checked::Segmentation(set) => set.look_at_masks(MASKS, &mut vec![false; set.images()], on_error),
         }
     }
 

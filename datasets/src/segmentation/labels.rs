@@ -1,6 +1,6 @@
 //! From the ids and colours in a mask file to class indices.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -74,8 +74,13 @@ impl LabelMap {
             let of_voc = voc.get(3 * index..3 * index + 3) == Some(&colour[..]);
             of_voc || colour.iter().all(|level| *level == colour[0]) || index == usize::from(self.ignore)
         };
-        let used: HashSet<usize> = numbers.iter().map(|&number| usize::from(number)).collect();
-        let mut shown = palette.iter().enumerate().filter(|(index, _)| used.contains(index));
+        let mut used = [false; 256];
+        for &number in numbers {
+            if let Some(used) = used.get_mut(usize::from(number)) {
+                *used = true;
+            }
+        }
+        let mut shown = palette.iter().enumerate().filter(|(index, _)| used.get(*index) == Some(&true));
         !self.colours.named && !shown.all(is_usual)
     }
 
