@@ -7,7 +7,6 @@ mod split;
 use datasets::recognise::{innermost, recognise};
 use datasets::survey::{Surveyed, survey};
 use datasets::{Class, Size};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::cli::InitArgs;
@@ -124,10 +123,6 @@ fn tell(seen: &Seen, sources: &Sources, lists: Option<&Lists>) {
     console::status(format!("{}: {} images", sources.layout, seen.members.len()));
     console::status(format!("{} classes: {}{more}", seen.classes.len(), names.join(", ")));
     console::status(format!("sizes: {} to {} pixels", seen.smallest, seen.largest));
-    let used: BTreeSet<usize> = seen.members.iter().filter_map(|member| member.class).collect();
-    if !used.is_empty() && used.len() < seen.classes.len() {
-        console::status(format!("{} classes have no example", seen.classes.len() - used.len()));
-    }
     if let Some(lists) = lists {
         console::status(format!(
             "no validation set: {} images are kept for it, {} to train",
