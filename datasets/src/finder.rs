@@ -9,7 +9,7 @@
 //! The only match is taken and is a finding; several, none, or one that another name has taken already is an error that names
 //! the nearest files.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -33,7 +33,7 @@ const MAX_COMPARED: usize = 10_000;
 #[derive(Default)]
 pub(crate) struct Finder {
     listings: HashMap<PathBuf, Listing>,
-    /// The name by which each file was found that has another one.
+    /// The name by which each file was found.
     taken: HashMap<PathBuf, String>,
 }
 
@@ -48,7 +48,7 @@ enum Match {
 /// The content of a folder; empty where there is none.
 #[derive(Default)]
 struct Listing {
-    exact: HashMap<OsString, ()>,
+    exact: HashSet<OsString>,
     folded: HashMap<String, Vec<OsString>>,
     /// Images by their name without the ending.
     stems: HashMap<String, Vec<OsString>>,
@@ -100,7 +100,7 @@ impl Finder {
     fn holds(&mut self, root: &Path, name: &Path) -> bool {
         let (Some(parent), Some(file)) = (name.parent(), name.file_name()) else { return false };
         let folder = below(root, parent);
-        self.listing(&folder).exact.contains_key(file)
+        self.listing(&folder).exact.contains(file)
     }
 
     /// A file that no other name has been found as.
@@ -132,7 +132,7 @@ impl Finder {
         let file = form.file_name()?.to_str()?.to_owned();
         let listing = self.listing(&folder);
         let candidates = match how {
-            Match::Exact => return listing.exact.contains_key(form.file_name()?).then(|| folder.join(&file)),
+            Match::Exact => return listing.exact.contains(form.file_name()?).then(|| folder.join(&file)),
             Match::Folded => listing.called(&file),
             Match::OtherEnding => {
                 let own = has_extension(form, &Image::EXTENSIONS);
@@ -152,7 +152,7 @@ impl Finder {
         for component in path.components() {
             let Component::Normal(name) = component else { continue };
             let listing = self.listing(&folder);
-            let name = match listing.exact.contains_key(name) {
+            let name = match listing.exact.contains(name) {
                 true => name,
                 false if how == Match::Exact => return None,
                 false => match listing.called(name.to_str()?)[..] {
@@ -179,7 +179,7 @@ impl Finder {
             _ => root.to_path_buf(),
         };
         let listing = self.listing(&folder);
-        let mut near: Vec<(f64, String)> = (listing.exact.keys().take(MAX_COMPARED))
+        let mut near: Vec<(f64, String)> = (listing.exact.iter().take(MAX_COMPARED))
             .map(|file| file.to_string_lossy().into_owned())
             .map(|file| (strsim::jaro_winkler(&wanted, &fold(&file)), file))
             .filter(|(likeness, _)| *likeness >= NEAR)
@@ -201,7 +201,7 @@ impl Listing {
         let mut listing = Listing::default();
         // A folder that cannot be read holds nothing that can be found.
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            listing.exact.insert(entry.file_name(), ());
+            listing.exact.insert(entry.file_name());
         }
         listing
     }
@@ -209,7 +209,7 @@ impl Listing {
     /// The entries with this name, whatever their letter case and normalisation.
     fn called(&mut self, name: &str) -> Vec<&OsString> {
         if self.folded.is_empty() {
-            for file in self.exact.keys() {
+            for file in self.exact.iter() {
                 self.folded.entry(fold(&file.to_string_lossy())).or_default().push(file.clone());
             }
         }
@@ -219,7 +219,7 @@ impl Listing {
     /// The image files with this name before their ending.
     fn images_called(&mut self, stem: &str) -> Vec<&OsString> {
         if self.stems.is_empty() {
-            for file in self.exact.keys().filter(|file| has_extension(Path::new(file), &Image::EXTENSIONS)) {
+            for file in self.exact.iter().filter(|file| has_extension(Path::new(file), &Image::EXTENSIONS)) {
                 let stem = Path::new(file).file_stem().unwrap_or_default().to_string_lossy();
                 self.stems.entry(fold(&stem)).or_default().push(file.clone());
             }

@@ -54,7 +54,7 @@ type Row = (usize, String, String);
 /// Without `synsets` the classes are those that occur: the names, sorted, or where all labels are indices, 0 to the greatest.
 ///
 /// # Errors
-/// [`Error::Io`], [`Error::Empty`], [`Error::ImageList`] where the columns cannot be told apart; what `on_error` returns of
+/// [`Error::Io`], [`Error::Empty`], [`Error::ImageList`] where the columns are ambiguous; what `on_error` returns of
 /// [`Error::ImageList`] with the line for a label that is not a class and an image that is listed twice, and of
 /// [`Error::ImageMissing`].
 pub fn read(

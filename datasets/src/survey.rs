@@ -1,7 +1,7 @@
 //! What can be known of a set before its first image is decoded: the headers of all images, and what the annotations show as a
 //! whole. Training and evaluation take it before they begin; [`crate::check`] decodes every image as well.
 //!
-//! Headers are read in parallel; memory holds one of about 40 bytes for each image. Of masks, and of images with more than eight
+//! Headers are read in parallel, and a fixed number of them is in memory at a time. Of masks, and of images with more than eight
 //! bits, a fixed number is decoded.
 
 use std::collections::{HashMap, HashSet};
@@ -18,6 +18,8 @@ use crate::image::{Header, Image, Orientation, PixelOptions, Size};
 use crate::segmentation::SegmentationSet;
 use crate::{Error, ErrorHandler};
 
+/// How many headers are read before they are compared, which bounds them in memory.
+const CHUNK: usize = 4096;
 /// How many masks are decoded, spread over the set.
 const MASKS: usize = 128;
 /// How many images of more than eight bits are decoded.
@@ -67,7 +69,7 @@ pub fn survey<S: Surveyed>(
     on_error: ErrorHandler<'_>,
     progress: &(dyn Fn() + Sync),
 ) -> Result<Vec<bool>, Error> {
-    let read = |index: usize| {
+    let read = |set: &S, index: usize| {
         let file = set.file(index);
         // A pipe is read once, by the loader, which does not wait for it without end.
         let is_pipe = fs::metadata(file).is_ok_and(|about| !about.is_file() && !about.is_dir());
@@ -75,28 +77,30 @@ pub fn survey<S: Surveyed>(
         progress();
         header
     };
-    let headers: Vec<Option<Result<Header, Error>>> = (0..set.images()).into_par_iter().map(read).collect();
-    let mut unusable = vec![false; headers.len()];
+    let mut unusable = vec![false; set.images()];
     let mut finder = Finder::default();
     let mut deep = Vec::new();
-    for (index, header) in headers.into_iter().enumerate() {
-        let Some(header) = header else { continue };
-        let header = header.map_err(|error| named_near(error, &mut finder));
-        let compared = header.and_then(|header| {
-            note_header(set, index, &header, pixels.orientation);
-            if header.bits > 8 && deep.len() < DEEP_IMAGES {
-                deep.push(index);
+    for start in (0..unusable.len()).step_by(CHUNK) {
+        let chunk = start..unusable.len().min(start + CHUNK);
+        let headers: Vec<_> = chunk.clone().into_par_iter().map(|index| read(set, index)).collect();
+        for (index, header) in chunk.zip(headers) {
+            let Some(header) = header else { continue };
+            let header = header.map_err(|error| named_near(error, &mut finder));
+            let compared = header.and_then(|header| {
+                note_header(set, index, &header, pixels.orientation);
+                if header.bits > 8 && deep.len() < DEEP_IMAGES {
+                    deep.push(index);
+                }
+                set.compare(index, &header, pixels.orientation)
+            });
+            if let Err(error) = compared {
+                on_error(error)?;
+                unusable[index] = true;
             }
-            set.compare(index, &header, pixels.orientation)
-        });
-        if let Err(error) = compared {
-            on_error(error)?;
-            unusable[index] = true;
         }
     }
     for index in deep {
-        let dark =
-            Image::read(set.file(index), pixels).is_ok_and(|image| image.data.iter().all(|&level| level <= DARK));
+        let dark = Image::read(set.file(index), pixels).is_ok_and(|image| is_nearly_black(&image));
         if dark {
             let file = set.file(index).to_path_buf();
             set.findings_mut().note(FindingKind::NearlyBlack, &file);

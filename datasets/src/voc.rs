@@ -21,6 +21,7 @@ use crate::finder::Finder;
 use crate::findings::Findings;
 use crate::image::Orientation;
 use crate::{Error, ErrorHandler};
+use layout::Places;
 use xml::Annotation;
 
 pub use crate::annotations::Classes;
@@ -35,7 +36,8 @@ pub fn read(root: &Path, split: &str, classes: Classes<'_>) -> Result<DetectionS
     read_with(&Layout::devkit(root, split), classes, Orientation::default(), &mut Err)
 }
 
-/// Reads a split; images whose size is not stated are measured, upright or as stored. `on_error` decides about each line of the list, each annotation and each object that cannot be used.
+/// Reads a split; images whose size is not stated are measured, upright or as stored. `on_error` decides about each line of the
+/// list, each annotation and each object that cannot be used.
 ///
 /// # Errors
 /// [`Error::Io`] where the list cannot be read, [`Error::Layout`] where there are no annotations, [`Error::Empty`] for a split
@@ -53,7 +55,7 @@ pub fn read_with(
     let places = layout.resolve(&mut findings)?;
     let mut annotations = Vec::new();
     for (image_id, xml) in (1..).zip(places.annotation_files(&mut finder, &mut findings, on_error)?) {
-        match annotation(&xml, &places.images, (&mut finder, &mut findings), orientation, on_error) {
+        match annotation(&xml, &places, (&mut finder, &mut findings), orientation, on_error) {
             Ok((annotation, mut record)) => {
                 record.image_id = image_id;
                 annotations.push((xml, annotation, record));
@@ -97,27 +99,26 @@ fn collected<'a>(annotations: impl Iterator<Item = &'a Annotation>) -> Vec<Strin
 /// An annotation file, and its image's record without the objects.
 fn annotation(
     xml: &Path,
-    images: &Path,
+    places: &Places,
     (finder, findings): (&mut Finder, &mut Findings),
     orientation: Orientation,
     on_error: ErrorHandler<'_>,
 ) -> Result<(Annotation, Record), Error> {
     let annotation = Annotation::read(xml, findings, on_error)?;
-    let file = image_of(xml, annotation.filename.as_deref(), images, finder, findings)?;
+    let file = image_of(&places.name_of(xml), annotation.filename.as_deref(), &places.images, finder, findings)?;
     let size = stated_or_measured((annotation.width, annotation.height), &file, orientation, findings)?;
     Ok((annotation, Record { image_id: 0, file, width: size.width, height: size.height, objects: Vec::new() }))
 }
 
 /// The image with the name of its annotation file, or else with the name that the annotation states.
 fn image_of(
-    xml: &Path,
+    name: &str,
     stated: Option<&str>,
     images: &Path,
     finder: &mut Finder,
     findings: &mut Findings,
 ) -> Result<PathBuf, Error> {
-    let stem = xml.file_stem().unwrap_or_default().to_string_lossy();
-    finder.image(images, &stem, findings).or_else(|error| match stated {
+    finder.image(images, name, findings).or_else(|error| match stated {
         Some(name) => finder.image(images, name, findings).map_err(|_| error),
         None => Err(error),
     })

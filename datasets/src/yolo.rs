@@ -41,7 +41,7 @@ pub struct Layout {
 /// Reads a split. Images are measured, upright or as stored.
 ///
 /// # Errors
-/// [`Error::Io`], [`Error::Empty`] where there is no image, [`Error::Layout`] where nothing names the classes. What `on_error`
+/// [`Error::Io`], [`Error::Empty`] where there is no image, [`Error::Layout`] where the classes have no names. What `on_error`
 /// returns of [`Error::ImageMissing`] and [`Error::Decode`] for an image, and of [`Error::ImageList`] with the line for an object
 /// that cannot be used.
 pub fn read(layout: &Layout, orientation: Orientation, on_error: ErrorHandler<'_>) -> Result<DetectionSet, Error> {

@@ -120,6 +120,13 @@ impl Places {
         self.list.as_deref().unwrap_or(&self.annotations)
     }
 
+    /// The name that an annotation file shares with its image: its path below the folder, without the ending.
+    pub(super) fn name_of(&self, xml: &Path) -> String {
+        let below = xml.strip_prefix(&self.annotations).unwrap_or(xml).with_extension("");
+        let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+        parts.join("/")
+    }
+
     /// The annotation files, as listed or by name.
     pub(super) fn annotation_files(
         &self,

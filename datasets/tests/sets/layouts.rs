@@ -45,10 +45,12 @@ fn voc_is_read_in_every_layout_of_folders() {
     let by_split = ["images/train/a.jpg", "annotations/train/a.xml", "images/val/b.jpg", "annotations/val/b.xml"];
     let split_first = ["train/images/a.jpg", "train/annotations/a.xml", "val/images/b.jpg", "val/annotations/b.xml"];
     let in_one = ["a.jpg", "a.xml", "b.jpg", "b.xml"];
+    let nested = ["images/x/a.jpg", "annots/x/a.xml", "images/y/b.jpg", "annots/y/b.xml"];
     for (files, names, without_list) in [
         (raccoon, &all_of_it, 1),
         (kangaroo, &all_of_it, 1),
         (in_one, &all_of_it, 1),
+        (nested, &all_of_it, 1),
         (roboflow, &train, 0),
         (by_split, &train, 0),
         (split_first, &train, 0),
@@ -60,6 +62,7 @@ fn voc_is_read_in_every_layout_of_folders() {
             voc::read(root.path(), "train", Classes::Collected).unwrap_or_else(|error| panic!("{files:?}: {error}"));
         assert_eq!(&stems(&set), names, "{files:?}");
         assert_eq!(set.findings.count(FindingKind::WithoutList), without_list, "{files:?}");
+        assert_eq!(set.findings.count(FindingKind::NameDiffers), 0, "{files:?}");
     }
 }
 
