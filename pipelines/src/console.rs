@@ -218,6 +218,21 @@ impl Progress {
     pub fn finish(self) {}
 }
 
+/// Progress that several threads make, a piece at a time; the bar goes away with it.
+pub struct SharedProgress(Mutex<Progress>);
+
+impl SharedProgress {
+    /// As [`Progress::new`].
+    pub fn new(label: impl Into<String>, length: u64) -> Self {
+        Self(Mutex::new(Progress::new(label, length)))
+    }
+
+    /// One more piece is done.
+    pub fn advance(&self) {
+        locked(&self.0).advance(1, String::new);
+    }
+}
+
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();

@@ -3,11 +3,10 @@
 use datasets::check::{CheckFinding, KindCount, Severity, SplitReport, check};
 use datasets::shapes::{self, Outcome, ShapesOptions};
 use datasets::{CheckOptions, CheckReport};
-use std::sync::Mutex;
 
 use crate::cli::{CheckArgs, DataCommand, ShapesArgs};
 use crate::config::{Config, ConfigFile};
-use crate::console::{self, Progress, Table};
+use crate::console::{self, SharedProgress, Table};
 use crate::failure::Failure;
 use crate::files;
 use crate::report;
@@ -28,12 +27,9 @@ fn run_check(args: &CheckArgs) -> Result<(), Failure> {
     });
     let options = CheckOptions { threads: args.threads.unwrap_or(0), findings_per_kind: args.findings, pixels };
     let images: usize = splits.iter().map(datasets::Split::images).sum();
-    let progress = Mutex::new(Progress::new("checking", images as u64));
-    let report = check(&splits, &options, &|_, _| {
-        // A panic on another thread does not harm the bar.
-        progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner).advance(1, String::new);
-    })?;
-    progress.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).finish();
+    let progress = SharedProgress::new("checking", images as u64);
+    let report = check(&splits, &options, &|_, _| progress.advance())?;
+    drop(progress);
     let json = report::json(&report)?;
     if let Some(path) = &args.output {
         files::write(path, json.as_bytes())?;

@@ -3,10 +3,10 @@
 use datasets::survey::{Surveyed, survey};
 use datasets::{Checked, Class, ErrorHandler, Findings, OnError, PixelOptions, Split};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::config::{Config, DataConfig, Keys};
-use crate::console::{self, Progress};
+use crate::console::{self, SharedProgress};
 use crate::failure::Failure;
 
 /// The samples of a set, with what is known before they are decoded.
@@ -128,12 +128,8 @@ fn surveyed(
     pixels: &PixelOptions,
     on_error: ErrorHandler<'_>,
 ) -> Result<Vec<bool>, datasets::Error> {
-    let progress = Mutex::new(Progress::new("reading headers", set.images() as u64));
-    // A panic on another thread does not harm the bar.
-    let advance = || progress.lock().unwrap_or_else(PoisonError::into_inner).advance(1, String::new);
-    let unusable = survey(set, pixels, on_error, &advance);
-    progress.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
-    unusable
+    let progress = SharedProgress::new("reading headers", set.images() as u64);
+    survey(set, pixels, on_error, &|| progress.advance())
 }
 
 /// The set that a configuration's sources give.
