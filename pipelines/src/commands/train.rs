@@ -59,7 +59,10 @@ fn train<T: Train + Evaluate>(
             (run, lock)
         }
     };
-    run.require_room(checkpoint_bytes(&network).saturating_mul(config.train.checkpoint.keep as u64 + 2))?;
+    // A resumed run has its checkpoints already and removes the older ones.
+    if checkpoint.is_none() {
+        run.require_room(checkpoint_bytes(&network).saturating_mul(config.train.checkpoint.keep as u64 + 2))?;
+    }
     console::status(format!(
         "{} images to train, {} to evaluate, {} classes; {:.2} M parameters on {}; run {}",
         datasets::Dataset::len(training.samples.as_ref()),

@@ -184,6 +184,14 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_without_room_for_the_checkpoints_is_refused_before_training() {
+        let folder = tempfile::tempdir().unwrap();
+        run(&folder).require_room(0).unwrap();
+        let failure = run(&folder).require_room(u64::MAX).unwrap_err().to_string();
+        assert!(failure.contains("MB free, but checkpoints take"), "{failure}");
+    }
+
+    #[test]
     fn a_taken_name_gets_a_number() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(run(&folder).path(), folder.path().join("run"));

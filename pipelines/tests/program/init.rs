@@ -61,6 +61,13 @@ fn coco_and_yolo_are_recognised_with_and_without_a_validation_set() {
     let text = init(&workshop, &["COCO: 12 images", "images are kept for it"]);
     assert!(text.contains("format: coco") && text.contains("images: train") && text.contains("list: "), "{text}");
     succeed(&["data", "check", &workshop.at("set.yaml")]);
+    let words = ["init", &workshop.at("set"), "-o", &workshop.at("masks.yaml"), "--task", "segment"];
+    succeed(&words);
+    assert!(
+        read(workshop.path("masks.yaml")).starts_with("# Written")
+            && read(workshop.path("masks.yaml")).contains("task: segment")
+    );
+    succeed(&["data", "check", &workshop.at("masks.yaml")]);
 
     let workshop = Workshop::new();
     for (place, id) in ids(&workshop).iter().enumerate() {

@@ -55,15 +55,15 @@ pub(super) fn run(args: &InitArgs) -> Result<(), Failure> {
     // What is written is what `train` will read.
     let file = ConfigFile::open(&output.to_string_lossy(), &[])?;
     for_task!(file.task()?, T => file.config::<<T as Task>::Keys>().map(drop)?);
-    tell(&seen, &sources, lists.as_ref());
+    summarise(&seen, &sources, lists.as_ref());
     console::status(format!("Train with: pipeline train {}", output.display()));
     Ok(())
 }
 
 /// `cells.yaml` for the folder `cells/`.
 fn named_after(folder: &Path) -> PathBuf {
-    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
-    let name = whole.file_name().map_or_else(|| "job".to_owned(), |name| name.to_string_lossy().into_owned());
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
+    let name = absolute.file_name().map_or_else(|| "job".to_owned(), |name| name.to_string_lossy().into_owned());
     PathBuf::from(format!("{name}.yaml"))
 }
 
@@ -117,7 +117,7 @@ fn read(source: &impl Source, root: &Path, pixels: &datasets::PixelOptions) -> R
     Ok(Seen { classes: set.classes().to_vec(), members: set.members(), smallest, largest, typical })
 }
 
-fn tell(seen: &Seen, sources: &Sources, lists: Option<&Lists>) {
+fn summarise(seen: &Seen, sources: &Sources, lists: Option<&Lists>) {
     let names: Vec<&str> = seen.classes.iter().take(8).map(|class| class.name.as_str()).collect();
     let more = if seen.classes.len() > names.len() { ", ..." } else { "" };
     console::status(format!("{}: {} images", sources.layout, seen.members.len()));

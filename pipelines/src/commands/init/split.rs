@@ -84,9 +84,8 @@ fn line(layout: &Layout, root: &Path, folder: &Path, member: &Member) -> String 
             format!("{}\t{}", below(base, &member.image), member.label.as_deref().unwrap_or_default())
         }
         Layout::Coco { images, .. } => below(images, &member.image),
-        Layout::Voc { .. } | Layout::VocMasks { .. } => {
-            paths::text(Path::new(member.image.file_stem().unwrap_or_default()))
-        }
+        Layout::Voc { folder, .. } => paths::text(&Path::new(&below(folder, &member.image)).with_extension("")),
+        Layout::VocMasks { .. } => paths::text(Path::new(member.image.file_stem().unwrap_or_default())),
         Layout::Yolo { .. } | Layout::YoloData { .. } => paths::text(&relative(folder, &member.image)),
         Layout::Pairs { images, masks, .. } => {
             let mask = member.mask.as_deref().unwrap_or(Path::new(""));
@@ -95,13 +94,26 @@ fn line(layout: &Layout, root: &Path, folder: &Path, member: &Member) -> String 
     }
 }
 
-/// The path from one folder to a file or folder, both as they are found from here.
+/// The path from one folder to a file or folder, both as they are found from here. Links are followed, because `..` is the folder
+/// above a link's target.
 pub(super) fn relative(from: &Path, to: &Path) -> PathBuf {
-    let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    let (from, to) = (whole(from), whole(to));
+    let (from, to) = (resolved(from), resolved(to));
     let shared = from.components().zip(to.components()).take_while(|(one, other)| one == other).count();
     let up = from.components().skip(shared).map(|_| Component::ParentDir);
     up.chain(to.components().skip(shared)).collect()
+}
+
+/// The path without links, as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let existing = absolute.ancestors().find_map(|folder| Some((folder, folder.canonicalize().ok()?)));
+    match existing {
+        Some((folder, target)) => match absolute.strip_prefix(folder) {
+            Ok(rest) if !rest.as_os_str().is_empty() => target.join(rest),
+            _ => target,
+        },
+        None => absolute,
+    }
 }
 
 #[cfg(test)]
@@ -138,5 +150,12 @@ mod tests {
             relative(Path::new("cells"), Path::new("cells_lists/train.txt")),
             Path::new("../cells_lists/train.txt")
         );
+        let folder = tempfile::tempdir().unwrap();
+        let [set, link] = ["a/b/set", "link"].map(|name| folder.path().join(name));
+        std::fs::create_dir_all(&set).unwrap();
+        std::os::unix::fs::symlink(&set, &link).unwrap();
+        std::fs::write(folder.path().join("list.txt"), "x").unwrap();
+        let found = link.join(relative(&link, &folder.path().join("list.txt")));
+        assert_eq!(std::fs::read_to_string(found).unwrap(), "x");
     }
 }
