@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_mask_is_blended_in_its_palette_s_colours_without_hidden_classes() {
-        let mut image = Image { height: 1, width: 3, data: vec![100; 9] };
+        let mut image = Image::new(Size { height: 1, width: 3 }, 3, vec![100; 9]);
         let classes = Mask { height: 1, width: 3, data: vec![0, 1, 255] };
         super::mask(&mut image, &classes, &crate::mask::voc_palette(), 0.25, &[0]).expect("sizes agree");
         assert_eq!(image.data, [100, 100, 100, 107, 75, 75, 131, 131, 123]);

@@ -1,13 +1,15 @@
-//! Images as plain RGB bytes: decoding, encoding, resizing.
+//! Images as plain bytes, red, green and blue or any other channels: decoding, encoding, resizing.
 //!
 //! Every file is recognised by its content. PNG, BMP, TIFF, PNM and GIF are decoded here or by crates that give the stored
 //! samples; JPEG, WebP, JPEG 2000 and JPEG inside of TIFF by OpenCV's `imdecode`. The size is read from the header and bounded
 //! before memory is taken.
 //!
 //! The pixels are Pillow's: `ImageOps.exif_transpose(Image.open(file)).convert("RGB")`, of an animation the first image. Grey is
-//! repeated, alpha dropped, a palette looked up, CMYK converted without a colour profile. Sixteen bits are cut to the high
-//! eight, as `cv2.imread` does, or to the eight highest of fewer bits by [`Depth`]. Images are turned by their EXIF
-//! [`Orientation`], after decoding and in one place, so that all formats behave alike.
+//! repeated, alpha dropped, a palette looked up, CMYK converted without a colour profile. For a network of one channel they are
+//! those of `convert("L")`. Any other number of channels has to be the file's own, and the channels are taken as they are
+//! stored: TIFF, PNG and WebP have them. Sixteen bits are cut to the high eight, as `cv2.imread` does, or to the eight highest
+//! of fewer bits by [`Depth`]. Images are turned by their EXIF [`Orientation`], after decoding and in one place, so that all
+//! formats behave alike.
 //!
 //! A file that is cut short is an error: OpenCV itself silently fills the missing rows of a JPEG with grey, so its markers are
 //! followed to the end first. As in Pillow, damage inside the entropy-coded data of a JPEG that still ends properly is not
@@ -19,6 +21,7 @@
 //! OpenCV's own threads are turned off: this crate works on several images at once instead.
 
 mod bmp;
+mod channels;
 mod encoded;
 mod foreign;
 mod format;
@@ -44,12 +47,14 @@ use std::path::Path;
 use std::sync::Once;
 
 use opencv::boxed_ref::{BoxedRef, BoxedRefMut};
-use opencv::core::{self, Mat, MatTraitConst, Vec3b, Vector, VectorToVec};
+use opencv::core::{self, Mat, MatTraitConst, MatTraitConstManual, Vec3b, Vector, VectorToVec};
 use opencv::{imgcodecs, imgproc};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
+pub use channels::MAX_CHANNELS;
+pub(crate) use channels::luma;
 pub(crate) use encoded::{Encoded, MAX_PIXELS, Reduction};
 pub use format::Format;
 pub use header::Header;
@@ -84,14 +89,16 @@ impl fmt::Display for Size {
     }
 }
 
-/// An RGB image of eight bits per channel.
+/// An image of eight bits per channel: RGB, grey, or of any other channels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     /// Rows.
     pub height: usize,
     /// Columns.
     pub width: usize,
-    /// `height * width * 3` bytes: rows from the top, pixels from the left, red, green, blue.
+    channels: usize,
+    /// `[H, W, C]`, `height * width * channels` bytes: rows from the top, pixels from the left, of three channels red, green,
+    /// blue.
     pub data: Vec<u8>,
 }
 
@@ -111,9 +118,20 @@ impl Image {
         "jp2",
     ];
 
-    /// An image of one colour.
-    pub fn filled(size: Size, colour: [u8; 3]) -> Image {
-        Image { height: size.height, width: size.width, data: colour.repeat(size.pixels()) }
+    /// The image of these bytes, `[H, W, C]`.
+    pub fn new(size: Size, channels: usize, data: Vec<u8>) -> Image {
+        Image { height: size.height, width: size.width, channels, data }
+    }
+
+    /// An image of one colour, with as many channels as the colour has levels.
+    pub fn filled(size: Size, colour: impl AsRef<[u8]>) -> Image {
+        let colour = colour.as_ref();
+        Image::new(size, colour.len(), colour.repeat(size.pixels()))
+    }
+
+    /// Bytes per pixel: 3 for red, green and blue, 1 for grey.
+    pub fn channels(&self) -> usize {
+        self.channels
     }
 
     /// Reads an image file.
@@ -142,23 +160,32 @@ impl Image {
     }
 
     pub(crate) fn turned(self, turn: Turn) -> Image {
-        let Size { height, width } = turn.size(self.size());
         let size = self.size();
-        Image { height, width, data: turn.apply::<3, u8>(size, self.data) }
+        Image::new(turn.size(size), self.channels, turn.apply(size, self.data, self.channels))
     }
 
-    /// The image of a matrix of blue, green, red bytes, as OpenCV gives it.
-    pub(crate) fn from_bgr(bgr: &Mat) -> opencv::Result<Image> {
-        if bgr.typ() != core::CV_8UC3 {
-            let message = format!("{} channels of depth {}", bgr.channels(), bgr.depth());
-            return Err(opencv::Error::new(core::StsUnsupportedFormat, message));
+    /// The image of a matrix of bytes as OpenCV gives it: grey; blue, green, red; or these and alpha.
+    pub(crate) fn from_opencv(matrix: &Mat) -> opencv::Result<Image> {
+        let size = Size { height: matrix.rows().unsigned_abs() as usize, width: matrix.cols().unsigned_abs() as usize };
+        match matrix.typ() {
+            core::CV_8UC1 => Ok(Image::new(size, 1, matrix.data_bytes()?.to_vec())),
+            core::CV_8UC3 => {
+                let mut image = Image::black(size, 3);
+                let mut rgb = image.matrix_mut()?;
+                imgproc::cvt_color(matrix, &mut rgb, imgproc::COLOR_BGR2RGB, 0)?;
+                drop(rgb);
+                Ok(image)
+            }
+            core::CV_8UC4 => {
+                let mut rgba = Mat::default();
+                imgproc::cvt_color(matrix, &mut rgba, imgproc::COLOR_BGRA2RGBA, 0)?;
+                Ok(Image::new(size, 4, rgba.data_bytes()?.to_vec()))
+            }
+            _ => {
+                let message = format!("{} channels of depth {}", matrix.channels(), matrix.depth());
+                Err(opencv::Error::new(core::StsUnsupportedFormat, message))
+            }
         }
-        let (height, width) = (bgr.rows().unsigned_abs() as usize, bgr.cols().unsigned_abs() as usize);
-        let mut image = Image { height, width, data: vec![0; height * width * 3] };
-        let mut rgb = image.matrix_mut()?;
-        imgproc::cvt_color(bgr, &mut rgb, imgproc::COLOR_BGR2RGB, 0)?;
-        drop(rgb);
-        Ok(image)
     }
 
     /// Height and width.
@@ -166,22 +193,29 @@ impl Image {
         Size { height: self.height, width: self.width }
     }
 
-    /// The bytes of an image file. The same image gives the same bytes under one version of OpenCV.
+    /// The bytes of an image file, of an image with one or three channels. The same image gives the same bytes under one version
+    /// of OpenCV.
     ///
     /// # Errors
-    /// [`Error::Pixels`] where the buffer does not fit the size, or a side exceeds the format's limit.
+    /// [`Error::Pixels`] for another number of channels, where the buffer does not fit the size, or a side exceeds the format's
+    /// limit.
     pub fn encode(&self, encoding: Encoding) -> Result<Vec<u8>, Error> {
         let failed = self.failure("encode");
         let (extension, parameters) = match encoding {
             Encoding::Jpeg(quality) => (".jpg", vec![imgcodecs::IMWRITE_JPEG_QUALITY, i32::from(quality)]),
             Encoding::Png => (".png", Vec::new()),
         };
-        let rgb = self.matrix().map_err(&failed)?;
-        let mut bgr = Mat::default();
-        imgproc::cvt_color(&rgb, &mut bgr, imgproc::COLOR_RGB2BGR, 0).map_err(&failed)?;
+        let pixels = self.matrix().map_err(&failed)?;
         let mut file = Vector::new();
         let parameters = Vector::from(parameters);
-        if !imgcodecs::imencode(extension, &bgr, &mut file, &parameters).map_err(&failed)? {
+        let written = if self.channels == 1 {
+            imgcodecs::imencode(extension, &pixels, &mut file, &parameters)
+        } else {
+            let mut bgr = Mat::default();
+            imgproc::cvt_color(&pixels, &mut bgr, imgproc::COLOR_RGB2BGR, 0).map_err(&failed)?;
+            imgcodecs::imencode(extension, &bgr, &mut file, &parameters)
+        };
+        if !written.map_err(&failed)? {
             return Err(failed(opencv::Error::new(core::StsError, "the encoder refuses it")));
         }
         Ok(file.to_vec())
@@ -196,14 +230,25 @@ impl Image {
         self.render(&Window::whole(self.size()), Flip::default(), size, [0; 3])
     }
 
+    /// The matrix of an image with one or three channels.
     pub(crate) fn matrix(&self) -> opencv::Result<BoxedRef<'_, Mat>> {
         set_up();
-        Mat::new_rows_cols_with_bytes::<Vec3b>(extent(self.height)?, extent(self.width)?, &self.data)
+        let (rows, columns) = (extent(self.height)?, extent(self.width)?);
+        match self.channels {
+            1 => Mat::new_rows_cols_with_bytes::<u8>(rows, columns, &self.data),
+            3 => Mat::new_rows_cols_with_bytes::<Vec3b>(rows, columns, &self.data),
+            other => Err(of_channels(other)),
+        }
     }
 
     pub(crate) fn matrix_mut(&mut self) -> opencv::Result<BoxedRefMut<'_, Mat>> {
         set_up();
-        Mat::new_rows_cols_with_bytes_mut::<Vec3b>(extent(self.height)?, extent(self.width)?, &mut self.data)
+        let (rows, columns) = (extent(self.height)?, extent(self.width)?);
+        match self.channels {
+            1 => Mat::new_rows_cols_with_bytes_mut::<u8>(rows, columns, &mut self.data),
+            3 => Mat::new_rows_cols_with_bytes_mut::<Vec3b>(rows, columns, &mut self.data),
+            other => Err(of_channels(other)),
+        }
     }
 
     pub(crate) fn failure(&self, operation: &'static str) -> impl Fn(opencv::Error) -> Error + use<> {
@@ -224,6 +269,10 @@ pub fn opencv_version() -> String {
 
 fn extent(side: usize) -> opencv::Result<i32> {
     i32::try_from(side).map_err(|_| opencv::Error::new(core::StsOutOfRange, format!("a side of {side} pixels")))
+}
+
+fn of_channels(count: usize) -> opencv::Error {
+    opencv::Error::new(core::StsUnsupportedFormat, format!("it has {count} channels instead of 1 or 3"))
 }
 
 pub(crate) fn one_line(error: &opencv::Error) -> String {

@@ -22,7 +22,7 @@ impl Pixels {
     fn next(&mut self, [height, width]: [usize; 2]) -> Image {
         let data = self.bytes[self.at..self.at + height * width * 3].to_vec();
         self.at += data.len();
-        Image { height, width, data }
+        Image::new(Size { height, width }, 3, data)
     }
 }
 

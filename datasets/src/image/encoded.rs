@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use opencv::core::{Mat, MatTraitConst};
 use opencv::imgcodecs;
 
+use super::channels::differ;
 use super::raster::{MaskPixels, Raster};
+use super::tiff_pixels::Wanted;
 use super::{
     Format, Header, Image, Orientation, PixelOptions, Size, bmp, gif, jpeg, one_line, png_file, pnm, set_up,
     tiff_pixels, webp,
@@ -38,12 +40,17 @@ impl Reduction {
         }
     }
 
-    fn flag(self) -> i32 {
-        match self {
-            Reduction::None => imgcodecs::IMREAD_COLOR,
-            Reduction::Half => imgcodecs::IMREAD_REDUCED_COLOR_2,
-            Reduction::Quarter => imgcodecs::IMREAD_REDUCED_COLOR_4,
-            Reduction::Eighth => imgcodecs::IMREAD_REDUCED_COLOR_8,
+    fn flag(self, colours: Colours) -> i32 {
+        match (self, colours) {
+            (_, Colours::Stored) => imgcodecs::IMREAD_UNCHANGED,
+            (Reduction::None, Colours::Rgb) => imgcodecs::IMREAD_COLOR,
+            (Reduction::Half, Colours::Rgb) => imgcodecs::IMREAD_REDUCED_COLOR_2,
+            (Reduction::Quarter, Colours::Rgb) => imgcodecs::IMREAD_REDUCED_COLOR_4,
+            (Reduction::Eighth, Colours::Rgb) => imgcodecs::IMREAD_REDUCED_COLOR_8,
+            (Reduction::None, Colours::Grey) => imgcodecs::IMREAD_GRAYSCALE,
+            (Reduction::Half, Colours::Grey) => imgcodecs::IMREAD_REDUCED_GRAYSCALE_2,
+            (Reduction::Quarter, Colours::Grey) => imgcodecs::IMREAD_REDUCED_GRAYSCALE_4,
+            (Reduction::Eighth, Colours::Grey) => imgcodecs::IMREAD_REDUCED_GRAYSCALE_8,
         }
     }
 
@@ -56,6 +63,15 @@ impl Reduction {
             Reduction::Eighth => 8,
         }
     }
+}
+
+/// What OpenCV's decoder makes of the stored pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Colours {
+    Rgb,
+    Grey,
+    /// All channels as they are; never reduced.
+    Stored,
 }
 
 /// The bytes of an image file, with what they say of themselves.
@@ -107,10 +123,25 @@ impl Encoded {
 
     /// The image; without a reduction it has the header's size with this orientation.
     pub(crate) fn decode(&self, options: &PixelOptions, reduction: Reduction) -> Result<Image, Error> {
-        let image = match self.raster()? {
-            Some(raster) => raster.into_rgb(options.depth),
-            None => self.decode_by_opencv(reduction)?,
+        let channels = options.channels;
+        self.header.check_channels(channels, &self.path)?;
+        let wanted = if matches!(channels, 1 | 3) { Wanted::Colours } else { Wanted::All };
+        let image = match (self.raster(wanted)?, channels) {
+            (Some(raster), _) => raster.into_image(channels, options.depth),
+            (None, 3) => self.decode_by_opencv(Colours::Rgb, reduction)?,
+            // Of a colour JPEG, OpenCV would take the luminance that is stored, which Pillow does not.
+            (None, 1) if self.header.grey => self.decode_by_opencv(Colours::Grey, reduction)?,
+            (None, 1) => self.decode_by_opencv(Colours::Rgb, reduction)?.into_grey(),
+            (None, _) if self.header.format == Format::Tiff => {
+                let reason =
+                    format!("{channels} channels are not read from a TIFF of this compression; save it with LZW");
+                return Err(self.damaged(reason));
+            }
+            (None, _) => self.decode_by_opencv(Colours::Stored, Reduction::None)?,
         };
+        if image.channels() != channels {
+            return Err(self.damaged(differ(image.channels(), channels)));
+        }
         let stored = self.header.stored;
         if reduction == Reduction::None && image.size() != stored {
             return Err(self.damaged(format!("its header says {stored} pixels, but {} are in it", image.size())));
@@ -123,10 +154,10 @@ impl Encoded {
         let lossy = |what: &str| {
             self.damaged(format!("a mask cannot be a {what}, which changes the numbers of its pixels; save it as PNG"))
         };
-        let pixels = match (self.raster()?, self.header.format) {
+        let pixels = match (self.raster(Wanted::Colours)?, self.header.format) {
             (Some(raster), _) => raster.into_mask().map_err(|reason| self.damaged(reason))?,
             (None, Format::WebP) if webp::is_lossless(&self.bytes) => {
-                MaskPixels::of_rgb(self.decode_by_opencv(Reduction::None)?)
+                MaskPixels::of_rgb(self.decode_by_opencv(Colours::Rgb, Reduction::None)?)
             }
             (None, Format::Tiff) => return Err(lossy("TIFF of this compression, such as JPEG")),
             (None, Format::WebP) => return Err(lossy("lossy WebP")),
@@ -136,14 +167,14 @@ impl Encoded {
         Ok(match pixels {
             MaskPixels::Colours(image) => MaskPixels::Colours(image.turned(turn)),
             MaskPixels::Numbers { size, numbers, palette } => {
-                let (numbers, size) = (turn.apply::<1, u16>(size, numbers), turn.size(size));
+                let (numbers, size) = (turn.apply(size, numbers, 1), turn.size(size));
                 MaskPixels::Numbers { size, numbers, palette }
             }
         })
     }
 
     /// The stored samples, of the formats whose decoders give them.
-    fn raster(&self) -> Result<Option<Raster>, Error> {
+    fn raster(&self, wanted: Wanted) -> Result<Option<Raster>, Error> {
         let Encoded { bytes, header, .. } = self;
         let of_io = |error: io::Error| match error.kind() {
             io::ErrorKind::UnexpectedEof => format!("the {} file is cut short", header.format),
@@ -157,7 +188,7 @@ impl Encoded {
                 ::gif::DecodingError::Io(error) => of_io(error),
                 error => error.to_string(),
             }),
-            Format::Tiff => tiff_pixels::decode(bytes, header).map_err(|error| match error {
+            Format::Tiff => tiff_pixels::decode(bytes, header, wanted).map_err(|error| match error {
                 ::tiff::TiffError::IoError(error) => of_io(error),
                 error => tiff_pixels::reason(&error),
             }),
@@ -167,9 +198,9 @@ impl Encoded {
     }
 
     /// The stored pixels.
-    fn decode_by_opencv(&self, reduction: Reduction) -> Result<Image, Error> {
+    fn decode_by_opencv(&self, colours: Colours, reduction: Reduction) -> Result<Image, Error> {
         if self.header.format != Format::WebP || !self.header.animated {
-            return self.bytes_by_opencv(&self.bytes, reduction);
+            return self.bytes_by_opencv(&self.bytes, colours, reduction);
         }
         let cut_short = |_| self.damaged("the WebP file is cut short".to_owned());
         let (file, size, [left, top]) = webp::first_frame(&self.bytes).map_err(cut_short)?;
@@ -177,19 +208,19 @@ impl Encoded {
             return Err(self.damaged(format!("its first image has {size} pixels")));
         }
         // As in Pillow, the canvas is black beyond the first image.
-        Ok(self.bytes_by_opencv(&file, Reduction::None)?.on_canvas(self.header.stored, left, top, [0; 3]))
+        Ok(self.bytes_by_opencv(&file, colours, Reduction::None)?.on_canvas(self.header.stored, left, top, [0; 3]))
     }
 
-    fn bytes_by_opencv(&self, bytes: &[u8], reduction: Reduction) -> Result<Image, Error> {
+    fn bytes_by_opencv(&self, bytes: &[u8], colours: Colours, reduction: Reduction) -> Result<Image, Error> {
         set_up();
-        let flags = reduction.flag() | imgcodecs::IMREAD_IGNORE_ORIENTATION;
+        let flags = reduction.flag(colours) | imgcodecs::IMREAD_IGNORE_ORIENTATION;
         let failed = |error: opencv::Error| self.damaged(one_line(&error));
         let file = Mat::from_slice(bytes).map_err(failed)?;
-        let bgr = imgcodecs::imdecode(&file, flags).map_err(failed)?;
-        if bgr.empty() {
+        let matrix = imgcodecs::imdecode(&file, flags).map_err(failed)?;
+        if matrix.empty() {
             return Err(self.damaged("it is damaged, or of a kind that OpenCV does not decode".to_owned()));
         }
-        Image::from_bgr(&bgr).map_err(failed)
+        Image::from_opencv(&matrix).map_err(failed)
     }
 
     fn damaged(&self, reason: String) -> Error {

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
+use super::channels::differ;
 use super::foreign::foreign;
 use super::turn::Turn;
 use super::{Format, MAX_PIXELS, Orientation, Size, bmp, gif, jp2, jpeg, png_file, pnm, tiff, webp};
@@ -26,6 +27,8 @@ pub struct Header {
     pub bits: u8,
     /// Of those, how many are used, as far as the file says: 12 of 16 where the highest value is 4095.
     pub significant_bits: u8,
+    /// Channels of a pixel, alpha and others included; 3 for a palette of colours.
+    pub channels: usize,
     /// One channel of grey levels.
     pub grey: bool,
     /// Converted to RGB without a colour profile.
@@ -44,6 +47,7 @@ impl Header {
             orientation: 1,
             bits: 8,
             significant_bits: 8,
+            channels: 3,
             grey: false,
             cmyk: false,
             alpha: false,
@@ -108,6 +112,22 @@ impl Header {
             1..=MAX_PIXELS => Ok(header),
             _ => Err(damaged(format!("{} pixels are more than the limit of {MAX_PIXELS}", header.stored))),
         }
+    }
+
+    /// Whether an image of this many channels can be read: 1 and 3 from every file, another number from a TIFF, PNG or WebP that
+    /// has it. `path` names the file in the error.
+    ///
+    /// # Errors
+    /// [`Error::Decode`] with the channels that the file has.
+    pub fn check_channels(&self, channels: usize, path: &Path) -> Result<(), Error> {
+        let Header { format, channels: own, .. } = *self;
+        let reason = match channels {
+            1 | 3 => return Ok(()),
+            _ if own != channels => differ(own, channels),
+            _ if matches!(format, Format::Tiff | Format::Png | Format::WebP) => return Ok(()),
+            _ => format!("it is a {format} file, but {channels} channels are read from TIFF, PNG and WebP only"),
+        };
+        Err(Error::Decode { path: path.to_path_buf(), reason })
     }
 
     /// The size of the upright image.

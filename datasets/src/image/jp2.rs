@@ -34,6 +34,6 @@ pub(super) fn header<R: Read + Seek>(source: R) -> io::Result<Header> {
 
 fn described(height: u32, width: u32, channels: u16, bits: u8) -> Header {
     let size = Size { height: height as usize, width: width as usize };
-    let (grey, alpha) = (channels < 3, matches!(channels, 2 | 4));
-    Header { bits, significant_bits: bits, grey, alpha, ..Header::new(Format::Jp2, size) }
+    let (grey, alpha, channels) = (channels < 3, matches!(channels, 2 | 4), usize::from(channels));
+    Header { bits, significant_bits: bits, channels, grey, alpha, ..Header::new(Format::Jp2, size) }
 }

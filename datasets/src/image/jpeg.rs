@@ -42,8 +42,9 @@ pub(super) fn header<R: Read + Seek>(source: R) -> io::Result<Header> {
         if is_frame_header(marker) {
             let (bits, height, width, channels) = (reader.u8()?, reader.u16()?, reader.u16()?, reader.u8()?);
             let size = Size { height: usize::from(height), width: usize::from(width) };
-            let (grey, cmyk) = (channels == 1, channels == 4);
-            header = Some(Header { bits, significant_bits: bits, grey, cmyk, ..Header::new(Format::Jpeg, size) });
+            let (grey, cmyk, channels) = (channels == 1, channels == 4, usize::from(channels));
+            let header_of_size = Header::new(Format::Jpeg, size);
+            header = Some(Header { bits, significant_bits: bits, channels, grey, cmyk, ..header_of_size });
         } else if marker == APPLICATION_1 && orientation.is_none() {
             let content = reader.bytes(u64::from(length) - 2)?;
             orientation = content.strip_prefix(b"Exif\0\0").map(exif_orientation);

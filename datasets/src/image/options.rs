@@ -3,23 +3,35 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::MAX_CHANNELS;
 use crate::Error;
 use crate::settings::check;
 
 /// What happens with the pixels of every image file, in training, evaluation, prediction and checking alike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PixelOptions {
     /// Whether images are turned as their EXIF orientation says.
     pub orientation: Orientation,
     /// Which bits of 16-bit images are used.
     pub depth: Depth,
+    /// How many channels an image has: 3 are red, green and blue, 1 is grey, both from any file; any other number has to be the
+    /// file's own.
+    #[schemars(range(min = 1, max = MAX_CHANNELS))]
+    pub channels: usize,
+}
+
+impl Default for PixelOptions {
+    fn default() -> PixelOptions {
+        PixelOptions { orientation: Orientation::default(), depth: Depth::default(), channels: 3 }
+    }
 }
 
 impl PixelOptions {
     /// # Errors
-    /// [`Error::Setting`] where a number of bits is out of range.
+    /// [`Error::Setting`] where a number of bits or of channels is out of range.
     pub fn validate(&self) -> Result<(), Error> {
+        check((1..=MAX_CHANNELS).contains(&self.channels), "channels", self.channels, "1 to 16 channels")?;
         match self.depth {
             Depth::Auto => Ok(()),
             Depth::Bits(bits) => check((8..=16).contains(&bits), "depth", bits, "`auto` or 8 to 16 bits"),

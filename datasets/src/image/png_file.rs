@@ -18,6 +18,7 @@ pub(super) fn header<R: Read + Seek>(source: R) -> io::Result<Header> {
     let mut header = Header {
         bits,
         significant_bits: bits,
+        channels: [1, 0, 3, 3, 2, 0, 4].get(usize::from(colour)).copied().unwrap_or(0),
         grey: matches!(colour, 0 | 4),
         alpha: matches!(colour, 4 | 6),
         ..Header::new(Format::Png, Size { height: height as usize, width: width as usize })

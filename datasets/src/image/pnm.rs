@@ -81,10 +81,12 @@ pub(super) fn read_header<R: Read + Seek>(reader: &mut Reader<R>) -> io::Result<
     let most = most.and_then(|most| u16::try_from(most).ok()).filter(|most| *most > 0);
     let most = most.ok_or_else(|| damaged("the PNM header has no highest value from 1 to 65535"))?;
     let (bits, used) = (if most < 256 { 8 } else { 16 }, 16 - most.leading_zeros() as u8);
+    let grey = matches!(kind, b'1' | b'2' | b'4' | b'5');
     let header = Header {
         bits: if most == 1 { 1 } else { bits },
         significant_bits: used,
-        grey: matches!(kind, b'1' | b'2' | b'4' | b'5'),
+        channels: if grey { 1 } else { 3 },
+        grey,
         ..Header::new(Format::Pnm, Size { height: height as usize, width: width as usize })
     };
     Ok((header, most))

@@ -1,4 +1,4 @@
-//! Decoded samples before they become RGB of eight bits.
+//! Decoded samples before they become channels of eight bits.
 
 use std::path::Path;
 
@@ -57,14 +57,27 @@ pub enum MaskPixels {
 }
 
 impl Raster {
-    /// Grey is repeated, alpha dropped, CMYK converted as Pillow does, more than 8 bits cut to 8.
-    pub(super) fn into_rgb(self, depth: Depth) -> Image {
-        let Size { height, width } = self.size;
+    /// An image of this many channels, more than 8 bits cut to 8. For 3 grey is repeated, alpha dropped, CMYK converted as Pillow
+    /// does; for 1 colours become grey, as Pillow converts to mode `L`; for another number the samples stay what they are,
+    /// however many there are.
+    pub(super) fn into_image(self, channels: usize, depth: Depth) -> Image {
+        match (channels, &self.colours) {
+            (3, _) => self.into_rgb(depth),
+            (1, Colours::Grey) => {
+                let samples = bytes_of(self.samples, self.range, depth);
+                let grey = if self.channels == 1 { samples } else { every(samples, self.channels) };
+                Image::new(self.size, 1, grey)
+            }
+            (1, _) => self.into_rgb(depth).into_grey(),
+            _ => Image::new(self.size, self.channels, bytes_of(self.samples, self.range, depth)),
+        }
+    }
+
+    fn into_rgb(self, depth: Depth) -> Image {
         let channels = self.channels;
         let samples = match self.samples {
-            Samples::Bytes(bytes) if matches!(self.colours, Colours::Palette(_)) => bytes,
-            Samples::Bytes(bytes) => stretched(bytes, self.range),
-            Samples::Words(words) => narrowed(&words, self.range, depth),
+            Samples::Bytes(indices) if matches!(self.colours, Colours::Palette(_)) => indices,
+            samples => bytes_of(samples, self.range, depth),
         };
         let pixels = samples.chunks_exact(channels.max(1));
         let data = match self.colours {
@@ -79,7 +92,7 @@ impl Raster {
                 pixels.flat_map(|pixel| table[usize::from(pixel[0])]).collect()
             }
         };
-        Image { height, width, data }
+        Image::new(self.size, 3, data)
     }
 
     /// The numbers of a mask, or its colours where it has any.
@@ -158,6 +171,19 @@ impl MaskPixels {
         let numbers = image.data.iter().step_by(3).map(|&level| u16::from(level)).collect();
         MaskPixels::Numbers { size: image.size(), numbers, palette: None }
     }
+}
+
+/// Samples in eight bits.
+fn bytes_of(samples: Samples, range: Range, depth: Depth) -> Vec<u8> {
+    match samples {
+        Samples::Bytes(bytes) => stretched(bytes, range),
+        Samples::Words(words) => narrowed(&words, range, depth),
+    }
+}
+
+/// The first of so many samples, again and again.
+fn every(samples: Vec<u8>, count: usize) -> Vec<u8> {
+    samples.into_iter().step_by(count.max(1)).collect()
 }
 
 /// Samples of fewer than eight bits, or with another highest value, to 0 to 255.

@@ -12,18 +12,19 @@ impl Image {
     /// A window of whole pixels inside the image is `cv2.resize(INTER_LINEAR)` of the crop; any other is
     /// `cv2.warpAffine(INTER_LINEAR)`, which places it exactly and weighs with five bits.
     pub(crate) fn render(&self, window: &Window, flip: Flip, size: Size, fill: [u8; 3]) -> Result<Image, Error> {
-        let rendered = match window.whole_pixels_in(self.size()) {
-            Some(rect) => self.resize_part(rect, flip, size),
+        match window.whole_pixels_in(self.size()) {
+            Some(rect) => {
+                self.by_groups("resize", |group| group.resize_part(rect, flip, size).map_err(self.failure("resize")))
+            }
             None => {
                 let border = if window.lies_in(self.size()) { core::BORDER_REPLICATE } else { core::BORDER_CONSTANT };
-                self.warp(&source_map(window, flip, size), size, border, fill)
+                self.warp("resize", &source_map(window, flip, size), size, border, fill)
             }
-        };
-        rendered.map_err(self.failure("resize"))
+        }
     }
 
     fn resize_part(&self, part: Rect, flip: Flip, size: Size) -> opencv::Result<Image> {
-        let mut out = Image::filled(size, [0; 3]);
+        let mut out = Image::black(size, self.channels);
         let source = self.matrix()?;
         let mut target = out.matrix_mut()?;
         let crop = Mat::roi(&source, part)?;
@@ -34,9 +35,21 @@ impl Image {
     }
 
     /// `cv2.warpAffine(INTER_LINEAR)`: each pixel of the result from the place that `map` gives, beyond the image by OpenCV's
-    /// rule `border`.
-    pub(crate) fn warp(&self, map: &Affine, size: Size, border: i32, fill: [u8; 3]) -> opencv::Result<Image> {
-        let mut out = Image::filled(size, fill);
+    /// rule `border`, of which the constant one shows `fill` ([`Image::fill_of`]). An error names the `operation`.
+    pub(crate) fn warp(
+        &self,
+        operation: &'static str,
+        map: &Affine,
+        size: Size,
+        border: i32,
+        fill: [u8; 3],
+    ) -> Result<Image, Error> {
+        let fill = self.fill_of(fill);
+        self.by_groups(operation, |group| group.warp_group(map, size, border, fill).map_err(self.failure(operation)))
+    }
+
+    fn warp_group(&self, map: &Affine, size: Size, border: i32, fill: [u8; 3]) -> opencv::Result<Image> {
+        let mut out = Image::black(size, self.channels);
         let [a, b, c, d, e, f] = *map;
         // OpenCV counts places from the centre of the first pixel.
         let from_centre = |x: f64, y: f64, shift: f64| 0.5 * (x + y) + shift - 0.5;

@@ -1,8 +1,8 @@
 //! Resizing as Pillow does it: the filter widens while shrinking, so that every source pixel contributes.
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8x3;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::pixels::{U8, U8x3};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,10 @@ impl Image {
     /// A window of the image at another size: Pillow's `Image.resize(size, resample, box)`. The window is inside the image,
     /// its edges may have fractions, and the filter also reads the pixels around it.
     pub(crate) fn resample(&self, window: &Window, size: Size, interpolation: Interpolation) -> Result<Image, Error> {
+        self.by_groups("resize", |group| group.resample_group(window, size, interpolation))
+    }
+
+    fn resample_group(&self, window: &Window, size: Size, interpolation: Interpolation) -> Result<Image, Error> {
         let x = Span::inside(window.left, window.width, self.width as f64);
         let y = Span::inside(window.top, window.height, self.height as f64);
         // Pillow rounds to bytes between a horizontal and a vertical pass; the crate does it in the other order.
@@ -61,24 +65,34 @@ impl Image {
     }
 
     fn convolve(&self, x: Span, y: Span, size: Size, interpolation: Interpolation) -> Result<Image, Error> {
-        let failed = |reason: String| Error::Pixels { operation: "resize", size: self.size(), reason };
-        if self.data.len() != self.size().pixels().saturating_mul(3) {
-            return Err(failed(format!("its buffer holds {} bytes", self.data.len())));
+        // `resize` would be compiled for every kind of pixel, which takes minutes.
+        match self.channels {
+            1 => self.convolve_pixels::<U8>(x, y, size, interpolation),
+            _ => self.convolve_pixels::<U8x3>(x, y, size, interpolation),
         }
+    }
+
+    fn convolve_pixels<P: PixelTrait>(
+        &self,
+        x: Span,
+        y: Span,
+        size: Size,
+        interpolation: Interpolation,
+    ) -> Result<Image, Error> {
+        let failed = |reason: String| Error::Pixels { operation: "resize", size: self.size(), reason };
         if self.size().pixels() == 0 || size.pixels() == 0 {
             return Err(failed(format!("{size} pixels were requested")));
         }
         let side = |side: usize| u32::try_from(side).map_err(|_| failed(format!("a side of {side} pixels")));
-        let source = TypedImageRef::<U8x3>::from_buffer(side(self.width)?, side(self.height)?, &self.data)
+        let source = TypedImageRef::<P>::from_buffer(side(self.width)?, side(self.height)?, &self.data)
             .map_err(|error| failed(error.to_string()))?;
-        let mut out = Image::filled(size, [0; 3]);
-        let mut target = TypedImage::<U8x3>::from_buffer(side(size.width)?, side(size.height)?, &mut out.data)
+        let mut out = Image::black(size, self.channels);
+        let mut target = TypedImage::<P>::from_buffer(side(size.width)?, side(size.height)?, &mut out.data)
             .map_err(|error| failed(error.to_string()))?;
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(interpolation.filter()))
             .crop(x.start, y.start, x.length, y.length)
             .use_alpha(false);
-        // `resize` would be compiled for every kind of pixel, which takes minutes.
         Resizer::new().resize_typed(&source, &mut target, &options).map_err(|error| failed(error.to_string()))?;
         Ok(out)
     }

@@ -18,6 +18,8 @@ const TILE_HEIGHT: u16 = 323;
 const EXTRA_SAMPLES: u16 = 338;
 const MOST_OF_TYPE: u16 = 341;
 const DNG_VERSION: u16 = 50706;
+/// The photometric interpretation of indices into a palette.
+const PALETTE: u32 = 3;
 /// More entries than any writer makes.
 const MAX_ENTRIES: u64 = 4096;
 
@@ -43,11 +45,12 @@ pub(super) fn header<R: Read + Seek>(source: R) -> io::Result<Header> {
     // Other values are the greatest of the image rather than the greatest possible.
     let said = (9..=15).find(|&said| most == (1 << said) - 1).filter(|&said| said < bits);
     let photometric = directory.value(PHOTOMETRIC);
-    let alpha = directory.value(EXTRA_SAMPLES).is_some()
-        || matches!((directory.value(SAMPLES), photometric), (Some(4), Some(2)));
+    let samples = directory.value(SAMPLES);
+    let alpha = directory.value(EXTRA_SAMPLES).is_some() || matches!((samples, photometric), (Some(4), Some(2)));
     Ok(Header {
         bits,
         significant_bits: said.unwrap_or(bits),
+        channels: if photometric == Some(PALETTE) { 3 } else { samples.unwrap_or(1) as usize },
         orientation: directory.orientation(),
         grey: matches!(photometric, Some(0 | 1)),
         cmyk: photometric == Some(5),
@@ -140,8 +143,8 @@ impl Directory {
         self.entries.iter().find(|entry| entry.tag == tag).map(|entry| entry.number)
     }
 
-    /// The file with its palette's indices called grey levels, for a decoder without palettes.
-    pub(super) fn without_palette(&self, bytes: &[u8]) -> Vec<u8> {
+    /// The file with its samples called grey levels, for a decoder without palettes that leaves out samples beyond the colours.
+    pub(super) fn as_grey_levels(&self, bytes: &[u8]) -> Vec<u8> {
         let mut bytes = bytes.to_vec();
         let entry = self.entries.iter().find(|entry| entry.tag == PHOTOMETRIC).map_or(0, |entry| entry.place as usize);
         if let Some(number) = bytes.get_mut(entry..entry.saturating_add(2)) {

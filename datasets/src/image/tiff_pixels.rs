@@ -11,8 +11,16 @@ use super::header::Header;
 use super::raster::{Colours, Range, Raster, Samples, unpacked};
 use super::tiff::Directory;
 
+/// Which samples of a pixel are of interest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Colours,
+    /// Also those that are neither colour nor alpha, whatever the file says that they mean.
+    All,
+}
+
 /// The samples; `None` where only OpenCV's libtiff decodes them: other compressions, `YCbCr`, `Lab`.
-pub(super) fn decode(bytes: &[u8], header: &Header) -> TiffResult<Option<Raster>> {
+pub(super) fn decode(bytes: &[u8], header: &Header, wanted: Wanted) -> TiffResult<Option<Raster>> {
     let mut decoder = Decoder::new(Cursor::new(bytes))?;
     let compression = number(&mut decoder, Tag::Compression)?.unwrap_or(1);
     let photometric = number(&mut decoder, Tag::PhotometricInterpretation)?;
@@ -21,12 +29,20 @@ pub(super) fn decode(bytes: &[u8], header: &Header) -> TiffResult<Option<Raster>
         Some(PhotometricInterpretation::YCbCr | PhotometricInterpretation::CIELab) => Ok(None),
         Some(PhotometricInterpretation::RGBPalette) => {
             let colours = palette(&mut decoder)?;
-            let bytes = Directory::first(Cursor::new(bytes))?.without_palette(bytes);
-            let raster = samples(Decoder::new(Cursor::new(bytes.as_slice()))?, header)?;
-            Ok(Some(Raster { colours: Colours::Palette(colours), ..raster }))
+            Ok(Some(Raster { colours: Colours::Palette(colours), ..grey_levels(bytes, header)? }))
         }
+        Some(PhotometricInterpretation::WhiteIsZero | PhotometricInterpretation::BlackIsZero) => {
+            samples(decoder, header).map(Some)
+        }
+        _ if wanted == Wanted::All => grey_levels(bytes, header).map(Some),
         _ => samples(decoder, header).map(Some),
     }
+}
+
+/// Every sample of a pixel.
+fn grey_levels(bytes: &[u8], header: &Header) -> TiffResult<Raster> {
+    let bytes = Directory::first(Cursor::new(bytes))?.as_grey_levels(bytes);
+    samples(Decoder::new(Cursor::new(bytes.as_slice()))?, header)
 }
 
 fn number(decoder: &mut Decoder<Cursor<&[u8]>>, tag: Tag) -> TiffResult<Option<u16>> {

@@ -51,21 +51,28 @@ impl Turn {
         if self.transposed { (self.mirrored, self.upside_down) } else { (self.upside_down, self.mirrored) }
     }
 
-    /// The turned pixels; `pixels` holds the rows of an image of `size`, each pixel of `N` numbers.
-    pub(crate) fn apply<const N: usize, T: Copy>(self, size: Size, pixels: Vec<T>) -> Vec<T> {
-        if self == Turn::NONE {
-            return pixels;
+    /// The turned pixels; `pixels` holds the rows of an image of `size`, each pixel of `channels` numbers.
+    pub(crate) fn apply<T: Copy>(self, size: Size, pixels: Vec<T>, channels: usize) -> Vec<T> {
+        match channels {
+            _ if self == Turn::NONE => pixels,
+            // With a number of channels that the compiler knows, copying a pixel is no call.
+            1 => self.turned(size, &pixels, 1),
+            3 => self.turned(size, &pixels, 3),
+            other => self.turned(size, &pixels, other),
         }
-        let (pixels, rest) = pixels.as_chunks::<N>();
-        debug_assert!(rest.is_empty());
+    }
+
+    #[inline(always)]
+    fn turned<T: Copy>(self, size: Size, pixels: &[T], channels: usize) -> Vec<T> {
         let Size { height, width } = self.size(size);
         // From one pixel of the result to the next, in the source.
         let (along, down) = if self.transposed { (size.width, 1) } else { (1, size.width) };
-        let mut turned = Vec::with_capacity(pixels.len() * N);
+        let mut turned = Vec::with_capacity(pixels.len());
         for row in 0..height {
             let start = down * if self.upside_down { height - 1 - row } else { row };
             let columns = (0..width).map(|column| start + along * column);
-            let copy = |turned: &mut Vec<T>, place: usize| turned.extend_from_slice(&pixels[place]);
+            let copy =
+                |turned: &mut Vec<T>, place: usize| turned.extend_from_slice(&pixels[place * channels..][..channels]);
             match self.mirrored {
                 true => columns.rev().for_each(|place| copy(&mut turned, place)),
                 false => columns.for_each(|place| copy(&mut turned, place)),
@@ -86,11 +93,18 @@ mod tests {
         let size = Size { height: 2, width: 3 };
         for (orientation, expected) in (1..).zip(expected) {
             let turn = Turn::of_exif(orientation);
-            let turned = turn.apply::<1, u8>(size, b"abcdef".to_vec());
+            let turned = turn.apply(size, b"abcdef".to_vec(), 1);
             assert_eq!(str::from_utf8(&turned), Ok(expected), "{orientation}");
-            let doubled = turn.apply::<2, u8>(size, b"abcdef".iter().flat_map(|&letter| [letter; 2]).collect());
-            let expected: String = expected.chars().flat_map(|letter| [letter; 2]).collect();
-            assert_eq!(str::from_utf8(&doubled), Ok(expected.as_str()), "{orientation}");
+            for channels in [2, 3, 5] {
+                let spelled = |letters: &str| -> Vec<u8> {
+                    letters
+                        .bytes()
+                        .flat_map(|letter| (0..channels as u8).map(move |channel| letter + 32 * channel))
+                        .collect()
+                };
+                let turned = turn.apply(size, spelled("abcdef"), channels);
+                assert_eq!(turned, spelled(expected), "{orientation}, {channels} channels");
+            }
             assert_eq!(turn.size(size).width, if orientation < 5 { 3 } else { 2 });
         }
         assert_eq!([0, 9, 255].map(Turn::of_exif), [Turn::NONE; 3]);

@@ -23,7 +23,8 @@ pub(super) fn header<R: Read + Seek>(source: R) -> io::Result<Header> {
             let mut side = || reader.take().map(|[a, b, c]| u32::from_le_bytes([a, b, c, 0]) as usize + 1);
             let size = Size { width: side()?, height: side()? };
             let (alpha, animated) = (flags & ALPHA != 0, flags & ANIMATION != 0);
-            let mut header = Header { alpha, animated, ..Header::new(Format::WebP, size) };
+            let channels = if alpha { 4 } else { 3 };
+            let mut header = Header { channels, alpha, animated, ..Header::new(Format::WebP, size) };
             if flags & EXIF != 0 {
                 header.orientation = orientation(&mut reader, next)?;
             }
@@ -33,7 +34,8 @@ pub(super) fn header<R: Read + Seek>(source: R) -> io::Result<Header> {
             reader.skip(1)?;
             let sides = reader.u32()?;
             let size = Size { width: (sides & 0x3FFF) as usize + 1, height: (sides >> 14 & 0x3FFF) as usize + 1 };
-            Ok(Header { alpha: sides & 1 << 28 != 0, ..Header::new(Format::WebP, size) })
+            let alpha = sides & 1 << 28 != 0;
+            Ok(Header { channels: if alpha { 4 } else { 3 }, alpha, ..Header::new(Format::WebP, size) })
         }
         b"VP8 " => {
             reader.skip(6)?;

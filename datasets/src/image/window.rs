@@ -108,30 +108,33 @@ impl Image {
     /// The pixels of a window row by row, without the part beyond the image.
     pub(crate) fn rows_mut(&mut self, window: PixelWindow) -> impl Iterator<Item = &mut [u8]> {
         let right = (window.left + window.width).min(self.width);
-        let columns = window.left.min(right) * 3..right * 3;
-        let rows = self.data.chunks_exact_mut((self.width * 3).max(1));
+        let columns = window.left.min(right) * self.channels..right * self.channels;
+        let rows = self.data.chunks_exact_mut((self.width * self.channels).max(1));
         rows.skip(window.top).take(window.height).map(move |row| &mut row[columns.clone()])
     }
 
-    /// The image on a canvas of `size`, its first pixel at `left`, `top`; what does not fit is cut off.
+    /// The image on a canvas of `size`, its first pixel at `left`, `top`, with `fill` around it ([`Image::fill_of`]); what does
+    /// not fit is cut off.
     pub(crate) fn on_canvas(self, size: Size, left: usize, top: usize, fill: [u8; 3]) -> Image {
         if self.size() == size {
             return self;
         }
-        let mut canvas = Image::filled(size, fill);
+        let row = (self.width * self.channels).max(1);
+        let mut canvas = self.blank(size, fill);
         let window = PixelWindow { left, top, width: self.width, height: self.height };
-        for (to, from) in canvas.rows_mut(window).zip(self.data.chunks_exact((self.width * 3).max(1))) {
+        for (to, from) in canvas.rows_mut(window).zip(self.data.chunks_exact(row)) {
             to.copy_from_slice(&from[..to.len()]);
         }
         canvas
     }
 
     pub(crate) fn flip(&mut self, flip: Flip) {
-        let row = (self.width * 3).max(1);
+        let channels = self.channels.max(1);
+        let row = (self.width * channels).max(1);
         if flip.horizontal {
             for row in self.data.chunks_exact_mut(row) {
                 row.reverse();
-                row.chunks_exact_mut(3).for_each(<[u8]>::reverse);
+                row.chunks_exact_mut(channels).for_each(<[u8]>::reverse);
             }
         }
         if flip.vertical {

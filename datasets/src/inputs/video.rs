@@ -76,7 +76,7 @@ impl Video {
                 if !self.capture.retrieve_def(&mut bgr).map_err(|error| self.failure(&error))? {
                     return Err(self.damaged(format!("frame {index} cannot be decoded")));
                 }
-                let image = Image::from_bgr(&bgr).map_err(|error| self.failure(&error))?.turned(self.turn);
+                let image = Image::from_opencv(&bgr).map_err(|error| self.failure(&error))?.turned(self.turn);
                 return Ok(Some((Frame { index, seconds: self.seconds(index)? }, image)));
             }
         }

@@ -67,8 +67,7 @@ impl Framing {
     pub(super) fn image(&self, image: &Image, reduction: usize, fill: [u8; 3]) -> Result<Image, Error> {
         if self.degrees != 0.0 {
             let scaled = image.resize_antialiased(self.scaled, Interpolation::Bilinear)?;
-            let rotated = scaled.warp(&self.to_scaled(), self.size, BORDER_CONSTANT, fill);
-            return rotated.map_err(scaled.failure("rotate"));
+            return scaled.warp("rotate", &self.to_scaled(), self.size, BORDER_CONSTANT, fill);
         }
         let (step_x, step_y) = self.steps();
         let (covered, share) = (self.covered(), 1.0 / reduction as f64);

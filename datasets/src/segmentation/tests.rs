@@ -19,7 +19,7 @@ fn picture(size: Size) -> (Image, Mask) {
         *class = u8::from(disc || (x + 0.5 * y) % 90.0 < 18.0);
     }
     let data = mask.data.iter().flat_map(|&class| [class * 255; 3]).collect();
-    (Image { height: size.height, width: size.width, data }, mask)
+    (Image::new(size, 3, data), mask)
 }
 
 fn geometric() -> SegmentAugmentation {

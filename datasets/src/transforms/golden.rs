@@ -27,7 +27,7 @@ fn photometric_distortion_equals_torchvision() {
     let Photometric { height, cases } = golden::json("photometric.json");
     let stacked = golden::image("photometric.png");
     let part = stacked.width * height * 3;
-    let source = Image { height, width: stacked.width, data: stacked.data[..part].to_vec() };
+    let source = Image::new(Size { height, width: stacked.width }, 3, stacked.data[..part].to_vec());
     for (case, expected) in cases.iter().zip(stacked.data[part..].chunks_exact(part)) {
         let &Case { brightness, contrast, saturation, hue, contrast_last, channels } = case;
         let distortion = Distortion { brightness, contrast, saturation, hue, contrast_last, channels };

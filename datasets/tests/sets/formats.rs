@@ -191,7 +191,7 @@ fn the_depth_may_be_given_instead_of_what_the_file_says() {
     assert_eq!(levels(Depth::Bits(16)), levels(Depth::Auto));
     let read = |text: &str| serde_json::from_str::<PixelOptions>(text);
     let options = read(r#"{"depth": 12, "orientation": "stored"}"#).expect("options");
-    assert_eq!(options, PixelOptions { depth: Depth::Bits(12), orientation: Orientation::Stored });
+    assert_eq!(options, PixelOptions { depth: Depth::Bits(12), orientation: Orientation::Stored, channels: 3 });
     assert_eq!(read(r#"{"depth": "auto"}"#).expect("options"), PixelOptions::default());
     assert!(read(r#"{"depth": 17}"#).expect("a number").validate().is_err());
 }

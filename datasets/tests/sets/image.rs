@@ -121,14 +121,14 @@ fn grey_alpha_sixteen_bit_and_palette_pngs_become_rgb() {
 
 #[test]
 fn resizing_interpolates_between_pixel_centres() {
-    let image = Image { height: 1, width: 2, data: vec![0, 0, 0, 100, 200, 40] };
+    let image = Image::new(Size { height: 1, width: 2 }, 3, vec![0, 0, 0, 100, 200, 40]);
     let resized = image.resize(Size { height: 1, width: 4 }).expect("sizes with pixels");
     assert_eq!(resized.data, [0, 0, 0, 25, 50, 10, 75, 150, 30, 100, 200, 40]);
 }
 
 #[test]
 fn a_buffer_that_does_not_fit_its_size_is_an_error() {
-    let image = Image { height: 2, width: 2, data: vec![0; 5] };
+    let image = Image::new(Size { height: 2, width: 2 }, 3, vec![0; 5]);
     assert!(matches!(image.resize(SIZE), Err(Error::Pixels { .. })));
     assert!(matches!(image.encode(Encoding::Png), Err(Error::Pixels { .. })));
     assert!(matches!(picture(SIZE).resize(Size { height: 0, width: 4 }), Err(Error::Pixels { .. })));

@@ -102,7 +102,7 @@ pub struct DataConfig<K: Keys> {
 impl<K: Keys> DataConfig<K> {
     /// How the pixels of image files are read.
     pub fn pixels(&self) -> PixelOptions {
-        PixelOptions { orientation: self.orientation, depth: self.depth }
+        PixelOptions { orientation: self.orientation, depth: self.depth, ..PixelOptions::default() }
     }
 
     /// The reader's settings, as far as the configuration has them.

@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn pixels_are_normalised_in_either_memory_format() {
-        let image = |value: u8| Image { height: 2, width: 1, data: vec![value, 0, 255, 10, 20, 30] };
+        let image = |value: u8| Image::new(datasets::Size { height: 2, width: 1 }, 3, vec![value, 0, 255, 10, 20, 30]);
         let images = [image(0), image(255)];
         let last = Normalizer::new(&Normalization::default(), Device::Cpu, true).batch(images.iter());
         let first = Normalizer::new(&Normalization::default(), Device::Cpu, false).batch(images.iter());

@@ -46,7 +46,7 @@ fn averaging_with_the_mirror_image_makes_predictions_symmetric() {
 #[test]
 fn class_ids_of_a_file_are_checked() {
     let (_store, task, _) = segment(SegmentEval::default());
-    let image = Image { height: 2, width: 2, data: vec![0; 12] };
+    let image = Image::new(datasets::Size { height: 2, width: 2 }, 3, vec![0; 12]);
     let sample = task.prepare(&image, "x.jpg".as_ref()).unwrap();
     let read = |output, kind| task.read_outputs(&[output], kind, std::slice::from_ref(&sample));
     let ids = |id: i64| Tensor::from_slice(&[0, 1, 2, id]).view([1, 2, 2]);
