@@ -36,6 +36,16 @@ pub fn read(root: &Path, split: &str, classes: Classes<'_>) -> Result<DetectionS
     read_with(&Layout::devkit(root, split), classes, Orientation::default(), &mut Err)
 }
 
+/// Reads the annotations of the images that `ImageSets/Main/<split>.txt` under `root` lists, to score predictions: an image needs
+/// not be there where its annotation states its size, and has the annotation's name then.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_annotations(root: &Path, split: &str, classes: Classes<'_>) -> Result<DetectionSet, Error> {
+    let layout = Layout::devkit(root, split);
+    read_records(&layout, classes, Images::Optional, Orientation::default(), &mut Err)
+}
+
 /// Reads a split; images whose size is not stated are measured, upright or as stored. `on_error` decides about each line of the
 /// list, each annotation and each object that cannot be used.
 ///
@@ -50,12 +60,30 @@ pub fn read_with(
     orientation: Orientation,
     on_error: ErrorHandler<'_>,
 ) -> Result<DetectionSet, Error> {
+    read_records(layout, classes, Images::Required, orientation, on_error)
+}
+
+/// Whether a record may be without its image file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Images {
+    Required,
+    /// Where the annotation states the image's size.
+    Optional,
+}
+
+fn read_records(
+    layout: &Layout,
+    classes: Classes<'_>,
+    images: Images,
+    orientation: Orientation,
+    on_error: ErrorHandler<'_>,
+) -> Result<DetectionSet, Error> {
     let mut findings = Findings::default();
     let mut finder = Finder::default();
     let places = layout.resolve(&mut findings)?;
     let mut annotations = Vec::new();
     for (image_id, xml) in (1..).zip(places.annotation_files(&mut finder, &mut findings, on_error)?) {
-        match annotation(&xml, &places, (&mut finder, &mut findings), orientation, on_error) {
+        match annotation(&xml, (&places, images), (&mut finder, &mut findings), orientation, on_error) {
             Ok((annotation, mut record)) => {
                 record.image_id = image_id;
                 annotations.push((xml, annotation, record));
@@ -99,13 +127,21 @@ fn collected<'a>(annotations: impl Iterator<Item = &'a Annotation>) -> Vec<Strin
 /// An annotation file, and its image's record without the objects.
 fn annotation(
     xml: &Path,
-    places: &Places,
+    (places, images): (&Places, Images),
     (finder, findings): (&mut Finder, &mut Findings),
     orientation: Orientation,
     on_error: ErrorHandler<'_>,
 ) -> Result<(Annotation, Record), Error> {
     let annotation = Annotation::read(xml, findings, on_error)?;
-    let file = image_of(&places.name_of(xml), annotation.filename.as_deref(), &places.images, finder, findings)?;
+    let name = places.name_of(xml);
+    let found = image_of(&name, annotation.filename.as_deref(), &places.images, finder, findings);
+    let is_stated = annotation.width.is_some() && annotation.height.is_some();
+    let file = match found {
+        Err(Error::ImageMissing { .. }) if images == Images::Optional && is_stated => {
+            places.images.join(format!("{name}.jpg"))
+        }
+        found => found?,
+    };
     let size = stated_or_measured((annotation.width, annotation.height), &file, orientation, findings)?;
     Ok((annotation, Record { image_id: 0, file, width: size.width, height: size.height, objects: Vec::new() }))
 }

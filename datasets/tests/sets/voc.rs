@@ -44,6 +44,38 @@ fn boxes_are_counted_from_zero_with_the_last_pixel_inside() {
 }
 
 #[test]
+fn annotations_that_state_the_size_need_no_images() {
+    let objects = object("dog", ["1", "1", "60", "40"], "");
+    let root = devkit("a\nb.2\n", &annotation(&objects));
+    write(root.path(), "Annotations/b.2.xml", annotation(&objects).as_bytes());
+    fs::remove_dir_all(root.path().join("JPEGImages")).expect("removed");
+    let error = voc::read(root.path(), "train", Classes::Collected).expect_err("no images").to_string();
+    assert!(error.starts_with("cannot find "), "{error}");
+    let set = voc::read_annotations(root.path(), "train", Classes::Collected).expect("sizes are stated");
+    let stems: Vec<_> = set.records.iter().map(|record| record.file.file_stem().expect("a name")).collect();
+    assert_eq!(stems, ["a", "b.2"]);
+    assert!(set.records.iter().all(|record| record.size() == IMAGE && record.objects.len() == 1));
+    for size in ["", "<size></size>", "<size><width>60</width><height>0</height></size>"] {
+        let text = format!("<annotation>{size}{objects}</annotation>");
+        write(root.path(), "Annotations/b.2.xml", text.as_bytes());
+        let error = voc::read_annotations(root.path(), "train", Classes::Collected).expect_err(size).to_string();
+        assert!(error.starts_with("cannot find ") && error.contains("b.2"), "{error}");
+    }
+}
+
+#[test]
+fn annotations_with_images_are_read_as_for_training() {
+    let root = devkit("a", &annotation(&object("dog", ["1", "1", "9", "9"], "")));
+    let both = [voc::read, voc::read_annotations]
+        .map(|read| read(root.path(), "train", Classes::Collected).expect("a devkit"));
+    assert_eq!(both[0].records, both[1].records);
+    let text = format!("<annotation>{}</annotation>", object("dog", ["1", "1", "9", "9"], ""));
+    write(root.path(), "Annotations/a.xml", text.as_bytes());
+    let measured = voc::read_annotations(root.path(), "train", Classes::Collected).expect("the image has a size");
+    assert_eq!(measured.records[0].size(), IMAGE);
+}
+
+#[test]
 fn classes_are_collected_sorted_or_taken_as_given() {
     let objects = object("dog", ["1", "1", "9", "9"], "") + &object("cat", ["1", "1", "9", "9"], "");
     let root = devkit("a", &annotation(&objects));

@@ -87,7 +87,7 @@ fn voc_report(args: &ScoreArgs) -> Result<VocReport, Failure> {
     })?;
     let names = args.class_names.as_ref().map(|_| args.class_names()).transpose()?;
     let classes = names.as_deref().map_or(Classes::Collected, Classes::Given);
-    let set = datasets::voc::read(&args.annotations, split, classes).map_err(Failure::failed)?;
+    let set = datasets::voc::read_annotations(&args.annotations, split, classes).map_err(Failure::failed)?;
     crate::task::warn_findings("annotations", &set.findings);
     let stem = |record: &datasets::Record| record.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let objects = set.records.iter().flat_map(|record| {
