@@ -21,7 +21,7 @@ use crate::findings::Findings;
 use crate::image::{Encoded, Image, PixelOptions, Size};
 use crate::loader::Dataset;
 use crate::random::SampleRng;
-use crate::settings::check_size;
+use crate::settings::{check_colour, check_size};
 
 pub use augmentation::ClassifyAugmentation;
 pub use color_jitter::ColorJitter;
@@ -83,7 +83,8 @@ impl ClassificationDataset {
     /// The images augmented to `size`; where the augmentation has phases, an epoch has the size and the strength of its phase.
     ///
     /// # Errors
-    /// [`Error::Setting`] where a setting, a phase or the size is out of range.
+    /// [`Error::Setting`] where a setting, a phase or the size is out of range, or a setting needs colours that the images do not
+    /// have.
     pub fn for_training(
         set: Arc<ClassificationSet>,
         size: Size,
@@ -92,6 +93,7 @@ impl ClassificationDataset {
     ) -> Result<ClassificationDataset, Error> {
         augmentation.validate()?;
         pixels.validate()?;
+        check_colour(augmentation.needs_colour(), pixels.channels)?;
         check_size("size", size)?;
         let purpose = Purpose::Training { size, augmentation: Box::new(augmentation) };
         Ok(ClassificationDataset { set, purpose, pixels })

@@ -8,7 +8,7 @@ use crate::annotations::{DetectionSet, Record, TargetOptions};
 use crate::image::{Encoded, Image, PixelOptions, Reduction, Size};
 use crate::loader::Dataset;
 use crate::random::SampleRng;
-use crate::settings::check_size;
+use crate::settings::{check_colour, check_size};
 use crate::survey::why_no_targets;
 use crate::transforms::{Augmentation, Plan};
 
@@ -48,8 +48,8 @@ impl DetectionDataset {
     /// The images augmented to `size`; those without a target are left out, unless `targets` keeps them.
     ///
     /// # Errors
-    /// [`Error::Setting`] where a setting or the size is out of range, [`Error::NoTargets`] where no
-    /// image is left.
+    /// [`Error::Setting`] where a setting or the size is out of range, or a setting needs colours that the images do not have;
+    /// [`Error::NoTargets`] where no image is left.
     pub fn for_training(
         set: Arc<DetectionSet>,
         size: Size,
@@ -59,6 +59,7 @@ impl DetectionDataset {
     ) -> Result<DetectionDataset, Error> {
         augmentation.validate()?;
         pixels.validate()?;
+        check_colour(augmentation.needs_colour(), pixels.channels)?;
         check_size("size", size)?;
         let is_used = |record: &Record| targets.keep_empty || !record.targets(&targets).is_empty();
         let used: Vec<usize> = (0..set.records.len()).filter(|&index| is_used(&set.records[index])).collect();
@@ -110,7 +111,7 @@ impl Dataset for DetectionDataset {
         let record = self.record(index);
         let targets = record.targets(&self.targets);
         let plan = match &self.augmentation {
-            Some(augmentation) => augmentation.plan(record.size(), &targets, self.size, rng),
+            Some(augmentation) => augmentation.plan((record.size(), self.pixels.channels), &targets, self.size, rng),
             None => Plan::plain(record.size(), &targets, self.size),
         };
         let (source, reduction) = decode(record, plan.framing.window.scale(self.size), self.pixels)?;

@@ -1,4 +1,4 @@
-//! Boxes with their labels, and masks, on an image.
+//! Boxes with their labels, and masks, on an RGB image; [`Image::to_rgb_for_view`] makes one of any other.
 
 use opencv::boxed_ref::BoxedRefMut;
 use opencv::core::{Mat, Point, Rect, Scalar};
@@ -30,9 +30,10 @@ pub struct Label {
 /// Draws boxes, the last on top; parts beyond the image are cut off.
 ///
 /// # Errors
-/// [`Error::Pixels`] where the buffer does not fit the size.
+/// [`Error::Pixels`] where the image is not RGB, or the buffer does not fit the size.
 pub fn boxes(image: &mut Image, labels: &[Label]) -> Result<(), Error> {
     let failed = image.failure("draw on");
+    check_rgb(image)?;
     let scale = (image.height.min(image.width) as f64 / REFERENCE_SIDE).max(0.5);
     let mut canvas = image.matrix_mut().map_err(&failed)?;
     labels.iter().try_for_each(|label| draw_one(&mut canvas, label, scale)).map_err(&failed)
@@ -42,8 +43,9 @@ pub fn boxes(image: &mut Image, labels: &[Label]) -> Result<(), Error> {
 /// change. The palette has red, green, blue triples; a class beyond its end is black.
 ///
 /// # Errors
-/// [`Error::Pixels`] where the mask has another size than the image, or a buffer does not fit.
+/// [`Error::Pixels`] where the image is not RGB, the mask has another size than the image, or a buffer does not fit.
 pub fn mask(image: &mut Image, mask: &Mask, palette: &[u8], alpha: f64, hidden: &[u8]) -> Result<(), Error> {
+    check_rgb(image)?;
     let size = image.size();
     let fits = mask.size() == size && mask.data.len() == size.pixels() && image.data.len() == size.pixels() * 3;
     if !fits {
@@ -61,6 +63,14 @@ pub fn mask(image: &mut Image, mask: &Mask, palette: &[u8], alpha: f64, hidden: 
         }
     }
     Ok(())
+}
+
+fn check_rgb(image: &Image) -> Result<(), Error> {
+    if image.is_rgb() {
+        return Ok(());
+    }
+    let reason = format!("it has {} channels instead of red, green and blue", image.channels());
+    Err(Error::Pixels { operation: "draw on", size: image.size(), reason })
 }
 
 fn draw_one(canvas: &mut BoxedRefMut<'_, Mat>, label: &Label, scale: f64) -> opencv::Result<()> {

@@ -54,7 +54,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 
 pub use channels::MAX_CHANNELS;
-pub(crate) use channels::luma;
+pub(crate) use channels::{differ, luma};
 pub(crate) use encoded::{Encoded, MAX_PIXELS, Reduction};
 pub use format::Format;
 pub use header::Header;

@@ -174,7 +174,7 @@ impl<R: BufRead> Iterator for Inputs<R> {
                 Entry::Failed(error) => return Some(Err(error)),
                 Entry::Video(path) => {
                     let name = self.names.of_file(&path);
-                    match Video::open(path, name) {
+                    match Video::open(path, name, self.options.pixels.channels) {
                         Ok(video) => self.video = Some(video),
                         Err(error) => return Some(Err(error)),
                     }

@@ -2,7 +2,7 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`image`] | RGB images: decoding, encoding, resizing |
+//! | [`image`] | images of any channels: decoding, encoding, resizing |
 //! | [`annotations`] | classes, objects and images as read; the targets of training |
 //! | [`findings`] | what the readers found and handled |
 //! | [`coco`], [`voc`], [`yolo`] | readers of COCO JSON, of PASCAL VOC's XML, of YOLO's text files |
@@ -64,7 +64,8 @@ pub use detection::{DetectionDataset, DetectionSample};
 pub use error::{Error, ErrorHandler};
 pub use findings::{Finding, FindingKind, Findings};
 pub use image::{
-    Depth, Encoding, Format, Header, Image, Interpolation, MaskPixels, Orientation, PixelOptions, PixelWindow, Size,
+    Depth, Encoding, Format, Header, Image, Interpolation, MAX_CHANNELS, MaskPixels, Orientation, PixelOptions,
+    PixelWindow, Size,
 };
 pub use inputs::{Frame, Input, InputOptions, Inputs};
 pub use loader::{Batch, Dataset, Epoch, LastBatch, Loader, LoaderOptions, OnError, Order, Skipped};

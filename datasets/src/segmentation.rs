@@ -23,7 +23,7 @@ use crate::lists::Selection;
 use crate::loader::Dataset;
 use crate::mask::Mask;
 use crate::random::SampleRng;
-use crate::settings::check_size;
+use crate::settings::{check_colour, check_size};
 use crate::{Error, ErrorHandler};
 
 pub use augmentation::{RandomScale, Rotation, SegmentAugmentation};
@@ -249,7 +249,7 @@ impl SegmentationDataset {
     /// The images augmented to `size`.
     ///
     /// # Errors
-    /// [`Error::Setting`] where a setting or the size is out of range.
+    /// [`Error::Setting`] where a setting or the size is out of range, or a setting needs colours that the images do not have.
     pub fn for_training(
         set: Arc<SegmentationSet>,
         size: Size,
@@ -258,6 +258,7 @@ impl SegmentationDataset {
     ) -> Result<SegmentationDataset, Error> {
         augmentation.validate()?;
         pixels.validate()?;
+        check_colour(augmentation.needs_colour(), pixels.channels)?;
         check_size("size", size)?;
         Ok(SegmentationDataset { set, purpose: Purpose::Training { size, augmentation }, pixels })
     }
@@ -307,7 +308,7 @@ impl Dataset for SegmentationDataset {
         let decode = |reduction| encoded.decode(&PixelOptions { orientation, ..self.pixels }, reduction);
         let (image, mask) = match &self.purpose {
             Purpose::Training { size, augmentation } => {
-                let plan = augmentation.plan(&stored, *size, self.set.ignore, rng);
+                let plan = augmentation.plan((&stored, self.pixels.channels), *size, self.set.ignore, rng);
                 let reduction = encoded.reduction(plan.scale(), orientation);
                 (plan.render(&decode(reduction)?, reduction.factor())?, plan.mask)
             }

@@ -26,6 +26,13 @@ pub(crate) fn check_range(
     check(least <= low && low <= high && high <= greatest, key, format!("[{low}, {high}]"), expected)
 }
 
+/// Refuses a setting that only has a meaning for red, green and blue, where images have other channels.
+pub(crate) fn check_colour(needing: Option<&'static str>, channels: usize) -> Result<(), Error> {
+    needing
+        .filter(|_| channels != 3)
+        .map_or(Ok(()), |key| check(false, key, "on", "off: it needs images of red, green and blue"))
+}
+
 pub(crate) fn check_size(key: &'static str, size: Size) -> Result<(), Error> {
     let sides = 1..=usize::from(u16::MAX);
     let is_valid = sides.contains(&size.height) && sides.contains(&size.width);

@@ -59,7 +59,7 @@ pub trait Surveyed: Sync {
 }
 
 /// Surveys a set, and marks the records that cannot be used, for [`Surveyed::leave_out`]. `on_error` decides about each image that
-/// is missing, is not an image, or does not fit its annotation. `progress` is called from any thread after each header.
+/// is missing, is not an image, has other channels than the network, or does not fit its annotation. `progress` is called from any thread after each header.
 ///
 /// # Errors
 /// What `on_error` returns.
@@ -91,6 +91,7 @@ pub fn survey<S: Surveyed>(
                 if header.bits > 8 && deep.len() < DEEP_IMAGES {
                     deep.push(index);
                 }
+                header.check_channels(pixels.channels, set.file(index))?;
                 set.compare(index, &header, pixels.orientation)
             });
             if let Err(error) = compared {

@@ -23,7 +23,7 @@ use crate::Error;
 use crate::annotations::Target;
 use crate::image::{Flip, Image, Size, Window};
 use crate::random::SampleRng;
-use crate::settings::{check, check_probability};
+use crate::settings::{check, check_colour, check_probability};
 
 pub(crate) use framing::Framing;
 pub use iou_crop::IouCrop;
@@ -51,7 +51,8 @@ pub struct Augmentation {
     /// Probability of mirroring top and bottom: for images without an upright position, as in microscopy.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub vertical_flip: f64,
-    /// Colour where the view reaches beyond the image, red, green, blue: the data's mean.
+    /// Colour where the view reaches beyond the image, red, green, blue: the data's mean. Images of other channels have the mean of
+    /// the three in every channel.
     pub fill: [u8; 3],
     /// Boxes with a side shorter than this many pixels, before the resize, are dropped (`SanitizeBoundingBoxes`).
     #[schemars(range(min = 0.0))]
@@ -102,6 +103,11 @@ impl Augmentation {
         Augmentation { photometric: None, zoom_out: None, ..Augmentation::default() }
     }
 
+    /// The first setting that changes colours, and so cannot be used with images of other channels than red, green and blue.
+    pub fn needs_colour(&self) -> Option<&'static str> {
+        self.photometric.as_ref().and_then(PhotometricDistort::needs_colour)
+    }
+
     /// Checks every setting's range.
     ///
     /// # Errors
@@ -120,7 +126,8 @@ impl Augmentation {
     /// Augments one image to `size`, with its targets; everything random comes from `rng`.
     ///
     /// # Errors
-    /// [`Error::Pixels`] where the image's buffer does not fit its size, or a size has no pixels.
+    /// [`Error::Pixels`] where the image's buffer does not fit its size, or a size has no pixels; [`Error::Setting`] where a setting
+    /// needs colours that the image does not have.
     pub fn apply(
         &self,
         image: &Image,
@@ -128,13 +135,22 @@ impl Augmentation {
         size: Size,
         rng: &mut SampleRng,
     ) -> Result<(Image, Vec<Placed>), Error> {
-        let plan = self.plan(image.size(), targets, size, rng);
+        check_colour(self.needs_colour(), image.channels())?;
+        let plan = self.plan((image.size(), image.channels()), targets, size, rng);
         let augmented = plan.render(image, 1, size)?;
         Ok((augmented, plan.placed))
     }
 
-    pub(crate) fn plan(&self, source: Size, targets: &[Target], size: Size, rng: &mut SampleRng) -> Plan {
-        let distortion = self.photometric.as_ref().map(|photometric| photometric.sample(rng)).unwrap_or_default();
+    /// For an image of the size and the number of channels `source`.
+    pub(crate) fn plan(
+        &self,
+        (source, channels): (Size, usize),
+        targets: &[Target],
+        size: Size,
+        rng: &mut SampleRng,
+    ) -> Plan {
+        let distortion =
+            self.photometric.as_ref().map(|photometric| photometric.sample(channels, rng)).unwrap_or_default();
         let mut scene = Scene::new(source, targets);
         match self.scale_jitter.as_ref().and_then(|jitter| jitter.sample(&scene, rng)) {
             Some(window) => scene.crop(window),

@@ -73,7 +73,10 @@ proptest! {
         let magics: [&[u8]; 8] =
             [b"", b"\xFF\xD8\xFF", b"\x89PNG\r\n\x1A\n", b"RIFF\x10\0\0\0WEBPVP8X", b"BM", b"II*\0\x08\0\0\0", b"P6 ", b"{"];
         let bytes = [magics[magic], &bytes].concat();
-        drop(Image::decode(bytes.clone(), Path::new("a"), &PixelOptions::default()));
+        for channels in [1, 3, 4, 5] {
+            let options = PixelOptions { channels, ..PixelOptions::default() };
+            drop(Image::decode(bytes.clone(), Path::new("a"), &options));
+        }
         drop(Mask::decode(bytes, Path::new("a")));
     }
 }

@@ -190,6 +190,19 @@ pub fn image(folder: &Path, bytes: &[u8]) -> bool {
             assert_eq!(image.data.len(), image.height * image.width * 3);
         }
     }
+    // Other channels than red, green and blue are read by other code, of which only grey takes every file.
+    for channels in [1].into_iter().chain(header.map(|header| header.channels).filter(|own| (4..=16).contains(own))) {
+        let options = PixelOptions { orientation: Orientation::Stored, channels, ..PixelOptions::default() };
+        let image = IMAGE.hold(bytes.len(), || Image::read(&file, &options)).ok();
+        assert!(
+            channels != 1 || image.is_some() == stored.is_some(),
+            "grey and colours are read together or not at all"
+        );
+        if let Some(image) = image {
+            assert_eq!(Some(image.size()), header.map(|header| header.stored));
+            assert_eq!(image.data.len(), image.height * image.width * channels);
+        }
+    }
     let measured = header.map(|header| header.upright());
 
     let classes = vec![Class { id: 0, name: "a".to_owned() }];

@@ -3,7 +3,8 @@
     .venv/bin/python tools/golden/image_formats.py
 
 Where Pillow does not open a kind of file, or gives 16 bits, the pixels are those that were written, 16 bits cut as the decoder
-documents. `near` marks formats with loss, whose decoders may differ by a level.
+documents. `near` marks formats with loss, whose decoders may differ by a level. `luma` is the grey image by Pillow's `convert("L")`;
+`stored` are the channels of a file with two of them, or four and more, as they are stored.
 """
 
 import hashlib
@@ -49,8 +50,14 @@ def exif(orientation):
     return block
 
 
-def put(name, content, pixels=None, near=False, **stated):
-    """Writes a file, and what Pillow reads from it; `pixels` where Pillow does not open it or keeps more than eight bits."""
+def luma(pixels):
+    red, green, blue = (pixels[..., channel].astype(numpy.uint32) for channel in range(3))
+    return ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16).astype(numpy.uint8)
+
+
+def put(name, content, pixels=None, near=False, samples=None, **stated):
+    """Writes a file, and what Pillow reads from it; `pixels` where Pillow does not open it or keeps more than eight bits, and
+    `samples` where it does not give all channels."""
     path = HERE / name
     if isinstance(content, bytes):
         path.write_bytes(content)
@@ -64,7 +71,14 @@ def put(name, content, pixels=None, near=False, **stated):
             assert image.size[:: -1 if turned else 1] == (fact["width"], fact["height"]), (name, image.size)
             assert image.getexif().get(0x0112, 1) == fact["orientation"] or not 1 <= image.getexif()[0x0112] <= 8, name
             assert (getattr(image, "n_frames", 1) > 1) == fact["animated"], name
-            pixels = numpy.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+            upright = ImageOps.exif_transpose(image)
+            pixels, grey_pixels = numpy.asarray(upright.convert("RGB")), numpy.asarray(upright.convert("L"))
+            # Ours is the grey of the decoded colours, whatever Pillow does inside.
+            assert numpy.array_equal(grey_pixels, luma(pixels)), name
+            only_colours = image.format in ("BMP", "GIF") or image.mode == "P" or (image.format == "WEBP" and fact["animated"])
+            fact["channels"] = 3 if only_colours else len(image.getbands())
+            if image.format in ("TIFF", "PNG", "WEBP") and fact["channels"] not in (1, 3):
+                samples = numpy.asarray(upright) if samples is None else samples
     else:
         pixels = numpy.asarray(pixels, numpy.uint8)
         try:
@@ -77,7 +91,16 @@ def put(name, content, pixels=None, near=False, **stated):
                     print(f"{name}: Pillow's mode {image.mode}")
         except Exception as error:
             print(f"{name}: Pillow: {error}")
-    fact["pixels"] = pixels.tobytes().hex() if near else hashlib.sha256(pixels.tobytes()).hexdigest()
+        grey_pixels = luma(pixels)
+        fact.setdefault("channels", 1 if fact["grey"] else 3)
+    if samples is not None:
+        samples = numpy.asarray(samples).astype(numpy.uint8)
+        fact["channels"] = samples.shape[-1]
+
+    def digest(levels):
+        return levels.tobytes().hex() if near else hashlib.sha256(levels.tobytes()).hexdigest()
+
+    fact |= {"pixels": digest(pixels), "luma": digest(grey_pixels), "stored": None if samples is None else digest(samples)}
     facts[name] = fact
 
 
@@ -153,7 +176,7 @@ DEEP_RGB = numpy.stack([DEEP, DEEP // 3, 65535 - DEEP], -1)
 put("deep.png", png(16, 0, big(DEEP)), repeated(DEEP >> 8), bits=16, grey=True)
 put("deep_rgb.png", png(16, 2, big(DEEP_RGB)), DEEP_RGB >> 8, bits=16)
 DEEP_RGBA = numpy.concatenate([DEEP_RGB, DEEP_RGB[..., :1]], -1)
-put("deep_alpha.png", png(16, 6, big(DEEP_RGBA)), DEEP_RGB >> 8, bits=16, alpha=True)
+put("deep_alpha.png", png(16, 6, big(DEEP_RGBA)), DEEP_RGB >> 8, samples=DEEP_RGBA >> 8, bits=16, alpha=True)
 for bits in (10, 12, 14):
     said = chunk(b"sBIT", bytes([bits]))
     low = DEEP >> (16 - bits)
@@ -362,9 +385,98 @@ for bits in (10, 12, 14):
         content = tiff(plain(16, 1, **{f"t{tag}": (3, [(1 << bits) - 1])}), [low.astype("<u2").tobytes()])
         put(f"{word}_{bits}.tif", content, repeated(low >> (bits - 8)), bits=16, grey=True, significant_bits=bits)
 five = numpy.concatenate([RGB, ALPHA[..., None], ALPHA[..., None]], -1)
-put("extra_samples.tif", tiff(plain(8, 2, 5, t338=(3, [0, 0])), [five.tobytes()]), RGB, alpha=True)
+put("extra_samples.tif", tiff(plain(8, 2, 5, t338=(3, [0, 0])), [five.tobytes()]), RGB, samples=five, alpha=True)
 associated = numpy.concatenate([RGB, ALPHA[..., None]], -1)
-put("unassociated.tif", tiff(plain(8, 2, 4, t338=(3, [2])), [associated.tobytes()]), RGB, alpha=True)
+put("unassociated.tif", tiff(plain(8, 2, 4, t338=(3, [2])), [associated.tobytes()]), RGB, samples=associated, alpha=True)
+
+
+# TIFF with the channels of other sensors, which Pillow does not read: what was written is what is expected.
+def packbits(content):
+    return b"".join(bytes([len(part) - 1]) + part for part in (content[at : at + 128] for at in range(0, len(content), 128)))
+
+
+def lzw(content):
+    """Every byte as itself, in codes of nine bits: the table is cleared before it would need ten."""
+    codes = []
+    for at in range(0, len(content), 240):
+        codes += [256, *content[at : at + 240]]
+    digits = "".join(f"{code:09b}" for code in codes + [257])
+    digits = digits.ljust((len(digits) + 7) // 8 * 8, "0")
+    return int(digits, 2).to_bytes(len(digits) // 8, "big")
+
+
+PACK = {1: bytes, 5: lzw, 8: zlib.compress, 32773: packbits}
+
+
+def bands(count, bits=8):
+    """Channels without any likeness."""
+    levels = [(x * (331 + 97 * band) + y * (977 - 41 * band) + band * 4001) % (1 << bits) for band in range(count)]
+    return numpy.stack(levels, -1).astype(numpy.uint16 if bits > 8 else numpy.uint8)
+
+
+def cells(levels, side):
+    """Square tiles, padded."""
+    for top in range(0, HEIGHT, side):
+        for left in range(0, WIDTH, side):
+            cell = numpy.zeros((side, side, *levels.shape[2:]), levels.dtype)
+            part = levels[top : top + side, left : left + side]
+            cell[: part.shape[0], : part.shape[1]] = part
+            yield cell
+
+
+def put_bands(name, levels, photometric=1, compression=1, planar=False, tile=0, rows=HEIGHT, predict=False, big_endian=False,
+              extra=0, shift=8, orientation=1, **stated):
+    bits, count = levels.dtype.itemsize * 8, levels.shape[-1]
+    planes = [levels[..., band] for band in range(count)] if planar else [levels]
+    tags = plain(bits, photometric, count, t259=(3, [compression]), t284=(3, [2 if planar else 1]))
+    colours = {1: 1, 2: 3, 5: 4}[photometric]
+    if count > colours:
+        tags[338] = (3, [extra] + [0] * (count - colours - 1))
+    if tile:
+        tags |= {322: (3, [tile]), 323: (3, [tile])}
+        parts = [cell for plane in planes for cell in cells(plane, tile)]
+    else:
+        tags[278] = (3, [rows])
+        parts = [plane[top : top + rows] for plane in planes for top in range(0, HEIGHT, rows)]
+    if predict:
+        tags[317] = (3, [2])
+        parts = [numpy.concatenate([part[:, :1], part[:, 1:] - part[:, :-1]], 1) for part in parts]
+    if orientation != 1:
+        tags[274] = (3, [orientation])
+    if "significant_bits" in stated:
+        tags[281] = (3, [(1 << stated["significant_bits"]) - 1] * count)
+    kind = f"{'>' if big_endian else '<'}u{bits // 8}"
+    content = tiff(tags, [PACK[compression](part.astype(kind).tobytes()) for part in parts], big_endian)
+    eight = (levels >> shift if bits == 16 else levels).astype(numpy.uint8)
+    eight = {1: eight, 6: numpy.rot90(eight, -1)}[orientation]
+    if photometric == 5:
+        shown = numpy.asarray(Image.fromarray(eight[..., :4], "CMYK").convert("RGB"))
+    else:
+        shown = eight[..., :3] if photometric == 2 else repeated(eight[..., 0])
+    facts_of = {"bits": bits, "grey": photometric == 1 and count < 3, "cmyk": photometric == 5, "alpha": count > colours}
+    put(name, content, shown, samples=eight, orientation=orientation, **facts_of | stated)
+
+
+put_bands("bands_2.tif", bands(2))
+put_bands("bands_2_alpha.tif", bands(2), extra=1, compression=5)
+put_bands("bands_4.tif", bands(4), compression=8)
+put_bands("bands_4_rgb.tif", bands(4), photometric=2, compression=5)
+put_bands("bands_4_associated.tif", bands(4), photometric=2, extra=1)
+put_bands("bands_4_cmyk.tif", bands(4), photometric=5, compression=32773)
+put_bands("bands_5.tif", bands(5), rows=4)
+put_bands("bands_5_lzw.tif", bands(5), compression=5, rows=3, predict=True)
+put_bands("bands_5_rgb_predicted.tif", bands(5), photometric=2, compression=5, predict=True)
+put_bands("bands_5_rgb_tiled.tif", bands(5), photometric=2, tile=16)
+put_bands("bands_4_rgb_deep.tif", bands(4, 16), photometric=2, compression=8, predict=True, rows=4)
+put_bands("bands_5_planar.tif", bands(5), planar=True, rows=4)
+put_bands("bands_5_rgb_planar.tif", bands(5), photometric=2, planar=True, compression=8)
+put_bands("bands_5_tiled.tif", bands(5), tile=16, compression=8)
+put_bands("bands_5_turned.tif", bands(5), orientation=6)
+put_bands("bands_6_planar_tiled.tif", bands(6), tile=16, planar=True, compression=32773)
+put_bands("bands_7_deep.tif", bands(7, 16), compression=8, predict=True, rows=5)
+put_bands("bands_7_deep_planar.tif", bands(7, 16), planar=True, big_endian=True)
+put_bands("bands_12_low.tif", bands(12, 12), shift=4, significant_bits=12)
+put_bands("bands_16_deep.tif", bands(16, 16), photometric=2, tile=16, big_endian=True, compression=5)
 
 # PNM
 save("rgb.ppm", rgb)

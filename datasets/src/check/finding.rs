@@ -29,7 +29,7 @@ pub enum Kind {
     Annotation,
     /// An image or a mask does not exist, or cannot be opened.
     Missing,
-    /// An image or a mask is damaged, cut short, too large, or not an image.
+    /// An image or a mask is damaged, cut short, too large, not an image, or an image of other channels than the network's.
     Unreadable,
     /// The annotation states another size than the image has.
     SizeMismatch,

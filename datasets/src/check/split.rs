@@ -142,7 +142,7 @@ impl Split {
                 "its EXIF orientation turns the image, and is not applied (data.orientation)".to_owned(),
             );
         }
-        if header.cmyk {
+        if header.cmyk && matches!(pixels.channels, 1 | 3) {
             note(Kind::Cmyk, "its pixels are CMYK and are converted to RGB without a colour profile".to_owned());
         }
         if header.animated {

@@ -2,11 +2,11 @@
 
 use crate::image::{Affine, Image, Interpolation, source_of};
 
-/// The transformed image, with `fill` beyond the source.
+/// The transformed image, with `fill` beyond the source ([`Image::fill_of`]).
 pub(super) fn transform(image: &Image, map: &Affine, interpolation: Interpolation, fill: [u8; 3]) -> Image {
-    let mut out = Image::filled(image.size(), fill);
+    let mut out = image.blank(image.size(), fill);
     let (width, height) = (image.width as f64, image.height as f64);
-    for (index, pixel) in out.data.chunks_exact_mut(3).enumerate() {
+    for (index, pixel) in out.data.chunks_exact_mut(image.channels()).enumerate() {
         let (x, y) = source_of(map, index % image.width, index / image.width);
         if x >= 0.0 && x < width && y >= 0.0 && y < height {
             match interpolation {
@@ -31,7 +31,7 @@ fn bilinear(image: &Image, x: f64, y: f64, pixel: &mut [u8]) {
     for (channel, level) in pixel.iter_mut().enumerate() {
         let row = |row: usize| {
             let [first, second] =
-                columns.map(|column| f64::from(image.data[(row * image.width + column) * 3 + channel]));
+                columns.map(|column| f64::from(image.data[(row * image.width + column) * image.channels() + channel]));
             first + (second - first) * right
         };
         let (above, below) = (row(rows[0]), row(rows[1]));
@@ -44,7 +44,8 @@ fn bicubic(image: &Image, x: f64, y: f64, pixel: &mut [u8]) {
     let (rows, down) = neighbours::<4>(y, 1.0, image.height);
     for (channel, level) in pixel.iter_mut().enumerate() {
         let row = |row: usize| {
-            cubic(columns.map(|column| f64::from(image.data[(row * image.width + column) * 3 + channel])), right)
+            let level = |column: usize| image.data[(row * image.width + column) * image.channels() + channel];
+            cubic(columns.map(|column| f64::from(level(column))), right)
         };
         *level = cubic(rows.map(row), down).clamp(0.0, 255.0) as u8;
     }

@@ -13,7 +13,7 @@ use super::resized_crop::ResizedCrop;
 use crate::Error;
 use crate::image::{Flip, Image, Interpolation, PixelWindow, Size, Window};
 use crate::random::SampleRng;
-use crate::settings::{check, check_probability};
+use crate::settings::{check, check_colour, check_probability};
 
 /// The steps of a training image's augmentation, in the order in which they apply, which is timm's; `None` or probability
 /// 0 leaves one out. The default is MobileOne's for S0 and S1: crop and mirroring.
@@ -38,7 +38,8 @@ pub struct ClassifyAugmentation {
     pub color_jitter: Option<ColorJitter>,
     /// A rectangle that is erased.
     pub erasing: Option<RandomErasing>,
-    /// Colour beyond the image after a shear, shift or rotation, and of constant erasing: red, green, blue.
+    /// Colour beyond the image after a shear, shift or rotation, and of constant erasing: red, green, blue. Images of other
+    /// channels have the mean of the three in every channel.
     pub fill: [u8; 3],
     /// Mixing of the images of a batch, which the caller applies after everything else.
     pub mixing: Mixing,
@@ -75,6 +76,14 @@ pub(super) struct Plan {
 }
 
 impl ClassifyAugmentation {
+    /// The first setting that changes colours, and so cannot be used with images of other channels than red, green and blue. Both
+    /// policies have such an operation among theirs.
+    pub fn needs_colour(&self) -> Option<&'static str> {
+        let policy = (self.auto_augment.as_ref().map(|_| "auto_augment"))
+            .or_else(|| self.rand_augment.as_ref().map(|_| "rand_augment"));
+        policy.or_else(|| self.color_jitter.as_ref().and_then(ColorJitter::needs_colour))
+    }
+
     /// Checks every setting's range.
     ///
     /// # Errors
@@ -94,8 +103,10 @@ impl ClassifyAugmentation {
     /// Augments one image to `size`; everything random comes from `rng`.
     ///
     /// # Errors
-    /// [`Error::Pixels`] where the image's buffer does not fit its size, or a size has no pixels.
+    /// [`Error::Pixels`] where the image's buffer does not fit its size, or a size has no pixels; [`Error::Setting`] where a setting
+    /// needs colours that the image does not have.
     pub fn apply(&self, image: &Image, size: Size, strength: f64, rng: &mut SampleRng) -> Result<Image, Error> {
+        check_colour(self.needs_colour(), image.channels())?;
         self.plan(image.size(), size, strength, rng).render(image, 1, rng)
     }
 

@@ -46,6 +46,12 @@ impl ColorJitter {
         check((0.0..=0.5).contains(&self.hue), "color_jitter.hue", self.hue, "turns from 0 to 0.5")
     }
 
+    /// The first setting that changes colours, which only images of red, green and blue have.
+    pub(super) fn needs_colour(&self) -> Option<&'static str> {
+        let settings = [("color_jitter.saturation", self.saturation), ("color_jitter.hue", self.hue)];
+        settings.into_iter().find(|(_, change)| *change > 0.0).map(|(key, _)| key)
+    }
+
     pub(super) fn sample(&self, strength: f64, rng: &mut SampleRng) -> Vec<Operation> {
         let mut factor = |change: f64| {
             let change = change * strength;

@@ -1,6 +1,6 @@
 //! Colour operations of Pillow: `ImageEnhance`, `ImageOps`, and hue as torchvision turns it on Pillow's HSV bytes.
 
-use crate::image::Image;
+use crate::image::{Image, luma};
 
 type Table = [u8; 256];
 
@@ -16,27 +16,27 @@ fn blend(plain: u8, level: u8, factor: f32) -> u8 {
     (plain + factor * (level - plain)).clamp(0.0, 255.0) as u8
 }
 
-/// Pillow's conversion to mode `L`.
-fn luma(pixel: &[u8]) -> u8 {
-    let [red, green, blue] = [pixel[0], pixel[1], pixel[2]].map(u32::from);
-    ((red * 19_595 + green * 38_470 + blue * 7_471 + 0x8000) >> 16) as u8
-}
-
 pub(super) fn brightness(image: &mut Image, factor: f64) {
     map(image, |level| blend(0, level, factor as f32));
 }
 
+/// Away from the mean grey: without red, green and blue, the mean of all levels.
 pub(super) fn contrast(image: &mut Image, factor: f64) {
-    let pixels = (image.data.len() / 3).max(1);
-    let sum: u64 = image.data.chunks_exact(3).map(|pixel| u64::from(luma(pixel))).sum();
-    let mean = (sum as f64 / pixels as f64 + 0.5) as u8;
+    let (sum, count): (u64, usize) = if image.is_rgb() {
+        let pixels = image.data.as_chunks().0;
+        (pixels.iter().map(|&pixel| u64::from(luma(pixel))).sum(), pixels.len())
+    } else {
+        (image.data.iter().map(|&level| u64::from(level)).sum(), image.data.len())
+    };
+    let mean = (sum as f64 / count.max(1) as f64 + 0.5) as u8;
     map(image, |level| blend(mean, level, factor as f32));
 }
 
-/// Saturation.
+/// Saturation, of red, green and blue.
 pub(super) fn color(image: &mut Image, factor: f64) {
-    for pixel in image.data.chunks_exact_mut(3) {
-        let grey = luma(pixel);
+    debug_assert!(image.is_rgb());
+    for pixel in image.data.as_chunks_mut().0 {
+        let grey = luma(*pixel);
         pixel.iter_mut().for_each(|level| *level = blend(grey, *level, factor as f32));
     }
 }
@@ -44,10 +44,11 @@ pub(super) fn color(image: &mut Image, factor: f64) {
 /// Away from the image smoothed by a 3x3 kernel whose centre weighs five; the outermost pixels are never smoothed.
 pub(super) fn sharpness(image: &mut Image, factor: f64) {
     let source = image.data.clone();
-    let stride = image.width * 3;
+    let step = image.channels();
+    let stride = image.width * step;
     for row in 1..image.height.saturating_sub(1) {
-        for at in row * stride + 3..((row + 1) * stride).saturating_sub(3) {
-            let around = |centre: usize| u32::from(source[centre - 3]) + u32::from(source[centre + 3]);
+        for at in row * stride + step..((row + 1) * stride).saturating_sub(step) {
+            let around = |centre: usize| u32::from(source[centre - step]) + u32::from(source[centre + step]);
             let line = |centre: usize| around(centre) + u32::from(source[centre]);
             let sum = line(at - stride) + line(at + stride) + around(at) + 5 * u32::from(source[at]);
             let smooth = ((2 * sum + 13) / 26) as u8;
@@ -85,25 +86,27 @@ pub(super) fn equalize(image: &mut Image) {
 
 /// A table for each channel, made from its histogram; `None` leaves the channel unchanged.
 fn per_channel(image: &mut Image, mut table: impl FnMut(&[u64; 256]) -> Option<Table>) {
-    for channel in 0..3 {
+    let channels = image.channels();
+    for channel in 0..channels {
         let mut histogram = [0u64; 256];
-        for pixel in image.data.chunks_exact(3) {
-            histogram[usize::from(pixel[channel])] += 1;
+        for &level in image.data.iter().skip(channel).step_by(channels) {
+            histogram[usize::from(level)] += 1;
         }
         if let Some(table) = table(&histogram) {
-            for pixel in image.data.chunks_exact_mut(3) {
-                pixel[channel] = table[usize::from(pixel[channel])];
+            for level in image.data.iter_mut().skip(channel).step_by(channels) {
+                *level = table[usize::from(*level)];
             }
         }
     }
 }
 
-/// A turn of hue, -0.5 to 0.5, on hues of 256 steps.
+/// A turn of hue, -0.5 to 0.5, of red, green and blue, on hues of 256 steps.
 pub(super) fn hue(image: &mut Image, turn: f64) {
+    debug_assert!(image.is_rgb());
     let steps = (turn * 255.0) as i32 as u8;
-    for pixel in image.data.chunks_exact_mut(3) {
-        let [hue, saturation, value] = to_hsv([pixel[0], pixel[1], pixel[2]]);
-        pixel.copy_from_slice(&to_rgb([hue.wrapping_add(steps), saturation, value]));
+    for pixel in image.data.as_chunks_mut().0 {
+        let [hue, saturation, value] = to_hsv(*pixel);
+        *pixel = to_rgb([hue.wrapping_add(steps), saturation, value]);
     }
 }
 

@@ -13,6 +13,9 @@ const MAX_TRIALS: usize = 10;
 /// Mean and deviation of ImageNet's channels, in grey levels.
 const MEAN: [f64; 3] = [123.675, 116.28, 103.53];
 const DEVIATION: [f64; 3] = [58.395, 57.12, 57.375];
+/// The means of the three, for channels of unknown meaning.
+const GREY_MEAN: f64 = (MEAN[0] + MEAN[1] + MEAN[2]) / 3.0;
+const GREY_DEVIATION: f64 = (DEVIATION[0] + DEVIATION[1] + DEVIATION[2]) / 3.0;
 
 /// What the erased rectangle shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -20,7 +23,8 @@ const DEVIATION: [f64; 3] = [58.395, 57.12, 57.375];
 pub enum EraseMode {
     /// The augmentation's fill colour.
     Const,
-    /// Noise with ImageNet's mean and deviation, pixel by pixel; timm's normal noise on normalised images, cut to bytes.
+    /// Noise with ImageNet's mean and deviation, pixel by pixel; timm's normal noise on normalised images, cut to bytes. Images of
+    /// other channels than red, green and blue have the mean of the three means, and of the deviations, in every channel.
     #[default]
     Pixel,
 }
@@ -77,14 +81,21 @@ impl RandomErasing {
 
 impl EraseMode {
     pub(super) fn erase(self, image: &mut Image, window: PixelWindow, fill: [u8; 3], rng: &mut SampleRng) {
-        for pixel in image.rows_mut(window).flat_map(|row| row.chunks_exact_mut(3)) {
-            match self {
-                EraseMode::Const => pixel.copy_from_slice(&fill),
-                EraseMode::Pixel => {
-                    for ((level, mean), deviation) in pixel.iter_mut().zip(MEAN).zip(DEVIATION) {
-                        *level = (mean + deviation * rng.normal()).round().clamp(0.0, 255.0) as u8;
+        let fill = image.fill_of(fill);
+        let [mean, deviation] = match image.is_rgb() {
+            true => [MEAN, DEVIATION],
+            false => [[GREY_MEAN; 3], [GREY_DEVIATION; 3]],
+        };
+        // Where there are not three channels, the three numbers are equal.
+        let channels = (0..3).cycle();
+        for row in image.rows_mut(window) {
+            for (level, channel) in row.iter_mut().zip(channels.clone()) {
+                *level = match self {
+                    EraseMode::Const => fill[channel],
+                    EraseMode::Pixel => {
+                        (mean[channel] + deviation[channel] * rng.normal()).round().clamp(0.0, 255.0) as u8
                     }
-                }
+                };
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Against Pillow's, torchvision's and timm's own results, made by `tools/golden/classify.py`.
+//! Against Pillow's, torchvision's and timm's own results, made by `tools/golden/classify.py` and `tools/golden/grey.py`.
 
 use serde::Deserialize;
 
@@ -126,6 +126,79 @@ fn every_operation_equals_timm_and_pillow() {
         assert!(most <= 1 && mean < 0.002, "most {most}, mean {mean}: {case:?}");
     }
     assert_eq!(pixels.at, pixels.bytes.len());
+}
+
+#[derive(Deserialize)]
+struct Grey {
+    source: Levels,
+    cases: Vec<GreyCase>,
+}
+
+#[derive(Deserialize)]
+struct Levels {
+    size: [usize; 2],
+    pixels: String,
+}
+
+#[derive(Deserialize)]
+struct GreyCase {
+    #[serde(flatten)]
+    case: Operated,
+    pixels: String,
+}
+
+fn grey([height, width]: [usize; 2], pixels: &str) -> Image {
+    let digits = pixels.as_bytes().chunks_exact(2).map(|digits| str::from_utf8(digits).expect("text"));
+    let levels = digits.map(|digits| u8::from_str_radix(digits, 16).expect("a number")).collect();
+    Image::new(Size { height, width }, 1, levels)
+}
+
+#[test]
+fn every_operation_on_one_channel_equals_pillow() {
+    let Grey { source, cases } = golden::json("classify/grey.json");
+    let source = grey(source.size, &source.pixels);
+    for GreyCase { case, pixels } in &cases {
+        let expected = grey(case.size, pixels);
+        let mut found = source.clone();
+        match case.operation.as_str() {
+            "resize" => found = source.resize_antialiased(expected.size(), case.interpolation).expect("a size"),
+            _ => operation(case, source.size()).apply(&mut found, case.interpolation, FILL),
+        }
+        let (most, mean) = apart(&found, &expected);
+        let near = if case.operation == "resize" { 0.15 } else { 0.002 };
+        assert!(most <= 1 && mean < near, "most {most}, mean {mean}: {case:?}");
+    }
+    assert_eq!(cases.len(), 22);
+}
+
+#[test]
+fn operations_treat_every_channel_as_if_alone() {
+    let size = Size { height: 17, width: 23 };
+    for channels in [2, 4, 7] {
+        let levels = (0..size.pixels() * channels).map(|place| 30 + (place * place / 7 % 180) as u8).collect();
+        let source = Image::new(size, channels, levels);
+        let plane = |image: &Image, channel: usize| -> Vec<u8> {
+            image.data.iter().skip(channel).step_by(channels).copied().collect()
+        };
+        let alone = [Operation::AutoContrast, Operation::Equalize, Operation::Invert, Operation::Posterize(3)];
+        let others = [Operation::Sharpness(1.7), Operation::Brightness(1.2), Operation::Affine(rotation(20.0, size))];
+        for operation in alone.into_iter().chain(others) {
+            for interpolation in [Interpolation::Bilinear, Interpolation::Bicubic] {
+                let mut together = source.clone();
+                operation.apply(&mut together, interpolation, FILL);
+                for channel in 0..channels {
+                    let mut own = Image::new(size, 1, plane(&source, channel));
+                    operation.apply(&mut own, interpolation, FILL);
+                    assert!(plane(&together, channel) == own.data, "channel {channel} of {channels}: {operation:?}");
+                }
+            }
+        }
+        // The mean that contrast refers to is that of all channels.
+        let mut contrasted = source.clone();
+        Operation::Contrast(0.0).apply(&mut contrasted, Interpolation::Bilinear, FILL);
+        let mean = source.data.iter().map(|&level| f64::from(level)).sum::<f64>() / source.data.len() as f64;
+        assert!(contrasted.data.iter().all(|&level| level == mean.round() as u8), "{mean}");
+    }
 }
 
 #[derive(Deserialize)]

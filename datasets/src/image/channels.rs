@@ -13,7 +13,7 @@ pub(crate) fn luma([red, green, blue]: [u8; 3]) -> u8 {
 }
 
 /// Why a file is not read, as the end of an error's sentence.
-pub(super) fn differ(found: usize, wanted: usize) -> String {
+pub(crate) fn differ(found: usize, wanted: usize) -> String {
     format!("it has {found} channel{}, but the network takes {wanted}", if found == 1 { "" } else { "s" })
 }
 

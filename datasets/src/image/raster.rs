@@ -57,6 +57,29 @@ pub enum MaskPixels {
 }
 
 impl Raster {
+    /// The first rows.
+    pub(super) fn cut_to(mut self, rows: usize) -> Raster {
+        self.size.height = rows;
+        let samples = self.size.pixels() * self.channels;
+        match &mut self.samples {
+            Samples::Bytes(bytes) => bytes.truncate(samples),
+            Samples::Words(words) => words.truncate(samples),
+        }
+        self
+    }
+
+    /// Without the samples after the first `count` of a pixel.
+    pub(super) fn with_first_channels(self, count: usize) -> Raster {
+        fn first<T: Copy>(samples: &[T], channels: usize, count: usize) -> Vec<T> {
+            samples.chunks_exact(channels.max(1)).flat_map(|pixel| &pixel[..count.min(channels)]).copied().collect()
+        }
+        let samples = match &self.samples {
+            Samples::Bytes(bytes) => Samples::Bytes(first(bytes, self.channels, count)),
+            Samples::Words(words) => Samples::Words(first(words, self.channels, count)),
+        };
+        Raster { samples, channels: count.min(self.channels), ..self }
+    }
+
     /// An image of this many channels, more than 8 bits cut to 8. For 3 grey is repeated, alpha dropped, CMYK converted as Pillow
     /// does; for 1 colours become grey, as Pillow converts to mode `L`; for another number the samples stay what they are,
     /// however many there are.

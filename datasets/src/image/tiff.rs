@@ -13,6 +13,7 @@ const PHOTOMETRIC: u16 = 262;
 const ORIENTATION: u16 = 274;
 const SAMPLES: u16 = 277;
 const MOST: u16 = 281;
+const PLANES: u16 = 284;
 const TILE_WIDTH: u16 = 322;
 const TILE_HEIGHT: u16 = 323;
 const EXTRA_SAMPLES: u16 = 338;
@@ -52,7 +53,8 @@ pub(super) fn header<R: Read + Seek>(source: R) -> io::Result<Header> {
         significant_bits: said.unwrap_or(bits),
         channels: if photometric == Some(PALETTE) { 3 } else { samples.unwrap_or(1) as usize },
         orientation: directory.orientation(),
-        grey: matches!(photometric, Some(0 | 1)),
+        // More samples than grey and alpha are those of a sensor.
+        grey: matches!(photometric, Some(0 | 1)) && samples.is_none_or(|samples| samples < 3),
         cmyk: photometric == Some(5),
         alpha,
         animated: !directory.is_last,
@@ -73,6 +75,8 @@ struct Entry {
     number: u32,
     /// Where the numbers are.
     place: u64,
+    /// Bytes of a number.
+    length: usize,
 }
 
 impl Directory {
@@ -123,7 +127,7 @@ impl Directory {
                 (reader.go_to(place).and_then(|()| first_number(&mut reader, kind)), place)
             };
             match number {
-                Ok(number) => entries.push(Entry { tag, number, place }),
+                Ok(number) => entries.push(Entry { tag, number, place, length: length as usize }),
                 // A damaged entry of no interest does not make an image unreadable.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
                 Err(error) => return Err(error),
@@ -145,12 +149,31 @@ impl Directory {
 
     /// The file with its samples called grey levels, for a decoder without palettes that leaves out samples beyond the colours.
     pub(super) fn as_grey_levels(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut bytes = bytes.to_vec();
-        let entry = self.entries.iter().find(|entry| entry.tag == PHOTOMETRIC).map_or(0, |entry| entry.place as usize);
-        if let Some(number) = bytes.get_mut(entry..entry.saturating_add(2)) {
-            number.copy_from_slice(&if self.order == Order::Little { 1u16.to_le_bytes() } else { 1u16.to_be_bytes() });
+        self.with(bytes, PHOTOMETRIC, 1).unwrap_or_else(|| bytes.to_vec())
+    }
+
+    /// Where every plane has tiles of its own, and the lowest ones reach beyond the image: the file with a height that includes
+    /// all of them, and this height.
+    pub(super) fn with_complete_tiles(&self, bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
+        let (height, tile) = (self.value(HEIGHT)?, self.value(TILE_HEIGHT)?);
+        let rows =
+            height.checked_next_multiple_of(tile).filter(|rows| *rows > height && self.value(PLANES) == Some(2))?;
+        Some((self.with(bytes, HEIGHT, rows)?, rows as usize))
+    }
+
+    /// The file with another number in an entry; `None` where it has no such entry, or not enough bytes for the number.
+    fn with(&self, bytes: &[u8], tag: u16, number: u32) -> Option<Vec<u8>> {
+        let entry = self.entries.iter().find(|entry| entry.tag == tag)?;
+        let digits = number.to_be_bytes();
+        let (beyond, digits) = digits.split_at(4 - entry.length);
+        let mut digits = digits.to_vec();
+        if self.order == Order::Little {
+            digits.reverse();
         }
-        bytes
+        let mut bytes = bytes.to_vec();
+        let place = usize::try_from(entry.place).ok()?;
+        bytes.get_mut(place..)?.get_mut(..entry.length)?.copy_from_slice(&digits);
+        beyond.iter().all(|digit| *digit == 0).then_some(bytes)
     }
 }
 

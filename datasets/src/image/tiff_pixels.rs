@@ -6,10 +6,13 @@ use tiff::decoder::{Decoder, DecodingSampleType, Limits};
 use tiff::tags::{PhotometricInterpretation, Tag};
 use tiff::{ColorType, TiffError, TiffResult, TiffUnsupportedError};
 
-use super::Size;
 use super::header::Header;
 use super::raster::{Colours, Range, Raster, Samples, unpacked};
 use super::tiff::Directory;
+use super::{MAX_CHANNELS, MAX_PIXELS, Size};
+
+/// The largest image of 16 bits and of all channels: a file may state any number of them.
+const MAX_BYTES: usize = 2 * MAX_CHANNELS * MAX_PIXELS;
 
 /// Which samples of a pixel are of interest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +24,19 @@ pub(super) enum Wanted {
 
 /// The samples; `None` where only OpenCV's libtiff decodes them: other compressions, `YCbCr`, `Lab`.
 pub(super) fn decode(bytes: &[u8], header: &Header, wanted: Wanted) -> TiffResult<Option<Raster>> {
+    // The decoder panics at the lowest tiles of the second plane, which it takes for complete ones.
+    let Some((bytes, rows)) = Directory::first(Cursor::new(bytes))?.with_complete_tiles(bytes) else {
+        return decode_complete(bytes, header, wanted);
+    };
+    let stored = Size { height: rows, ..header.stored };
+    if stored.pixels() > MAX_PIXELS {
+        return Err(TiffError::LimitsExceeded);
+    }
+    let raster = decode_complete(&bytes, &Header { stored, ..*header }, wanted)?;
+    Ok(raster.map(|raster| raster.cut_to(header.stored.height)))
+}
+
+fn decode_complete(bytes: &[u8], header: &Header, wanted: Wanted) -> TiffResult<Option<Raster>> {
     let mut decoder = Decoder::new(Cursor::new(bytes))?;
     let compression = number(&mut decoder, Tag::Compression)?.unwrap_or(1);
     let photometric = number(&mut decoder, Tag::PhotometricInterpretation)?;
@@ -35,7 +51,17 @@ pub(super) fn decode(bytes: &[u8], header: &Header, wanted: Wanted) -> TiffResul
             samples(decoder, header).map(Some)
         }
         _ if wanted == Wanted::All => grey_levels(bytes, header).map(Some),
-        _ => samples(decoder, header).map(Some),
+        _ => {
+            let kept = decoder.colortype()?;
+            if kept.num_samples() >= number(&mut decoder, Tag::SamplesPerPixel)?.unwrap_or(1) {
+                return samples(decoder, header).map(Some);
+            }
+            // Where the decoder itself leaves out samples, it mistakes them in the predictor and in the border of tiles.
+            let colours =
+                if let ColorType::CMYK(_) | ColorType::CMYKA(_) = kept { Colours::Cmyk } else { Colours::Rgb };
+            let raster = grey_levels(bytes, header)?.with_first_channels(usize::from(kept.num_samples()));
+            Ok(Some(Raster { colours, ..raster }))
+        }
     }
 }
 
@@ -65,13 +91,12 @@ fn samples(decoder: Decoder<Cursor<&[u8]>>, header: &Header) -> TiffResult<Raste
         ColorType::CMYK(_) | ColorType::CMYKA(_) => (Colours::Cmyk, 4),
         other => return Err(TiffUnsupportedError::UnsupportedColorType(other).into()),
     };
+    if layout.complete_len > MAX_BYTES {
+        return Err(TiffError::LimitsExceeded);
+    }
     let mut data = vec![0; layout.complete_len];
     decoder.read_image_bytes(&mut data)?;
-    // The decoder leaves out samples that are neither colour nor alpha.
-    let channels = match usize::from(bits / 8) * size.pixels() {
-        0 => usize::from(number(&mut decoder, Tag::SamplesPerPixel)?.unwrap_or(1)),
-        plane => data.len() / plane,
-    };
+    let channels = usize::from(number(&mut decoder, Tag::SamplesPerPixel)?.unwrap_or(1));
     if channels < least {
         return Err(TiffUnsupportedError::UnsupportedSampleDepth(bits).into());
     }

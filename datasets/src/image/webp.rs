@@ -23,7 +23,8 @@ pub(super) fn header<R: Read + Seek>(source: R) -> io::Result<Header> {
             let mut side = || reader.take().map(|[a, b, c]| u32::from_le_bytes([a, b, c, 0]) as usize + 1);
             let size = Size { width: side()?, height: side()? };
             let (alpha, animated) = (flags & ALPHA != 0, flags & ANIMATION != 0);
-            let channels = if alpha { 4 } else { 3 };
+            // Of an animation's first image, alpha is not read.
+            let channels = if alpha && !animated { 4 } else { 3 };
             let mut header = Header { channels, alpha, animated, ..Header::new(Format::WebP, size) };
             if flags & EXIF != 0 {
                 header.orientation = orientation(&mut reader, next)?;

@@ -11,7 +11,7 @@ use opencv::videoio::{
 
 use super::Frame;
 use crate::Error;
-use crate::image::{Image, MAX_PIXELS, Size, Turn, one_line, set_up};
+use crate::image::{Image, MAX_PIXELS, Size, Turn, differ, one_line, set_up};
 
 /// The least share of the stated frames in a complete file: many containers only estimate their number.
 const MIN_FRAME_SHARE: f64 = 0.9;
@@ -27,14 +27,18 @@ pub(super) struct Video {
     capture: VideoCapture,
     /// Makes frames upright, which OpenCV 4.6 itself does the wrong way.
     turn: Turn,
+    channels: usize,
     next: usize,
 }
 
 impl Video {
-    /// `name` is the start of the names of its frames.
-    pub(super) fn open(path: PathBuf, name: String) -> Result<Video, Error> {
+    /// `name` is the start of the names of its frames, which have this many `channels`: 3, or 1 as Pillow's mode `L`.
+    pub(super) fn open(path: PathBuf, name: String, channels: usize) -> Result<Video, Error> {
         set_up();
         let failed = |reason: String| Error::Decode { path: path.clone(), reason };
+        if !matches!(channels, 1 | 3) {
+            return Err(failed(differ(3, channels)));
+        }
         let by_opencv = |error: opencv::Error| failed(one_line(&error));
         // By default OpenCV also tries the file's name as a pattern of numbered images.
         let ffmpeg = videoio::has_backend(VideoCaptureAPIs::CAP_FFMPEG).map_err(by_opencv)?;
@@ -52,7 +56,7 @@ impl Video {
         if size.pixels() > MAX_PIXELS {
             return Err(failed(format!("frames of {size} pixels are more than the limit of {MAX_PIXELS}")));
         }
-        Ok(Video { path, name, capture, turn: Turn::clockwise(clockwise).unwrap_or(Turn::NONE), next: 0 })
+        Ok(Video { path, name, capture, turn: Turn::clockwise(clockwise).unwrap_or(Turn::NONE), channels, next: 0 })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -77,6 +81,7 @@ impl Video {
                     return Err(self.damaged(format!("frame {index} cannot be decoded")));
                 }
                 let image = Image::from_opencv(&bgr).map_err(|error| self.failure(&error))?.turned(self.turn);
+                let image = if self.channels == 1 { image.into_grey() } else { image };
                 return Ok(Some((Frame { index, seconds: self.seconds(index)? }, image)));
             }
         }

@@ -9,7 +9,7 @@ use crate::Error;
 use crate::image::{Image, Size, Window};
 use crate::mask::Mask;
 use crate::random::SampleRng;
-use crate::settings::{check, check_probability};
+use crate::settings::{check, check_colour, check_probability};
 use crate::transforms::{Distortion, PhotometricDistort};
 
 /// Crops to try for one with enough of several classes, as in mmseg.
@@ -72,8 +72,8 @@ pub struct SegmentAugmentation {
     pub horizontal_flip: f64,
     /// Brightness, contrast, saturation, hue, channel order.
     pub photometric: Option<PhotometricDistort>,
-    /// Colour where the crop reaches beyond the image, red, green, blue; the mask has the ignore index there. A crop larger
-    /// than the image is filled at the right and the bottom.
+    /// Colour where the crop reaches beyond the image, red, green, blue; the mask has the ignore index there. Images of other
+    /// channels have the mean of the three in every channel. A crop larger than the image is filled at the right and the bottom.
     pub fill: [u8; 3],
 }
 
@@ -105,6 +105,11 @@ impl SegmentAugmentation {
         SegmentAugmentation { scale: None, rotation: None, photometric: None, ..SegmentAugmentation::default() }
     }
 
+    /// The first setting that changes colours, and so cannot be used with images of other channels than red, green and blue.
+    pub fn needs_colour(&self) -> Option<&'static str> {
+        self.photometric.as_ref().and_then(PhotometricDistort::needs_colour)
+    }
+
     /// Checks every setting's range.
     ///
     /// # Errors
@@ -130,7 +135,8 @@ impl SegmentAugmentation {
     /// Augments an image with its mask, which must be of one size, to `size`; everything random comes from `rng`.
     ///
     /// # Errors
-    /// [`Error::Pixels`] where the sizes differ, a buffer does not fit, or a size has no pixels.
+    /// [`Error::Pixels`] where the sizes differ, a buffer does not fit, or a size has no pixels; [`Error::Setting`] where a setting
+    /// needs colours that the image does not have.
     pub fn apply(
         &self,
         image: &Image,
@@ -144,11 +150,13 @@ impl SegmentAugmentation {
             let reason = format!("its mask is {}, and {size} pixels were requested", mask.size());
             return Err(Error::Pixels { operation: "augment", size: source, reason });
         }
-        let plan = self.plan(mask, size, ignore, rng);
+        check_colour(self.needs_colour(), image.channels())?;
+        let plan = self.plan((mask, image.channels()), size, ignore, rng);
         Ok((plan.render(image, 1)?, plan.mask))
     }
 
-    pub(super) fn plan(&self, stored: &Mask, size: Size, ignore: u8, rng: &mut SampleRng) -> Plan {
+    /// For an image with the mask and the number of channels `stored`.
+    pub(super) fn plan(&self, (stored, channels): (&Mask, usize), size: Size, ignore: u8, rng: &mut SampleRng) -> Plan {
         let source = stored.size();
         let scaled = self.scale.as_ref().map_or(source, |scale| scale.sample(source, rng));
         let degrees = self.rotation.as_ref().map_or(0.0, |rotation| match rng.chance(rotation.p) {
@@ -156,7 +164,8 @@ impl SegmentAugmentation {
             false => 0.0,
         });
         let mirrored = rng.chance(self.horizontal_flip);
-        let distortion = self.photometric.as_ref().map(|photometric| photometric.sample(rng)).unwrap_or_default();
+        let distortion =
+            self.photometric.as_ref().map(|photometric| photometric.sample(channels, rng)).unwrap_or_default();
         let mut crop = || {
             let left = rng.below(scaled.width.saturating_sub(size.width) + 1);
             let top = rng.below(scaled.height.saturating_sub(size.height) + 1);

@@ -83,7 +83,7 @@ proptest! {
 }
 
 fn plan(augmentation: &SegmentAugmentation, mask: &Mask, index: u64) -> Plan {
-    augmentation.plan(mask, SIZE, IGNORE, &mut SampleRng::for_sample(0, 0, index))
+    augmentation.plan((mask, 3), SIZE, IGNORE, &mut SampleRng::for_sample(0, 0, index))
 }
 
 #[test]

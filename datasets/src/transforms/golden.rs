@@ -19,7 +19,7 @@ struct Case {
     saturation: Option<f64>,
     hue: Option<f64>,
     contrast_last: Option<f64>,
-    channels: [usize; 3],
+    channels: Vec<usize>,
 }
 
 #[test]
@@ -29,7 +29,8 @@ fn photometric_distortion_equals_torchvision() {
     let part = stacked.width * height * 3;
     let source = Image::new(Size { height, width: stacked.width }, 3, stacked.data[..part].to_vec());
     for (case, expected) in cases.iter().zip(stacked.data[part..].chunks_exact(part)) {
-        let &Case { brightness, contrast, saturation, hue, contrast_last, channels } = case;
+        let &Case { brightness, contrast, saturation, hue, contrast_last, ref channels } = case;
+        let channels = channels.clone();
         let distortion = Distortion { brightness, contrast, saturation, hue, contrast_last, channels };
         let mut found = source.clone();
         distortion.apply(&mut found, PixelWindow::whole(source.size()));
@@ -53,7 +54,7 @@ fn distortion_leaves_pixels_outside_its_window_unchanged() {
         saturation: Some(1.4),
         hue: Some(0.2),
         contrast_last: Some(0.6),
-        channels: [2, 1, 0],
+        channels: vec![2, 1, 0],
         contrast: None,
     };
     let source = Image::filled(size, [200, 90, 30]);

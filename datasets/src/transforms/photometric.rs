@@ -1,5 +1,7 @@
 //! `RandomPhotometricDistort` of torchvision on bytes: brightness, contrast, saturation, hue and channel order.
 //!
+//! Images of other channels than red, green and blue have no saturation and no hue; their mean grey is the mean of all levels.
+//!
 //! Every step rounds to bytes as torchvision's does on a `uint8` tensor, so the result is the same except for rare pixels
 //! on a rounding edge. Brightness and contrast are tables of 256 entries.
 
@@ -60,15 +62,22 @@ impl PhotometricDistort {
         check_range("photometric.hue", self.hue, [-0.5, 0.5], "two turns from -0.5 to 0.5, the smaller first")
     }
 
-    /// Draws which steps are applied, and how strongly.
-    pub(crate) fn sample(&self, rng: &mut SampleRng) -> Distortion {
+    /// The first setting that changes colours, which only images of red, green and blue have.
+    pub(crate) fn needs_colour(&self) -> Option<&'static str> {
+        let settings =
+            [("photometric.saturation", self.saturation != [1.0; 2]), ("photometric.hue", self.hue != [0.0; 2])];
+        settings.into_iter().find(|(_, changes)| *changes && self.p > 0.0).map(|(key, _)| key)
+    }
+
+    /// Draws which steps are applied to an image of this many channels, and how strongly.
+    pub(crate) fn sample(&self, channels: usize, rng: &mut SampleRng) -> Distortion {
         let mut factor = |[low, high]: [f64; 2]| rng.chance(self.p).then(|| rng.uniform(low..=high));
         let brightness = factor(self.brightness);
         let contrast = factor(self.contrast);
         let saturation = factor(self.saturation);
         let hue = factor(self.hue);
         let contrast_first = rng.chance(0.5);
-        let mut channels = [0, 1, 2];
+        let mut channels: Vec<usize> = (0..channels).collect();
         if self.permute_channels && rng.chance(self.p) {
             rng.shuffle(&mut channels);
         }
@@ -84,7 +93,7 @@ impl PhotometricDistort {
 }
 
 /// The drawn strengths, in the order in which they apply; `None` leaves a step out.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Distortion {
     /// Factor of brightness.
     pub(crate) brightness: Option<f64>,
@@ -96,22 +105,8 @@ pub(crate) struct Distortion {
     pub(crate) hue: Option<f64>,
     /// Factor of contrast, after saturation and hue.
     pub(crate) contrast_last: Option<f64>,
-    /// For each new channel, the old one that it shows.
-    pub(crate) channels: [usize; 3],
-}
-
-impl Default for Distortion {
-    /// Changes nothing.
-    fn default() -> Distortion {
-        Distortion {
-            brightness: None,
-            contrast: None,
-            saturation: None,
-            hue: None,
-            contrast_last: None,
-            channels: [0, 1, 2],
-        }
-    }
+    /// For each new channel, the old one that it shows; without any they stay in order.
+    pub(crate) channels: Vec<usize>,
 }
 
 type Table = [u8; 256];
@@ -126,18 +121,31 @@ impl Distortion {
         if let Some(factor) = self.contrast {
             table = contrasted(table, mean_grey(image, window, &table), factor);
         }
-        if self.saturation.is_some() || self.hue.is_some() {
+        if image.is_rgb() && (self.saturation.is_some() || self.hue.is_some()) {
             self.colour(image, window, &table);
             table = identity();
         }
         if let Some(factor) = self.contrast_last {
             table = contrasted(table, mean_grey(image, window, &table), factor);
         }
-        if table != identity() || self.channels != [0, 1, 2] {
-            let [red, green, blue] = self.channels;
-            for pixel in image.rows_mut(window).flat_map(|row| row.chunks_exact_mut(3)) {
-                let old = [pixel[0], pixel[1], pixel[2]].map(|level| table[usize::from(level)]);
-                pixel.copy_from_slice(&[old[red], old[green], old[blue]]);
+        let in_order = self.channels.is_sorted();
+        if table == identity() && in_order {
+            return;
+        }
+        match self.channels[..] {
+            _ if in_order => image.rows_mut(window).flatten().for_each(|level| *level = table[usize::from(*level)]),
+            [red, green, blue] => {
+                for pixel in image.rows_mut(window).flat_map(|row| row.chunks_exact_mut(3)) {
+                    let old = [pixel[0], pixel[1], pixel[2]].map(|level| table[usize::from(level)]);
+                    pixel.copy_from_slice(&[old[red], old[green], old[blue]]);
+                }
+            }
+            ref order => {
+                let mut old = vec![0; order.len()];
+                for pixel in image.rows_mut(window).flat_map(|row| row.chunks_exact_mut(order.len())) {
+                    old.copy_from_slice(pixel);
+                    pixel.iter_mut().zip(order).for_each(|(level, &from)| *level = table[usize::from(old[from])]);
+                }
             }
         }
     }
@@ -173,8 +181,15 @@ fn contrasted(table: Table, mean: f32, factor: f64) -> Table {
 }
 
 fn mean_grey(image: &mut Image, window: PixelWindow, table: &Table) -> f32 {
-    let floats = table.map(f32::from);
     let (mut sum, mut count) = (0u64, 0u64);
+    if !image.is_rgb() {
+        for &level in image.rows_mut(window).flat_map(|row| &*row) {
+            sum += u64::from(table[usize::from(level)]);
+            count += 1;
+        }
+        return (sum as f64 / count.max(1) as f64) as f32;
+    }
+    let floats = table.map(f32::from);
     for row in image.rows_mut(window) {
         let greys = row.chunks_exact(3).map(|pixel| {
             let [red, green, blue] = [pixel[0], pixel[1], pixel[2]].map(|level| floats[usize::from(level)]);

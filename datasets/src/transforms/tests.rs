@@ -69,7 +69,7 @@ proptest! {
             .map(|&(x, y, w, h)| Target { class: 0, corners: [x, y, (x + w).min(320.0), (y + h).min(240.0)] })
             .collect();
         let size = Size { height: 96, width: 128 };
-        let plan = augmentation().plan(SOURCE, &targets, size, &mut SampleRng::for_sample(5, 0, index));
+        let plan = augmentation().plan((SOURCE, 3), &targets, size, &mut SampleRng::for_sample(5, 0, index));
         for placed in &plan.placed {
             let [left, top, right, bottom] = placed.corners;
             prop_assert!(0.0 <= left && left < right && right <= 128.0, "{placed:?}");
@@ -93,7 +93,7 @@ proptest! {
         let crop_only = Augmentation {
             zoom_out: None, photometric: None, min_box_side: 0.0, horizontal_flip: 0.0, ..Augmentation::default()
         };
-        let plan = crop_only.plan(SOURCE, &targets, SOURCE, &mut SampleRng::for_sample(6, 0, index));
+        let plan = crop_only.plan((SOURCE, 3), &targets, SOURCE, &mut SampleRng::for_sample(6, 0, index));
         let window = plan.framing.window;
         let expected: Vec<usize> =
             (0..targets.len()).filter(|&target| window.holds_centre(&targets[target].corners)).collect();
@@ -145,7 +145,8 @@ fn zooming_out_surrounds_the_image_with_the_fill_and_distorts_only_the_image() {
 #[test]
 fn a_sample_s_augmentation_depends_on_its_stream_alone() {
     let targets = [Target { class: 0, corners: [30.0, 30.0, 150.0, 120.0] }];
-    let plan = |index| Augmentation::default().plan(SOURCE, &targets, SOURCE, &mut SampleRng::for_sample(9, 1, index));
+    let plan =
+        |index| Augmentation::default().plan((SOURCE, 3), &targets, SOURCE, &mut SampleRng::for_sample(9, 1, index));
     assert_eq!(plan(4), plan(4));
     assert_ne!(plan(4), plan(5));
 }

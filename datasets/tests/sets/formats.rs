@@ -24,14 +24,58 @@ struct Fact {
     orientation: u8,
     bits: u8,
     significant_bits: u8,
+    channels: usize,
     grey: bool,
     cmyk: bool,
     alpha: bool,
     animated: bool,
     /// Decoders may differ by a level.
     near: bool,
-    /// Of the upright pixels the hash, or with `near` their bytes, in hexadecimal digits.
+    /// Of the upright pixels in red, green and blue the hash, or with `near` their bytes, in hexadecimal digits.
     pixels: String,
+    /// The same in grey.
+    luma: String,
+    /// The same in all channels, where they are other than grey or red, green and blue.
+    stored: Option<String>,
+}
+
+impl Fact {
+    /// How far pixels are from those that are `expected`.
+    fn distance(&self, found: &Image, expected: &str) -> u8 {
+        match self.near {
+            false if hexadecimal(&Sha256::digest(&found.data)) == expected => 0,
+            false => 255,
+            true => {
+                let digits = expected.as_bytes().chunks_exact(2).map(|digits| str::from_utf8(digits).expect("text"));
+                let expected = digits.map(|digits| u8::from_str_radix(digits, 16).expect("a number"));
+                found.data.iter().zip(expected).map(|(level, expected)| level.abs_diff(expected)).max().unwrap_or(255)
+            }
+        }
+    }
+}
+
+/// The files whose pixels, read in so many channels, are not the expected ones.
+fn differing(channels: impl Fn(&Fact) -> Option<(usize, &str)>) -> (usize, Vec<String>) {
+    let (folder, files) = golden();
+    let (mut read, mut differing) = (0, Vec::new());
+    for (name, fact) in &files {
+        let Some((channels, expected)) = channels(fact) else { continue };
+        let path = folder.join(name);
+        read += 1;
+        match Image::read(&path, &PixelOptions { channels, ..PixelOptions::default() }) {
+            Ok(image) => {
+                assert_eq!(Some(image.size()), Image::measure(&path, Orientation::Upright).ok(), "{name}");
+                assert_eq!(image.channels(), channels, "{name}");
+                assert_eq!(image.data.len(), image.size().pixels() * channels, "{name}");
+                let distance = fact.distance(&image, expected);
+                if distance > 2 {
+                    differing.push(format!("{name}: by {distance}"));
+                }
+            }
+            Err(error) => differing.push(error.to_string()),
+        }
+    }
+    (read, differing)
 }
 
 fn golden() -> (PathBuf, BTreeMap<String, Fact>) {
@@ -54,6 +98,7 @@ fn headers_are_what_pillow_says_in_every_format() {
         let stored = Size { height: fact.height, width: fact.width };
         assert_eq!((header.stored, header.orientation), (stored, fact.orientation), "{name}");
         assert_eq!((header.bits, header.significant_bits), (fact.bits, fact.significant_bits), "{name}");
+        assert_eq!(header.channels, fact.channels, "{name}");
         let says = [header.grey, header.cmyk, header.alpha, header.animated];
         assert_eq!(says, [fact.grey, fact.cmyk, fact.alpha, fact.animated], "{name}: grey, cmyk, alpha, animated");
         let extension = name.rsplit('.').next().expect("an extension").to_lowercase();
@@ -65,33 +110,61 @@ fn headers_are_what_pillow_says_in_every_format() {
 
 #[test]
 fn pixels_are_those_of_pillow_in_every_format() {
+    let (read, differing) = differing(|fact| Some((3, &fact.pixels)));
+    assert!(differing.is_empty(), "{} of {read}: {differing:#?}", differing.len());
+}
+
+#[test]
+fn grey_is_that_of_pillow_in_every_format() {
+    let (read, differing) = differing(|fact| Some((1, &fact.luma)));
+    assert!(differing.is_empty(), "{} of {read}: {differing:#?}", differing.len());
+}
+
+#[test]
+fn all_channels_are_read_as_they_are_stored() {
+    let (read, differing) = differing(|fact| Some((fact.channels, fact.stored.as_deref()?)));
+    assert!(differing.is_empty(), "{} of {read}: {differing:#?}", differing.len());
+    assert_eq!(read, 30);
+}
+
+#[test]
+fn a_file_of_other_channels_is_refused_by_its_header_and_by_its_pixels() {
     let (folder, files) = golden();
-    let mut differing = Vec::new();
     for (name, fact) in &files {
         let path = folder.join(name);
-        let image = match Image::read(&path, &PixelOptions::default()) {
-            Ok(image) => image,
-            Err(error) => {
-                differing.push(error.to_string());
+        let header = Header::read(&path).expect("a header");
+        for channels in (1..=17).filter(|&channels| fact.stored.is_none() || channels != fact.channels) {
+            let options = PixelOptions { channels, ..PixelOptions::default() };
+            let (by_header, by_pixels) = (header.check_channels(channels, &path), Image::read(&path, &options));
+            if matches!(channels, 1 | 3) {
+                assert!(by_header.is_ok() && by_pixels.is_ok(), "{name}");
                 continue;
             }
-        };
-        assert_eq!(Some(image.size()), Image::measure(&path, Orientation::Upright).ok(), "{name}");
-        let distance = match fact.near {
-            false if hexadecimal(&Sha256::digest(&image.data)) == fact.pixels => 0,
-            false => 255,
-            true => {
-                let expected =
-                    fact.pixels.as_bytes().chunks_exact(2).map(|digits| str::from_utf8(digits).expect("text"));
-                let expected = expected.map(|digits| u8::from_str_radix(digits, 16).expect("a number"));
-                image.data.iter().zip(expected).map(|(level, expected)| level.abs_diff(expected)).max().unwrap_or(255)
-            }
-        };
-        if distance > 2 {
-            differing.push(format!("{name}: by {distance}"));
+            let error = by_header.expect_err(name).to_string();
+            assert_eq!(error, by_pixels.expect_err(name).to_string());
+            let reason = match fact.channels {
+                1 => format!("it has 1 channel, but the network takes {channels}"),
+                own if own != channels => format!("it has {own} channels, but the network takes {channels}"),
+                _ => format!(
+                    "it is a {} file, but {channels} channels are read from TIFF, PNG and WebP only",
+                    header.format
+                ),
+            };
+            assert_eq!(error, format!("cannot read {}: {reason}", path.display()));
         }
     }
-    assert!(differing.is_empty(), "{} of {}: {differing:#?}", differing.len(), files.len());
+}
+
+#[test]
+fn the_depth_applies_to_every_channel() {
+    let (folder, _) = golden();
+    let read = |depth| {
+        let options = PixelOptions { channels: 12, depth, ..PixelOptions::default() };
+        Image::read(&folder.join("bands_12_low.tif"), &options).expect("an image").data
+    };
+    let (twelve, sixteen) = (read(Depth::Bits(12)), read(Depth::Bits(16)));
+    assert_eq!(twelve, read(Depth::Auto));
+    assert!(twelve.iter().zip(&sixteen).all(|(level, cut)| level >> 4 == *cut));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 
-use datasets::{Encoding, Error, Image, Input, InputOptions, Inputs, Size};
+use datasets::{Encoding, Error, Image, Input, InputOptions, Inputs, PixelOptions, Size};
 use opencv::core::{Mat, Scalar};
 use opencv::videoio::{VideoWriter, VideoWriterTrait, VideoWriterTraitConst};
 use tempfile::TempDir;
@@ -159,6 +159,28 @@ fn a_video_gives_every_nth_frame_with_its_number_and_time() {
         let pixel = &input.image.data[..3];
         assert!(pixel[0].abs_diff(level / 2) <= 3 && pixel[2].abs_diff(level) <= 3, "frame {index}: {pixel:?}");
     }
+}
+
+#[test]
+fn the_frames_of_a_video_are_grey_for_one_channel_and_refused_for_five() {
+    let root = folder(&[]);
+    video(&root.path().join("clip.avi"), 6);
+    let frames = |channels| -> Vec<Result<Input, Error>> {
+        let pixels = PixelOptions { channels, ..PixelOptions::default() };
+        stream(root.path(), &["clip.avi"], InputOptions { pixels, ..InputOptions::default() }, b"").collect()
+    };
+    let (grey, colour) = (frames(1), frames(3));
+    assert_eq!((grey.len(), colour.len()), (6, 6));
+    for (grey, colour) in grey.into_iter().zip(colour) {
+        let (grey, colour) = (grey.expect("a frame").image, colour.expect("a frame").image);
+        assert_eq!((grey.size(), grey.channels()), (colour.size(), 1));
+        let expected =
+            0.299 * f64::from(colour.data[0]) + 0.587 * f64::from(colour.data[1]) + 0.114 * f64::from(colour.data[2]);
+        assert!((f64::from(grey.data[0]) - expected).abs() <= 1.0, "{} for {expected}", grey.data[0]);
+    }
+    let errors: Vec<String> = frames(5).into_iter().map(|frame| frame.expect_err("five").to_string()).collect();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].ends_with("clip.avi: it has 3 channels, but the network takes 5"), "{errors:?}");
 }
 
 /// As phones do: the track's header says by how many degrees a player turns the frames clockwise.

@@ -1,5 +1,6 @@
 //! The promises of the crate to its users, as one program.
 
+mod channels;
 mod check;
 mod classification;
 mod coco;

@@ -71,7 +71,7 @@ const MAX_LISTED_CLASSES: i64 = 5;
 
 /// The picture with its most probable class written on it.
 fn drawn(place: &Path, picture: &Image, shown: &[(&Class, f64)]) -> Result<PathBuf, Failure> {
-    let mut image = picture.clone();
+    let mut image = picture.to_rgb_for_view();
     let bbox = [0.0, 0.0, image.width as f64, image.height as f64];
     let label = |(class, score): &(&Class, f64)| draw::Label {
         bbox,

@@ -69,7 +69,7 @@ impl Evaluate for Detect {
                     class: *class,
                 })
                 .collect();
-            let mut image = picture.clone();
+            let mut image = picture.to_rgb_for_view();
             draw::boxes(&mut image, &labels).map_err(Failure::failed)?;
             drawn = Some(write_picture(place, &image)?);
         }
