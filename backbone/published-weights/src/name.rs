@@ -69,7 +69,7 @@ impl Name {
         }
         let file = hub_file(text).map_err(wrong)?;
         if ENDINGS.iter().any(|ending| file.repository.ends_with(ending)) {
-            return Err(wrong("it ends as a file does"));
+            return Err(wrong("it looks like the path of a file"));
         }
         Ok(Self::Hub(file))
     }

@@ -5,7 +5,7 @@ use published_weights::{Error, Freshness, Origin};
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::server::{Behaviour, Server};
+use crate::server::Behaviour;
 use crate::{Bench, COMMIT, Heard, NAME, bytes, served};
 
 const BLOBS: &str = "hub/models--timm--mobileone_s0.apple_in1k/blobs";
@@ -77,18 +77,11 @@ fn a_download_that_was_complete_but_for_its_name_is_not_repeated() {
 #[test]
 fn a_server_that_ignores_ranges_sends_the_file_anew() {
     let (bench, file) = Bench::with_weights();
-    fs::create_dir_all(bench.at(BLOBS)).unwrap();
-    let part = bench.at(&format!("{BLOBS}/{}.incomplete", file.tag));
+    bench.server.serve_file("weights", &file);
+    let address = format!("{}/files/weights", bench.server.address());
     bench.server.behave(Behaviour { cuts: vec![30_000], ..Behaviour::default() });
-    bench.fetch(NAME).unwrap_err();
-    assert_eq!(fs::metadata(part).unwrap().len(), 30_000);
-    // The hub's question for the size needs ranges; the storage's answer to it is the last that has them.
-    let storage = Server::start();
-    storage.serve_file("weights", &file);
-    storage.behave(Behaviour { cuts: vec![30_000], ..Behaviour::default() });
-    let address = format!("{}/files/weights", storage.address());
     bench.fetch(&address).unwrap_err();
-    storage.behave(Behaviour { ignores_ranges: true, ..Behaviour::default() });
+    bench.server.behave(Behaviour { ignores_ranges: true, ..Behaviour::default() });
     let heard = Heard::default();
     let found = bench.fetch_as(&address, Freshness::Cached, &heard).unwrap();
     assert_eq!(fs::read(found.path).unwrap(), file.bytes);
@@ -176,8 +169,8 @@ fn a_cache_that_cannot_be_written_is_reported() {
 }
 
 #[test]
-fn a_file_of_another_size_than_stated_is_refused() {
-    // The storage states the size; a hub's tag of a file kept in git says nothing of the bytes.
+fn a_part_that_is_longer_than_the_file_is_dropped() {
+    // This tag says nothing about the bytes.
     let bench = Bench::new();
     let mut file = served(bytes(400, 6), COMMIT);
     file.tag = "b".repeat(40);
@@ -186,4 +179,16 @@ fn a_file_of_another_size_than_stated_is_refused() {
     fs::create_dir_all(&blobs).unwrap();
     fs::write(blobs.join(format!("{}.incomplete", file.tag)), [0; 4000]).unwrap();
     assert_eq!(fs::read(bench.fetch("me/mine").unwrap().path).unwrap(), file.bytes);
+}
+
+#[test]
+fn a_file_of_another_size_than_stated_is_refused() {
+    for surplus in [-1, 1] {
+        let (bench, file) = Bench::with_weights();
+        bench.server.behave(Behaviour { surplus, ..Behaviour::default() });
+        let error = bench.fetch(NAME).unwrap_err();
+        let sentence = format!("sends {} bytes, but stated 100000", 100_000 + surplus);
+        assert!(error.to_string().ends_with(&sentence), "{error}");
+        assert!(!bench.at(&format!("{BLOBS}/{}", file.tag)).exists());
+    }
 }

@@ -23,6 +23,8 @@ pub struct Behaviour {
     pub cuts: Vec<usize>,
     /// Falls silent instead of closing the connection.
     pub falls_silent: bool,
+    /// Sends so many bytes more than the file has.
+    pub surplus: i64,
     /// Always sends the complete file.
     pub ignores_ranges: bool,
     /// Answers with a web page, as a login page of a network does.
@@ -107,14 +109,12 @@ impl Server {
         self.shared().requests.clone()
     }
 
-    /// The ranges that were asked for, of requests that are more than a question for the size.
+    /// The ranges that were asked for, without the questions for the size.
     pub fn transfers(&self) -> Vec<Option<String>> {
-        let asks =
-            |request: &Request| request.path.contains("/resolve/") || request.range.as_deref() == Some("bytes=0-0");
-        let redirected =
-            |request: &Request| request.path.starts_with("/storage/") || request.path.starts_with("/files/");
+        let is_file = |request: &&Request| request.path.starts_with("/storage/") || request.path.starts_with("/files/");
         let requests = self.requests();
-        requests.iter().filter(|request| redirected(request) && !asks(request)).map(|one| one.range.clone()).collect()
+        let ranges = requests.iter().filter(is_file).map(|request| request.range.clone());
+        ranges.filter(|range| range.as_deref() != Some("bytes=0-0")).collect()
     }
 
     fn answer(&self, mut connection: TcpStream) -> std::io::Result<()> {
@@ -180,6 +180,11 @@ impl Server {
     ) -> std::io::Result<()> {
         let total = file.bytes.len();
         let bounds = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+        // The question for the size is answered rightly.
+        let is_question = bounds == Some(("0", "0"));
+        let longer = [&file.bytes[..], &[0; 8]].concat();
+        let bytes = &longer[..total.saturating_add_signed(if is_question { 0 } else { behaviour.surplus as isize })];
+        let total = bytes.len();
         let first = bounds.and_then(|(first, _)| first.parse().ok()).unwrap_or(0);
         let end = bounds.and_then(|(_, last)| last.parse().ok()).map_or(total, |last: usize| (last + 1).min(total));
         if first >= total {
@@ -199,8 +204,8 @@ impl Server {
             write!(connection, "Content-Range: bytes {first}-{}/{total}\r\n", end - 1)?;
         }
         write!(connection, "\r\n")?;
-        let mut body = &file.bytes[first..end];
-        if end - first > 1 {
+        let mut body = &bytes[first..end];
+        if !is_question {
             std::thread::sleep(behaviour.delay);
             let mut shared = self.shared();
             if !shared.behaviour.cuts.is_empty() {
