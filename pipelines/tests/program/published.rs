@@ -182,8 +182,24 @@ fn training_starts_from_weights_by_name_and_keeps_the_name() {
     let errors = train("second", &["backbone.weights=hf://me/private"]);
     assert!(errors.contains(&format!("hf://me/private (revision {COMMIT}, downloaded)")), "{errors}");
     assert!(errors.contains(" tensors from "), "{errors}");
+    let file = |request: &server::Request| request.host.starts_with("localhost") && request.range.is_none();
+    let requests = site.server.requests();
+    let transfers: Vec<_> = requests.into_iter().filter(file).collect();
+    assert!(transfers.len() == 1 && transfers[0].token.is_none(), "the token went to the storage: {transfers:?}");
     let kept = read(site.workshop.path("runs/second/config.yaml"));
     assert!(kept.contains("weights: hf://me/private\n"), "{kept}");
+}
+
+#[test]
+fn a_file_from_an_address_is_reported_with_the_checksum_that_nobody_published() {
+    let site = Site::new(Workshop::empty());
+    let served = Served { bytes: golden(), tag: "tag".to_owned(), commit: String::new() };
+    site.server.serve_file("small.safetensors", &served);
+    let address = format!("{}/files/small.safetensors", site.server.address());
+    let sum: String = Sha256::digest(golden()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let (table, errors) = site.succeed(&["info", &address]);
+    assert!(errors.contains(&format!("{address} (no published checksum, SHA-256 {sum}, downloaded)\n")), "{errors}");
+    assert!(table.contains("names timm's"), "{table}");
 }
 
 #[test]
