@@ -178,7 +178,33 @@ pub struct Progress {
 struct Lines {
     label: String,
     length: u64,
+    unit: Unit,
     printed: Instant,
+}
+
+/// What pieces of work are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Pieces,
+    Bytes,
+}
+
+impl Unit {
+    fn look(self) -> &'static str {
+        match self {
+            Self::Pieces => "{prefix} {bar:24} {pos}/{len} [{elapsed}<{eta}] {wide_msg}",
+            Self::Bytes => {
+                "{prefix} {bar:24} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} [{elapsed}<{eta}]"
+            }
+        }
+    }
+
+    fn written(self, pieces: u64) -> String {
+        match self {
+            Self::Pieces => pieces.to_string(),
+            Self::Bytes => indicatif::DecimalBytes(pieces).to_string(),
+        }
+    }
 }
 
 const LINE_INTERVAL: Duration = Duration::from_secs(15);
@@ -186,14 +212,22 @@ const LINE_INTERVAL: Duration = Duration::from_secs(15);
 impl Progress {
     /// Progress of `length` pieces of work, called `label`.
     pub fn new(label: impl Into<String>, length: u64) -> Self {
-        Self::on(ProgressDrawTarget::stderr_with_hz(8), label.into(), length)
+        Self::on(ProgressDrawTarget::stderr_with_hz(8), label.into(), length, Unit::Pieces)
     }
 
-    fn on(target: ProgressDrawTarget, label: String, length: u64) -> Self {
+    /// Progress of a transfer of `length` bytes, `done` of which are there already.
+    pub fn of_bytes(label: impl Into<String>, done: u64, length: u64) -> Self {
+        let progress = Self::on(ProgressDrawTarget::stderr_with_hz(8), label.into(), length, Unit::Bytes);
+        progress.bar.set_position(done);
+        progress.bar.reset_eta();
+        progress
+    }
+
+    fn on(target: ProgressDrawTarget, label: String, length: u64, unit: Unit) -> Self {
         let bar = ProgressBar::with_draw_target(Some(length), target);
-        let lines = bar.is_hidden().then(|| Lines { label: label.clone(), length, printed: Instant::now() });
-        // The template is a constant; a mistake in it would show in every run.
-        if let Ok(look) = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len} [{elapsed}<{eta}] {wide_msg}") {
+        let lines = bar.is_hidden().then(|| Lines { label: label.clone(), length, unit, printed: Instant::now() });
+        // The templates are constants; a mistake in one would show in every run.
+        if let Ok(look) = ProgressStyle::with_template(unit.look()) {
             bar.set_style(look.progress_chars("━╸─"));
         }
         bar.set_prefix(label);
@@ -208,7 +242,8 @@ impl Progress {
             None => self.bar.set_message(message()),
             Some(lines) if lines.printed.elapsed() >= LINE_INTERVAL => {
                 lines.printed = Instant::now();
-                line(&format!("{} {}/{} {}", lines.label, self.bar.position(), lines.length, message()));
+                let [done, length] = [self.bar.position(), lines.length].map(|pieces| lines.unit.written(pieces));
+                line(&format!("{} {done}/{length} {}", lines.label, message()));
             }
             Some(_) => {}
         }
@@ -249,8 +284,12 @@ mod tests {
     #[test]
     fn a_line_is_printed_above_the_bar() {
         let terminal = InMemoryTerm::new(10, 80);
-        let mut progress =
-            Progress::on(ProgressDrawTarget::term_like(Box::new(terminal.clone())), "reading".to_owned(), 4);
+        let mut progress = Progress::on(
+            ProgressDrawTarget::term_like(Box::new(terminal.clone())),
+            "reading".to_owned(),
+            4,
+            Unit::Pieces,
+        );
         progress.advance(1, String::new);
         above_the_bar(|| terminal.write_line("warning: skipped").unwrap());
         let screen = terminal.contents();
@@ -259,6 +298,18 @@ mod tests {
         progress.finish();
         above_the_bar(|| terminal.write_line("done").unwrap());
         assert_eq!(terminal.contents(), "warning: skipped\ndone");
+    }
+
+    #[test]
+    fn a_transfer_is_shown_in_bytes() {
+        let terminal = InMemoryTerm::new(10, 80);
+        let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
+        let mut progress = Progress::on(target, "weights".to_owned(), 21_000_000, Unit::Bytes);
+        progress.advance(10_500_000, String::new);
+        progress.bar.tick();
+        let screen = terminal.contents();
+        assert!(screen.starts_with("weights") && screen.contains("10.50 MB/21.00 MB"), "{screen}");
+        progress.finish();
     }
 
     /// What the child process of the next test does.

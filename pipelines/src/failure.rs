@@ -156,6 +156,22 @@ impl From<datasets::Error> for Failure {
     }
 }
 
+/// Errors of weights that are fetched by name.
+impl From<published_weights::Error> for Failure {
+    fn from(error: published_weights::Error) -> Self {
+        use published_weights::Error;
+        let failure = match &error {
+            Error::Io { action, path, cause } => Self::cannot(action, path, cause),
+            Error::Name { .. } => Self::usage(&error),
+            _ => Self::failed(&error),
+        };
+        match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
 /// Errors of weights and networks.
 impl From<backbone::Error> for Failure {
     fn from(error: backbone::Error) -> Self {

@@ -4,6 +4,7 @@ mod data;
 mod networks;
 mod program;
 mod stages;
+mod weights;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -11,6 +12,7 @@ pub use data::{CheckArgs, DataCommand, InitArgs, ShapesArgs};
 pub use networks::{BenchArgs, ConvertArgs, ExportArgs, InfoArgs, ReparameterizeArgs, ReportArgs};
 pub use program::{CompletionsArgs, ConfigArgs, DoctorArgs, ManArgs};
 pub use stages::{EvalArgs, IouTypeName, PredictArgs, ScoreArgs, TrainArgs};
+pub use weights::{FetchArgs, ListArgs, WeightsCommand};
 
 /// Trains, evaluates and runs MobileOne vision models.
 #[derive(Debug, Parser)]
@@ -46,6 +48,9 @@ pub enum Command {
     Bench(BenchArgs),
     /// Rewrite weights under this program's names, or under another library's
     Convert(ConvertArgs),
+    /// List published weights, or fetch them by name
+    #[command(subcommand)]
+    Weights(WeightsCommand),
     /// Check data sets, or create a synthetic one
     #[command(subcommand)]
     Data(DataCommand),

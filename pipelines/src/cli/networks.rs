@@ -14,7 +14,7 @@ use crate::model::LayoutName;
 /// `pipeline reparameterize`.
 #[derive(Debug, Args)]
 pub struct ReparameterizeArgs {
-    /// A run's folder, or a file of weights: this program's, Apple's or timm's
+    /// A run's folder, or weights: a file of this program's, Apple's or timm's, or a published name (`pipeline weights list`)
     #[arg(value_name = "RUN|WEIGHTS")]
     pub subject: String,
     /// The file to write
@@ -40,7 +40,7 @@ pub struct ReparameterizeArgs {
 /// `pipeline info`.
 #[derive(Debug, Args)]
 pub struct InfoArgs {
-    /// A variant (s0 to s4), a configuration, a run's folder, or a file of weights
+    /// A variant (s0 to s4), a configuration, a run's folder, a file of weights, or a published name of weights
     #[arg(value_name = "VARIANT|CONFIG|RUN|WEIGHTS")]
     pub subject: String,
     /// Input size of a variant, or of weights without a configuration
@@ -79,8 +79,8 @@ pub struct ExportArgs {
     /// A run's folder, weights of this program, or a configuration with --weights
     #[arg(value_name = "RUN|WEIGHTS|CONFIG")]
     pub subject: String,
-    /// The weights to export [default: the run's best]
-    #[arg(long, value_name = "FILE")]
+    /// The weights to export, a file or a published name [default: the run's best]
+    #[arg(long, value_name = "FILE|NAME")]
     pub weights: Option<PathBuf>,
     /// The format of the file
     #[arg(long, value_enum, default_value = "torchscript")]
@@ -179,7 +179,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 /// `pipeline convert`.
 #[derive(Debug, Args)]
 pub struct ConvertArgs {
-    /// A file of weights: this program's, Apple's or timm's, safetensors or .pth
+    /// A file of weights: this program's, Apple's or timm's, safetensors or .pth; or a published name
     #[arg(value_name = "WEIGHTS")]
     pub weights: PathBuf,
     /// The file to write

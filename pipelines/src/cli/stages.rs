@@ -44,8 +44,8 @@ pub struct EvalArgs {
     /// The configuration to evaluate an exported file with [default: the one that it was trained with]
     #[arg(value_name = "CONFIG")]
     pub config: Option<String>,
-    /// The weights to evaluate [default: the run's best]
-    #[arg(long, value_name = "FILE")]
+    /// The weights to evaluate, a file or a published name [default: the run's best]
+    #[arg(long, value_name = "FILE|NAME")]
     pub weights: Option<PathBuf>,
     /// Also score a classifier against ImageNet's ReaL labels (real.json)
     #[arg(long, value_name = "FILE")]
@@ -147,8 +147,8 @@ pub struct PredictArgs {
     /// Images, folders, patterns such as 'in/*.jpg', videos, or - for a list of paths on standard input
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<String>,
-    /// The weights to use [default: the run's best]
-    #[arg(long, value_name = "FILE")]
+    /// The weights to use, a file or a published name [default: the run's best]
+    #[arg(long, value_name = "FILE|NAME")]
     pub weights: Option<PathBuf>,
     /// The folder for predictions, images with the predictions drawn, and masks [default: print the predictions only]
     #[arg(short, long, value_name = "DIR")]

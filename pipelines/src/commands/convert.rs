@@ -5,19 +5,20 @@ use backbone::checkpoint;
 use crate::cli::ConvertArgs;
 use crate::console;
 use crate::failure::Failure;
-use crate::model::{bare_metadata, write_weights};
+use crate::model::{bare_metadata, published, write_weights};
 
 pub(super) fn run(args: &ConvertArgs) -> Result<(), Failure> {
-    let place = |error: backbone::Error| Failure::failed(format!("{}: {error}", args.weights.display()));
-    let weights = checkpoint::read(&args.weights)?;
+    let path = published::resolve(&args.weights)?;
+    let place = |error: backbone::Error| Failure::failed(format!("{}: {error}", path.display()));
+    let weights = checkpoint::read(&path)?;
     let spec = weights.spec().map_err(place)?;
     let Some(form) = weights.form else {
-        return Err(Failure::failed(format!("{}: no MobileOne weights found", args.weights.display())));
+        return Err(Failure::failed(format!("{}: no MobileOne weights found", path.display())));
     };
     let what = spec.variant().map_or_else(|| "a custom MobileOne".to_owned(), |variant| format!("MobileOne-{variant}"));
     console::status(format!(
         "{}: {what} in {form} form, names {}, {} tensors",
-        args.weights.display(),
+        path.display(),
         weights.layout,
         weights.tensors.len()
     ));

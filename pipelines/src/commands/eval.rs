@@ -11,7 +11,7 @@ use crate::export::ExportedModel;
 use crate::failure::Failure;
 use crate::files;
 use crate::measure::{Footprint, Run};
-use crate::model::{classes_of, deployed, device};
+use crate::model::{classes_of, deployed, device, published};
 use crate::report::Report;
 use crate::run::{RunFolder, holds_weights};
 use crate::task::{Evaluate, Task, for_task};
@@ -84,7 +84,7 @@ fn evaluate_with<T: Evaluate>(
     let own = run.filter(|_| args.weights.is_none() && args.overrides().is_empty());
     let folder = create(args.output.as_deref().or(own.map(RunFolder::path)))?;
     let file = match (run, &args.weights) {
-        (_, Some(weights)) => weights.clone(),
+        (_, Some(weights)) => published::resolve(weights)?,
         (Some(run), None) => run.best_weights()?,
         (None, None) => {
             return Err(Failure::usage("a configuration alone has no weights to evaluate")

@@ -1,6 +1,6 @@
 //! `pipeline export`: the deploy form as a file for other programs, checked before it is moved to its name.
 
-use backbone::checkpoint::Checkpoint as Weights;
+use backbone::checkpoint::{self, Checkpoint as Weights};
 use datasets::Class;
 use serde::Serialize;
 use std::fs::Permissions;
@@ -20,7 +20,7 @@ use crate::export::{
 use crate::failure::Failure;
 use crate::files;
 use crate::measure::{Latency, measure};
-use crate::model::{Network, Normalizer, classes_of, deployed, numbered};
+use crate::model::{Network, Normalizer, classes_of, deployed, numbered, published};
 use crate::report::{self, Report, Tables};
 use crate::run::{Checkpoint, RunFolder, Subject};
 use crate::task::{Data, Evaluate, Export, OutputKind, for_task};
@@ -30,12 +30,12 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
     // The lite interpreter is slow in a process whose number of threads changes.
     system::set_intra_op_threads(NonZeroUsize::MIN)?;
     let (file, weights) = match (Subject::open(&args.subject, &args.set.overrides)?, &args.weights) {
-        (Subject::Config(file), Some(path)) => (file, backbone::checkpoint::read(path)?),
+        (Subject::Config(file), Some(path)) => (file, read(path)?),
         (Subject::Config(_), None) => {
             return Err(Failure::usage("a configuration alone has no weights to export")
                 .hint("Add --weights FILE, or name a run's folder."));
         }
-        (Subject::Trained { config, .. }, Some(path)) => (config, backbone::checkpoint::read(path)?),
+        (Subject::Trained { config, .. }, Some(path)) => (config, read(path)?),
         (Subject::Trained { config, weights, .. }, None) => (config, weights),
         (Subject::Bare { path, .. }, _) => {
             return Err(Failure::usage(format!("{} has no configuration", path.display()))
@@ -43,6 +43,10 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
         }
     };
     for_task!(file.task()?, T: Export => export::<T>(args, &file, weights))
+}
+
+fn read(weights: &Path) -> Result<Weights, Failure> {
+    Ok(checkpoint::read(&published::resolve(weights)?)?)
 }
 
 /// As many classes as a classifier's weights have outputs, with numbers for names.

@@ -16,6 +16,7 @@ mod reparameterize;
 mod report;
 mod score;
 mod train;
+mod weights;
 
 use crate::cli::Command;
 use crate::failure::Failure;
@@ -38,6 +39,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Bench(args) => bench::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Data(command) => data::run(&command),
+        Command::Weights(command) => weights::run(&command),
         Command::Config(args) => config::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions(args) => completions::run(&args),

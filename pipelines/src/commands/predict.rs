@@ -11,7 +11,7 @@ use crate::console::{self, Progress};
 use crate::export::ExportedModel;
 use crate::failure::Failure;
 use crate::files;
-use crate::model::{Eager, Normalizer, Predictor, deployed, device, known_classes};
+use crate::model::{Eager, Normalizer, Predictor, deployed, device, known_classes, published};
 use crate::report::{ImageIds, PredictionFile};
 use crate::run::RunFolder;
 use crate::task::{Evaluate, RenderOptions, Task, for_task};
@@ -35,7 +35,7 @@ pub(super) fn run(args: &PredictArgs) -> Result<(), Failure> {
 
 fn predict_with_run<T: Evaluate>(args: &PredictArgs, run: &RunFolder, config: &Config<T::Keys>) -> Result<(), Failure> {
     let device = device::select(&args.device.device)?;
-    let path = args.weights.clone().map_or_else(|| run.best_weights(), Ok)?;
+    let path = args.weights.as_deref().map_or_else(|| run.best_weights(), published::resolve)?;
     let weights = checkpoint::read(&path).map_err(Failure::failed)?;
     let classes = known_classes(&weights, &path)?;
     let task = T::new(config, &classes)?;

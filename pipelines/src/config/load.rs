@@ -3,6 +3,7 @@
 //! The file may extend another one, its values may name environment variables, and `--set a.b=c` changes any key. An error
 //! names the file, the line and the key, and for an unknown word the nearest known one.
 
+use published_weights::Name;
 use schemars::JsonSchema;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_path_to_error::Segment;
@@ -75,7 +76,7 @@ impl ConfigFile {
             config.name = self.path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         }
         config.data.root = absolute(&config.data.root)?;
-        config.backbone.weights = config.backbone.weights.as_deref().map(absolute).transpose()?;
+        config.backbone.weights = config.backbone.weights.as_deref().map(file_or_name).transpose()?;
         Ok(config)
     }
 
@@ -133,6 +134,12 @@ fn step(segment: &Segment) -> Option<String> {
         Segment::Map { key } => Some(key.clone()),
         Segment::Enum { .. } | Segment::Unknown => None,
     }
+}
+
+/// A path that no longer depends on the current folder; a name of published weights stays as it is.
+fn file_or_name(weights: &Path) -> Result<PathBuf, Failure> {
+    let is_name = weights.to_str().is_some_and(|text| Name::instead_of_a_path(text).is_some());
+    if is_name && !weights.exists() { Ok(weights.to_owned()) } else { absolute(weights) }
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {

@@ -38,7 +38,8 @@ pub struct BackboneConfig {
     /// How a train form runs in training: `folded` computes the same as `branches` at a lower cost.
     #[serde(default = "folded")]
     pub train_forward: TrainForward,
-    /// A checkpoint of the backbone to start from; random weights if `null`.
+    /// A checkpoint of the backbone to start from: a file, or published weights by name (`timm/mobileone_s1.apple_in1k`;
+    /// `pipeline weights list` shows them); random weights if `null`.
     #[serde(default)]
     pub weights: Option<PathBuf>,
     /// How `weights` initialize the network.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`network`] | a task's model with its variables |
 //! | [`weights`] | files of weights: their metadata, classes and names; a network built from one |
+//! | [`published`] | files of weights by their published name |
 //! | [`start`] | initial weights of a run |
 //! | [`batch`], [`predictor`] | images to tensors to predictions |
 //! | [`trace`] | a network as TorchScript |
@@ -14,6 +15,7 @@ pub mod device;
 mod network;
 pub mod precision;
 mod predictor;
+pub mod published;
 mod start;
 mod trace;
 mod weights;

@@ -9,6 +9,7 @@ use tch::Tensor;
 
 use super::Network;
 use super::Normalizer;
+use super::published;
 use crate::config::{BackboneConfig, Config, Initialization};
 use crate::console;
 use crate::failure::Failure;
@@ -20,6 +21,7 @@ use crate::task::{Data, Task};
 /// When the file cannot be read, or its backbone is not the configured one.
 pub fn start_weights<T: Task>(config: &BackboneConfig, network: &Network<T>) -> Result<(), Failure> {
     let Some(path) = &config.weights else { return Ok(()) };
+    let path = &published::resolve(path)?;
     let read = checkpoint::read(path)?;
     let wanted = match config.init {
         Initialization::Same => config.form,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::RunFolder;
 use crate::config::ConfigFile;
 use crate::failure::Failure;
-use crate::model::CONFIG;
+use crate::model::{CONFIG, published};
 
 /// The subject of a command.
 pub enum Subject {
@@ -31,7 +31,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// Opens a run's folder, a file of weights, or a configuration by path or name.
+    /// Opens a run's folder, a file of weights, published weights by name, or a configuration by path or name.
     ///
     /// # Errors
     /// When nothing has that name, or it cannot be read.
@@ -43,6 +43,9 @@ impl Subject {
             let weights = checkpoint::read(&path)?;
             return Ok(Self::Trained { path, weights, config });
         }
+        if let Some(file) = published::named(path)? {
+            return Self::weights(&file, overrides);
+        }
         if holds_weights(path) {
             return Self::weights(path, overrides);
         }
@@ -53,13 +56,13 @@ impl Subject {
         ConfigFile::open(name, overrides).map(Self::Config)
     }
 
-    /// Opens a run's folder or a file of weights.
+    /// Opens a run's folder, a file of weights, or published weights by name.
     ///
     /// # Errors
     /// As [`Subject::open`], and for a configuration.
     pub fn open_weights(name: &str, overrides: &[String]) -> Result<Self, Failure> {
         let path = Path::new(name);
-        if path.is_dir() { Self::open(name, overrides) } else { Self::weights(path, overrides) }
+        if path.is_dir() { Self::open(name, overrides) } else { Self::weights(&published::resolve(path)?, overrides) }
     }
 
     fn weights(path: &Path, overrides: &[String]) -> Result<Self, Failure> {

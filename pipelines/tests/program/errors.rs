@@ -335,6 +335,18 @@ fn weights_and_files() {
     };
     let bytes = fs::read(&weights).expect("weights");
     section.case("weights that do not exist", &["convert", &workshop.at("no.safetensors"), "-o", "/dev/null"]);
+    let empty = workshop.at("cache");
+    section.run(
+        "published weights that are not in the cache, without a network",
+        pipeline(&["info", "timm/mobileone_s0.apple_in1k"]).env("HF_HOME", &empty),
+    );
+    section
+        .case("published weights with a typing error", &["convert", "timm/mobileone_s0.apple_in1", "-o", "/dev/null"]);
+    section.case(
+        "a file of published weights that is not there",
+        &["convert", &workshop.at("mobileone_s0_unfused.pth.tar"), "-o", "/dev/null"],
+    );
+    section.case("a name of weights that means nothing", &["weights", "fetch", "mobileone"]);
     section.case("weights that are cut short", &["info", &at("cut.safetensors", &bytes[..bytes.len() / 2])]);
     section.case("a file that is not weights", &["info", &at("none.safetensors", b"not weights at all")]);
     section.case("a file that is not a pickle", &["info", &at("none.pth", b"\x80\x02garbage")]);

@@ -3,10 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// `pipeline` with one thread and no colour.
+/// `pipeline` with one thread, no colour and no network.
 pub fn pipeline(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pipeline"));
-    command.args(arguments).env("OMP_NUM_THREADS", "1").env("NO_COLOR", "1").env_remove("SHAPES_ROOT");
+    command
+        .args(arguments)
+        .env("OMP_NUM_THREADS", "1")
+        .env("NO_COLOR", "1")
+        .env("HF_HUB_OFFLINE", "1")
+        .env_remove("SHAPES_ROOT");
     command
 }
 
