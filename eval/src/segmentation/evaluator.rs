@@ -1,11 +1,21 @@
 //! The evaluator: label images in, a [`SegmentationReport`] out.
 
+use std::path::Path;
+
+use super::label_image::LabelImage;
 use super::options::SegmentationOptions;
 use super::report::SegmentationReport;
 use super::tally::{MAX_CLASSES, Tally};
 use crate::checks::{Names, unique_names};
 use crate::confusion::ConfusionMatrix;
 use crate::{Error, Place};
+
+/// Whose labels an error is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Predicted,
+    True,
+}
 
 /// Evaluates label images: new, add for each image, finish.
 ///
@@ -43,12 +53,30 @@ impl SegmentationEvaluator {
     /// All name the image, which is then not added: another number of pixels than H x W; with its pixel, a label that is
     /// neither a class nor, in the truth, the ignored one.
     pub fn add(&mut self, image: &str, predicted: &[u8], truth: &[u8], size: [usize; 2]) -> Result<(), Error> {
-        self.check(predicted, truth, size).map_err(|error| error.within(Place::image_name(image)))?;
+        self.check(predicted, truth, size).map_err(|(_, error)| error.within(Place::image_name(image)))?;
+        self.count(predicted, truth, size);
+        Ok(())
+    }
+
+    /// As [`SegmentationEvaluator::add`], for labels that were read from files: an error names the file that is at fault.
+    pub(super) fn add_files(
+        &mut self,
+        predicted: (&Path, &LabelImage),
+        truth: (&Path, &LabelImage),
+    ) -> Result<(), Error> {
+        let file = |side| if side == Side::True { truth.0 } else { predicted.0 };
+        let (predicted_labels, true_labels, size) = (&predicted.1.labels, &truth.1.labels, truth.1.size);
+        self.check(predicted_labels, true_labels, size)
+            .map_err(|(side, error)| error.within(Place::file(file(side))))?;
+        self.count(predicted_labels, true_labels, size);
+        Ok(())
+    }
+
+    fn count(&mut self, predicted: &[u8], truth: &[u8], size: [usize; 2]) {
         self.tally.add(predicted, truth, self.ignore);
         if let Some(tolerance) = self.options.boundary_tolerance {
             self.tally.add_boundaries(predicted, truth, self.ignore, size, tolerance);
         }
-        Ok(())
     }
 
     /// Adds everything that another evaluator has counted.
@@ -81,11 +109,13 @@ impl SegmentationEvaluator {
         self.tally.confusion()
     }
 
-    fn check(&self, predicted: &[u8], truth: &[u8], [height, width]: [usize; 2]) -> Result<(), Error> {
+    /// The side that is at fault, and how.
+    fn check(&self, predicted: &[u8], truth: &[u8], [height, width]: [usize; 2]) -> Result<(), (Side, Error)> {
         let expected = height.saturating_mul(width);
-        for (what, labels) in [("predicted pixels", predicted), ("true pixels", truth)] {
+        let sides = [(Side::Predicted, "predicted pixels", predicted), (Side::True, "true pixels", truth)];
+        for (side, what, labels) in sides {
             if labels.len() != expected {
-                return Err(Error::Count { what, found: labels.len(), expected });
+                return Err((side, Error::Count { what, found: labels.len(), expected }));
             }
         }
         let classes = self.names.len();
@@ -94,9 +124,12 @@ impl SegmentationEvaluator {
             if Some(truth) == self.ignore || !(outside(predicted) || outside(truth)) {
                 continue;
             }
-            let (side, label) = if outside(truth) { ("true", truth) } else { ("predicted", predicted) };
-            let name = format!("the {side} label at row {}, column {}", pixel / width, pixel % width);
-            return Err(Error::value(name, label, format!("a class below {classes}")));
+            let (side, word, label) = match outside(truth) {
+                true => (Side::True, "true", truth),
+                false => (Side::Predicted, "predicted", predicted),
+            };
+            let name = format!("the {word} label at row {}, column {}", pixel / width, pixel % width);
+            return Err((side, Error::value(name, label, format!("a class below {classes}"))));
         }
         Ok(())
     }

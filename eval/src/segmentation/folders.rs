@@ -72,7 +72,7 @@ pub(super) fn read_pair(evaluator: &mut SegmentationEvaluator, truth: &Path, pre
         let error = Error::SizesDiffer { found: predicted.size, truth: true_image.size };
         return Err(error.within(Place::file(prediction)));
     }
-    evaluator.add(&prediction.to_string_lossy(), &predicted.labels, &true_image.labels, true_image.size)
+    evaluator.add_files((prediction, &predicted), (truth, &true_image))
 }
 
 /// The names of the PNG files of a folder.

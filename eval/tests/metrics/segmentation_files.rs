@@ -109,8 +109,12 @@ fn folders_that_do_not_match_are_refused_with_the_file() -> Outcome {
     let size = "predicted/1.png: 1 x 4 pixels (height x width), but its truth is 2 x 2";
     assert_eq!(folders.0.message(folders.score()), size);
     grey("predicted/1.png", [2, 2], &[0, 1, 3, 9])?;
-    let label = "image \"predicted/1.png\": the predicted label at row 1, column 0 is 3 instead of a class below 3";
+    let label = "predicted/1.png: the predicted label at row 1, column 0 is 3 instead of a class below 3";
     assert_eq!(folders.0.message(folders.score()), label);
+    grey("truth/1.png", [2, 2], &[0, 7, 2, 255])?;
+    let label = "truth/1.png: the true label at row 0, column 1 is 7 instead of a class below 3";
+    assert_eq!(folders.0.message(folders.score()), label);
+    grey("truth/1.png", [2, 2], &[0, 1, 2, 255])?;
     grey("predicted/1.png", [2, 2], &[0, 1, 2, 9])?;
     assert_eq!(folders.score()?.mean_iou, Some(1.0), "predictions on ignored pixels do not count");
     Ok(())
