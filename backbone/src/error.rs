@@ -66,6 +66,24 @@ pub enum Error {
         /// What it is and what to do.
         reason: String,
     },
+    /// A file with several networks of which none is the usual one.
+    #[error("cannot read {}: it holds {} networks and does not say which to use: {}", path.display(), keys.len(), quoted(keys))]
+    SeveralNetworks {
+        /// The file.
+        path: PathBuf,
+        /// Their keys.
+        keys: Vec<String>,
+    },
+    /// A key of a file without a network at or below it.
+    #[error("cannot read {}: there is no network at `{key}`{}", path.display(), elsewhere(keys))]
+    NoNetworkAt {
+        /// The file.
+        path: PathBuf,
+        /// The wanted key.
+        key: String,
+        /// The keys of the networks that it has.
+        keys: Vec<String>,
+    },
     /// A file that is damaged or not a safetensors file.
     #[error("cannot read {}: not a valid safetensors file: {reason}", path.display())]
     NotSafetensors {
@@ -143,7 +161,7 @@ pub enum Error {
         /// Its shape.
         found: Vec<i64>,
         /// The expected shape.
-        expected: &'static str,
+        expected: String,
     },
     /// Batch statistics of a single value do not exist.
     #[error(
@@ -170,4 +188,12 @@ impl Error {
         let message = cause.to_string();
         Self::Torch { action, message: message.lines().next().unwrap_or_default().to_owned() }
     }
+}
+
+fn quoted(keys: &[String]) -> String {
+    keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn elsewhere(keys: &[String]) -> String {
+    if keys.is_empty() { ": it has no MobileOne".to_owned() } else { format!(": it has {}", quoted(keys)) }
 }

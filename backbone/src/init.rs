@@ -122,7 +122,7 @@ fn zero_sum_noise(branches: i64, like: &Tensor) -> Tensor {
     noise - mean
 }
 
-/// Measures the input statistics of every normalisation of a network in train form on these batches (`[N, 3, H, W]`,
+/// Measures the input statistics of every normalisation of a network in train form on these batches (`[N, C, H, W]`,
 /// normalised) and makes them its running statistics. Scale and shift are adjusted so that the network computes the same with
 /// running statistics as before. A network in deploy form has nothing to calibrate; without batches nothing is changed.
 ///

@@ -11,6 +11,7 @@
 //! | [`norm`] | batch normalisation |
 //! | [`block`], `branches` | the MobileOne block |
 //! | [`network`] | the network and its features |
+//! | `channels` | weights for color as weights for another number of channels |
 //! | [`init`] | train-form weights from deploy-form weights |
 //! | [`reparam`] | folding the branches of a block into one convolution, and the contribution of each |
 //! | `folded` | training the branches at a lower cost |
@@ -20,6 +21,7 @@
 
 pub mod block;
 mod branches;
+mod channels;
 pub mod checkpoint;
 pub mod conv;
 pub mod cost;
@@ -35,6 +37,7 @@ pub mod profile;
 pub mod reparam;
 pub mod spec;
 
+pub use channels::adapt_channels;
 pub use checkpoint::{Checkpoint, Layout, LoadReport, Metadata, Normalization, Policy};
 pub use conv::{Activation, Conv, ConvBn, ConvBnConfig, ConvBnKeys, WeightInit};
 pub use cost::{Complexity, Cost, CostRow};

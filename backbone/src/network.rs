@@ -119,7 +119,7 @@ impl MobileOne {
         self.spec.stages.map(|stage| stage.width)
     }
 
-    /// `xs`: `[N, 3, H, W]`, normalised. Each stride halves the sides, rounding up.
+    /// `xs`: `[N, C, H, W]` with the specification's channels, normalised. Each stride halves the sides, rounding up.
     ///
     /// # Errors
     /// [`Error::Shape`] for another shape, [`Error::SingleValueStatistics`] where batch statistics would be those of one value.
@@ -137,8 +137,15 @@ impl MobileOne {
     pub(crate) fn check_images(&self, xs: &Tensor, mode: Mode) -> Result<(), Error> {
         let size = xs.size();
         let (images, height, width) = match size[..] {
-            [images, 3, height, width] if images > 0 && height > 0 && width > 0 => (images, height, width),
-            _ => return Err(Error::Shape { what: "images", found: size, expected: "[N, 3, H, W]" }),
+            [images, channels, height, width]
+                if channels == self.spec.in_channels && images > 0 && height > 0 && width > 0 =>
+            {
+                (images, height, width)
+            }
+            _ => {
+                let expected = format!("[N, {}, H, W]", self.spec.in_channels);
+                return Err(Error::Shape { what: "images", found: size, expected });
+            }
         };
         let stride = i64::from(self.output_stride);
         let cells = images * ((height + stride - 1) / stride) * ((width + stride - 1) / stride);

@@ -56,7 +56,7 @@ impl Spec {
     pub fn plan(&self, output_stride: OutputStride) -> Plan {
         let stem = BlockPlan {
             key: vec!["stage0".to_owned()],
-            geometry: Geometry { kernel: 3, stride: 2, padding: 1, ..Geometry::pointwise(3, self.stem) },
+            geometry: Geometry { kernel: 3, stride: 2, padding: 1, ..Geometry::pointwise(self.in_channels, self.stem) },
             branches: 1,
             side_branches: SideBranches { scale: self.scale, skip: false },
             squeeze: None,

@@ -18,6 +18,9 @@ use crate::error::Error;
 /// Squeeze-and-excitation divides its channels by this.
 pub(crate) const SQUEEZE_RATIO: i64 = 16;
 
+/// Channels of an image in color.
+pub const RGB: i64 = 3;
+pub(crate) const MAX_INPUTS: i64 = 16;
 const MAX_WIDTH: i64 = 1 << 14;
 const MAX_BLOCKS: i64 = 256;
 const MAX_BRANCHES: i64 = 64;
@@ -75,6 +78,10 @@ impl FromStr for Variant {
 #[serde(try_from = "Fields")]
 #[schemars(!try_from, deny_unknown_fields)]
 pub struct Spec {
+    /// Channels of the images: 3 for color, 1 for grey.
+    #[serde(skip_serializing_if = "is_rgb")]
+    #[schemars(default = "rgb", range(min = 1, max = MAX_INPUTS))]
+    pub in_channels: i64,
     /// Channels of the stem, which has stride 2.
     #[schemars(range(min = 1, max = MAX_WIDTH))]
     pub stem: i64,
@@ -110,6 +117,8 @@ pub struct Stage {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fields {
+    #[serde(default = "rgb")]
+    in_channels: i64,
     stem: i64,
     stages: [Stage; 4],
     branches: i64,
@@ -119,6 +128,14 @@ struct Fields {
     skip: bool,
 }
 
+fn rgb() -> i64 {
+    RGB
+}
+
+fn is_rgb(channels: &i64) -> bool {
+    *channels == RGB
+}
+
 fn yes() -> bool {
     true
 }
@@ -126,8 +143,9 @@ fn yes() -> bool {
 impl TryFrom<Fields> for Spec {
     type Error = Error;
 
-    fn try_from(Fields { stem, stages, branches, scale, skip }: Fields) -> Result<Self, Error> {
-        let spec = Self { stem, stages, branches, scale, skip };
+    fn try_from(fields: Fields) -> Result<Self, Error> {
+        let Fields { in_channels, stem, stages, branches, scale, skip } = fields;
+        let spec = Self { in_channels, stem, stages, branches, scale, skip };
         spec.validate()?;
         Ok(spec)
     }
@@ -145,14 +163,15 @@ impl From<Variant> for Spec {
         let squeeze_excite = if variant == Variant::S4 { [0, 0, 5, 1] } else { [0; 4] };
         let blocks = [2, 8, 10, 1];
         let stage = |i: usize| Stage { width: widths[i], blocks: blocks[i], squeeze_excite: squeeze_excite[i] };
-        Self { stem, stages: std::array::from_fn(stage), branches, scale: true, skip: true }
+        Self { in_channels: RGB, stem, stages: std::array::from_fn(stage), branches, scale: true, skip: true }
     }
 }
 
 impl Spec {
-    /// The published variant with this specification, if there is one.
+    /// The published variant with this specification, for images of any number of channels, if there is one.
     pub fn variant(&self) -> Option<Variant> {
-        Variant::ALL.into_iter().find(|&variant| Self::from(variant) == *self)
+        let with_inputs = |variant| Self { in_channels: self.in_channels, ..Self::from(variant) };
+        Variant::ALL.into_iter().find(|&variant| with_inputs(variant) == *self)
     }
 
     /// The same network without squeeze-and-excitation, as the paper uses S4 for segmentation (table 11b).
@@ -166,6 +185,7 @@ impl Spec {
     /// # Errors
     /// The first field outside its range.
     pub fn validate(&self) -> Result<(), Error> {
+        within("in_channels", self.in_channels, 1, MAX_INPUTS)?;
         within("stem", self.stem, 1, MAX_WIDTH)?;
         within("branches", self.branches, 1, MAX_BRANCHES)?;
         let mut inputs = self.stem;

@@ -8,7 +8,16 @@ fn checkpoint(spec: &Spec, form: Form) -> Checkpoint {
     let store = VarStore::new(Device::Cpu);
     MobileOne::new(&store.root(), spec, form, OutputStride::Os32);
     let tensors: StateDict = store.variables().into_iter().collect();
-    Checkpoint { tensors, layout: Layout::Apple, prefix: String::new(), form: Some(form), metadata: None }
+    Checkpoint {
+        tensors,
+        layout: Layout::Apple,
+        prefix: String::new(),
+        average: false,
+        others: Vec::new(),
+        passed_over: Vec::new(),
+        form: Some(form),
+        metadata: None,
+    }
 }
 
 #[test]
@@ -45,12 +54,13 @@ proptest! {
 
     #[test]
     fn any_train_form_is_detected(
+        in_channels in 1i64..17,
         stem in 16i64..40,
         stages in prop::array::uniform4(stage()),
         branches in 1i64..5,
         [scale, skip] in any::<[bool; 2]>(),
     ) {
-        let mut spec = Spec { stem, stages, branches, scale, skip };
+        let mut spec = Spec { in_channels, stem, stages, branches, scale, skip };
         // Where no block could have an identity branch, it is detected as wanted.
         let with_skip = Spec { skip: true, ..spec.clone() };
         spec.skip |= !with_skip.plan(OutputStride::Os32).blocks().any(|block| block.side_branches.skip);

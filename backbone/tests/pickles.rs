@@ -7,7 +7,7 @@ use std::{
 
 use backbone::{
     Error, Layout,
-    checkpoint::{file, pickle, read},
+    checkpoint::{file, pickle, read, read_at},
 };
 use proptest::prelude::*;
 use tch::Kind;
@@ -26,7 +26,8 @@ fn expected() -> Vec<(String, tch::Tensor)> {
 fn every_format_and_nesting_gives_the_same_tensors() {
     let expected = expected();
     for (name, prefix) in [("pickle_nested_half.pth", "state_dict.module."), ("pickle_legacy.pth.tar", "")] {
-        let tensors = pickle::read(&golden(name)).unwrap();
+        let (tensors, passed_over) = pickle::read(&golden(name)).unwrap();
+        assert!(passed_over.is_empty(), "{passed_over:?}");
         for (key, tensor) in &expected {
             let found = &tensors[&format!("{prefix}{key}")];
             let kind = if tensor.is_floating_point() { Kind::Half } else { tensor.kind() };
@@ -34,12 +35,42 @@ fn every_format_and_nesting_gives_the_same_tensors() {
             assert_eq!(*found, tensor.to_kind(kind), "{name}: {key}");
         }
 
-        let checkpoint = read(&golden(name)).unwrap();
+        let checkpoint =
+            read_at(&golden(name), Some(prefix.split('.').next().filter(|key| !key.is_empty()).unwrap_or(".")))
+                .unwrap();
         assert_eq!((checkpoint.layout, checkpoint.prefix.as_str()), (Layout::Timm, prefix));
         assert!(checkpoint.tensors.contains_key("stage0.rbr_scale.bn.running_var"));
         let counted = expected.iter().filter(|(key, _)| !key.ends_with("num_batches_tracked"));
         assert_eq!(checkpoint.tensors.len(), counted.count(), "the average and the optimiser's state are left out");
         assert_eq!(checkpoint.classes(), Some(5));
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_passed_over_and_said() {
+    let expected = expected();
+    for (kind, said) in [
+        ("complex", "ComplexFloatStorage"),
+        ("float8", "torch.float8_e4m3fn"),
+        ("sparse", "_rebuild_sparse_tensor"),
+        ("quantized", "QInt8Storage"),
+        ("uint16", "U16"),
+        ("parameter", "ComplexFloatStorage"),
+        ("key", "a key that is not text"),
+        ("object", "__main__.Average"),
+        ("protocol_4", "__main__.Average"),
+    ] {
+        let (tensors, passed_over) = pickle::read(&golden(&format!("pickle_odd_{kind}.pth"))).unwrap();
+        let passed_over = passed_over.join("; ");
+        assert!(passed_over.contains(said), "{kind}: {passed_over}");
+        let weights: Vec<_> = tensors.iter().filter(|(name, _)| name.starts_with("state_dict.")).collect();
+        assert_eq!(weights.len(), 6, "{kind}: {:?}", tensors.keys());
+        for (name, tensor) in weights {
+            let (_, expected) =
+                expected.iter().find(|(known, _)| name.strip_prefix("state_dict.") == Some(known)).unwrap();
+            assert_eq!(tensor, expected, "{kind}: {name}");
+        }
+        assert!(tensors.keys().all(|name| name.starts_with("state_dict.") || name.starts_with("a key")), "{kind}");
     }
 }
 

@@ -33,7 +33,7 @@ pub fn pickle(folder: &Path, bytes: &[u8]) -> bool {
     let path = folder.join("weights.pth");
     fs::write(&path, bytes).expect("written");
     let read = PICKLE.hold(bytes.len(), || pickle::read(&path));
-    if let Ok(tensors) = &read {
+    if let Ok((tensors, _)) = &read {
         assert!(size(tensors) <= MAX_SHARING * bytes.len(), "{} bytes of tensors", size(tensors));
         written_and_read_again(folder, tensors, &file::Text::new());
     }
@@ -68,8 +68,8 @@ fn complete(path: &Path, length: usize) -> bool {
         spec.validate().expect("a specification that can be built");
     }
     if let Some(metadata) = &checkpoint.metadata {
-        let [mean, std] = [metadata.normalization.mean, metadata.normalization.std];
-        assert!(mean.iter().chain(&std).all(|number| number.is_finite()) && std.iter().all(|&number| number > 0.0));
+        let [mean, std] = [&metadata.normalization.mean, &metadata.normalization.std];
+        assert!(mean.iter().chain(std).all(|number| number.is_finite()) && std.iter().all(|&number| number > 0.0));
         let again = Metadata::from_text(&metadata.to_text(), path).expect("metadata");
         assert_eq!(again.as_ref(), Some(metadata));
     }

@@ -58,6 +58,9 @@ impl Failure {
         let failure = Self::failed(format!("cannot {action} {}: {error}", path.display()));
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => failure.hint("Free some space on that disk."),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem if action != "read" => {
+                failure.hint("Name a folder that may be written to: -o FOLDER.")
+            }
             _ => failure,
         }
     }
@@ -177,6 +180,8 @@ impl From<backbone::Error> for Failure {
     fn from(error: backbone::Error) -> Self {
         match &error {
             backbone::Error::Io { action: "write", path, cause } => Self::cannot("write", path, cause),
+            backbone::Error::SeveralNetworks { .. } | backbone::Error::NoNetworkAt { .. } => Self::failed(error)
+                .hint("--key NAME chooses one; in a configuration, backbone.weights: { file: ..., key: ... }."),
             _ => Self::failed(error),
         }
     }

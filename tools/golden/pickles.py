@@ -39,6 +39,31 @@ nested = {
 }
 torch.save(nested, HERE / "pickle_nested_half.pth")
 torch.save(tensors, HERE / "pickle_legacy.pth.tar", _use_new_zipfile_serialization=False)
+# What a reader of weights cannot use, each beside sound weights.
+odd = {
+    "complex": torch.randn(2, dtype=torch.complex64),
+    "float8": torch.ones(2).to(torch.float8_e4m3fn),
+    "sparse": torch.eye(2).to_sparse(),
+    "quantized": torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8),
+    "uint16": torch.tensor([1], dtype=torch.uint16),
+    "parameter": torch.nn.Parameter(torch.ones(2, dtype=torch.complex64)),
+}
+
+
+class Average:
+    """An object with tensors among its attributes, as some trainers keep their averages."""
+
+    def __init__(self):
+        self.shadow = {"stem.conv_kxk.0.conv.weight": torch.ones(2)}
+
+
+some = collections.OrderedDict(list(tensors.items())[:6])
+for name, value in odd.items():
+    torch.save({"x": value, "state_dict": some, "y": {"z": value}}, HERE / f"pickle_odd_{name}.pth")
+torch.save({(1, 2): 3, None: torch.ones(1), "state_dict": some}, HERE / "pickle_odd_key.pth")
+torch.save({"average": Average(), "state_dict": some, "again": [some, {"x": odd}]}, HERE / "pickle_odd_object.pth")
+torch.save({"state_dict": some, "average": Average(), "x": odd["float8"], "y": odd["sparse"]}, HERE / "pickle_odd_protocol_4.pth", pickle_protocol=4)
+
 torch.save({"state_dict": {"stem.conv_kxk.0.conv.weight": Command()}}, HERE / "pickle_command.pth")
 # One element seen as many: a file of a kilobyte that asks for four gigabytes.
 torch.save({"stem.conv_kxk.0.conv.weight": torch.ones(1).expand(1 << 30)}, HERE / "pickle_expanded.pth")

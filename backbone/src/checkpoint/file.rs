@@ -45,6 +45,15 @@ const KINDS: [(Kind, Dtype); 10] = [
 /// # Errors
 /// A file that cannot be read or is not a valid safetensors file, or a kind of tensor that libtorch does not have.
 pub fn read(path: &Path) -> Result<(StateDict, Text), Error> {
+    let (tensors, text, passed_over) = read_known(path)?;
+    match passed_over.into_iter().next() {
+        Some(reason) => Err(malformed(path, reason)),
+        None => Ok((tensors, text)),
+    }
+}
+
+/// As [`read`], but passes over tensors of kinds that libtorch does not have, and says so in a sentence each.
+pub(super) fn read_known(path: &Path) -> Result<(StateDict, Text, Vec<String>), Error> {
     let io = |cause| Error::Io { action: "read", path: path.to_owned(), cause };
     let file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
@@ -52,16 +61,20 @@ pub fn read(path: &Path) -> Result<(StateDict, Text), Error> {
     let header = read_header(&mut reader, length, path)?;
     let text = header.metadata().clone().unwrap_or_default().into_iter().collect();
 
-    let mut tensors = StateDict::new();
+    let (mut tensors, mut passed_over) = (StateDict::new(), Vec::new());
     let mut bytes = Vec::new();
     for name in header.offset_keys() {
         let Some(info) = header.info(&name) else { continue };
         bytes.resize(info.data_offsets.1 - info.data_offsets.0, 0);
         reader.read_exact(&mut bytes).map_err(io)?;
-        let tensor = tensor(&bytes, info).map_err(|reason| malformed(path, format!("`{name}` {reason}")))?;
+        let Some((kind, _)) = KINDS.iter().find(|(_, dtype)| *dtype == info.dtype) else {
+            passed_over.push(format!("`{name}` has the element type {}, which libtorch does not support", info.dtype));
+            continue;
+        };
+        let tensor = tensor(&bytes, info, *kind).map_err(|reason| malformed(path, format!("`{name}` {reason}")))?;
         tensors.insert(name, tensor);
     }
-    Ok((tensors, text))
+    Ok((tensors, text, passed_over))
 }
 
 fn malformed(path: &Path, reason: impl Into<String>) -> Error {
@@ -90,9 +103,7 @@ fn read_header(reader: &mut impl Read, file_length: u64, path: &Path) -> Result<
     Ok(header)
 }
 
-fn tensor(bytes: &[u8], info: &TensorInfo) -> Result<Tensor, String> {
-    let kind = KINDS.iter().find(|(_, dtype)| *dtype == info.dtype).map(|(kind, _)| *kind);
-    let kind = kind.ok_or_else(|| format!("has the element type {}, which libtorch does not support", info.dtype))?;
+fn tensor(bytes: &[u8], info: &TensorInfo, kind: Kind) -> Result<Tensor, String> {
     let size: Result<Vec<i64>, _> = info.shape.iter().map(|&side| i64::try_from(side)).collect();
     let size = size.map_err(|_| format!("has the invalid shape {:?}", info.shape))?;
     Tensor::f_from_data_size(bytes, &size, kind).map_err(|error| format!("cannot be loaded: {error}"))

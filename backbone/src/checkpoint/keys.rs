@@ -1,15 +1,15 @@
-//! Apple's and timm's names of the same tensors.
+//! The names of the same tensors in Apple's, timm's and OpenMMLab's code.
 //!
-//! | | Apple, and this crate | timm |
-//! |---|---|---|
-//! | stem | `stage0` | `stem` |
-//! | layer | `stage{n}.{i}`, n from 1 | `stages.{n}.{i}`, n from 0 |
-//! | convolution branch | `rbr_conv.{b}.{conv,bn}` | `conv_kxk.{b}.{conv,bn}` |
-//! | 1x1 branch | `rbr_scale.{conv,bn}` | `conv_scale.{conv,bn}` |
-//! | identity branch | `rbr_skip` | `identity` |
-//! | squeeze-and-excitation | `se.{reduce,expand}` | `attn.{fc1,fc2}` |
-//! | deploy form | `reparam_conv` | `reparam_conv` |
-//! | classifier | `linear` | `head.fc` |
+//! | | Apple, and this crate | timm | OpenMMLab, below `backbone` |
+//! |---|---|---|---|
+//! | stem | `stage0` | `stem` | `stage0` |
+//! | layer | `stage{n}.{i}`, n from 1 | `stages.{n}.{i}`, n from 0 | `stage{n}.{i}`, n from 1 |
+//! | convolution branch | `rbr_conv.{b}.{conv,bn}` | `conv_kxk.{b}.{conv,bn}` | `branch_conv_list.{b}.{conv,norm}` |
+//! | 1x1 branch | `rbr_scale.{conv,bn}` | `conv_scale.{conv,bn}` | `branch_scale.{conv,norm}` |
+//! | identity branch | `rbr_skip` | `identity` | `branch_norm` |
+//! | squeeze-and-excitation | `se.{reduce,expand}` | `attn.{fc1,fc2}` | `se.{conv1,conv2}.conv` |
+//! | deploy form | `reparam_conv` | `reparam_conv` | `branch_reparam` |
+//! | classifier | `linear` | `head.fc` | `head.fc`, beside `backbone` |
 //!
 //! This crate does not keep PyTorch's count of batches (`num_batches_tracked`).
 
@@ -21,53 +21,73 @@ use crate::{
     form::{Form, StateDict},
 };
 
-/// Apple's name of a layer or part, and timm's.
-type Pair = (&'static str, &'static str);
+/// The names of a scheme.
+struct Names {
+    stem: &'static str,
+    stages: [&'static str; 4],
+    parts: [&'static str; 6],
+    classifier: &'static str,
+}
 
-const STEM: Pair = ("stage0", "stem");
-const STAGES: [Pair; 4] =
-    [("stage1", "stages.0"), ("stage2", "stages.1"), ("stage3", "stages.2"), ("stage4", "stages.3")];
-const PARTS: [Pair; 6] = [
-    ("rbr_conv", "conv_kxk"),
-    ("rbr_scale", "conv_scale"),
-    ("rbr_skip", "identity"),
-    ("se.reduce", "attn.fc1"),
-    ("se.expand", "attn.fc2"),
-    ("reparam_conv", "reparam_conv"),
-];
-const CLASSIFIER: Pair = ("linear", "head.fc");
+const APPLE: Names = Names {
+    stem: "stage0",
+    stages: ["stage1", "stage2", "stage3", "stage4"],
+    parts: ["rbr_conv", "rbr_scale", "rbr_skip", "se.reduce", "se.expand", "reparam_conv"],
+    classifier: "linear",
+};
+const TIMM: Names = Names {
+    stem: "stem",
+    stages: ["stages.0", "stages.1", "stages.2", "stages.3"],
+    parts: ["conv_kxk", "conv_scale", "identity", "attn.fc1", "attn.fc2", "reparam_conv"],
+    classifier: "head.fc",
+};
+const OPEN_MMLAB: Names = Names {
+    stem: "stage0",
+    stages: APPLE.stages,
+    parts: ["branch_conv_list", "branch_scale", "branch_norm", "se.conv1.conv", "se.conv2.conv", "branch_reparam"],
+    classifier: "head.fc",
+};
 const COUNT: &str = "num_batches_tracked";
 
-/// Apple's name for timm's `name`; none if timm's MobileOne has no tensor of this name.
+/// Apple's name for timm's `name`; none if timm's MobileOne has no tensor of this name. The names of a network that returns features
+/// (`features_only`) have `stages_0` for `stages.0`.
 pub fn from_timm(name: &str) -> Option<String> {
-    renamed(name, |(apple, timm)| (timm, apple))
+    let features = name.strip_prefix("stages_").map(|rest| format!("stages.{rest}"));
+    renamed(features.as_deref().unwrap_or(name), &TIMM, &APPLE)
 }
 
 /// timm's name for Apple's `name`; none if Apple's MobileOne has no tensor of this name.
 pub fn to_timm(name: &str) -> Option<String> {
-    renamed(name, |pair| pair)
+    renamed(name, &APPLE, &TIMM)
 }
 
-/// `name` with the first name of each pair in it replaced by the second, after `order` turned the pairs.
-fn renamed(name: &str, order: fn(Pair) -> Pair) -> Option<String> {
-    if let Some((classifier, rest)) = replaced(name, &[CLASSIFIER], order) {
+/// Apple's name for OpenMMLab's `name`; none if its MobileOne has no tensor of this name.
+pub fn from_open_mmlab(name: &str) -> Option<String> {
+    let name = name.strip_prefix(BACKBONE).unwrap_or(name);
+    renamed(&name.replace(".norm.", ".bn."), &OPEN_MMLAB, &APPLE)
+}
+
+/// `name` with the names of one scheme in it replaced by those of another.
+fn renamed(name: &str, from: &Names, to: &Names) -> Option<String> {
+    if let Some((classifier, rest)) = replaced(name, &[from.classifier], &[to.classifier]) {
         return Some(format!("{classifier}.{rest}"));
     }
-    let (layer, rest) = match replaced(name, &[STEM], order) {
+    let (layer, rest) = match replaced(name, &[from.stem], &[to.stem]) {
         Some((stem, rest)) => (stem.to_owned(), rest),
         None => {
-            let (stage, rest) = replaced(name, &STAGES, order)?;
+            let (stage, rest) = replaced(name, &from.stages, &to.stages)?;
             let (index, rest) = rest.split_once('.')?;
             (format!("{stage}.{index}"), rest)
         }
     };
-    let (part, rest) = replaced(rest, &PARTS, order)?;
+    let (part, rest) = replaced(rest, &from.parts, &to.parts)?;
     Some(format!("{layer}.{part}.{rest}"))
 }
 
 /// What replaces the start of `name`, and the rest of it behind the dot.
-fn replaced<'a>(name: &'a str, pairs: &[Pair], order: fn(Pair) -> Pair) -> Option<(&'static str, &'a str)> {
-    pairs.iter().copied().map(order).find_map(|(from, to)| Some((to, name.strip_prefix(from)?.strip_prefix('.')?)))
+fn replaced<'a>(name: &'a str, from: &[&'static str], to: &[&'static str]) -> Option<(&'static str, &'a str)> {
+    let mut pairs = from.iter().zip(to);
+    pairs.find_map(|(from, to)| Some((*to, name.strip_prefix(from)?.strip_prefix('.')?)))
 }
 
 /// Whether `name` is a count of batches.
@@ -78,7 +98,7 @@ pub fn is_count(name: &str) -> bool {
 /// Whether `name`, at the root or below `backbone.`, belongs to the backbone.
 pub fn is_backbone(name: &str) -> bool {
     let name = name.strip_prefix(BACKBONE).unwrap_or(name);
-    name.starts_with("stage0.") || STAGES.iter().any(|(stage, _)| name.split('.').next() == Some(*stage))
+    name.starts_with("stage0.") || APPLE.stages.iter().any(|stage| name.split('.').next() == Some(*stage))
 }
 
 /// The form of the backbone that has these names; none without a backbone.
@@ -100,6 +120,7 @@ pub fn in_layout(tensors: &StateDict, layout: Layout) -> Result<StateDict, Error
     for (name, tensor) in tensors {
         let to = match layout {
             Layout::Own | Layout::Other => Some(name.clone()),
+            Layout::OpenMmlab => None,
             Layout::Apple => to_timm(name).map(|_| name.clone()),
             Layout::Timm => to_timm(name),
         };

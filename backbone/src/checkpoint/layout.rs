@@ -14,6 +14,8 @@ pub enum Layout {
     Apple,
     /// timm's `byobnet`.
     Timm,
+    /// OpenMMLab's (mmpretrain). It is read only.
+    OpenMmlab,
     /// No names of a MobileOne.
     Other,
 }
@@ -24,6 +26,7 @@ impl Display for Layout {
             Self::Own => "own",
             Self::Apple => "Apple's",
             Self::Timm => "timm's",
+            Self::OpenMmlab => "OpenMMLab's",
             Self::Other => "unknown",
         })
     }
@@ -38,23 +41,35 @@ pub struct Place {
     pub layout: Layout,
 }
 
+/// The convolution of the stem that every network has in train or deploy form, in each naming scheme.
+const STEMS: [(&str, Layout); 6] = [
+    ("stage0.rbr_conv.0.conv.weight", Layout::Apple),
+    ("stage0.reparam_conv.weight", Layout::Apple),
+    ("stem.conv_kxk.0.conv.weight", Layout::Timm),
+    ("stem.reparam_conv.weight", Layout::Timm),
+    ("stage0.branch_conv_list.0.conv.weight", Layout::OpenMmlab),
+    ("stage0.branch_reparam.weight", Layout::OpenMmlab),
+];
+
 impl Place {
-    /// Finds the network by the layer that every MobileOne has. A network below [`BACKBONE`] belongs to a detector or segmenter, whose
-    /// place is returned. Of several, for example weights and their average, the one at the root comes first, then the one in
-    /// `state_dict`, then the first by name.
-    pub fn find<'a>(names: impl Iterator<Item = &'a String>) -> Option<Self> {
-        let places = names.filter_map(|name| Self::of_stem(name));
-        places.min_by_key(|place| {
-            (!place.prefix.is_empty(), !place.prefix.starts_with("state_dict."), place.prefix.clone())
-        })
+    /// Every network among these names, in their order. A network below [`BACKBONE`] belongs to a detector, a segmenter or one of
+    /// OpenMMLab's classifiers, whose place is returned.
+    pub fn all<'a>(names: impl Iterator<Item = &'a String>) -> Vec<Self> {
+        names.filter_map(|name| Self::of_stem(name)).collect()
     }
 
     fn of_stem(name: &str) -> Option<Self> {
-        let parts = ["rbr_conv.0.conv.weight", "conv_kxk.0.conv.weight", "reparam_conv.weight"];
-        let layer = parts.iter().find_map(|part| name.strip_suffix(part))?;
-        let stems = [("stage0.", Layout::Apple), ("stem.", Layout::Timm)];
-        let (before, layout) = stems.iter().find_map(|(stem, layout)| Some((layer.strip_suffix(stem)?, *layout)))?;
-        let prefix = before.strip_suffix(BACKBONE).filter(|_| layout == Layout::Apple).unwrap_or(before);
+        let (before, layout) = STEMS.iter().find_map(|(stem, layout)| Some((name.strip_suffix(stem)?, *layout)))?;
+        let prefix = before.strip_suffix(BACKBONE).filter(|_| layout != Layout::Timm).unwrap_or(before);
         (prefix.is_empty() || prefix.ends_with('.')).then(|| Self { prefix: prefix.to_owned(), layout })
     }
+
+    /// The prefix as a key of nested dictionaries: without the last dot; `.` for the root.
+    pub fn key(&self) -> &str {
+        key(&self.prefix)
+    }
+}
+
+pub(super) fn key(prefix: &str) -> &str {
+    if prefix.is_empty() { "." } else { prefix.trim_end_matches('.') }
 }

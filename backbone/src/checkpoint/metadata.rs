@@ -7,37 +7,48 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::file::Text;
-use crate::{error::Error, form::Form, spec::Spec};
+use crate::{
+    error::Error,
+    form::Form,
+    spec::{MAX_INPUTS, RGB, Spec},
+};
 
 /// The key that identifies this crate's format; its value is the version.
 const FORMAT: &str = "mobileone_format";
 const VERSION: u32 = 1;
 
-/// How pixels become the network's input: `(pixel / 255 - mean) / std`, channels in the order red, green, blue.
+/// How pixels become the network's input: `(pixel / 255 - mean) / std`, a number for each channel; color in the order red, green, blue.
 ///
-/// Deserialising checks that every number is finite and every deviation is 1.2e-38 or more.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// Deserialising checks that both have as many numbers, 1 to 16, that every number is finite and every deviation 1.2e-38 or more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Fields")]
 #[schemars(!try_from, deny_unknown_fields)]
 pub struct Normalization {
     /// Of pixels between 0 and 1.
-    pub mean: [f64; 3],
+    #[schemars(length(min = 1, max = MAX_INPUTS))]
+    pub mean: Vec<f64>,
     /// Of pixels between 0 and 1.
-    #[schemars(extend("items" = {"type": "number", "exclusiveMinimum": 0}))]
-    pub std: [f64; 3],
+    #[schemars(length(min = 1, max = MAX_INPUTS), extend("items" = {"type": "number", "exclusiveMinimum": 0}))]
+    pub std: Vec<f64>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`mean` and `std`, three numbers each")]
+#[serde(deny_unknown_fields, expecting = "`mean` and `std`, a number for each channel")]
 struct Fields {
-    mean: [f64; 3],
-    std: [f64; 3],
+    mean: Vec<f64>,
+    std: Vec<f64>,
 }
 
 impl TryFrom<Fields> for Normalization {
     type Error = String;
 
     fn try_from(Fields { mean, std }: Fields) -> Result<Self, String> {
+        if mean.len() != std.len() || !(1..=MAX_INPUTS as usize).contains(&mean.len()) {
+            let (means, deviations) = (mean.len(), std.len());
+            return Err(format!(
+                "`mean` has {means} numbers and `std` {deviations}: expected one for each channel, 1 to {MAX_INPUTS}"
+            ));
+        }
         if let Some(number) = mean.iter().find(|number| !number.is_finite()) {
             return Err(format!("`mean` has {number}, which is not finite"));
         }
@@ -50,9 +61,25 @@ impl TryFrom<Fields> for Normalization {
 }
 
 impl Default for Normalization {
-    /// ImageNet's, which the published weights were trained with.
     fn default() -> Self {
-        Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
+        Self::imagenet(RGB)
+    }
+}
+
+impl Normalization {
+    /// ImageNet's, which the published weights were trained with; its average for one channel, for others repeated in order.
+    pub fn imagenet(channels: i64) -> Self {
+        let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+        let each = |values: [f64; 3]| match channels {
+            1 => vec![values.iter().sum::<f64>() / 3.0],
+            _ => values.into_iter().cycle().take(channels as usize).collect(),
+        };
+        Self { mean: each(mean), std: each(std) }
+    }
+
+    /// The number of channels.
+    pub fn channels(&self) -> i64 {
+        self.mean.len() as i64
     }
 }
 

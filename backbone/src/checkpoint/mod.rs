@@ -1,17 +1,23 @@
-//! Weights on disk: safetensors files and PyTorch's pickles with this crate's names, Apple's or timm's.
+//! Weights on disk: safetensors files and PyTorch's pickles with this crate's names, Apple's, timm's or OpenMMLab's.
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`mod@file`] | tensors and text in a safetensors file, read within bounds, written aside and renamed |
 //! | [`pickle`] | the tensors of a `.pth` or `.pth.tar` file, read within bounds, without running anything in it |
-//! | [`layout`] | naming schemes, and where in a file the network is |
-//! | [`keys`] | Apple's and timm's names |
+//! | `not_weights` | files that are something else, by their first bytes |
+//! | `shards` | weights in several files beside an index |
+//! | [`layout`] | naming schemes, and where in a file the networks are |
+//! | [`choose`] | which of several networks is read |
+//! | [`keys`] | Apple's, timm's and OpenMMLab's names |
 //! | `detect` | the specification, from names and shapes |
+//! | `cause` | why names are not a MobileOne's |
 //! | [`metadata`] | what a file in this crate's format contains |
 //! | [`load`] | copying tensors into a network |
 //! | [`report`] | what fitted and what did not |
 
 mod archive;
+mod cause;
+pub mod choose;
 mod detect;
 pub mod file;
 pub mod keys;
@@ -21,9 +27,11 @@ pub mod metadata;
 mod not_weights;
 pub mod pickle;
 pub mod report;
+mod shards;
 
 use std::{collections::BTreeMap, path::Path};
 
+use choose::{Choice, Undecided};
 pub use layout::{BACKBONE, Layout, Place};
 pub use load::{Policy, load_into, variables};
 pub use metadata::{Metadata, Normalization};
@@ -34,6 +42,7 @@ use crate::{
     form::{Form, StateDict},
     spec::Spec,
 };
+use tch::Kind;
 
 /// The contents of a file.
 #[derive(Debug)]
@@ -45,6 +54,12 @@ pub struct Checkpoint {
     pub layout: Layout,
     /// The prefix of the names in the file, removed here, for example `state_dict.`; usually empty.
     pub prefix: String,
+    /// Whether the file says by its names that these weights are an average.
+    pub average: bool,
+    /// The keys of the other networks in the file.
+    pub others: Vec<String>,
+    /// What was passed over in the file, a sentence each.
+    pub passed_over: Vec<String>,
     /// Train or deploy form, if there is a backbone.
     pub form: Option<Form>,
     /// The metadata, if the file is in this crate's format.
@@ -69,8 +84,28 @@ impl Checkpoint {
     pub fn spec(&self) -> Result<Spec, Error> {
         match &self.metadata {
             Some(metadata) => Ok(metadata.spec.clone()),
-            None => detect::spec(&self.backbone()),
+            None => self.known_form().and_then(|_| detect::spec(&self.backbone())),
         }
+    }
+
+    /// Where in the file the network is, as a key of nested dictionaries; `.` for the root.
+    pub fn key(&self) -> &str {
+        layout::key(&self.prefix)
+    }
+
+    /// The form of the backbone.
+    ///
+    /// # Errors
+    /// [`Error::NotMobileOne`] with what the names show, where there is none.
+    pub fn known_form(&self) -> Result<Form, Error> {
+        self.form.ok_or_else(|| Error::NotMobileOne { reason: cause::of_other_names(self.tensors.keys()) })
+    }
+
+    /// Names of tensors that have values that are not finite, with the number of these values, in the order of the names.
+    pub fn not_finite(&self) -> Vec<(&String, i64)> {
+        let floating = self.tensors.iter().filter(|(_, tensor)| tensor.is_floating_point());
+        let counted = floating.map(|(name, tensor)| (name, tensor.isfinite().logical_not().sum(Kind::Int64)));
+        counted.map(|(name, count)| (name, count.int64_value(&[]))).filter(|(_, count)| *count > 0).collect()
     }
 
     /// The outputs of the classifier, where the file has one at the root.
@@ -79,30 +114,90 @@ impl Checkpoint {
     }
 }
 
-/// Reads a safetensors file or one that `torch.save` wrote: a dictionary of tensors, nested or not, in any of PyTorch's formats.
+/// Reads a safetensors file or one that `torch.save` wrote: a dictionary of tensors, nested or not, in any of PyTorch's formats; or the
+/// index of such files that hold a part each. Of several networks in it, [`choose`] says which is read.
 ///
 /// # Errors
-/// A file that cannot be read, is of another kind or in neither format, tensors of a kind that libtorch does not have, or invalid metadata.
+/// As [`read_at`].
 pub fn read(path: &Path) -> Result<Checkpoint, Error> {
-    let io = |cause| Error::Io { action: "read", path: path.to_owned(), cause };
-    if let Some(reason) = not_weights::reason(path).map_err(io)? {
-        return Err(Error::NotWeights { path: path.to_owned(), reason });
-    }
-    let (tensors, text) =
-        if pickle::is_pickle(path)? { (pickle::read(path)?, file::Text::new()) } else { file::read(path)? };
+    read_at(path, None)
+}
+
+/// Reads the network at or below `key` of a file, for example `state_dict_ema` or `state_dict.teacher`; see [`read()`].
+///
+/// # Errors
+/// A file that cannot be read, is of another kind or in neither format; several networks, or none at the key; weights that other
+/// libraries pruned or quantised; invalid metadata.
+pub fn read_at(path: &Path, key: Option<&str>) -> Result<Checkpoint, Error> {
+    let not_weights = |reason| Error::NotWeights { path: path.to_owned(), reason };
+    let Contents { tensors, text, passed_over } = contents(path)?;
     let metadata = Metadata::from_text(&text, path)?;
-    let place = match metadata {
-        Some(_) => Place { prefix: String::new(), layout: Layout::Own },
-        None => Place::find(tensors.keys()).unwrap_or(Place { prefix: String::new(), layout: Layout::Other }),
+    let choice = match metadata {
+        Some(_) if key.is_none() => None,
+        _ => choose::choose(tensors.keys(), key).map_err(|undecided| match undecided {
+            Undecided::Several(keys) => Error::SeveralNetworks { path: path.to_owned(), keys },
+            Undecided::NotThere(keys) => {
+                Error::NoNetworkAt { path: path.to_owned(), key: key.unwrap_or_default().to_owned(), keys }
+            }
+        })?,
     };
+    let layout = if metadata.is_some() { Layout::Own } else { Layout::Other };
+    let choice =
+        choice.unwrap_or(Choice { taken: Place { prefix: String::new(), layout }, average: false, others: Vec::new() });
+    let Choice { taken: Place { prefix, layout }, average, others } = choice;
     let mut renamed = StateDict::new();
     for (name, tensor) in tensors {
-        let Some(name) = name.strip_prefix(&place.prefix).filter(|name| !keys::is_count(name)) else { continue };
-        let known = if place.layout == Layout::Timm { keys::from_timm(name) } else { None };
+        let Some(name) = name.strip_prefix(&prefix).filter(|name| !keys::is_count(name)) else { continue };
+        let known = match layout {
+            Layout::Timm => keys::from_timm(name),
+            Layout::OpenMmlab => keys::from_open_mmlab(name),
+            Layout::Own | Layout::Apple | Layout::Other => None,
+        };
         renamed.insert(known.unwrap_or_else(|| name.to_owned()), tensor);
     }
+    if let Some(reason) = cause::treatment(renamed.keys()).filter(|_| layout != Layout::Own) {
+        return Err(not_weights(reason));
+    }
     let form = keys::form(renamed.keys());
-    Ok(Checkpoint { tensors: renamed, layout: place.layout, prefix: place.prefix, form, metadata })
+    Ok(Checkpoint { tensors: renamed, layout, prefix, average, others, passed_over, form, metadata })
+}
+
+/// What is in a file or in several.
+struct Contents {
+    tensors: StateDict,
+    text: file::Text,
+    passed_over: Vec<String>,
+}
+
+/// Parts of names that `torch.compile` and the sharding of training leave, which the network's own names have not.
+const WRAPPERS: [&str; 3] = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
+
+fn contents(path: &Path) -> Result<Contents, Error> {
+    let mut contents = Contents { tensors: StateDict::new(), text: file::Text::new(), passed_over: Vec::new() };
+    for part in shards::files(path)? {
+        let io = |cause| Error::Io { action: "read", path: part.clone(), cause };
+        if let Some(reason) = not_weights::reason(&part).map_err(io)? {
+            return Err(Error::NotWeights { path: part, reason });
+        }
+        let (tensors, text, passed_over) = match pickle::is_pickle(&part)? {
+            true => {
+                let (tensors, passed_over) = pickle::read(&part)?;
+                (tensors, file::Text::new(), passed_over)
+            }
+            false => file::read_known(&part)?,
+        };
+        contents.text.extend(text);
+        contents.passed_over.extend(passed_over);
+        contents.tensors.extend(tensors.into_iter().map(|(name, tensor)| (without_wrappers(name), tensor)));
+    }
+    Ok(contents)
+}
+
+fn without_wrappers(name: String) -> String {
+    if !WRAPPERS.iter().any(|wrapper| name.contains(wrapper)) {
+        return name;
+    }
+    name.split('.').filter(|part| !WRAPPERS.contains(part)).collect::<Vec<_>>().join(".")
 }
 
 /// Writes a file in this crate's format. It is written under a temporary name in the same folder, synced, then renamed, so that

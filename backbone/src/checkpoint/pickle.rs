@@ -3,12 +3,14 @@
 //! The pickle inside is read as data: nothing in it runs, and everything but tensors is ignored. Names of nested dictionaries are
 //! joined with dots. A file cannot request more memory than a few times its own size.
 
+mod odd;
+
 use std::{fs::File, io::Read, path::Path};
 
 use pytorch_reader::{DType, PytorchError, PytorchReader};
 use tch::{Kind, Tensor};
 
-use super::archive::{entry_names, is_zip, unpacked_length};
+use super::archive::{entry_names, is_zip, unpacked_length, without_zip64_records};
 use crate::{error::Error, form::StateDict};
 
 /// Tensors may share storage, for example tied weights; more sharing than this factor is refused.
@@ -34,19 +36,21 @@ pub fn is_pickle(path: &Path) -> Result<bool, Error> {
     Ok(!safetensors && (pickle || start.get(offset..) == Some(magic)))
 }
 
-/// Reads every tensor, on the CPU and in the kind of the file.
+/// Reads every tensor, on the CPU and in the kind of the file; also what was passed over, a sentence each: tensors of kinds that
+/// libtorch or the reader does not have, and objects with tensors in them.
 ///
 /// # Errors
-/// A file that cannot be read or is damaged, a kind of tensor that libtorch does not have, or tensors that would take far more
-/// memory than the file.
-pub fn read(path: &Path) -> Result<StateDict, Error> {
+/// A file that cannot be read or is damaged, or tensors that would take far more memory than the file.
+pub fn read(path: &Path) -> Result<(StateDict, Vec<String>), Error> {
     let io = |cause| Error::Io { action: "read", path: path.to_owned(), cause };
     let length = std::fs::metadata(path).map_err(io)?.len();
     let malformed = |reason: String| Error::NotPickle { path: path.to_owned(), reason };
     if let Some(unpacked) = unpacked_length(path).map_err(io)?.filter(|&it| it > length.saturating_mul(MAX_UNPACKING)) {
         return Err(malformed(format!("it would unpack to {unpacked} bytes, but the file has {length}")));
     }
-    let read = PytorchReader::new(path).map_err(|error| match error {
+    let mut passed_over = Vec::new();
+    let read = open(path, &mut passed_over);
+    let read = read.map_err(|error| match error {
         // Only errors of the operating system; what a damaged archive causes has no number.
         PytorchError::Io(cause) if cause.raw_os_error().is_some() => io(cause),
         other if is_zip(path) && entry_names(path).is_none() => {
@@ -62,16 +66,40 @@ pub fn read(path: &Path) -> Result<StateDict, Error> {
     }
     let mut tensors = StateDict::new();
     for (name, tensor) in stored {
-        let kind = kind(tensor.dtype()).ok_or_else(|| {
-            malformed(format!("`{name}` has the element type {:?}, which libtorch does not support", tensor.dtype()))
-        })?;
+        let Some(kind) = kind(tensor.dtype()) else {
+            passed_over
+                .push(format!("`{name}` has the element type {:?}, which libtorch does not support", tensor.dtype()));
+            continue;
+        };
         let bytes = tensor.read().map_err(|error| malformed(error.to_string()))?;
         let size: Vec<i64> = tensor.shape().iter().map(|&side| side as i64).collect();
         let tensor = Tensor::f_from_data_size(&bytes, &size, kind)
             .map_err(|cause| Error::torch(format!("loading `{name}`"), &cause))?;
         tensors.insert(name, tensor);
     }
-    Ok(tensors)
+    Ok((tensors, passed_over))
+}
+
+/// Opens the file as it is; else without what the library cannot read, which is added to `passed_over`.
+fn open(path: &Path, passed_over: &mut Vec<String>) -> Result<PytorchReader, PytorchError> {
+    let mut error = match PytorchReader::new(path) {
+        Ok(reader) => return Ok(reader),
+        Err(error) => error,
+    };
+    let Ok(mut bytes) = std::fs::read(path) else { return Err(error) };
+    if matches!(error, PytorchError::Zip(_)) {
+        let Some(plain) = without_zip64_records(bytes) else { return Err(error) };
+        error = match PytorchReader::from_bytes(plain.clone(), None) {
+            Ok(reader) => return Ok(reader),
+            Err(error) => error,
+        };
+        bytes = plain;
+    }
+    let odd = matches!(error, PytorchError::Pickle(_)).then(|| odd::without_odd_values(&bytes)).flatten();
+    let Some((plain, odd)) = odd else { return Err(error) };
+    let odd: Vec<String> = odd.into_iter().collect();
+    passed_over.push(format!("what cannot be read is left out: {}", odd.join(", ")));
+    PytorchReader::from_bytes(plain, None)
 }
 
 fn kind(dtype: DType) -> Option<Kind> {

@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor, nn::VarStore};
 /// A specification of these stages (width, blocks, blocks with squeeze-and-excitation) with a stem of 16 channels.
 pub fn spec(stages: [(i64, i64, i64); 4], branches: i64) -> Spec {
     let stages = stages.map(|(width, blocks, squeeze_excite)| Stage { width, blocks, squeeze_excite });
-    Spec { stem: 16, stages, branches, scale: true, skip: true }
+    Spec { in_channels: 3, stem: 16, stages, branches, scale: true, skip: true }
 }
 
 pub fn build(spec: &Spec, form: Form, output_stride: OutputStride, kind: Kind) -> (VarStore, MobileOne) {

@@ -5,19 +5,19 @@ use crate::onnx::{Array, Builder, Data, Element, Error, Value, graph::Setting};
 /// The position of the channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
-    /// `[N, 3, H, W]`
+    /// `[N, C, H, W]`
     ChannelsFirst,
-    /// `[N, H, W, 3]`, as decoders and cameras return them.
+    /// `[N, H, W, C]`, as decoders and cameras return them.
     ChannelsLast,
 }
 
 impl Builder {
     /// `(x / 255 - mean) / std` of images of bytes or of floats from 0 to 255, in either layout, as the network's input
-    /// `[N, 3, H, W]`.
+    /// `[N, C, H, W]`; `mean` and `std` have a number for each channel.
     ///
     /// # Errors
     /// [`Error::Value`] where the images have another rank or kind, or a standard deviation is not above zero.
-    pub fn normalize(&mut self, images: &Value, layout: Layout, mean: [f32; 3], std: [f32; 3]) -> Result<Value, Error> {
+    pub fn normalize(&mut self, images: &Value, layout: Layout, mean: &[f64], std: &[f64]) -> Result<Value, Error> {
         if images.rank != 4 || !matches!(images.element, Element::U8 | Element::F32) {
             let found = format!("{} of {} sides", images.element.name(), images.rank);
             return Err(Error::value("the images", "uint8 or float of 4 sides", found));
@@ -32,11 +32,12 @@ impl Builder {
             Layout::ChannelsLast => self.transpose(images, &[0, 3, 1, 2]),
         };
         let numbers = self.cast(&planes, Element::F32);
-        let channels =
-            |values: [f64; 3]| Array::new(vec![1, 3, 1, 1], Data::F32(values.map(|value| value as f32).to_vec()));
-        let scale = std.map(|std| 1.0 / (255.0 * f64::from(std)));
-        let shift: [f64; 3] = std::array::from_fn(|channel| -f64::from(mean[channel]) / f64::from(std[channel]));
-        let (scale, shift) = (channels(scale)?, channels(shift)?);
+        let channels = |values: &mut dyn Iterator<Item = f64>| {
+            let values: Vec<f32> = values.map(|value| value as f32).collect();
+            Array::new(vec![1, values.len(), 1, 1], Data::F32(values))
+        };
+        let scale = channels(&mut std.iter().map(|std| 1.0 / (255.0 * std)))?;
+        let shift = channels(&mut mean.iter().zip(std).map(|(mean, std)| -mean / std))?;
         let (scale, shift) = (self.constant("scale", &scale), self.constant("shift", &shift));
         let scaled = self.map("Mul", &[&numbers, &scale]);
         Ok(self.map("Add", &[&scaled, &shift]))
@@ -47,7 +48,7 @@ impl Builder {
         self.node("Softmax", &[logits], &[("axis", Setting::Int(axis))], (logits.element, logits.rank))
     }
 
-    /// Maps `[N, K, h, w]` at the size that `images` (`[N, H, W, 3]` or `[N, 3, H, W]`, by the layout) have in a run:
+    /// Maps `[N, K, h, w]` at the size that `images` (`[N, H, W, C]` or `[N, C, H, W]`, by the layout) have in a run:
     /// `[N, K, H, W]`, bilinear, `align_corners=False`.
     pub fn upsample_to(&mut self, maps: &Value, images: &Value, layout: Layout) -> Value {
         self.scope("upsample");

@@ -19,7 +19,7 @@
 //! let mut builder = Builder::new("classifier");
 //! let sides = [Dim::named("batch"), Dim::Fixed(224), Dim::Fixed(224), Dim::Fixed(3)];
 //! let photos = builder.input("images", Element::U8, &sides)?;
-//! let images = builder.normalize(&photos, Layout::ChannelsLast, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])?;
+//! let images = builder.normalize(&photos, Layout::ChannelsLast, &[0.485, 0.456, 0.406], &[0.229, 0.224, 0.225])?;
 //! let logits = builder.network(&module.nodes("forward")?, &[images])?.remove(0);
 //! let probabilities = builder.softmax(&logits, -1);
 //! builder.output("probabilities", &probabilities, &[Dim::named("batch"), Dim::Fixed(1000)])?;

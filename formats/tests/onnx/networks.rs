@@ -9,8 +9,8 @@ use heads::{deeplabv3::DeepLabV3Config, ssdlite::SsdLiteConfig};
 use tch::{Kind, Tensor};
 
 const SIZE: [i64; 2] = [64, 96];
-const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-const STD: [f32; 3] = [0.229, 0.224, 0.225];
+const MEAN: &[f64] = &[0.485, 0.456, 0.406];
+const STD: &[f64] = &[0.229, 0.224, 0.225];
 
 fn run(session: &Session, input: &Tensor) -> Vec<onnx::Array> {
     session.run(&[array(input)]).unwrap()
@@ -76,8 +76,8 @@ fn a_classifier_takes_photos_and_gives_probabilities() {
     let net = classifier(&narrow(Variant::S1));
     let graph = net.trace(&images(1, SIZE)).nodes("forward").unwrap();
     let photos = Tensor::randint(256, [2, SIZE[0], SIZE[1], 3], FLOATS).to_kind(Kind::Uint8);
-    let channels = |values: &[f32]| Tensor::from_slice(values).view([1, 3, 1, 1]);
-    let normalized = (photos.permute([0, 3, 1, 2]).to_kind(Kind::Float) / 255.0 - channels(&MEAN)) / channels(&STD);
+    let channels = |values: &[f64]| Tensor::from_slice(values).to_kind(Kind::Float).view([1, 3, 1, 1]);
+    let normalized = (photos.permute([0, 3, 1, 2]).to_kind(Kind::Float) / 255.0 - channels(MEAN)) / channels(STD);
     let expected = net.forward(&normalized)[0].softmax(-1, Kind::Float);
     for layout in [Layout::ChannelsLast, Layout::ChannelsFirst] {
         let (sides, photos) = match layout {

@@ -166,7 +166,7 @@ fn graphs_that_are_put_together_wrongly_are_errors() {
     assert!(matches!(builder.output("z", &x, &batch_of(&[4, 4])).unwrap_err(), Error::Value { .. }));
     assert!(matches!(builder.output("", &x, &batch_of(&[4])).unwrap_err(), Error::Value { .. }));
     assert!(matches!(
-        builder.normalize(&x, onnx::Layout::ChannelsLast, [0.0; 3], [1.0; 3]).unwrap_err(),
+        builder.normalize(&x, onnx::Layout::ChannelsLast, &[0.0; 3], &[1.0; 3]).unwrap_err(),
         Error::Value { .. }
     ));
     assert!(matches!(builder.finish(&Default::default()).unwrap_err(), Error::Value { .. }));

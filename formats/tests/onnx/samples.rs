@@ -14,8 +14,8 @@ use heads::{
 use tch::{Device, Kind, Tensor, nn};
 use tch_ext::jit::Tracing;
 
-const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-const STD: [f32; 3] = [0.229, 0.224, 0.225];
+const MEAN: &[f64] = &[0.485, 0.456, 0.406];
+const STD: &[f64] = &[0.229, 0.224, 0.225];
 
 fn folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("onnx");
@@ -42,8 +42,8 @@ fn photos(batch: i64, size: [i64; 2]) -> Tensor {
 }
 
 fn normalized(photos: &Tensor) -> Tensor {
-    let channels = |values: &[f32]| Tensor::from_slice(values).view([1, 3, 1, 1]);
-    (photos.permute([0, 3, 1, 2]).to_kind(Kind::Float) / 255.0 - channels(&MEAN)) / channels(&STD)
+    let channels = |values: &[f64]| Tensor::from_slice(values).to_kind(Kind::Float).view([1, 3, 1, 1]);
+    (photos.permute([0, 3, 1, 2]).to_kind(Kind::Float) / 255.0 - channels(MEAN)) / channels(STD)
 }
 
 #[test]

@@ -72,6 +72,20 @@ pub struct DeviceArgs {
     pub device: String,
 }
 
+/// Which network of a file of weights is read.
+#[derive(Debug, Args)]
+pub struct KeyArgs {
+    /// The network to read of a file that holds several, for example state_dict_ema [default: the average of the weights]
+    #[arg(long, value_name = "NAME")]
+    key: Option<String>,
+}
+
+impl KeyArgs {
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+}
+
 /// Options of every command that reads a configuration.
 #[derive(Debug, Args)]
 pub struct SetArgs {

@@ -4,7 +4,7 @@ use clap::Args;
 use clap::builder::TypedValueParser;
 use std::path::PathBuf;
 
-use super::{DeviceArgs, SetArgs};
+use super::{DeviceArgs, KeyArgs, SetArgs};
 use crate::config::ImageSize;
 use crate::export::{Format, Input};
 use crate::measure::Engine;
@@ -14,9 +14,11 @@ use crate::model::LayoutName;
 /// `pipeline reparameterize`.
 #[derive(Debug, Args)]
 pub struct ReparameterizeArgs {
-    /// A run's folder, or weights: a file of this program's, Apple's or timm's, or a published name (`pipeline weights list`)
+    /// A run's folder, or weights: a file of this program's, Apple's, timm's or OpenMMLab's, or a published name (`pipeline weights list`)
     #[arg(value_name = "RUN|WEIGHTS")]
     pub subject: String,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
     /// The file to write
     #[arg(short, long, value_name = "OUT.safetensors")]
     pub output: PathBuf,
@@ -43,6 +45,8 @@ pub struct InfoArgs {
     /// A variant (s0 to s4), a configuration, a run's folder, a file of weights, or a published name of weights
     #[arg(value_name = "VARIANT|CONFIG|RUN|WEIGHTS")]
     pub subject: String,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
     /// Input size of a variant, or of weights without a configuration
     #[arg(long, value_name = "PIXELS", default_value_t = 224, value_parser = clap::value_parser!(u16).range(32..).map(usize::from))]
     pub size: usize,
@@ -82,6 +86,8 @@ pub struct ExportArgs {
     /// The weights to export, a file or a published name [default: the run's best]
     #[arg(long, value_name = "FILE|NAME")]
     pub weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
     /// The format of the file
     #[arg(long, value_enum, default_value = "torchscript")]
     pub format: Format,
@@ -179,9 +185,14 @@ fn seconds(text: &str) -> Result<f64, String> {
 /// `pipeline convert`.
 #[derive(Debug, Args)]
 pub struct ConvertArgs {
-    /// A file of weights: this program's, Apple's or timm's, safetensors or .pth; or a published name
+    /// Weights: this program's, Apple's, timm's or OpenMMLab's; safetensors, .pth or the index of several; or a published name
     #[arg(value_name = "WEIGHTS")]
     pub weights: PathBuf,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
+    /// Pass on weights that are not finite instead of refusing them
+    #[arg(long)]
+    pub allow_not_finite: bool,
     /// The file to write
     #[arg(short, long, value_name = "OUT.safetensors")]
     pub output: PathBuf,

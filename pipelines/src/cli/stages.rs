@@ -4,7 +4,7 @@ use clap::builder::TypedValueParser;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-use super::{DeviceArgs, SetArgs};
+use super::{DeviceArgs, KeyArgs, SetArgs};
 use crate::config::TaskKind;
 use crate::report::PredictionFormat;
 
@@ -47,6 +47,8 @@ pub struct EvalArgs {
     /// The weights to evaluate, a file or a published name [default: the run's best]
     #[arg(long, value_name = "FILE|NAME")]
     pub weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
     /// Also score a classifier against ImageNet's ReaL labels (real.json)
     #[arg(long, value_name = "FILE")]
     pub real_labels: Option<PathBuf>,
@@ -150,6 +152,8 @@ pub struct PredictArgs {
     /// The weights to use, a file or a published name [default: the run's best]
     #[arg(long, value_name = "FILE|NAME")]
     pub weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
     /// The folder for predictions, images with the predictions drawn, and masks [default: print the predictions only]
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,

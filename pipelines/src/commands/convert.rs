@@ -1,20 +1,23 @@
 //! `pipeline convert`: the same weights under other names.
 
-use backbone::checkpoint;
-
 use crate::cli::ConvertArgs;
 use crate::console;
 use crate::failure::Failure;
-use crate::model::{bare_metadata, published, write_weights};
+use crate::model::{bare_metadata, not_finite, published, read_any_weights, read_weights, write_weights};
 
 pub(super) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let path = published::resolve(&args.weights)?;
     let place = |error: backbone::Error| Failure::failed(format!("{}: {error}", path.display()));
-    let weights = checkpoint::read(&path)?;
-    let spec = weights.spec().map_err(place)?;
-    let Some(form) = weights.form else {
-        return Err(Failure::failed(format!("{}: no MobileOne weights found", path.display())));
+    let key = args.key.name();
+    let weights = match args.allow_not_finite {
+        true => read_any_weights(&path, key)?,
+        false => read_weights(&path, key)?,
     };
+    if let Some(sentence) = not_finite(&path, &weights) {
+        console::warning(sentence);
+    }
+    let spec = weights.spec().map_err(place)?;
+    let form = weights.known_form().map_err(place)?;
     let what = spec.variant().map_or_else(|| "a custom MobileOne".to_owned(), |variant| format!("MobileOne-{variant}"));
     console::status(format!(
         "{}: {what} in {form} form, names {}, {} tensors",

@@ -23,7 +23,7 @@ fn run_check(args: &CheckArgs) -> Result<(), Failure> {
     let file = ConfigFile::open(&args.config, &args.set.overrides)?;
     let (splits, pixels) = for_task!(file.task()?, T => {
         let config: Config<<T as Task>::Keys> = file.config()?;
-        (read_splits(&config)?, config.data.pixels())
+        (read_splits(&config)?, config.pixels())
     });
     let options = CheckOptions { threads: args.threads.unwrap_or(0), findings_per_kind: args.findings, pixels };
     let images: usize = splits.iter().map(datasets::Split::images).sum();

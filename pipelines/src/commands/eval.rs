@@ -1,6 +1,5 @@
 //! `pipeline eval`.
 
-use backbone::checkpoint;
 use std::path::Path;
 
 use crate::cli::EvalArgs;
@@ -11,7 +10,7 @@ use crate::export::ExportedModel;
 use crate::failure::Failure;
 use crate::files;
 use crate::measure::{Footprint, Run};
-use crate::model::{classes_of, deployed, device, published};
+use crate::model::{classes_of, deployed, device, published, read_weights};
 use crate::report::Report;
 use crate::run::{RunFolder, holds_weights};
 use crate::task::{Evaluate, Task, for_task};
@@ -91,7 +90,7 @@ fn evaluate_with<T: Evaluate>(
                 .hint("Add --weights FILE, or name a run's folder."));
         }
     };
-    let weights = checkpoint::read(&file)?;
+    let weights = read_weights(&file, args.key.name())?;
     let data = T::validation_data(config, classes_of(&weights).as_deref())?;
     data.warn("validation set");
     let task = T::new(config, &data.classes)?;

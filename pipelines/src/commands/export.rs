@@ -1,13 +1,13 @@
 //! `pipeline export`: the deploy form as a file for other programs, checked before it is moved to its name.
 
-use backbone::checkpoint::{self, Checkpoint as Weights};
+use backbone::checkpoint::Checkpoint as Weights;
 use datasets::Class;
 use serde::Serialize;
 use std::fs::Permissions;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 use tch_ext::system;
 
 use crate::cli::ExportArgs;
@@ -20,7 +20,7 @@ use crate::export::{
 use crate::failure::Failure;
 use crate::files;
 use crate::measure::{Latency, measure};
-use crate::model::{Network, Normalizer, classes_of, deployed, numbered, published};
+use crate::model::{Network, Normalizer, classes_of, deployed, numbered, published, read_weights};
 use crate::report::{self, Report, Tables};
 use crate::run::{Checkpoint, RunFolder, Subject};
 use crate::task::{Data, Evaluate, Export, OutputKind, for_task};
@@ -29,7 +29,10 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
     args.check_ending()?;
     // The lite interpreter is slow in a process whose number of threads changes.
     system::set_intra_op_threads(NonZeroUsize::MIN)?;
-    let (file, weights) = match (Subject::open(&args.subject, &args.set.overrides)?, &args.weights) {
+    let key = args.key.name();
+    let own_key = key.filter(|_| args.weights.is_none());
+    let read = |path: &Path| read_weights(&published::resolve(path)?, key);
+    let (file, weights) = match (Subject::open(&args.subject, own_key, &args.set.overrides)?, &args.weights) {
         (Subject::Config(file), Some(path)) => (file, read(path)?),
         (Subject::Config(_), None) => {
             return Err(Failure::usage("a configuration alone has no weights to export")
@@ -43,10 +46,6 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
         }
     };
     for_task!(file.task()?, T: Export => export::<T>(args, &file, weights))
-}
-
-fn read(weights: &Path) -> Result<Weights, Failure> {
-    Ok(checkpoint::read(&published::resolve(weights)?)?)
 }
 
 /// As many classes as a classifier's weights have outputs, with numbers for names.
@@ -92,7 +91,7 @@ fn export<T: Export>(args: &ExportArgs, file: &ConfigFile, weights: Weights) -> 
             kind: args.input,
             size: config.data.size.sides(),
             fixed_size: steps.fixed_size,
-            normalization: config.data.normalize,
+            normalization: config.normalization(),
         },
         outputs: steps.outputs.clone(),
         output_kind,
@@ -101,7 +100,7 @@ fn export<T: Export>(args: &ExportArgs, file: &ConfigFile, weights: Weights) -> 
         producer: format!("pipeline {}, libtorch {}", env!("CARGO_PKG_VERSION"), system::libtorch_version()),
         config: serde_yaml::to_string(&config)?,
     };
-    let module = || assemble(&task, &network, config.data.size.sides(), args.input, &config.data.normalize, &steps);
+    let module = || assemble(&task, &network, config.data.size.sides(), args.input, &config.normalization(), &steps);
     let extras = [(CARD.to_owned(), card.to_json()?)].into();
     place(args, |path| {
         match args.format {
@@ -172,8 +171,7 @@ fn check<T: Export>(
 /// Writes images as the file's input, with the network's outputs for them.
 fn example<T: Export>(args: &ExportArgs, task: &T, network: &Network<T>, path: &Path) -> Result<(), Failure> {
     let exported = ExportedModel::open(path)?;
-    let [height, width] = exported.card.input.size;
-    let bytes = Tensor::randint(256, [1, height, width, 3], (Kind::Uint8, Device::Cpu));
+    let bytes = exported.random_bytes(1, exported.card.input.size);
     let images = Normalizer::new(&exported.card.input.normalization, Device::Cpu, true).bytes(&bytes);
     let outputs = tch::no_grad(|| task.expected_outputs(&network.model, &images, exported.card.output_kind))?;
     let names = exported.card.outputs.iter().map(|port| port.name.clone());

@@ -19,12 +19,13 @@ const IMAGENET_CLASSES: u32 = 1000;
 
 pub(super) fn run(args: &InfoArgs) -> Result<(), Failure> {
     let info = match args.subject.parse::<Variant>() {
+        Ok(_) if args.key.name().is_some() => return Err(crate::run::key_without_weights()),
         Ok(variant) => {
             let classes = i64::from(args.classes.unwrap_or(IMAGENET_CLASSES));
             let title = format!("MobileOne-{}, {classes} classes", variant.name().to_uppercase());
             backbone_info(title, &Spec::from(variant), args.size, Some(classes))
         }
-        Err(_) => match Subject::open(&args.subject, &args.set.overrides)? {
+        Err(_) => match Subject::open(&args.subject, args.key.name(), &args.set.overrides)? {
             Subject::Config(config) => for_task!(config.task()?, T => task_info::<T>(args, &config.config()?, None))?,
             Subject::Trained { path, weights, config } => {
                 let known = classes_of(&weights);

@@ -1,6 +1,5 @@
 //! `pipeline predict`: predictions for images, folders, lists and videos.
 
-use backbone::checkpoint;
 use datasets::inputs::{Input, InputOptions, Inputs};
 use std::io::BufRead;
 use std::path::Path;
@@ -11,7 +10,7 @@ use crate::console::{self, Progress};
 use crate::export::ExportedModel;
 use crate::failure::Failure;
 use crate::files;
-use crate::model::{Eager, Normalizer, Predictor, deployed, device, known_classes, published};
+use crate::model::{Eager, Normalizer, Predictor, deployed, device, known_classes, published, read_weights};
 use crate::report::{ImageIds, PredictionFile};
 use crate::run::RunFolder;
 use crate::task::{Evaluate, RenderOptions, Task, for_task};
@@ -36,11 +35,11 @@ pub(super) fn run(args: &PredictArgs) -> Result<(), Failure> {
 fn predict_with_run<T: Evaluate>(args: &PredictArgs, run: &RunFolder, config: &Config<T::Keys>) -> Result<(), Failure> {
     let device = device::select(&args.device.device)?;
     let path = args.weights.as_deref().map_or_else(|| run.best_weights(), published::resolve)?;
-    let weights = checkpoint::read(&path).map_err(Failure::failed)?;
+    let weights = read_weights(&path, args.key.name())?;
     let classes = known_classes(&weights, &path)?;
     let task = T::new(config, &classes)?;
     let network = deployed(&task, weights, device, config.train.channels_last)?;
-    let normalizer = Normalizer::new(&config.data.normalize, device, config.train.channels_last);
+    let normalizer = Normalizer::new(&config.normalization(), device, config.train.channels_last);
     predict(
         args,
         config,
@@ -58,7 +57,7 @@ fn predict<T: Evaluate>(
     if let Some(folder) = &args.output {
         files::create_folder(folder)?;
     }
-    let options = InputOptions { recursive: args.recursive, every: args.every, pixels: config.data.pixels() };
+    let options = InputOptions { recursive: args.recursive, every: args.every, pixels: config.pixels() };
     let inputs = Inputs::new(&args.inputs, options, std::io::stdin().lock()).map_err(Failure::usage)?;
     let ids = ImageIds::new(args.annotations.as_deref())?;
     let mut progress = Progress::new("predicting", inputs.total().unwrap_or(0) as u64);

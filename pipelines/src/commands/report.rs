@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::measure::Engine;
 use crate::measure::Footprint;
-use crate::model::known_classes;
+use crate::model::{known_classes, read_weights};
 use crate::report::plot::{Point, PointSeries, Scale, ScatterPlot};
 use crate::report::{self, Report, Tables};
 use crate::run::Checkpoint;
@@ -66,7 +66,7 @@ fn row<T: Evaluate>(run: &RunFolder, config: &Config<T::Keys>) -> Result<Row, Fa
     let best = Checkpoint::best(&run.checkpoints())?
         .ok_or_else(|| Failure::failed(format!("{} has no evaluated checkpoint yet", run.path().display())))?;
     let path = best.weights_file();
-    let weights = backbone::checkpoint::read(&path)?;
+    let weights = read_weights(&path, None)?;
     let classes = known_classes(&weights, &path)?;
     let task = T::new(config, &classes)?;
     Ok(Row {

@@ -1,7 +1,7 @@
 //! The `data` section.
 
 use backbone::Normalization;
-use datasets::{Depth, LoaderOptions, Orientation, PixelOptions};
+use datasets::{Depth, LoaderOptions, Orientation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -68,9 +68,10 @@ pub struct DataConfig<K: Keys> {
     pub root: PathBuf,
     /// Height and width of the network's input in pixels; one number for a square.
     pub size: ImageSize,
-    /// Normalisation of the pixels: `(pixel / 255 - mean) / std`; by default ImageNet's mean and standard deviation.
+    /// Normalisation of the pixels: `(pixel / 255 - mean) / std`, a number for each channel; by default ImageNet's mean and standard
+    /// deviation, for one channel the average of its three, for other channels these repeated in order.
     #[serde(default)]
-    pub normalize: Normalization,
+    pub normalize: Option<Normalization>,
     /// The training set.
     pub train: K::Source,
     /// The validation set.
@@ -100,11 +101,6 @@ pub struct DataConfig<K: Keys> {
 }
 
 impl<K: Keys> DataConfig<K> {
-    /// How the pixels of image files are read.
-    pub fn pixels(&self) -> PixelOptions {
-        PixelOptions { orientation: self.orientation, depth: self.depth, ..PixelOptions::default() }
-    }
-
     /// The reader's settings, as far as the configuration has them.
     pub fn loader(&self) -> LoaderOptions {
         LoaderOptions {

@@ -76,7 +76,19 @@ impl ConfigFile {
             config.name = self.path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         }
         config.data.root = absolute(&config.data.root)?;
-        config.backbone.weights = config.backbone.weights.as_deref().map(file_or_name).transpose()?;
+        if let Some(weights) = &mut config.backbone.weights {
+            *weights = weights.with_file(file_or_name(weights.file())?);
+        }
+        let normalize = config.normalization();
+        let channels = config.channels();
+        if normalize.channels() != channels {
+            return Err(Failure::usage(format!(
+                "{}: data.normalize is for {} channels, but the network takes {channels} (backbone.in_channels)",
+                self.place(&["data".to_owned(), "normalize".to_owned()]),
+                normalize.channels()
+            )));
+        }
+        config.data.normalize = Some(normalize);
         Ok(config)
     }
 

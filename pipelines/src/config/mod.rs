@@ -18,7 +18,10 @@ pub mod schema;
 mod train;
 mod variables;
 
+use backbone::Normalization;
+use backbone::spec::RGB;
 use clap::ValueEnum;
+use datasets::PixelOptions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
@@ -26,7 +29,7 @@ use std::fmt::Debug;
 pub use data::{DEFAULT_WORKERS, DataConfig, ImageSize};
 pub use find::configuration_path;
 pub use load::ConfigFile;
-pub use model::{BackboneConfig, Initialization};
+pub use model::{BackboneConfig, Initialization, NetworkInFile, WeightsFile};
 pub use resume::Changes;
 pub use train::{
     CheckpointConfig, NotFiniteConfig, NotFinitePolicy, OptimizerConfig, Precision, ScheduleConfig, ScheduleKind,
@@ -99,4 +102,23 @@ pub struct Config<K: Keys> {
     /// The evaluation.
     #[serde(default)]
     pub eval: K::Eval,
+}
+
+impl<K: Keys> Config<K> {
+    /// Channels of the network's images.
+    fn channels(&self) -> i64 {
+        let of_spec = || self.backbone.spec.as_ref().map(|spec| spec.in_channels);
+        self.backbone.in_channels.or_else(of_spec).unwrap_or(RGB)
+    }
+
+    /// How the pixels of image files are read.
+    pub fn pixels(&self) -> PixelOptions {
+        let DataConfig { orientation, depth, .. } = self.data;
+        PixelOptions { orientation, depth, channels: self.channels() as usize }
+    }
+
+    /// How pixels become the network's input.
+    pub fn normalization(&self) -> Normalization {
+        self.data.normalize.clone().unwrap_or_else(|| Normalization::imagenet(self.channels()))
+    }
 }

@@ -3,7 +3,7 @@
 use backbone::{Form, OutputStride, Spec, TrainForward, Variant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
@@ -16,6 +16,52 @@ pub enum Initialization {
     Same,
     /// Deploy-form weights initialize a train form that computes the same function.
     FromDeploy,
+}
+
+/// A file of weights, and which network of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "a file, or `file` and `key`")]
+pub enum WeightsFile {
+    /// A file with one network, or whose average is used.
+    File(PathBuf),
+    /// A network of a file.
+    Network(NetworkInFile),
+}
+
+/// A network of a file that holds several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct NetworkInFile {
+    /// The file.
+    pub file: PathBuf,
+    /// The key of the network in the file.
+    pub key: String,
+}
+
+impl WeightsFile {
+    /// The file.
+    pub fn file(&self) -> &Path {
+        match self {
+            Self::File(file) | Self::Network(NetworkInFile { file, .. }) => file,
+        }
+    }
+
+    /// The key of the network, where one is given.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::File(_) => None,
+            Self::Network(NetworkInFile { key, .. }) => Some(key),
+        }
+    }
+
+    /// The same network of the file at another path.
+    pub fn with_file(&self, file: PathBuf) -> Self {
+        match self {
+            Self::File(_) => Self::File(file),
+            Self::Network(NetworkInFile { key, .. }) => Self::Network(NetworkInFile { file, key: key.clone() }),
+        }
+    }
 }
 
 /// The MobileOne backbone: its size, the form that is trained, and its initial weights.
@@ -38,10 +84,15 @@ pub struct BackboneConfig {
     /// How a train form runs in training: `folded` computes the same as `branches` at a lower cost.
     #[serde(default = "folded")]
     pub train_forward: TrainForward,
+    /// Channels of the images: 3 for color, 1 for grey, up to 16 for others. By default those of `spec`, which are 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 16))]
+    pub in_channels: Option<i64>,
     /// A checkpoint of the backbone to start from: a file, or published weights by name (`timm/mobileone_s1.apple_in1k`;
-    /// `pipeline weights list` shows them); random weights if `null`.
+    /// `pipeline weights list` shows them). `{ file: ..., key: ... }` names one of several networks in a file (`state_dict_ema`).
+    /// Random weights if `null`.
     #[serde(default)]
-    pub weights: Option<PathBuf>,
+    pub weights: Option<WeightsFile>,
     /// How `weights` initialize the network.
     #[serde(default)]
     pub init: Initialization,
@@ -85,6 +136,7 @@ impl BackboneConfig {
             }
         };
         let spec = if self.squeeze_excite { spec } else { spec.without_squeeze_excite() };
+        let spec = Spec { in_channels: self.in_channels.unwrap_or(spec.in_channels), ..spec };
         spec.validate().map_err(|error| Failure::usage(format!("backbone.spec: {error}")))?;
         Ok(spec)
     }

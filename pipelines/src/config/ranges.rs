@@ -58,7 +58,7 @@ fn agree<T: Task>(sets: &str, augment: impl Fn(&Config<T::Keys>) -> Result<(), d
         Override::parse(change).unwrap().apply(&mut document).unwrap();
         let config: Config<T::Keys> = serde_yaml::from_value(document).map_err(|error| error.to_string())?;
         T::new(&config, &classes).map_err(|error| error.to_string())?;
-        config.data.pixels().validate().map_err(|error| error.to_string())?;
+        config.pixels().validate().map_err(|error| error.to_string())?;
         augment(&config).map_err(|error| error.to_string())
     };
     let schema = schema::of::<Config<T::Keys>>();

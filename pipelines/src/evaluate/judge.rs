@@ -70,7 +70,7 @@ impl<T: Evaluate> Judging<'_, T> {
     ) -> Result<Evaluated<T>, Failure> {
         let Config { train, data: input, .. } = self.config;
         let device: Device = network.device();
-        let normalizer = Normalizer::new(&input.normalize, device, train.channels_last);
+        let normalizer = Normalizer::new(&self.config.normalization(), device, train.channels_last);
         let predictor = Eager { network, normalizer: &normalizer, precision: train.precision };
         let accuracy = self.accuracy(&predictor, data)?;
         let footprint = Footprint::of(self.task, input.size.sides(), file, latency.then_some(device))?;

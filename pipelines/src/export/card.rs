@@ -65,6 +65,13 @@ pub struct CardInput {
     pub normalization: Normalization,
 }
 
+impl CardInput {
+    /// Channels of the images.
+    pub fn channels(&self) -> i64 {
+        self.normalization.channels()
+    }
+}
+
 /// A class.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CardClass {
@@ -83,10 +90,11 @@ impl Card {
     /// One line.
     pub fn summary(&self) -> String {
         let CardInput { kind, size: [height, width], fixed_size, .. } = &self.input;
+        let channels = self.input.channels();
         let what = match kind {
-            Input::Normalized => format!("normalised fp32 [N, 3, {height}, {width}]"),
-            Input::Nchw => format!("uint8 [N, 3, {height}, {width}]"),
-            Input::Nhwc => format!("uint8 [N, {height}, {width}, 3]"),
+            Input::Normalized => format!("normalised fp32 [N, {channels}, {height}, {width}]"),
+            Input::Nchw => format!("uint8 [N, {channels}, {height}, {width}]"),
+            Input::Nhwc => format!("uint8 [N, {height}, {width}, {channels}]"),
         };
         let any = if *fixed_size { "" } else { " or any other size" };
         format!("{}, {} classes, takes {what}{any}", self.name, self.classes.len())
@@ -130,7 +138,7 @@ impl Card {
                 size[0], size[1]
             )));
         }
-        if config.data.normalize != *normalization {
+        if config.normalization() != *normalization {
             return Err(Failure::usage("data.normalize is not what the file was exported with"));
         }
         Ok(())

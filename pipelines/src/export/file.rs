@@ -77,7 +77,7 @@ impl ExportedModel {
         })
     }
 
-    /// Images of one size, `[N, H, W, 3]` bytes, as the file takes them.
+    /// Images of one size, `[N, H, W, C]` bytes, as the file takes them.
     pub fn input(&self, bytes: &Tensor) -> Tensor {
         match self.card.input.kind {
             Input::Nhwc => bytes.shallow_clone(),
@@ -90,8 +90,13 @@ impl ExportedModel {
 
     /// Random images that the file takes.
     pub fn random_input(&self, batch: i64, size: [i64; 2]) -> Tensor {
-        let bytes = Tensor::randint(256, [batch, size[0], size[1], 3], (Kind::Uint8, Device::Cpu));
-        self.input(&bytes)
+        self.input(&self.random_bytes(batch, size))
+    }
+
+    /// Random images, `[N, H, W, C]` bytes.
+    pub fn random_bytes(&self, batch: i64, size: [i64; 2]) -> Tensor {
+        let shape = [batch, size[0], size[1], self.card.input.channels()];
+        Tensor::randint(256, shape, (Kind::Uint8, Device::Cpu))
     }
 }
 

@@ -52,10 +52,10 @@ impl Format {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Input {
-    /// fp32 [N, 3, H, W], normalised by the caller
+    /// fp32 [N, C, H, W], normalised by the caller
     Normalized,
-    /// uint8 [N, 3, H, W], RGB; normalised inside
+    /// uint8 [N, C, H, W], RGB; normalised inside
     Nchw,
-    /// uint8 [N, H, W, 3], RGB, as image decoders give it; normalised inside
+    /// uint8 [N, H, W, C], RGB, as image decoders give it; normalised inside
     Nhwc,
 }

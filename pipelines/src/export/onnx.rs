@@ -3,7 +3,7 @@
 use backbone::Normalization;
 use formats::onnx::{Array, Builder, Data, Dim, Element, Layout, Model};
 use std::path::Path;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use super::{CARD, Card, Input};
 use crate::config::Precision;
@@ -19,7 +19,7 @@ use crate::task::{Export, OnnxGraph};
 /// When the network has an operation that cannot be written.
 pub fn assemble_onnx<T: Export>(task: &T, network: &Network<T>, card: &Card) -> Result<Model, Failure> {
     let size = card.input.size;
-    let recorded = trace(task, network, &random_images(super::RECORDED_BATCH, size, Device::Cpu), Precision::Fp32)?;
+    let recorded = trace(task, network, &random_images(network, super::RECORDED_BATCH, size), Precision::Fp32)?;
     let mut builder = Builder::new("MobileOne");
     let batch = Dim::named("batch");
     let sides = match card.input.fixed_size {
@@ -27,14 +27,14 @@ pub fn assemble_onnx<T: Export>(task: &T, network: &Network<T>, card: &Card) -> 
         false => ["height", "width"].map(Dim::named),
     };
     let [height, width] = sides.clone();
+    let channels = Dim::Fixed(card.input.channels());
     let (layout, element, shape) = match card.input.kind {
-        Input::Nhwc => (Layout::ChannelsLast, Element::U8, [batch.clone(), height, width, Dim::Fixed(3)]),
-        Input::Nchw => (Layout::ChannelsFirst, Element::U8, [batch.clone(), Dim::Fixed(3), height, width]),
-        Input::Normalized => (Layout::ChannelsFirst, Element::F32, [batch.clone(), Dim::Fixed(3), height, width]),
+        Input::Nhwc => (Layout::ChannelsLast, Element::U8, [batch.clone(), height, width, channels]),
+        Input::Nchw => (Layout::ChannelsFirst, Element::U8, [batch.clone(), channels, height, width]),
+        Input::Normalized => (Layout::ChannelsFirst, Element::F32, [batch.clone(), channels, height, width]),
     };
     let images = builder.input("images", element, &shape)?;
-    let Normalization { mean, std } = card.input.normalization;
-    let [mean, std] = [mean, std].map(|row| row.map(|value| value as f32));
+    let Normalization { mean, std } = &card.input.normalization;
     let normalized = match card.input.kind {
         Input::Normalized => images.clone(),
         Input::Nchw | Input::Nhwc => builder.normalize(&images, layout, mean, std)?,

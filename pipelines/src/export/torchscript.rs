@@ -1,13 +1,13 @@
 //! A network with normalisation and final steps as one TorchScript module.
 
 use backbone::Normalization;
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 use tch_ext::jit::{Module, Tracing};
 
 use super::Input;
 use crate::failure::Failure;
 use crate::measure::random_images;
-use crate::model::Network;
+use crate::model::{Network, affine};
 use crate::task::{Export, FinalSteps};
 
 /// A module with the input `input` and the outputs of `steps`: normalisation, the network recorded on images of `size`, and
@@ -24,17 +24,16 @@ pub fn assemble<T: Export>(
     steps: &FinalSteps,
 ) -> Result<Module, Failure> {
     let weights: Vec<(String, Tensor)> = network.state().into_iter().collect();
-    let images = random_images(super::RECORDED_BATCH, size, Device::Cpu);
+    let images = random_images(network, super::RECORDED_BATCH, size);
     let recorded = Tracing::new("Network")
         .parameters(&weights)
         .input("images", &images)
         .record(|inputs| task.export_network(&network.model, &inputs[0]))?;
     let mut module = Module::new("MobileOne")?;
-    let row = |values: [f64; 3]| Tensor::from_slice(&values).to_kind(Kind::Float).view([1, 3, 1, 1]);
-    let Normalization { mean, std } = normalization;
+    let [shift, scale] = affine(normalization);
     if input != Input::Normalized {
-        module.register_tensor("shift", &row(mean.map(|value| value * 255.0)))?;
-        module.register_tensor("scale", &row(std.map(|value| 1.0 / (255.0 * value))))?;
+        module.register_tensor("shift", &shift)?;
+        module.register_tensor("scale", &scale)?;
     }
     module.register_module("network", recorded)?;
     module.define(&source(input, steps))?;

@@ -75,9 +75,10 @@ impl<T: Task> Forms<T> {
     }
 }
 
-/// Random images `[N, 3, H, W]` on `device`, in the memory format of decoded images (interleaved pixels).
-pub fn random_images(batch: i64, size: [i64; 2], device: Device) -> Tensor {
-    Tensor::randn([batch, size[0], size[1], 3], (Kind::Float, device)).permute([0, 3, 1, 2])
+/// Random images `[N, C, H, W]` for `network`, on its device and in the memory format of decoded images (interleaved pixels).
+pub fn random_images<T: Task>(network: &Network<T>, batch: i64, size: [i64; 2]) -> Tensor {
+    let shape = [batch, size[0], size[1], network.model.backbone.spec().in_channels];
+    Tensor::randn(shape, (Kind::Float, network.device())).permute([0, 3, 1, 2])
 }
 
 /// One run of the network on `images` by that engine, compiled now where the engine compiles.

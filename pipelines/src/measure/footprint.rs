@@ -56,7 +56,7 @@ impl Footprint {
         let train = Network::<T>::new(task, Form::Train, device.unwrap_or(Device::Cpu))?;
         let forms = Forms::of(task, train)?;
         let latency = device.map(|device| {
-            let images = random_images(1, size, device);
+            let images = random_images(&forms.train, 1, size);
             let engines = ENGINES.into_iter().filter(|engine| engine.runs_on(device));
             // An engine that cannot take the network is left out; `bench --engines` shows why.
             let runs = engines.filter_map(|engine| Some((engine.name(), prepare(engine, task, &forms, &images).ok()?)));

@@ -52,7 +52,7 @@ pub fn profile<T: Task>(
     if network.device() != Device::Cpu {
         return Err(Failure::usage("--profile measures on a CPU").hint("Add --device cpu."));
     }
-    let images = random_images(batch, size, Device::Cpu);
+    let images = random_images(network, batch, size);
     let forward = || tch::no_grad(|| task.forward(&network.model, &images, Mode::Eval)).map(|_| ());
     (0..WARM_UP).try_for_each(|_| forward())?;
     let mut runs: Vec<(f64, Times)> = Vec::new();

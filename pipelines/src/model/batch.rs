@@ -15,22 +15,16 @@ pub struct Normalizer {
 impl Normalizer {
     /// A normaliser to `device`; `channels_last` sets the memory format of the result.
     pub fn new(normalization: &Normalization, device: Device, channels_last: bool) -> Self {
-        let row = |values: [f64; 3]| Tensor::from_slice(&values).to_kind(Kind::Float).view([1, 3, 1, 1]).to(device);
-        let Normalization { mean, std } = normalization;
-        Self {
-            device,
-            shift: row(mean.map(|value| value * 255.0)),
-            scale: row(std.map(|value| 1.0 / (255.0 * value))),
-            channels_last,
-        }
+        let [shift, scale] = affine(normalization).map(|row| row.to(device));
+        Self { device, shift, scale, channels_last }
     }
 
-    /// Images of one size as `[N, 3, H, W]` in fp32, `(pixel / 255 - mean) / std`.
+    /// Images of one size as `[N, C, H, W]` in fp32, `(pixel / 255 - mean) / std`.
     pub fn batch<'a>(&self, images: impl ExactSizeIterator<Item = &'a Image>) -> Tensor {
         self.bytes(&stack(images))
     }
 
-    /// The same for a tensor of bytes `[N, H, W, 3]`.
+    /// The same for a tensor of bytes `[N, H, W, C]`.
     pub fn bytes(&self, bytes: &Tensor) -> Tensor {
         // Bytes cross to the device, not floats; and rows of interleaved pixels are channels-last already.
         let images = bytes.to(self.device).permute([0, 3, 1, 2]).to_kind(Kind::Float);
@@ -39,7 +33,16 @@ impl Normalizer {
     }
 }
 
-/// Images of one size as bytes `[N, H, W, 3]`.
+/// What normalisation subtracts from pixels of 0 to 255, and then multiplies them with: `[1, C, 1, 1]` each, in fp32.
+pub fn affine(Normalization { mean, std }: &Normalization) -> [Tensor; 2] {
+    let row = |values: &[f64], value: fn(f64) -> f64| {
+        let values: Vec<f64> = values.iter().copied().map(value).collect();
+        Tensor::from_slice(&values).to_kind(Kind::Float).view([1, -1, 1, 1])
+    };
+    [row(mean, |mean| mean * 255.0), row(std, |std| 1.0 / (255.0 * std))]
+}
+
+/// Images of one size and number of channels as bytes `[N, H, W, C]`.
 pub fn stack<'a>(images: impl ExactSizeIterator<Item = &'a Image>) -> Tensor {
     let count = images.len();
     let mut pixels = Vec::new();
@@ -51,7 +54,7 @@ pub fn stack<'a>(images: impl ExactSizeIterator<Item = &'a Image>) -> Tensor {
         }
         pixels.extend_from_slice(&image.data);
     }
-    Tensor::from_slice(&pixels).view([count as i64, height as i64, width as i64, 3])
+    Tensor::from_slice(&pixels).view([count as i64, height as i64, width as i64, -1])
 }
 
 #[cfg(test)]

@@ -20,11 +20,12 @@ mod start;
 mod trace;
 mod weights;
 
-pub use batch::{Normalizer, stack};
+pub use batch::{Normalizer, affine, stack};
 pub use network::Network;
 pub use predictor::{Eager, Predictor};
 pub use start::{calibrate, start_weights};
 pub use trace::trace;
 pub use weights::{
-    CONFIG, LayoutName, bare_metadata, classes_of, deployed, known_classes, metadata, numbered, write_weights,
+    CONFIG, LayoutName, bare_metadata, classes_of, deployed, known_classes, metadata, not_finite, numbered,
+    read_any_weights, read_weights, write_weights,
 };

@@ -1,6 +1,7 @@
 //! The initial weights of a run.
 
 use backbone::checkpoint::{self, Policy, keys};
+use backbone::spec::RGB;
 use backbone::{Form, StateDict};
 use datasets::{Loader, LoaderOptions, Order};
 use std::path::Path;
@@ -8,8 +9,7 @@ use std::sync::Arc;
 use tch::Tensor;
 
 use super::Network;
-use super::Normalizer;
-use super::published;
+use super::{Normalizer, published, read_weights};
 use crate::config::{BackboneConfig, Config, Initialization};
 use crate::console;
 use crate::failure::Failure;
@@ -20,16 +20,14 @@ use crate::task::{Data, Task};
 /// # Errors
 /// When the file cannot be read, or its backbone is not the configured one.
 pub fn start_weights<T: Task>(config: &BackboneConfig, network: &Network<T>) -> Result<(), Failure> {
-    let Some(path) = &config.weights else { return Ok(()) };
-    let path = &published::resolve(path)?;
-    let read = checkpoint::read(path)?;
+    let Some(weights) = &config.weights else { return Ok(()) };
+    let path = &published::resolve(weights.file())?;
+    let read = read_weights(path, weights.key())?;
     let wanted = match config.init {
         Initialization::Same => config.form,
         Initialization::FromDeploy => Form::Deploy,
     };
-    let Some(form) = read.form else {
-        return Err(Failure::failed(format!("{}: no MobileOne weights found", path.display())));
-    };
+    let form = read.known_form().map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
     if form != wanted {
         return Err(Failure::usage(format!(
             "{} holds weights in {form} form, but the configuration needs {wanted} form",
@@ -44,8 +42,18 @@ pub fn start_weights<T: Task>(config: &BackboneConfig, network: &Network<T>) -> 
     if !config.squeeze_excite {
         leave_squeeze_excite_out(&mut tensors, path);
     }
+    let spec = config.specification()?;
+    let channels = read.spec().map_or(spec.in_channels, |read| read.in_channels);
+    if channels != spec.in_channels && channels == RGB {
+        backbone::adapt_channels(&mut tensors, &spec);
+        console::status(format!(
+            "the stem of {} is adapted from {channels} to {} channels",
+            path.display(),
+            spec.in_channels
+        ));
+    }
     let mut tensors = match (config.init, config.form) {
-        (Initialization::FromDeploy, Form::Train) => backbone::init::from_deploy(&config.specification()?, &tensors)?,
+        (Initialization::FromDeploy, Form::Train) => backbone::init::from_deploy(&spec, &tensors)?,
         _ => tensors,
     };
     let mut variables = checkpoint::variables(&network.variables, T::BACKBONE);
@@ -55,7 +63,7 @@ pub fn start_weights<T: Task>(config: &BackboneConfig, network: &Network<T>) -> 
     variables.retain(|(name, _)| keys::is_backbone(name) || tensors.contains_key(name));
     let report = checkpoint::load_into(&variables, &tensors, Policy::Exact).map_err(|error| {
         Failure::failed(format!("{}: {error}", path.display())).hint(format!(
-            "backbone.variant or backbone.spec must match the weights, which `pipeline info {}` shows.",
+            "backbone.variant or backbone.spec, and backbone.in_channels, must match the weights: `pipeline info {}` shows them.",
             path.display()
         ))
     })?;
@@ -115,7 +123,7 @@ pub fn calibrate<T: Task>(
         ..config.data.loader()
     };
     let loader = Loader::new(Arc::clone(&training.samples), options)?;
-    let normalizer = Normalizer::new(&config.data.normalize, network.device(), false);
+    let normalizer = Normalizer::new(&config.normalization(), network.device(), false);
     let epoch = loader.epoch(0, 0)?;
     console::status("calibrating batch norm on training images");
     let mut failure = None;

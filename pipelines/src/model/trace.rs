@@ -9,7 +9,7 @@ use crate::config::Precision;
 use crate::failure::Failure;
 use crate::task::Task;
 
-/// Records what the network computes for images like `images` (`[N, 3, H, W]`, normalised): one method `forward`, whose
+/// Records what the network computes for images like `images` (`[N, C, H, W]`, normalised): one method `forward`, whose
 /// outputs are the task's numbers in their order, with the weights under their keys. In bf16 the conversions are part of what
 /// is recorded.
 ///

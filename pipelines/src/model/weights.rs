@@ -1,6 +1,6 @@
 //! Files of weights: their metadata, and a network built from one.
 
-use backbone::checkpoint::{self, Layout, Metadata, Normalization};
+use backbone::checkpoint::{self, Checkpoint, Layout, Metadata, Normalization};
 use backbone::{Form, Spec, StateDict};
 use clap::ValueEnum;
 use datasets::Class;
@@ -10,6 +10,7 @@ use tch::Device;
 
 use super::Network;
 use crate::config::{Config, DEFAULT_WORKERS};
+use crate::console;
 use crate::failure::Failure;
 use crate::task::Task;
 
@@ -43,9 +44,63 @@ pub fn write_weights(path: &Path, tensors: &StateDict, metadata: &Metadata, layo
     })
 }
 
+/// Reads a file of weights, or the network at `key` of it; prints what else it holds and what was passed over.
+///
+/// # Errors
+/// As [`read_any_weights`], and for values that are not finite.
+pub fn read_weights(path: &Path, key: Option<&str>) -> Result<Checkpoint, Failure> {
+    let weights = read_any_weights(path, key)?;
+    match not_finite(path, &weights) {
+        Some(sentence) => Err(Failure::failed(sentence)
+            .hint("The training diverged: use an earlier checkpoint of it. `pipeline convert --allow-not-finite` passes them on.")),
+        None => Ok(weights),
+    }
+}
+
+/// The same, and values that are not finite are a warning.
+///
+/// # Errors
+/// When the file cannot be read, is of another kind, or holds several networks of which none is the usual one.
+pub fn read_any_weights(path: &Path, key: Option<&str>) -> Result<Checkpoint, Failure> {
+    let weights = checkpoint::read_at(path, key)?;
+    if !weights.others.is_empty() {
+        let kind = if weights.average { ", the average of the weights" } else { "" };
+        let others: Vec<String> = weights.others.iter().map(|key| format!("`{key}`")).collect();
+        console::status(format!(
+            "{} holds {} networks: using `{}`{kind}; --key takes another: {}",
+            path.display(),
+            1 + others.len(),
+            weights.key(),
+            others.join(", ")
+        ));
+    }
+    for sentence in &weights.passed_over {
+        console::warning(format!("{}: {sentence}", path.display()));
+    }
+    Ok(weights)
+}
+
+/// Layers named where values are not finite.
+const NAMED_LAYERS: usize = 4;
+
+/// Which tensors of a file have values that are not finite, as a sentence; none where all are.
+pub fn not_finite(path: &Path, weights: &Checkpoint) -> Option<String> {
+    let found = weights.not_finite();
+    let named: Vec<String> = found
+        .iter()
+        .take(NAMED_LAYERS)
+        .map(|(name, count)| format!("{name} ({count} of {})", weights.tensors[*name].numel()))
+        .collect();
+    let more = if found.len() > named.len() { ", ..." } else { "" };
+    (!found.is_empty()).then(|| {
+        let count = found.len();
+        format!("{}: {count} tensors have values that are not finite: {}{more}", path.display(), named.join(", "))
+    })
+}
+
 /// Metadata for weights that have none: with ImageNet's normalisation, as the published ones.
 pub fn bare_metadata(spec: Spec, form: Form) -> Metadata {
-    let normalization = Normalization::default();
+    let normalization = Normalization::imagenet(spec.in_channels);
     Metadata { spec, form, classes: Vec::new(), normalization, extra: checkpoint::file::Text::new() }
 }
 
@@ -53,7 +108,7 @@ pub fn bare_metadata(spec: Spec, form: Form) -> Metadata {
 const CLASS_IDS: &str = "class_ids";
 
 /// The classes that weights were trained for, in the order of the network's outputs.
-pub fn classes_of(weights: &checkpoint::Checkpoint) -> Option<Vec<Class>> {
+pub fn classes_of(weights: &Checkpoint) -> Option<Vec<Class>> {
     let metadata = weights.metadata.as_ref()?;
     let ids: Vec<u64> = serde_json::from_str(metadata.extra.get(CLASS_IDS)?).ok()?;
     let named = metadata.classes.iter().zip(ids);
@@ -69,14 +124,14 @@ pub fn numbered(count: u64) -> Vec<Class> {
 ///
 /// # Errors
 /// When they do not.
-pub fn known_classes(weights: &checkpoint::Checkpoint, path: &Path) -> Result<Vec<Class>, Failure> {
+pub fn known_classes(weights: &Checkpoint, path: &Path) -> Result<Vec<Class>, Failure> {
     classes_of(weights).ok_or_else(|| Failure::failed(format!("{} does not name its classes", path.display())))
 }
 
 /// A network in deploy form with the weights of a file, ready to run.
 pub fn deployed<T: Task>(
     task: &T,
-    weights: checkpoint::Checkpoint,
+    weights: Checkpoint,
     device: Device,
     channels_last: bool,
 ) -> Result<Network<T>, Failure> {
@@ -104,7 +159,7 @@ pub fn metadata<T: Task>(config: &Config<T::Keys>, classes: &[Class]) -> Result<
         spec: config.backbone.specification()?,
         form: Form::Train,
         classes: classes.iter().map(|class| class.name.clone()).collect(),
-        normalization: config.data.normalize,
+        normalization: config.normalization(),
         extra: [(CLASS_IDS.to_owned(), ids), (CONFIG.to_owned(), text)].into(),
     })
 }

@@ -66,6 +66,12 @@ impl PredictionFile {
         let ending = if format == PredictionFormat::Csv { "csv" } else { "json" };
         let out = match folder.map(|folder| folder.join(format!("predictions.{ending}"))) {
             Some(path) => {
+                if path.is_file() {
+                    console::warning(format!(
+                        "{} is replaced when this is done; pictures of other inputs beside it stay",
+                        path.display()
+                    ));
+                }
                 let file = AtomicWriteFile::open(&path).map_err(|error| Failure::cannot("write", &path, &error))?;
                 Out::File(path, BufWriter::new(file))
             }

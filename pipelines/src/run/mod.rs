@@ -22,4 +22,4 @@ pub use environment::{Environment, Machine, cpu_name};
 pub use folder::RunFolder;
 pub use identity::DataIdentity;
 pub use position::{Best, Means, Position, Tally};
-pub use subject::{Subject, holds_weights};
+pub use subject::{Subject, holds_weights, key_without_weights};

@@ -102,7 +102,7 @@ pub(super) fn read<K: Keys<Source: Source>, D>(
     classes: Option<&[Class]>,
     samples: impl FnOnce(SetOf<K>) -> Result<D, Failure>,
 ) -> Result<Data<D>, Failure> {
-    let (root, pixels) = (&config.data.root, config.data.pixels());
+    let (root, pixels) = (&config.data.root, config.pixels());
     require(source, root)?;
     let set = read_with_policy(config.data.on_error, |on_error| {
         let mut set = source.read(root, classes, &pixels, on_error)?;
@@ -144,7 +144,7 @@ pub fn read_splits<K: Keys<Source: Source>>(config: &Config<K>) -> Result<[Split
     let DataConfig { root, train, val, .. } = &config.data;
     require(train, root)?;
     require(val, root)?;
-    let pixels = config.data.pixels();
+    let pixels = config.pixels();
     let train = Split::read("train", |on_error| train.read(root, None, &pixels, on_error).map(AnnotatedSet::checked));
     let val =
         Split::read("val", |on_error| val.read(root, train.classes(), &pixels, on_error).map(AnnotatedSet::checked));

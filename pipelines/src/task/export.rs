@@ -10,7 +10,7 @@ use crate::failure::Failure;
 /// A task whose networks can be exported. An exported file holds the network, recorded, and behind it the task's final
 /// steps, in TorchScript or as ONNX nodes.
 pub trait Export: Evaluate {
-    /// The part of the network that is recorded, for normalised images `[N, 3, H, W]`: the same operations for any number of
+    /// The part of the network that is recorded, for normalised images `[N, C, H, W]`: the same operations for any number of
     /// images, and for any size where [`FinalSteps::fixed_size`] is not set.
     ///
     /// # Errors
@@ -32,7 +32,7 @@ pub trait Export: Evaluate {
         kind: OutputKind,
     ) -> Result<(), onnx::Error>;
 
-    /// The outputs that an exported file should give for these normalised images `[N, 3, H, W]`, computed by the network.
+    /// The outputs that an exported file should give for these normalised images `[N, C, H, W]`, computed by the network.
     ///
     /// # Errors
     /// When the images do not fit the network.

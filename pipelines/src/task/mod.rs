@@ -67,7 +67,7 @@ pub trait Task: Sized {
     /// When the configuration does not describe a model that can be built.
     fn build(&self, path: &nn::Path, form: Form) -> Result<WithHead<Self::Head>, Failure>;
 
-    /// Runs the network once on normalised images `[N, 3, H, W]`. This is what is trained, recorded, exported and measured.
+    /// Runs the network once on normalised images `[N, C, H, W]`. This is what is trained, recorded, exported and measured.
     ///
     /// # Errors
     /// When the images do not fit the network.

@@ -31,7 +31,7 @@ pub trait Train: Task {
     /// When the configuration does not fit the set.
     fn training_samples(config: &Config<Self::Keys>, set: SetOf<Self::Keys>) -> Result<Self::Dataset, Failure>;
 
-    /// The input of a training step, made from the batch's normalised images `[N, 3, H, W]`, and its targets. Everything
+    /// The input of a training step, made from the batch's normalised images `[N, C, H, W]`, and its targets. Everything
     /// random comes from `rng`.
     ///
     /// # Errors

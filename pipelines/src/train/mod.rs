@@ -116,7 +116,7 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
         let named = network.parameters();
         let optimizer = Optimizer::new(&train.optimizer, &named, T::BACKBONE);
         let (names, parameters) = named.into_iter().unzip();
-        let normalizer = Normalizer::new(&config.data.normalize, network.device(), train.channels_last);
+        let normalizer = Normalizer::new(&config.normalization(), network.device(), train.channels_last);
         Ok(Self {
             task,
             config,

@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::tasks::accuracy;
-use crate::workshop::{Workshop, fail, output, succeed};
+use backbone::StateDict;
+use backbone::checkpoint::file;
+
+use crate::tasks::{accuracy, prepare, train};
+use crate::workshop::{Workshop, fail, output, pipeline, succeed};
 use serde_json::Value;
 
 fn golden(name: &str) -> String {
@@ -147,4 +150,133 @@ fn every_configuration_of_the_repository_describes_a_network() {
         }
     }
     assert!(configurations > 20, "{configurations} configurations");
+}
+
+/// Writes the tensors of timm's golden file, changed by `change`, below each prefix.
+fn below(workshop: &Workshop, name: &str, prefixes: &[&str], change: impl Fn(&str, usize) -> f64) -> String {
+    let (tensors, _) = file::read(timm().as_ref()).expect("the golden file");
+    let mut all = StateDict::new();
+    for (index, prefix) in prefixes.iter().enumerate() {
+        all.extend(tensors.iter().map(|(name, tensor)| {
+            let factor = if tensor.is_floating_point() { change(name, index) } else { 1.0 };
+            let changed = (tensor * factor).to_kind(tensor.kind());
+            (format!("{prefix}{name}"), changed)
+        }));
+    }
+    file::write(&workshop.path(name), &all, &file::Text::new()).expect("written");
+    workshop.at(name)
+}
+
+#[test]
+fn of_several_networks_the_one_that_is_read_is_said() {
+    let workshop = Workshop::empty();
+    let factors = |_: &str, index| [1.0, 0.5][index];
+    let training = below(&workshop, "training.safetensors", &["state_dict.", "state_dict_ema."], factors);
+    let own = workshop.at("own.safetensors");
+    let convert = |words: &[&str]| {
+        let converted = output(&mut pipeline(&[&["convert", &training, "-o", &own], words].concat()));
+        assert!(converted.status.success());
+        let (written, _) = file::read(own.as_ref()).expect("converted");
+        (String::from_utf8_lossy(&converted.stderr).into_owned(), written["linear.weight"].copy())
+    };
+    let (said, average) = convert(&[]);
+    assert!(said.contains("holds 2 networks: using `state_dict_ema`, the average of the weights"), "{said}");
+    assert!(said.contains("--key takes another: `state_dict`"), "{said}");
+    let (said, weights) = convert(&["--key", "state_dict"]);
+    assert!(said.contains("using `state_dict`; --key takes another: `state_dict_ema`"), "{said}");
+    assert_eq!(weights * 0.5, average);
+    assert!(succeed(&["info", &training, "--key", "state_dict"]).contains("below `state_dict.`"));
+
+    let distilled = below(&workshop, "distilled.safetensors", &["student.", "teacher."], factors);
+    let refused = fail(&["convert", &distilled, "-o", &own], 1);
+    assert!(refused.contains("`student`, `teacher`") && refused.contains("hint: --key NAME"), "{refused}");
+    succeed(&["convert", &distilled, "-o", &own, "--key", "teacher"]);
+    let refused = fail(&["convert", &distilled, "-o", &own, "--key", "teach"], 1);
+    assert!(refused.contains("no network at `teach`"), "{refused}");
+    let refused = fail(&["info", "s0", "--key", "model"], 2);
+    assert!(refused.contains("only valid with a file of weights"), "{refused}");
+}
+
+#[test]
+fn a_configuration_names_one_of_several_networks() {
+    let workshop = Workshop::with_folders();
+    prepare(&workshop, "classify");
+    assert!(output(&mut train(&workshop, "first", &["train.epochs=1"])).status.success());
+    let (own, _) = file::read(&workshop.path("runs/first/checkpoints/last/weights.safetensors")).expect("weights");
+    let both: StateDict = ["state_dict.", "model_ema."]
+        .iter()
+        .flat_map(|prefix| own.iter().map(move |(name, tensor)| (format!("{prefix}{name}"), tensor.shallow_clone())))
+        .collect();
+    file::write(&workshop.path("both.safetensors"), &both, &file::Text::new()).expect("written");
+    let weights = format!("backbone.weights={{file: {}, key: state_dict}}", workshop.at("both.safetensors"));
+    let trained = output(&mut train(&workshop, "second", &[&weights, "train.epochs=1"]));
+    let said = String::from_utf8_lossy(&trained.stderr).into_owned();
+    assert!(trained.status.success(), "{said}");
+    assert!(said.contains("using `state_dict`;"), "{said}");
+    let kept = crate::workshop::read(workshop.path("runs/second/config.yaml"));
+    assert!(kept.contains("key: state_dict"), "{kept}");
+}
+
+#[test]
+fn weights_that_are_not_finite_are_refused_by_name() {
+    let workshop = Workshop::with_folders();
+    let layer = "stages.0.1.conv_kxk.0.conv.weight";
+    let nan = below(&workshop, "nan.safetensors", &[""], |name, _| if name == layer { f64::NAN } else { 1.0 });
+    let own = workshop.at("own.safetensors");
+    let named = "1 tensors have values that are not finite: stage1.1.rbr_conv.0.conv.weight (";
+    let refused = fail(&["convert", &nan, "-o", &own], 1);
+    assert!(refused.contains(&nan) && refused.contains(named) && refused.contains("--allow-not-finite"), "{refused}");
+    assert!(!workshop.path("own.safetensors").exists());
+    let passed = output(&mut pipeline(&["convert", &nan, "-o", &own, "--allow-not-finite"]));
+    assert!(passed.status.success());
+    assert!(String::from_utf8_lossy(&passed.stderr).contains(named));
+    let refused = fail(&["reparameterize", &nan, "-o", &workshop.at("deploy.safetensors"), "--size", "64"], 1);
+    assert!(refused.contains(named), "{refused}");
+    prepare(&workshop, "classify");
+    let refused = output(&mut train(&workshop, "run", &[&format!("backbone.weights={nan}")]));
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains(named));
+}
+
+#[test]
+fn a_network_for_grey_images_starts_from_weights_for_color() {
+    let workshop = Workshop::with_folders();
+    prepare(&workshop, "classify");
+    let short = ["train.epochs=1", "data.augment={}"];
+    assert!(output(&mut train(&workshop, "color", &short)).status.success());
+    let weights = format!("backbone.weights={}", workshop.at("runs/color/checkpoints/last/weights.safetensors"));
+    let grey = ["backbone.in_channels=1", &weights, short[0], short[1]];
+    let trained = output(&mut train(&workshop, "grey", &grey));
+    let said = String::from_utf8_lossy(&trained.stderr).into_owned();
+    assert!(trained.status.success(), "{said}");
+    assert!(said.contains("adapted from 3 to 1 channels"), "{said}");
+
+    let run = workshop.at("runs/grey");
+    let score = accuracy(&succeed(&["eval", &run, "--json", "--no-latency"]));
+    let parameters =
+        |subject: &str| json(&["info", subject, "--json"])["train"]["parameters"].as_i64().expect("a number");
+    // The stem has 8 kernels of 3x3 and 8 of 1x1.
+    assert_eq!(parameters(&workshop.at("runs/color")) - parameters(&run), 2 * 8 * (9 + 1));
+    for (file, input) in [("grey.pt", "nhwc"), ("grey.onnx", "nchw"), ("grey.ptl", "normalized")] {
+        let file = workshop.at(file);
+        let ending = file.rsplit('.').next().expect("an ending");
+        let format = match ending {
+            "pt" => "torchscript",
+            "ptl" => "lite",
+            other => other,
+        };
+        let exported =
+            json(&["export", &run, "-o", &file, "--format", format, "--input", input, "--no-latency", "--json"]);
+        assert_eq!(exported["card"]["input"]["normalization"]["mean"].as_array().map(Vec::len), Some(1), "{exported}");
+        assert_eq!(accuracy(&succeed(&["eval", &file, "--json", "--no-latency"]))["top_k"], score["top_k"], "{file}");
+    }
+    let image = workshop.training_image().to_string_lossy().into_owned();
+    let predicted = succeed(&["predict", &run, &image]);
+    assert!(predicted.contains("score"), "{predicted}");
+
+    let normalize = "data.normalize={mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5]}";
+    let refused = output(&mut train(&workshop, "three", &[grey[0], normalize]));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("data.normalize is for 3 channels, but the network takes 1"), "{said}");
 }

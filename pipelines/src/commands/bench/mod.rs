@@ -113,7 +113,7 @@ fn bench(args: &BenchArgs, device: Device, machine: Machine) -> Result<BenchRepo
 
 /// Measures a model with the requested engines, or with all of the device.
 fn rows<T: Task>(name: &str, model: &Model<T>, engines: &[Engine], args: &BenchArgs) -> Result<Vec<Row>, Failure> {
-    let images = random_images(args.batch, model.size, model.forms.train.device());
+    let images = random_images(&model.forms.train, args.batch, model.size);
     let mut runs: Vec<(Engine, Run<'_>)> = Vec::new();
     for &engine in engines {
         match prepare(engine, &model.task, &model.forms, &images) {

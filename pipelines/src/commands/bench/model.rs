@@ -44,7 +44,7 @@ impl Named {
         if let Ok(variant) = name.parse::<Variant>() {
             return Self::of_variant(variant);
         }
-        let (file, weights, variant) = match Subject::open(name, &args.set.overrides)? {
+        let (file, weights, variant) = match Subject::open(name, None, &args.set.overrides)? {
             Subject::Config(file) => (file, None, None),
             Subject::Trained { weights, config, .. } => (config, Some(weights), None),
             Subject::Bare { path, weights } => {

@@ -82,7 +82,7 @@ fn seen(sources: &Sources, root: &Path) -> Result<Seen, Failure> {
     let file = ConfigFile::kept_in(root, &text, &[])?;
     for_task!(file.task()?, T => {
         let config = file.config::<<T as Task>::Keys>()?;
-        read(&config.data.train, root, &config.data.pixels())
+        read(&config.data.train, root, &config.pixels())
     })
 }
 

@@ -23,17 +23,21 @@ pub(super) struct Comparison {
 
 type Numbers = Vec<(&'static str, Tensor)>;
 
-/// Runs both forms on random inputs of `size`, and on images.
+/// Runs both forms on random inputs of `shape` (channels, height, width), and on images.
 pub(super) fn compare(
-    size: [i64; 2],
+    shape: [i64; 3],
     images: &[PathBuf],
     prepare: impl Fn(&Path) -> Result<Tensor, Failure>,
     before: impl Fn(&Tensor) -> Result<Numbers, Failure>,
     after: impl Fn(&Tensor) -> Result<Numbers, Failure>,
 ) -> Result<Vec<Comparison>, Failure> {
     tch::manual_seed(0);
-    let random =
-        || Ok::<_, Failure>(("random inputs", Tensor::randn([1, 3, size[0], size[1]], (Kind::Float, Device::Cpu))));
+    let random = || {
+        Ok::<_, Failure>((
+            "random inputs",
+            Tensor::randn([1, shape[0], shape[1], shape[2]], (Kind::Float, Device::Cpu)),
+        ))
+    };
     let inputs = (0..RANDOM_INPUTS).map(|_| random());
     let inputs = inputs.chain(images.iter().map(|image| Ok(("images", prepare(image)?))));
     let mut comparisons: Vec<Comparison> = Vec::new();

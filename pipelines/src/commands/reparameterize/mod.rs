@@ -21,7 +21,7 @@ use crate::task::{Evaluate, for_task};
 use comparison::{Comparison, compare, differences};
 
 pub(super) fn run(args: &ReparameterizeArgs) -> Result<(), Failure> {
-    let folded = match Subject::open_weights(&args.subject, &[])? {
+    let folded = match Subject::open_weights(&args.subject, args.key.name(), &[])? {
         Subject::Trained { path, weights, config } => {
             for_task!(config.task()?, T => trained::<T>(args, &path, weights, &config.config()?))?
         }
@@ -82,7 +82,7 @@ fn trained<T: Evaluate>(
     train.load(&weights.tensors)?;
     let deploy = train.deployed(&task)?;
     let images = |image: &Path| {
-        let picture = Image::read(image, &config.data.pixels()).map_err(Failure::failed)?;
+        let picture = Image::read(image, &config.pixels()).map_err(Failure::failed)?;
         let sample = task.prepare(&picture, image)?;
         let normalizer = Normalizer::new(&metadata.normalization, Device::Cpu, false);
         Ok(normalizer.batch([T::image(&sample)].into_iter()))
@@ -91,8 +91,9 @@ fn trained<T: Evaluate>(
         let output = task.forward(&network.model, xs, Mode::Eval)?;
         Ok(task.numbers(&output).into_iter().map(|(name, tensor)| (name, tensor.shallow_clone())).collect())
     };
-    let comparisons =
-        compare(config.data.size.sides(), &args.images, images, |xs| numbers(&train, xs), |xs| numbers(&deploy, xs))?;
+    let [height, width] = config.data.size.sides();
+    let shape = [metadata.normalization.channels(), height, width];
+    let comparisons = compare(shape, &args.images, images, |xs| numbers(&train, xs), |xs| numbers(&deploy, xs))?;
     Ok(Folded {
         source: path.to_owned(),
         tensors: deploy.state(),
@@ -117,7 +118,8 @@ fn bare(args: &ReparameterizeArgs, path: &Path, weights: Checkpoint) -> Result<F
     let mut tensors = train.folded();
     tensors.extend(classifier);
 
-    let normalization = weights.metadata.as_ref().map(|metadata| metadata.normalization).unwrap_or_default();
+    let normalization = weights.metadata.as_ref().map(|metadata| metadata.normalization.clone());
+    let normalization = normalization.unwrap_or_else(|| backbone::Normalization::imagenet(spec.in_channels));
     let side = args.size;
     let images = |image: &Path| {
         let picture = Image::read(image, &PixelOptions::default())
@@ -126,7 +128,13 @@ fn bare(args: &ReparameterizeArgs, path: &Path, weights: Checkpoint) -> Result<F
         Ok(Normalizer::new(&normalization, Device::Cpu, false).batch([&picture].into_iter()))
     };
     let size = [side as i64; 2];
-    let comparisons = compare(size, &args.images, images, |xs| features(&train, xs), |xs| features(&deploy, xs))?;
+    let comparisons = compare(
+        [spec.in_channels, size[0], size[1]],
+        &args.images,
+        images,
+        |xs| features(&train, xs),
+        |xs| features(&deploy, xs),
+    )?;
     let cost = |form| {
         let features = Cost::of(&spec, form, size, OutputStride::Os32);
         weights.classes().map_or(features.clone(), |classes| features.with_classifier(classes))

@@ -25,7 +25,7 @@ impl Evaluate for Classify {
         config: &Config<ClassifyKeys>,
         set: ClassificationSet,
     ) -> Result<ClassificationDataset, Failure> {
-        Ok(ClassificationDataset::for_evaluation(Arc::new(set), view(config)?, config.data.pixels())?)
+        Ok(ClassificationDataset::for_evaluation(Arc::new(set), view(config)?, config.pixels())?)
     }
 
     fn predictions(

@@ -24,7 +24,7 @@ impl Train for Classify {
         set: ClassificationSet,
     ) -> Result<ClassificationDataset, Failure> {
         let (size, augment) = (config.data.size.into(), config.data.augment.clone());
-        Ok(ClassificationDataset::for_training(Arc::new(set), size, augment, config.data.pixels())?)
+        Ok(ClassificationDataset::for_training(Arc::new(set), size, augment, config.pixels())?)
     }
 
     fn targets(

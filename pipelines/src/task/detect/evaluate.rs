@@ -21,7 +21,7 @@ impl Evaluate for Detect {
     const COLUMNS: &'static [&'static str] = &["id", "name", "score", "x", "y", "width", "height"];
 
     fn validation_samples(config: &Config<DetectKeys>, set: DetectionSet) -> Result<DetectionDataset, Failure> {
-        Ok(DetectionDataset::for_evaluation(Arc::new(set), config.data.size.into(), config.data.pixels())?)
+        Ok(DetectionDataset::for_evaluation(Arc::new(set), config.data.size.into(), config.pixels())?)
     }
 
     fn predictions(

@@ -20,7 +20,7 @@ impl Train for Detect {
 
     fn training_samples(config: &Config<DetectKeys>, set: DetectionSet) -> Result<DetectionDataset, Failure> {
         let (size, augment) = (config.data.size.into(), config.data.augment.clone());
-        Ok(DetectionDataset::for_training(Arc::new(set), size, augment, config.data.targets, config.data.pixels())?)
+        Ok(DetectionDataset::for_training(Arc::new(set), size, augment, config.data.targets, config.pixels())?)
     }
 
     fn targets(

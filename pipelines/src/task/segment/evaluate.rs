@@ -26,7 +26,7 @@ impl Evaluate for Segment {
     const COLUMNS: &'static [&'static str] = &["id", "name", "pixels"];
 
     fn validation_samples(config: &Config<SegmentKeys>, set: SegmentationSet) -> Result<SegmentationDataset, Failure> {
-        Ok(SegmentationDataset::for_evaluation(Arc::new(set), config.eval.size, config.data.pixels())?)
+        Ok(SegmentationDataset::for_evaluation(Arc::new(set), config.eval.size, config.pixels())?)
     }
 
     fn evaluation_batch(&self, configured: usize) -> usize {

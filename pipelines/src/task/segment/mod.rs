@@ -128,10 +128,10 @@ fn options(eval: &SegmentEval) -> SegmentationOptions {
     SegmentationOptions { boundary_tolerance: eval.boundary_tolerance, ..SegmentationOptions::default() }
 }
 
-/// Height and width of images `[N, 3, H, W]`.
+/// Height and width of images `[N, C, H, W]`.
 fn sides(images: &Tensor) -> Result<[i64; 2], Failure> {
     match images.size()[..] {
         [_, _, height, width] => Ok([height, width]),
-        _ => Err(Failure::failed(format!("the images have the shape {:?}, expected [N, 3, H, W]", images.size()))),
+        _ => Err(Failure::failed(format!("the images have the shape {:?}, expected [N, C, H, W]", images.size()))),
     }
 }

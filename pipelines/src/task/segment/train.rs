@@ -32,7 +32,7 @@ impl Train for Segment {
             }
         };
         let (size, augment) = (config.data.size.into(), config.data.augment.clone());
-        Ok(SegmentationDataset::for_training(Arc::new(set), size, augment, config.data.pixels())?)
+        Ok(SegmentationDataset::for_training(Arc::new(set), size, augment, config.pixels())?)
     }
 
     fn targets(

@@ -95,7 +95,7 @@ fn branches(args: &BenchArgs) -> Result<Vec<Alternative>, Failure> {
     for branches in BRANCHES {
         models.push(of(branches.to_string(), Spec { branches, ..s0.clone() })?);
     }
-    let images = random_images(args.batch, models[0].1.size, Device::Cpu);
+    let images = random_images(&models[0].1.forms.train, args.batch, models[0].1.size);
     let mut runs = Vec::new();
     for (index, (name, model)) in models.iter().enumerate() {
         let engine = if index == 0 { Engine::Deploy } else { Engine::Train };

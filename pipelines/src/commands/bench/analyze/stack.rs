@@ -7,7 +7,7 @@ use tch_ext::jit::Tracing;
 
 use crate::failure::Failure;
 use crate::measure::Run;
-use crate::measure::{random_images, scripted};
+use crate::measure::scripted;
 
 const LAYERS: usize = 30;
 const CHANNELS: i64 = 64;
@@ -98,8 +98,7 @@ pub(super) fn run(block: BuildingBlock) -> Result<Run<'static>, Failure> {
         }),
     };
     let layers: Vec<Layer> = (0..LAYERS).map(layer).collect();
-    let images = random_images(1, [SIDE; 2], Device::Cpu).repeat([1, CHANNELS, 1, 1]).narrow(1, 0, CHANNELS);
-    let images = images.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
+    let images = Tensor::randn([1, SIDE, SIDE, CHANNELS], (Kind::Float, Device::Cpu)).permute([0, 3, 1, 2]);
     let module = Tracing::new("Stack").input("xs", &images).record(|inputs| -> Result<_, Failure> {
         let forward = |xs: Tensor, layer: &Layer| {
             let ys = xs.conv2d(&layer.weight, Some(&layer.bias), [1, 1], [1, 1], [1, 1], 1);
