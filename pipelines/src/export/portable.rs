@@ -72,8 +72,8 @@ mod tests {
         let file = ConfigFile::kept_in(Path::new("x.yaml"), &text, &[]).unwrap();
         let config: Config<<Detect as Task>::Keys> = file.config().unwrap();
         let text = portable(&config, Path::new("/home/me/project")).unwrap();
-        let mut document: Value = serde_yaml::from_str(&text).unwrap();
-        (document["data"].take(), text)
+        let document: Value = serde_yaml::from_str(&text).unwrap();
+        (document["data"].clone(), text)
     }
 
     #[test]
