@@ -131,6 +131,26 @@ extern "C" char *tch_ext_jit_register_tensor(Module *module, Text path, const at
   });
 }
 
+extern "C" char *tch_ext_jit_to_kind_of(Module *module, const at::Tensor *example) noexcept {
+  return guarded([&] {
+    TORCH_CHECK(example->is_floating_point(), "a module is converted to a floating-point kind, not to ",
+                example->scalar_type());
+    at::NoGradGuard no_grad;
+    const auto convert = [&](at::Tensor tensor) {
+      if (tensor.is_floating_point()) tensor.set_data(tensor.to(example->scalar_type()));
+    };
+    for (const at::Tensor &parameter : module->parameters()) convert(parameter);
+    for (const at::Tensor &buffer : module->buffers()) convert(buffer);
+  });
+}
+
+extern "C" char *tch_ext_jit_tensor_names(const Module *module, TextSink sink, void *texts) noexcept {
+  return guarded([&] {
+    for (const auto &parameter : module->named_parameters()) pass_on(parameter.name, sink, texts);
+    for (const auto &buffer : module->named_buffers()) pass_on(buffer.name, sink, texts);
+  });
+}
+
 extern "C" char *tch_ext_jit_register_module(Module *module, Text name, const Module *child) noexcept {
   return guarded([&] {
     require_free(*module, name.str());

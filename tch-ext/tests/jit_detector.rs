@@ -64,8 +64,8 @@ fn mean_and_std() -> (Tensor, Tensor) {
 fn detector(net: &Net) -> Module {
     let (mean, std) = mean_and_std();
     let mut detector = Module::new("Detector").unwrap();
-    detector.register_tensor("mean", &mean).unwrap();
-    detector.register_tensor("std", &std).unwrap();
+    detector.register_buffer("mean", &mean).unwrap();
+    detector.register_buffer("std", &std).unwrap();
     detector.register_module("net", net.trace(&Tensor::rand([1, 3, SIZE, SIZE], FLOATS))).unwrap();
     detector.define(SOURCE).unwrap();
     detector
@@ -217,11 +217,11 @@ fn names_are_unique() {
     module.register_module("part", child()).unwrap();
     let error = module.register_module("part", child()).unwrap_err().to_string();
     assert!(error.contains("'part' is already used"), "{error}");
-    module.register_tensor("part.scale", &Tensor::ones([1], FLOATS)).unwrap();
-    let error = module.register_tensor("part.scale.deeper", &Tensor::ones([1], FLOATS)).unwrap_err().to_string();
+    module.register_buffer("part.scale", &Tensor::ones([1], FLOATS)).unwrap();
+    let error = module.register_buffer("part.scale.deeper", &Tensor::ones([1], FLOATS)).unwrap_err().to_string();
     assert!(error.contains("'scale' in 'part.scale.deeper' is not a submodule"), "{error}");
     let error = module.register_module("two.parts", child()).unwrap_err();
     assert!(matches!(error, Error::Name { .. }), "{error}");
-    let error = module.register_tensor("nothing", &Tensor::new()).unwrap_err();
+    let error = module.register_buffer("nothing", &Tensor::new()).unwrap_err();
     assert!(matches!(error, Error::Undefined { .. }), "{error}");
 }

@@ -208,11 +208,6 @@ impl Builder {
         let columns = [self.unsqueeze(left, 1), self.unsqueeze(right, 1)];
         self.concat(&columns.each_ref(), 1)
     }
-
-    fn zeros_like(&mut self, xs: &Value) -> Value {
-        let (zero, shape) = (self.number("zero", 0.0, Element::F32), self.shape(xs));
-        self.node("Expand", &[&zero, &shape], &[], (Element::F32, xs.rank))
-    }
 }
 
 /// Centres and sides, row by row.

@@ -48,6 +48,12 @@ impl Builder {
         self.node("Softmax", &[logits], &[("axis", Setting::Int(axis))], (logits.element, logits.rank))
     }
 
+    /// Zeros in the shape of a value.
+    pub(crate) fn zeros_like(&mut self, xs: &Value) -> Value {
+        let (zero, shape) = (self.number("zero", 0.0, xs.element), self.shape(xs));
+        self.node("Expand", &[&zero, &shape], &[], (xs.element, xs.rank))
+    }
+
     /// Maps `[N, K, h, w]` at the size that `images` (`[N, H, W, C]` or `[N, C, H, W]`, by the layout) have in a run:
     /// `[N, K, H, W]`, bilinear, `align_corners=False`.
     pub fn upsample_to(&mut self, maps: &Value, images: &Value, layout: Layout) -> Value {

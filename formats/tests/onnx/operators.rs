@@ -89,6 +89,8 @@ fn changes_of_shape_compute_the_same() {
         ("cat", Box::new(|x| Tensor::cat(&[x.relu(), x.sigmoid()], 1))),
         ("split", Box::new(|x| Tensor::cat(&x.split_with_sizes([1, 3], 1).iter().rev().collect::<Vec<_>>(), 1))),
         ("expand_as", Box::new(move |x| x.adaptive_avg_pool2d([1, 1]).expand_as(x) + &pixel)),
+        ("zeros_like", Box::new(|x| x.zeros_like() + x.adaptive_avg_pool2d([1, 1]))),
+        ("flatten to a matrix", Box::new(|x| x.flatten(1, -1))),
         ("contiguous", Box::new(|x| x.transpose(1, 2).contiguous() + 1.0)),
         ("to the same kind", Box::new(|x| x.to_kind(Kind::Float) + 1.0)),
         ("dropout", Box::new(|x| x.dropout(0.5, false) + 1.0)),

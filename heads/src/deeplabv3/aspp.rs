@@ -5,7 +5,6 @@ use backbone::{
     WeightInit,
 };
 use tch::{Tensor, nn};
-use tch_ext::memory_format::{channels_last, is_channels_last};
 
 use crate::{Error, HeadSpec, cost, deeplabv3::config::DeepLabV3Config, tensors::dropout};
 
@@ -62,12 +61,12 @@ impl Aspp {
     }
 
     /// The mean of the image in every pixel of a map like `like`. (Torchvision resizes the one pixel with the same result, but
-    /// a trace would record the size.)
+    /// a trace would record the size, and ncnn has no `expand_as`.)
     fn pooled(&self, xs: &Tensor, like: &Tensor, mode: Mode) -> Result<Tensor, Error> {
         let mean = self.pooled.forward(&xs.f_adaptive_avg_pool2d([1, 1])?, mode);
-        let everywhere = mean.f_expand_as(like)?;
-        // With mixed memory formats, concatenation would not keep channels-last: a third of the time of the head on a CPU.
-        Ok(if is_channels_last(like) { channels_last(&everywhere) } else { everywhere })
+        // In the memory format of `like`: otherwise concatenation would not keep channels-last, a third of the time of the head
+        // on a CPU.
+        Ok(like.f_zeros_like()?.f_add(&mean)?)
     }
 
     /// The cost of each convolution on features of `size` (height, width).

@@ -1,7 +1,7 @@
 //! The complete head.
 
 use backbone::{CostRow, Features, Fold, Mode, StateDict};
-use tch::nn;
+use tch::{Tensor, nn};
 
 use crate::{
     Error, HeadSpec,
@@ -106,6 +106,12 @@ impl SsdLite {
             classification: classification.f_mul_scalar(self.config.classification_weight)?,
             localization: localization.f_mul_scalar(self.config.localization_weight)?,
         })
+    }
+
+    /// The tensors that [`SsdLite::decode`] uses besides the weights, by name (`anchors.centres`): the buffers of a trace. They
+    /// share memory with the head.
+    pub fn constants(&self) -> Vec<(String, Tensor)> {
+        self.decoder.constants()
     }
 
     /// Probabilities and boxes of all anchors, by tensor operations alone, so that they can be traced.

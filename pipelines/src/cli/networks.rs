@@ -100,6 +100,10 @@ pub struct ExportArgs {
     /// Leave out the last steps: output logits, or every anchor's box and scores without suppression
     #[arg(long)]
     pub raw: bool,
+    /// Make the weights constants of the TorchScript graph, for serving on a CPU: .to(), .half() and .double() change nothing
+    /// then. Files of the other formats are always like that
+    #[arg(long)]
+    pub freeze: bool,
     /// Also write FILE.example.safetensors: images and the network's outputs for them, for checks elsewhere
     #[arg(long)]
     pub example: bool,

@@ -41,8 +41,9 @@ pub struct EvalArgs {
     /// A run's folder, an exported file, or a configuration with --weights
     #[arg(value_name = "RUN|FILE|CONFIG")]
     pub subject: String,
-    /// The configuration to evaluate an exported file with [default: the one that it was trained with]
-    #[arg(value_name = "CONFIG")]
+    /// The run or configuration that says where the data of an exported file are, and how it is evaluated [default: what it was
+    /// trained with, if its data were below the folder that it was exported from]
+    #[arg(value_name = "RUN|CONFIG")]
     pub config: Option<String>,
     /// The weights to evaluate, a file or a published name [default: the run's best]
     #[arg(long, value_name = "FILE|NAME")]

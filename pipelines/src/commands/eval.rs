@@ -36,15 +36,16 @@ pub(super) fn run(args: &EvalArgs) -> Result<(), Failure> {
     for_task!(file.task()?, T => evaluate_with::<T>(args, run.as_ref(), &file.config()?))
 }
 
-/// Evaluates an exported file under the configuration it was trained with, or another one.
+/// Evaluates an exported file under the configuration it was trained with, or that of a run or a file.
 fn run_exported(args: &EvalArgs, exported: ExportedModel) -> Result<(), Failure> {
     if args.weights.is_some() {
         return Err(Failure::usage("--weights is for runs and configurations: an exported file has its own"));
     }
     let overrides = args.overrides();
     let file = match &args.config {
+        Some(run) if Path::new(run).is_dir() => RunFolder::open(Path::new(run))?.configuration(&overrides)?,
         Some(config) => ConfigFile::open(config, &overrides)?,
-        None => ConfigFile::kept_in(Path::new(&args.subject), &exported.card.config, &overrides)?,
+        None => exported.card.configuration(Path::new(&args.subject), &overrides)?,
     };
     if file.task()? != exported.card.task {
         return Err(Failure::usage(format!("{} is for another task than the file", file.path().display())));

@@ -15,7 +15,7 @@ use crate::config::{Config, ConfigFile};
 use crate::console::{self, Table};
 use crate::evaluate::ReportOf;
 use crate::export::{
-    CARD, Card, CardClass, CardInput, Check, ExportedModel, Format, Metric, assemble, assemble_onnx, compare,
+    CARD, Card, CardClass, CardInput, Check, ExportedModel, Format, Metric, assemble, assemble_onnx, compare, portable,
 };
 use crate::failure::Failure;
 use crate::files;
@@ -27,6 +27,7 @@ use crate::task::{Data, Evaluate, Export, OutputKind, for_task};
 
 pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
     args.check_ending()?;
+    args.check_freeze()?;
     // The lite interpreter is slow in a process whose number of threads changes.
     system::set_intra_op_threads(NonZeroUsize::MIN)?;
     let key = args.key.name();
@@ -98,13 +99,14 @@ fn export<T: Export>(args: &ExportArgs, file: &ConfigFile, weights: Weights) -> 
         classes: classes.iter().map(|class| CardClass { id: class.id, name: class.name.clone() }).collect(),
         metric: metric::<T>(Path::new(&args.subject), args.weights.is_none())?,
         producer: format!("pipeline {}, libtorch {}", env!("CARGO_PKG_VERSION"), system::libtorch_version()),
-        config: serde_yaml::to_string(&config)?,
+        config: portable(&config, &std::env::current_dir().map_err(Failure::failed)?)?,
     };
     let module = || assemble(&task, &network, config.data.size.sides(), args.input, &config.normalization(), &steps);
     let extras = [(CARD.to_owned(), card.to_json()?)].into();
     place(args, |path| {
         match args.format {
-            Format::Torchscript => module()?.freeze(&[])?.save(path, &extras)?,
+            Format::Torchscript if args.freeze => module()?.freeze(&[])?.save(path, &extras)?,
+            Format::Torchscript => module()?.save(path, &extras)?,
             Format::Lite => module()?.optimize_for_mobile(&[])?.save_for_mobile(path, &extras)?,
             Format::Onnx => assemble_onnx(&task, &network, &card)?.write(path)?,
         }
@@ -229,6 +231,16 @@ impl Tables for Exported {
 }
 
 impl ExportArgs {
+    fn check_freeze(&self) -> Result<(), Failure> {
+        match self.format {
+            Format::Lite | Format::Onnx if self.freeze => Err(Failure::usage(format!(
+                "--freeze is for TorchScript: in a file for {} weights are always constants",
+                self.format.name()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// The format is detected from the extension.
     fn check_ending(&self) -> Result<(), Failure> {
         if Format::of(&self.output) == Some(self.format) {

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use std::path::Path;
 
 use crate::cli::PredictArgs;
-use crate::config::{Config, ConfigFile};
+use crate::config::Config;
 use crate::console::{self, Progress};
 use crate::export::ExportedModel;
 use crate::failure::Failure;
@@ -21,7 +21,7 @@ pub(super) fn run(args: &PredictArgs) -> Result<(), Failure> {
         if args.weights.is_some() {
             return Err(Failure::usage("--weights is only valid with a run: an exported file has its own"));
         }
-        let file = ConfigFile::kept_in(&args.subject, &exported.card.config, &[])?;
+        let file = exported.card.network_configuration(&args.subject)?;
         return for_task!(file.task()?, T: Export => {
             let config: Config<<T as Task>::Keys> = file.config()?;
             predict(args, &config, &T::new(&config, &exported.card.classes())?, &exported)

@@ -3,10 +3,11 @@
 use backbone::{Normalization, Spec};
 use datasets::Class;
 use serde::{Deserialize, Serialize};
+use serde_yaml::Value;
 use std::path::{Path, PathBuf};
 
 use super::{Format, Input};
-use crate::config::{Config, Keys, TaskKind};
+use crate::config::{Config, ConfigFile, Keys, TaskKind};
 use crate::failure::Failure;
 use crate::task::{OutputKind, Port};
 
@@ -48,7 +49,7 @@ pub struct Card {
     pub metric: Option<Metric>,
     /// The program that wrote it, and its libtorch.
     pub producer: String,
-    /// The configuration that it was trained with, as YAML.
+    /// The configuration that it was trained with, as YAML, without paths of the machine that exported it.
     pub config: String,
 }
 
@@ -123,6 +124,30 @@ impl Card {
         let mut name = file.as_os_str().to_owned();
         name.push(".json");
         PathBuf::from(name)
+    }
+
+    /// The configuration of `file`, which is this card's, for its network alone: the folder of the data is not the real one.
+    ///
+    /// # Errors
+    /// When the card's configuration is not YAML.
+    pub fn network_configuration(&self, file: &Path) -> Result<ConfigFile, Failure> {
+        ConfigFile::kept_in(file, &self.config, &["data.root=.".to_owned()])
+    }
+
+    /// The configuration of `file`, which is this card's, under `overrides` (`key=value`).
+    ///
+    /// # Errors
+    /// When neither the card nor an override says where the data are, or either cannot be read.
+    pub fn configuration(&self, file: &Path, overrides: &[String]) -> Result<ConfigFile, Failure> {
+        let kept: Value = serde_yaml::from_str(&self.config)?;
+        let names_data = kept.get("data").is_some_and(|data| data.get("root").is_some());
+        if !names_data && !overrides.iter().any(|change| change.starts_with("data.root=")) {
+            return Err(Failure::usage(format!("{} does not say where the data are", file.display())).hint(format!(
+                "Name its run or a configuration, `pipeline eval {} RUN`, or add --set data.root=FOLDER.",
+                file.display()
+            )));
+        }
+        ConfigFile::kept_in(file, &self.config, overrides)
     }
 
     /// Refuses a configuration whose images the file does not take.

@@ -4,6 +4,7 @@ mod card;
 mod check;
 mod file;
 mod onnx;
+mod portable;
 mod torchscript;
 
 use clap::ValueEnum;
@@ -14,6 +15,7 @@ pub use card::{CARD, Card, CardClass, CardInput, Metric};
 pub use check::{Check, compare};
 pub use file::ExportedModel;
 pub use onnx::assemble_onnx;
+pub use portable::portable;
 pub use torchscript::assemble;
 
 /// The batch that the network is recorded with: more than one image, so that no step takes the batch for a side of one.

@@ -17,6 +17,12 @@ pub trait Export: Evaluate {
     /// When the images do not fit the network.
     fn export_network(&self, model: &WithHead<Self::Head>, images: &Tensor) -> Result<Vec<Tensor>, Failure>;
 
+    /// The tensors that [`Export::export_network`] uses besides the weights, by name; they share memory with the model. In a
+    /// TorchScript file they are buffers.
+    fn export_buffers(&self, _: &WithHead<Self::Head>) -> Vec<(String, Tensor)> {
+        Vec::new()
+    }
+
     /// The steps behind the recorded network, in TorchScript.
     fn final_steps(&self, kind: OutputKind) -> FinalSteps;
 

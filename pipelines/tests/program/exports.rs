@@ -34,7 +34,7 @@ fn every_task_is_exported_in_every_format_and_scores_as_before() {
                 assert!(exported["checks"].as_array().is_some_and(|checks| checks.len() == 2), "{exported}");
                 assert_eq!(exported["card"]["task"], task);
                 assert_eq!(json(&read(format!("{file}.json"))), exported["card"]);
-                let report = json(&succeed(&["eval", &file, "--json", "--no-latency"]));
+                let report = json(&succeed(&["eval", &file, &run, "--json", "--no-latency"]));
                 let (found, expected) = (headline(task, &report), headline(task, &before));
                 assert!((found - expected).abs() < 0.02, "{task} {format} {input}: {found} is not {expected}");
             }
@@ -91,7 +91,7 @@ fn errors_name_the_damaged_file() {
     }
     let other = fail(&["eval", &file, &workshop.at("job.yaml")], 2);
     assert!(other.contains("another task"), "{other}");
-    let other = fail(&["eval", &file, "--set", "data.size=96"], 2);
+    let other = fail(&["eval", &file, &run, "--set", "data.size=96"], 2);
     assert!(other.contains("takes 64x64 only"), "{other}");
 }
 
@@ -105,8 +105,8 @@ fn a_segmenter_that_averages_views_is_exported_without_them() {
         let words = ["export", &run, "--format", format, "--raw", "-o", &file, "--json", "--no-latency"];
         let exported = json(&succeed(&[&words[..], &views].concat()));
         assert_eq!(exported["checks"].as_array().map(Vec::len), Some(2), "{exported}");
-        let alone = json(&succeed(&["eval", &file, "--json", "--no-latency", "--set", "eval.flip=false"]));
-        let averaged = json(&succeed(&["eval", &file, "--json", "--no-latency"]));
+        let alone = json(&succeed(&["eval", &file, &run, "--json", "--no-latency"]));
+        let averaged = json(&succeed(&[&["eval", &file, &run, "--json", "--no-latency"][..], &views].concat()));
         assert_eq!(averaged, alone, "{format}: a file has one view");
     }
     let words = ["bench", &run, "--seconds", "0.05", "--engines", "deploy,script,onednn,lite", "--json"];

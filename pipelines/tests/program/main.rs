@@ -8,6 +8,7 @@ mod evaluation;
 mod exports;
 mod faults;
 mod init;
+mod modules;
 mod published;
 mod real_data;
 mod resume;

@@ -13,7 +13,7 @@
 //! let mut module = Module::new("Sharpened")?;
 //! module.register_module("net", net)?;
 //! module.define("def forward(self, image):\n    return torch.relu(self.net.forward(image))\n")?;
-//! module.freeze(&[])?.save("net.pt".as_ref(), &Default::default())?;
+//! module.save("net.pt".as_ref(), &Default::default())?;
 //! # Ok(()) }
 //! ```
 //!
@@ -42,6 +42,7 @@ mod graph;
 mod handle;
 mod lite;
 mod module;
+mod tensors;
 mod trace;
 
 use std::ffi::{c_char, c_void};

@@ -9,12 +9,10 @@ use std::{
 };
 
 use tch::{Device, Tensor};
-use torch_sys::C_tensor;
 
 use super::{
     border::{
-        NamedText, TensorSink, Text, TextSink, check, check_dotted, check_file, check_identifier, check_readable,
-        push_text, texts,
+        NamedText, TensorSink, Text, TextSink, check, check_file, check_identifier, check_readable, push_text, texts,
     },
     handle::{ForeignModule, Handle},
 };
@@ -33,12 +31,6 @@ pub(super) struct CModule {
 unsafe extern "C" {
     fn tch_ext_jit_module_new(name: Text, module: *mut *mut CModule) -> *mut c_char;
     fn tch_ext_jit_module_free(module: *mut CModule);
-    fn tch_ext_jit_register_tensor(
-        module: *mut CModule,
-        path: Text,
-        tensor: *const C_tensor,
-        is_parameter: bool,
-    ) -> *mut c_char;
     fn tch_ext_jit_register_module(module: *mut CModule, name: Text, child: *const CModule) -> *mut c_char;
     fn tch_ext_jit_define(module: *mut CModule, source: Text) -> *mut c_char;
     fn tch_ext_jit_run(
@@ -118,22 +110,6 @@ impl Module {
         // SAFETY: the text outlives the call.
         let handle = Handle::loaded(path, |path, module| unsafe { tch_ext_jit_load(path, cuda, module) })?;
         Ok(Self { handle })
-    }
-
-    /// Adds a tensor under a dotted name ("stage0.1.weight"), with submodules for the parts before the dots. It
-    /// is a parameter if it requires gradients, otherwise a buffer.
-    ///
-    /// # Errors
-    /// An invalid or existing name, or an undefined tensor.
-    pub fn register_tensor(&mut self, path: &str, tensor: &Tensor) -> Result<(), Error> {
-        check_dotted("a tensor's name", path)?;
-        if !tensor.defined() {
-            return Err(Error::Undefined { list: "tensors", index: 0 });
-        }
-        // SAFETY: module, text and tensor live through the call; the tensor is defined.
-        check("add a tensor to a module", unsafe {
-            tch_ext_jit_register_tensor(self.as_ptr(), Text::new(path), tensor.as_ptr(), tensor.requires_grad())
-        })
     }
 
     /// Adds a submodule; source text calls it as `self.name.forward(x)`.

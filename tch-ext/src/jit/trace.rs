@@ -48,6 +48,7 @@ pub struct Tracing<'a> {
     class: &'a str,
     method: &'a str,
     parameters: &'a [(String, Tensor)],
+    buffers: &'a [(String, Tensor)],
     names: Vec<&'a str>,
     inputs: Vec<Tensor>,
 }
@@ -55,7 +56,7 @@ pub struct Tracing<'a> {
 impl<'a> Tracing<'a> {
     /// A module of the class `class` with a method `forward`.
     pub fn new(class: &'a str) -> Self {
-        Self { class, method: "forward", parameters: &[], names: Vec::new(), inputs: Vec::new() }
+        Self { class, method: "forward", parameters: &[], buffers: &[], names: Vec::new(), inputs: Vec::new() }
     }
 
     /// Another name for the method.
@@ -64,11 +65,17 @@ impl<'a> Tracing<'a> {
         self
     }
 
-    /// The parameters and buffers of the module, with their dotted names. The function must use these tensors or a
+    /// The parameters of the module, with their dotted names. The function must use these tensors or a
     /// [`Tensor::shallow_clone`] of them, because they are identified by their memory. Other tensors that it uses become
-    /// unnamed constants, which must not require gradients.
+    /// unnamed constants, which must not require gradients and do not move with the module to another device or kind.
     pub fn parameters(mut self, parameters: &'a [(String, Tensor)]) -> Self {
         self.parameters = parameters;
+        self
+    }
+
+    /// The buffers of the module, as its [parameters](Tracing::parameters).
+    pub fn buffers(mut self, buffers: &'a [(String, Tensor)]) -> Self {
+        self.buffers = buffers;
         self
     }
 
@@ -103,7 +110,10 @@ impl<'a> Tracing<'a> {
     {
         let mut module = Module::new(self.class)?;
         for (path, tensor) in self.parameters {
-            module.register_tensor(path, tensor)?;
+            module.register_parameter(path, tensor)?;
+        }
+        for (path, tensor) in self.buffers {
+            module.register_buffer(path, tensor)?;
         }
         self.check_names()?;
         let inputs = TensorList::new("inputs", &self.inputs)?;

@@ -49,6 +49,10 @@ impl Call<'_> {
                 let shape = self.builder.shape(&like);
                 self.builder.node("Expand", &[&xs, &shape], &[], (xs.element, like.rank))
             }
+            "zeros_like" => {
+                let xs = self.tensor(0)?;
+                self.builder.zeros_like(&xs)
+            }
             "expand" => {
                 let (xs, sides) = (self.tensor(0)?, self.ints(1)?);
                 // A side that is kept is -1 in TorchScript and 1 in ONNX.
@@ -111,7 +115,8 @@ impl Call<'_> {
         self.builder.reshape(xs, sides)
     }
 
-    /// A 0 keeps a side in front. Only the last sides can be merged, because the others are not known.
+    /// A 0 keeps a side in front. Only the last sides can be merged, because the others are not known. `Flatten` is valid for
+    /// empty tensors too; a reshape to -1 is not.
     fn flatten(&mut self) -> Result<Value, Error> {
         let xs = self.tensor(0)?;
         if xs.rank == 0 {
@@ -119,6 +124,9 @@ impl Call<'_> {
         }
         let (start, end) = (self.axis(1, xs.rank)?, self.axis(2, xs.rank)?);
         self.require(end + 1 == xs.rank, 2, "the last dimension")?;
+        if start == 1 {
+            return Ok(self.builder.node("Flatten", &[&xs], &[("axis", Setting::Int(1))], (xs.element, 2)));
+        }
         let mut sides = vec![0; start];
         sides.push(-1);
         Ok(self.reshape(&xs, &sides))

@@ -15,7 +15,6 @@ use tch::Device;
 use tch_ext::system;
 
 use crate::cli::BenchArgs;
-use crate::config::ConfigFile;
 use crate::console::{self, Progress, Table};
 use crate::export::{CardInput, ExportedModel};
 use crate::failure::Failure;
@@ -158,7 +157,7 @@ fn file_row(path: &Path, args: &BenchArgs) -> Result<Row, Failure> {
     let images = exported.random_input(args.batch, size);
     let mut runs: [Run<'_>; 1] = [Box::new(|| exported.run(&images).map(|_| ()))];
     let latency_ms = measure_by_turns(&mut runs, args.timed(), |_| ())?[0];
-    let file = ConfigFile::kept_in(path, &exported.card.config, &[])?;
+    let file = exported.card.network_configuration(path)?;
     let cost = for_task!(file.task()?, T => {
         let task = T::new(&file.config()?, &exported.card.classes())?;
         task.cost(&Network::<T>::new(&task, Form::Deploy, Device::Cpu)?.model, Form::Deploy)

@@ -17,6 +17,10 @@ impl Export for Detect {
         Ok(vec![boxes, scores])
     }
 
+    fn export_buffers(&self, model: &Detector) -> Vec<(String, Tensor)> {
+        model.head.constants()
+    }
+
     fn final_steps(&self, kind: OutputKind) -> FinalSteps {
         let names = &["boxes", "scores"];
         match kind {

@@ -3,9 +3,11 @@
 use heads::ssdlite::SsdLiteConfig;
 
 /// From the boxes of one class, best first, to the indices of those that are kept. An overlap is compared in fp64, as in the
-/// head; one that is not a number suppresses nothing.
+/// head; one that is not a number suppresses nothing. Areas are larger than what fp16 can hold: overlaps are computed in fp32
+/// (6) at least.
 const SUPPRESS: &str = r#"
 def suppress(self, boxes, threshold: float, most: int):
+    boxes = boxes.to(torch.promote_types(boxes.dtype, 6))
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     kept: List[Tensor] = []
     rest = torch.arange(boxes.size(0), device=boxes.device)
@@ -45,11 +47,12 @@ def detect(self, boxes, scores) -> Tuple[Tensor, Tensor, Tensor]:
     return torch.cat(best_boxes)[order], values[:{MOST}], torch.cat(labels)[order]
 "#;
 
+/// Each list begins with an empty tensor, for a batch without images.
 const BODY: &str = "\
-all_boxes: List[Tensor] = []
-all_scores: List[Tensor] = []
-all_labels: List[Tensor] = []
-all_images: List[Tensor] = []
+all_boxes: List[Tensor] = [boxes[:0, 0]]
+all_scores: List[Tensor] = [scores[:0, 0, 0]]
+all_labels: List[Tensor] = [torch.zeros([0], dtype=4, device=boxes.device)]
+all_images: List[Tensor] = [all_labels[0]]
 for image in range(boxes.size(0)):
     found, values, labels = self.detect(boxes[image], scores[image])
     all_boxes.append(found)
