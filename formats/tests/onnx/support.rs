@@ -29,7 +29,14 @@ pub fn narrow(variant: backbone::Variant) -> Spec {
 /// A network with at most two blocks per stage, for tests that run many.
 pub fn tiny() -> Spec {
     let stage = |width| Stage { width, blocks: 1, squeeze_excite: 0 };
-    Spec { stem: 8, stages: [stage(8), stage(16), stage(16), stage(24)], branches: 1, scale: true, skip: true }
+    Spec {
+        in_channels: 3,
+        stem: 8,
+        stages: [stage(8), stage(16), stage(16), stage(24)],
+        branches: 1,
+        scale: true,
+        skip: true,
+    }
 }
 
 /// Random weights, biases included, with which the values of deep layers stay in range.

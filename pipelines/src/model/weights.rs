@@ -93,8 +93,9 @@ pub fn not_finite(path: &Path, weights: &Checkpoint) -> Option<String> {
         .collect();
     let more = if found.len() > named.len() { ", ..." } else { "" };
     (!found.is_empty()).then(|| {
-        let count = found.len();
-        format!("{}: {count} tensors have values that are not finite: {}{more}", path.display(), named.join(", "))
+        let (count, all) = (found.len(), weights.tensors.len());
+        let named = named.join(", ");
+        format!("{}: values that are not finite in {count} of {all} tensors: {named}{more}", path.display())
     })
 }
 

@@ -95,5 +95,6 @@ pub fn key_without_weights() -> Failure {
 /// Whether the path ends as files of weights do.
 pub fn holds_weights(path: &Path) -> bool {
     let endings = ["safetensors", "pth", "pt", "tar", "bin", "ckpt"];
-    path.extension().is_some_and(|ending| endings.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+    let index = path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".index.json"));
+    index || path.extension().is_some_and(|ending| endings.iter().any(|known| ending.eq_ignore_ascii_case(known)))
 }

@@ -388,9 +388,12 @@ impl Machine<'_> {
         Some(())
     }
 
+    /// Replaces what the instruction makes; `what` is empty where the reason is said already.
     fn replace(&mut self, at: usize, inserted: &'static [u8], what: &str) {
         self.edits.push(Edit { at, removed: 1, inserted });
-        self.odd.insert(what.to_owned());
+        if !what.is_empty() {
+            self.odd.insert(what.to_owned());
+        }
         self.push(Sort::Odd, false);
     }
 
@@ -456,7 +459,7 @@ fn class_name(value: &Value) -> Option<&str> {
     }
 }
 
-/// What makes a call's result something that the reader refuses; none where it reads it.
+/// What makes a call's result something that the reader refuses, empty where an argument was it; none where it reads it.
 fn odd_call(callable: &Value, arguments: &Value) -> Option<String> {
     let Some(name) = class_name(callable) else { return arguments.holds.then(|| "an object".to_owned()) };
     let first_is_odd = item(arguments, 0).is_some_and(|first| first.sort == Sort::Odd);
@@ -466,17 +469,18 @@ fn odd_call(callable: &Value, arguments: &Value) -> Option<String> {
         | "builtins.frozenset"
         | "__builtin__.set"
         | "__builtin__.frozenset" => None,
-        "torch._utils._rebuild_tensor" | "torch._utils._rebuild_tensor_v2" => {
-            first_is_odd.then(|| "a tensor of that kind".to_owned())
-        }
+        "torch._utils._rebuild_tensor" | "torch._utils._rebuild_tensor_v2" => first_is_odd.then(String::new),
         "torch._utils._rebuild_tensor_v3" => {
             let kind = item(arguments, 6).and_then(class_name);
             let odd = kind.filter(|kind| !KINDS.iter().any(|known| kind.strip_prefix("torch.") == Some(known)));
-            odd.map(str::to_owned).or_else(|| first_is_odd.then(|| "a tensor of that kind".to_owned()))
+            odd.map(str::to_owned).or_else(|| first_is_odd.then(String::new))
         }
         "torch._utils._rebuild_parameter" | "torch._utils._rebuild_parameter_with_state" => {
             let state = (1..MAX_ITEMS).filter_map(|index| item(arguments, index)).any(|item| item.holds);
-            (state || first_is_odd).then(|| "a parameter with tensors as its state".to_owned())
+            match state {
+                true => Some("a parameter with tensors as its state".to_owned()),
+                false => first_is_odd.then(String::new),
+            }
         }
         "torch._tensor._rebuild_from_type_v2" => {
             let inner = item(arguments, 0).zip(item(arguments, 2));
