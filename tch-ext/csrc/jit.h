@@ -10,14 +10,6 @@ namespace tch_ext {
 using torch::jit::IValue;
 using torch::jit::Stack;
 
-// A text from Rust, without a terminating zero.
-struct Text {
-  const char *start;
-  size_t length;
-
-  std::string str() const { return std::string(start, length); }
-};
-
 struct NamedText {
   Text name;
   Text text;

@@ -18,6 +18,14 @@ namespace tch_ext {
 
 using TensorVector = std::vector<at::Tensor>;
 
+// A text from Rust, without a terminating zero.
+struct Text {
+  const char *start;
+  size_t length;
+
+  std::string str() const { return std::string(start, length); }
+};
+
 // A copy of `text` that `tch_ext_free_text` frees; never null.
 char *copy_of(const char *text) noexcept;
 

@@ -3,7 +3,6 @@
 use std::{
     ffi::{c_char, c_void},
     fs::File,
-    os::unix::ffi::OsStrExt,
     path::Path,
     ptr, slice,
 };
@@ -11,53 +10,17 @@ use std::{
 use tch::Tensor;
 use torch_sys::C_tensor;
 
+pub(super) use crate::ffi::Text;
 use crate::{Error, ffi::take_text};
 
 pub(super) type TextSink = unsafe extern "C" fn(*mut c_void, *const c_char, usize);
 pub(super) type TensorSink = unsafe extern "C" fn(*mut c_void, *mut C_tensor);
-
-/// As `Text` in `csrc/jit.h`; valid as long as what it was made from.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(super) struct Text {
-    start: *const c_char,
-    length: usize,
-}
 
 /// As `NamedText` in `csrc/jit.h`.
 #[repr(C)]
 pub(super) struct NamedText {
     pub(super) name: Text,
     pub(super) text: Text,
-}
-
-impl Text {
-    pub(super) fn new(text: &str) -> Self {
-        Self { start: text.as_ptr().cast(), length: text.len() }
-    }
-
-    pub(super) fn path(path: &Path) -> Self {
-        let bytes = path.as_os_str().as_bytes();
-        Self { start: bytes.as_ptr().cast(), length: bytes.len() }
-    }
-
-    /// A copy of a text that came from `csrc/`.
-    ///
-    /// # Safety
-    /// The memory that it points to is still valid.
-    pub(super) unsafe fn to_string(self) -> String {
-        // The pointer of an empty text may be null.
-        if self.length == 0 {
-            return String::new();
-        }
-        // SAFETY: as promised by the caller.
-        let bytes = unsafe { slice::from_raw_parts(self.start.cast(), self.length) };
-        String::from_utf8_lossy(bytes).into_owned()
-    }
-
-    pub(super) fn list<S: AsRef<str>>(texts: &[S]) -> Vec<Self> {
-        texts.iter().map(|text| Self::new(text.as_ref())).collect()
-    }
 }
 
 /// The texts that a function of `csrc/` appends to the list given to it.
