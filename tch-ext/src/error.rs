@@ -1,6 +1,8 @@
 //! Errors of calls to libtorch.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
+
+use crate::distributed::{LaunchError, ranks_in_words};
 
 /// The error of every function in this crate.
 #[derive(Debug, thiserror::Error)]
@@ -140,5 +142,50 @@ pub enum Error {
         what: &'static str,
         /// libtorch's message.
         message: String,
+    },
+
+    /// Variables of a launcher do not fit together.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+
+    /// The processes of a job cannot find each other.
+    #[error("{reason}")]
+    Join {
+        /// The reason, as a sentence.
+        reason: String,
+    },
+
+    /// Another process has ended, hangs or is cut off. [`World::explain`](crate::distributed::World::explain) names it.
+    #[error("cannot {call}: {message}")]
+    Lost {
+        /// The operation, as a phrase after "cannot".
+        call: &'static str,
+        /// The connection's message.
+        message: String,
+    },
+
+    /// Processes did not reach a barrier in time.
+    #[error("{} did not arrive within {} s", ranks_in_words(ranks), timeout.as_secs_f64())]
+    Missing {
+        /// Their ranks.
+        ranks: Vec<usize>,
+        /// The barrier's timeout.
+        timeout: Duration,
+    },
+
+    /// The processes of a job differ in something that must be equal.
+    #[error("{what} differs between processes: {difference}")]
+    Differs {
+        /// What must be equal.
+        what: String,
+        /// Who has what.
+        difference: String,
+    },
+
+    /// Parameters took no part in the loss, so that the processes would wait for their gradients.
+    #[error("the loss does not depend on {}; set the Reducer's `unused` option to `Found` to allow this", parameters.join(", "))]
+    Unused {
+        /// Their names.
+        parameters: Vec<String>,
     },
 }

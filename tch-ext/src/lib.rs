@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | [`autocast`] | mixed precision on CPU and CUDA, as a guard | `torch.autocast` |
 //! | [`cuda`] | loading the CUDA library if it exists | |
+//! | [`distributed`] | many processes: joining, collectives, gradients, batch norm, failures | `torch.distributed`, `DistributedDataParallel`, `SyncBatchNorm` |
 //! | [`foreach`] | gradients, clipping, averages and copies of lists | `torch._foreach_*`, `clip_grad_norm_` |
 //! | [`jit`] | tracing, TorchScript source, freezing, the lite interpreter | `torch.jit`, `torch.utils.mobile_optimizer` |
 //! | [`memory_format`] | channels-last memory | `torch.channels_last` |
@@ -15,6 +16,7 @@
 pub mod autocast;
 pub mod cuda;
 mod device;
+pub mod distributed;
 mod error;
 mod ffi;
 pub mod foreach;
