@@ -1,7 +1,7 @@
 // Joining: a group of processes over Gloo. Only this file sees Gloo's declarations.
 //
-// A backend is registered for a type of device, and c10d selects it by the tensor's: NCCL would be a second `setBackend`
-// with `c10::DeviceType::CUDA`, without a change to the other files.
+// A backend is registered for a type of device, and c10d selects it by the tensor's. Another one, such as NCCL for
+// `c10::DeviceType::CUDA`, would be registered here.
 #include "dist.h"
 
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
