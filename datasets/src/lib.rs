@@ -68,7 +68,7 @@ pub use image::{
     PixelWindow, Size,
 };
 pub use inputs::{Frame, Input, InputOptions, Inputs};
-pub use loader::{Batch, Dataset, Epoch, LastBatch, Loader, LoaderOptions, OnError, Order, Skipped};
+pub use loader::{Batch, Dataset, Epoch, LastBatch, Loader, LoaderOptions, OnError, Order, Shard, Skipped};
 pub use mask::{Mask, voc_palette};
 pub use random::SampleRng;
 pub use segmentation::{

@@ -11,6 +11,7 @@
 //! Nothing hangs: a sample whose reading panics, or takes longer than [`LoaderOptions::timeout`], ends the epoch with an error
 //! that names the file.
 
+mod shard;
 mod workers;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::random::SampleRng;
 use crate::settings::check;
+pub use shard::Shard;
 pub(crate) use workers::panic_message;
 use workers::{Reader, Workers};
 
@@ -81,8 +83,10 @@ pub enum OnError {
 /// How to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoaderOptions {
-    /// Samples per batch, at least 1.
+    /// Samples per batch of all processes together, at least 1.
     pub batch_size: usize,
+    /// The process among those that share every batch.
+    pub shard: Shard,
     /// Threads that read; with 0 the calling thread reads when it requests a batch.
     pub workers: usize,
     /// Batches to read ahead of the current one.
@@ -104,6 +108,7 @@ impl Default for LoaderOptions {
     fn default() -> LoaderOptions {
         LoaderOptions {
             batch_size: 1,
+            shard: Shard::default(),
             workers: 0,
             prefetch: 2,
             seed: 0,
@@ -120,7 +125,7 @@ impl Default for LoaderOptions {
 pub struct Batch<S> {
     /// Index in the epoch, from 0, also where the epoch was resumed.
     pub index: usize,
-    /// The samples, in the epoch's order; never empty.
+    /// The samples, in the epoch's order; empty only where other processes share the batch.
     pub samples: Vec<S>,
     /// The samples that could not be read since the batch before.
     pub skipped: Vec<Skipped>,
@@ -148,9 +153,10 @@ impl<D: Dataset + 'static> Loader<D> {
     /// A loader of this dataset.
     ///
     /// # Errors
-    /// [`Error::Setting`] where the batch size is 0.
+    /// [`Error::Setting`] where the batch size is 0, or too small for the number of processes.
     pub fn new(dataset: Arc<D>, options: LoaderOptions) -> Result<Loader<D>, Error> {
         check(options.batch_size > 0, "batch_size", options.batch_size, "1 or more")?;
+        options.shard.validate(options.batch_size)?;
         Ok(Loader { dataset, options })
     }
 
@@ -159,7 +165,7 @@ impl<D: Dataset + 'static> Loader<D> {
         &self.dataset
     }
 
-    /// The number of batches per epoch.
+    /// The number of batches per epoch, the same for all processes.
     pub fn batches(&self) -> usize {
         let (samples, size) = (self.dataset.len(), self.options.batch_size);
         match self.options.last {
@@ -183,12 +189,14 @@ impl<D: Dataset + 'static> Loader<D> {
             SampleRng::for_order(self.options.seed, epoch).shuffle(&mut order);
         }
         order.truncate(batches.saturating_mul(self.options.batch_size));
+        let order = self.options.shard.of(order, self.options.batch_size);
+        let options = LoaderOptions { batch_size: self.options.shard.part(self.options.batch_size), ..self.options };
         let reader = Arc::new(Reader::new(Arc::clone(&self.dataset), order, self.options.seed, epoch));
-        let state = match self.options.workers {
+        let state = match options.workers {
             0 => State::Calling,
-            _ => State::Workers(Workers::start(&reader, start_batch * self.options.batch_size, &self.options)?),
+            _ => State::Workers(Workers::start(&reader, start_batch * options.batch_size, &options)?),
         };
-        let (index, options) = (start_batch, self.options);
+        let index = start_batch;
         // The batches before a resumed epoch were read.
         let has_batch = start_batch > 0;
         Ok(Epoch { reader, batches, index, options, has_batch, skipped: Vec::new(), state })
@@ -204,6 +212,7 @@ pub struct Epoch<D: Dataset> {
     reader: Arc<Reader<D>>,
     batches: usize,
     index: usize,
+    /// With the batch size of this process.
     options: LoaderOptions,
     /// Whether any batch of the epoch was read.
     has_batch: bool,
@@ -229,7 +238,7 @@ impl<D: Dataset> Epoch<D> {
     fn batch(&mut self) -> Result<Option<Batch<D::Sample>>, Error> {
         while self.index < self.batches {
             let index = self.index;
-            let first = index * self.options.batch_size;
+            let first = (index * self.options.batch_size).min(self.reader.len());
             let end = (first + self.options.batch_size).min(self.reader.len());
             let mut samples = Vec::with_capacity(end - first);
             for position in first..end {
@@ -243,8 +252,9 @@ impl<D: Dataset> Epoch<D> {
                 }
             }
             self.index += 1;
-            if !samples.is_empty() {
-                self.has_batch = true;
+            self.has_batch |= !samples.is_empty();
+            // The other processes take this step too.
+            if !samples.is_empty() || self.options.shard.count > 1 {
                 return Ok(Some(Batch { index, samples, skipped: std::mem::take(&mut self.skipped) }));
             }
         }

@@ -127,7 +127,8 @@ pub fn warning(text: impl AsRef<str>) {
     line(&format!("{} {}", style("warning:").yellow().bold().for_stderr(), text.as_ref()));
 }
 
-fn failure(failure: &Failure) {
+/// Prints why something failed, and the next step.
+pub fn failure(failure: &Failure) {
     line(&format!("{} {failure}", style("error:").red().bold().for_stderr()));
     if let Some(hint) = failure.next_step() {
         line(&format!("{} {hint}", style("hint:").cyan().bold().for_stderr()));

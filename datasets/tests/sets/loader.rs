@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use datasets::{Dataset, Error, LastBatch, Loader, LoaderOptions, OnError, Order, SampleRng};
+use datasets::{Dataset, Error, LastBatch, Loader, LoaderOptions, OnError, Order, SampleRng, Shard};
+use proptest::prelude::*;
 
 /// Numbers, some of which cannot be read.
 #[derive(Default)]
@@ -336,4 +337,58 @@ fn a_slow_file_within_the_time_limit_is_waited_for() {
     let numbers = Numbers { delay: Duration::from_millis(30), ..Numbers::new(12) };
     let patient = LoaderOptions { timeout: Some(Duration::from_secs(60)), ..options(2) };
     assert_eq!(epoch(numbers, patient, 0, 0).len(), 3);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_parts_of_several_processes_are_together_the_batches_of_one(
+        samples in 1usize..60,
+        count in 1usize..6,
+        more in 0usize..6,
+        workers in 0usize..3,
+        drop_last in any::<bool>(),
+        start in 0usize..3,
+    ) {
+        let last = if drop_last { LastBatch::Drop } else { LastBatch::Keep };
+        let whole = LoaderOptions { batch_size: count + more, last, ..options(workers) };
+        let batches = Loader::new(Arc::new(Numbers::new(samples)), whole).expect("valid options").batches();
+        let start = start.min(batches);
+        let expected = epoch(Numbers::new(samples), whole, 2, start);
+        let parts: Vec<Batches> = (0..count)
+            .map(|rank| epoch(Numbers::new(samples), LoaderOptions { shard: Shard { rank, count }, ..whole }, 2, start))
+            .collect();
+        for part in &parts {
+            prop_assert_eq!(part.len(), expected.len(), "every process takes every step");
+        }
+        for (step, (index, batch)) in expected.iter().enumerate() {
+            for (place, sample) in batch.iter().enumerate() {
+                let (part_index, part) = &parts[place % count][step];
+                prop_assert_eq!(part_index, index);
+                prop_assert_eq!(part[place / count], *sample);
+            }
+            prop_assert_eq!(parts.iter().map(|part| part[step].1.len()).sum::<usize>(), batch.len());
+        }
+    }
+}
+
+#[test]
+fn a_process_without_samples_in_a_step_takes_the_step_all_the_same() {
+    let shard = Shard { rank: 1, count: 2 };
+    let skip = LoaderOptions { shard, on_error: OnError::Skip, order: Order::Sequential, ..options(0) };
+    let numbers = Numbers { bad: vec![1, 3], ..Numbers::new(9) };
+    let parts: Vec<_> = epoch(numbers, skip, 0, 0).into_iter().map(|(index, part)| (index, part.len())).collect();
+    assert_eq!(parts, [(0, 0), (1, 2), (2, 0)]);
+}
+
+#[test]
+fn a_batch_that_is_too_small_for_the_processes_is_refused() {
+    let with = |rank, count, batch_size| {
+        let options = LoaderOptions { batch_size, shard: Shard { rank, count }, ..options(0) };
+        Loader::new(Arc::new(Numbers::new(9)), options).err().map(|error| error.to_string())
+    };
+    assert_eq!(with(1, 2, 2), None);
+    assert!(with(1, 2, 1).is_some_and(|error| error.contains("batch_size")));
+    assert!(with(2, 2, 4).is_some_and(|error| error.contains("shard.rank")));
 }

@@ -26,6 +26,9 @@ pub struct ConfigArgs {
 /// `pipeline doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
+    /// Connect the processes that torchrun, srun or mpirun started, and show who is where and how fast they exchange tensors
+    #[arg(long)]
+    pub distributed: bool,
     /// Print as JSON
     #[arg(long)]
     pub json: bool,

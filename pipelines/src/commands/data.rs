@@ -37,9 +37,15 @@ fn run_check(args: &CheckArgs) -> Result<(), Failure> {
     console::data(&if args.json { json } else { text(&report) })?;
     match report.total(Severity::Error) {
         0 => Ok(()),
-        errors => Err(Failure::failed(format!("{errors} errors in the data"))
+        errors => Err(Failure::failed(format!("{errors} errors in the data{}", first(&report)))
             .hint("Fix or remove what is listed; data.on_error: skip trains without images that cannot be read.")),
     }
+}
+
+/// The first error, where errors are listed.
+fn first(report: &CheckReport) -> String {
+    let listed = report.findings.first().filter(|finding| finding.severity == Severity::Error);
+    listed.map_or_else(String::new, |finding| format!(", the first: {}", line(finding)))
 }
 
 fn text(report: &CheckReport) -> String {

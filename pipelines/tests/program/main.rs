@@ -3,6 +3,7 @@
 mod config;
 mod data_check;
 mod detector;
+mod distributed;
 mod errors;
 mod evaluation;
 mod exports;

@@ -268,10 +268,14 @@ fn a_network_for_grey_images_starts_from_weights_for_color() {
         let exported =
             json(&["export", &run, "-o", &file, "--format", format, "--input", input, "--no-latency", "--json"]);
         assert_eq!(exported["card"]["input"]["normalization"]["mean"].as_array().map(Vec::len), Some(1), "{exported}");
-        assert_eq!(accuracy(&succeed(&["eval", &file, &run, "--json", "--no-latency"]))["top_k"], score["top_k"], "{file}");
+        assert_eq!(
+            accuracy(&succeed(&["eval", &file, &run, "--json", "--no-latency"]))["top_k"],
+            score["top_k"],
+            "{file}"
+        );
     }
     let image = workshop.training_image().to_string_lossy().into_owned();
-    let predicted = succeed(&["predict", &run, &image]);
+    let predicted = succeed(&["predict", &run, &image, "--threshold", "0"]);
     assert!(predicted.contains("score"), "{predicted}");
 
     let normalize = "data.normalize={mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5]}";

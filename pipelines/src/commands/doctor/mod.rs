@@ -1,5 +1,7 @@
 //! `pipeline doctor`: versions, devices and libraries, and how to get what is missing.
 
+mod distributed;
+
 use serde::Serialize;
 use tch::{Cuda, Device};
 use tch_ext::{cuda, system};
@@ -19,6 +21,9 @@ struct Finding {
 }
 
 pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
+    if args.distributed {
+        return distributed::run(args.json);
+    }
     let findings = findings();
     if args.json {
         console::data(&report::json(&findings)?)?;
