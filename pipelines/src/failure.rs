@@ -199,6 +199,16 @@ mod tests {
     }
 
     #[test]
+    fn a_place_that_may_not_be_written_to_leads_to_another() {
+        let refused = io::Error::from(io::ErrorKind::PermissionDenied);
+        let hint = |action: &str| {
+            Failure::cannot(action, Path::new("runs/a/report.json"), &refused).next_step().map(str::to_owned)
+        };
+        assert!(hint("write").is_some_and(|hint| hint.contains("-o FOLDER")));
+        assert_eq!(hint("read"), None);
+    }
+
+    #[test]
     fn the_trace_of_a_libtorch_error_is_left_out() {
         let tensor = tch::Tensor::zeros([2, 3], (tch::Kind::Float, tch::Device::Cpu));
         let error = tensor.f_reshape([7]).unwrap_err();

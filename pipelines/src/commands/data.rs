@@ -45,7 +45,7 @@ fn run_check(args: &CheckArgs) -> Result<(), Failure> {
 /// The first error, where errors are listed.
 fn first(report: &CheckReport) -> String {
     let listed = report.findings.first().filter(|finding| finding.severity == Severity::Error);
-    listed.map_or_else(String::new, |finding| format!(", the first: {}", line(finding)))
+    listed.map_or_else(String::new, |finding| format!(", the first: {}", sentence(finding)))
 }
 
 fn text(report: &CheckReport) -> String {
@@ -145,13 +145,17 @@ fn kinds(kinds: &[KindCount]) -> Table {
 
 /// A finding in a line; a sentence that names its file needs it only once.
 fn line(finding: &CheckFinding) -> String {
+    format!("{} {}: {}", word(&finding.severity), finding.split, sentence(finding))
+}
+
+/// What is wrong, with its file.
+fn sentence(finding: &CheckFinding) -> String {
     let file = finding.file.display().to_string();
     let place = finding.place.as_ref().map(|place| format!(" {place}")).unwrap_or_default();
-    let about = match file.is_empty() || finding.sentence.contains(&file) {
-        true => String::new(),
-        false => format!("{file}{place}: "),
-    };
-    format!("{} {}: {about}{}", word(&finding.severity), finding.split, finding.sentence)
+    match file.is_empty() || finding.sentence.contains(&file) {
+        true => finding.sentence.clone(),
+        false => format!("{file}{place}: {}", finding.sentence),
+    }
 }
 
 /// The word that the JSON report has for a severity or a kind.

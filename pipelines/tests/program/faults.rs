@@ -199,7 +199,8 @@ fn trains_flat(steps: u64) -> String {
     let (first, last) = (most(&measured[..third]), most(&measured[measured.len() - third..]));
     // The allocator's own variation; a leak of a batch would be tens of megabytes even in the short run.
     assert!(last.0 < first.0 + first.0 / 20, "memory grows: {first:?} kB and files, then {last:?}");
-    assert!(last.1 <= first.1, "open files grow: {first:?}, then {last:?}");
+    // Two workers and the log each hold a file for a moment, which a sample may see or not.
+    assert!(last.1 <= first.1 + 3, "open files grow: {first:?}, then {last:?}");
     format!(
         "{steps} steps: at most {:.1} MB and {} open files in the first third, {:.1} MB and {} in the last",
         first.0 as f64 / 1024.0,

@@ -76,6 +76,10 @@ fn detections_are_scored_against_a_voc_devkit() {
     let files = ["score", "--task", "detect", "--annotations", &root, "--predictions", &found, "--class-names", &names];
     let report: Value = serde_json::from_str(&succeed(&[&files[..], &["--split", "val", "--json"]].concat())).unwrap();
     assert!(report["voc_2010"]["map"].as_f64().unwrap() > 0.9, "{report}");
+    // The annotations state the sizes.
+    std::fs::remove_dir_all(workshop.path("shapes/JPEGImages")).unwrap();
+    let without_images = succeed(&[&files[..], &["--split", "val", "--json"]].concat());
+    assert_eq!(serde_json::from_str::<Value>(&without_images).unwrap(), report);
     let shown = succeed(&[&files[..], &["--split", "val"]].concat());
     assert!(shown.contains("AP 2007") && shown.contains("AP 2010"), "{shown}");
     assert!(fail(&files, 2).contains("--split val"));
