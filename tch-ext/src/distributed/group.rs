@@ -267,7 +267,7 @@ fn bytes_of(tensor: &Tensor, length: i64) -> Vec<u8> {
     Vec::try_from(tensor.narrow(0, 0, length)).expect("a list of bytes")
 }
 
-/// As [`ffi::check`], with a lost process told apart from other errors.
+/// As [`ffi::check`], with a lost process as an error of its own.
 pub(super) fn checked(call: &'static str, text: *mut c_char) -> Result<(), Error> {
     if text.is_null() { Ok(()) } else { Err(lost::error(call, &take_text(text))) }
 }

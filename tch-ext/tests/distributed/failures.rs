@@ -57,36 +57,31 @@ fn common_reason(outcomes: &[&Outcome]) -> String {
     first
 }
 
-#[test]
-fn a_killed_process_ends_the_others_which_name_it() {
-    let test = a_killed_process_ends_the_others_which_name_it;
+/// Kills a rank of `count` at work; the others must end soon and name it.
+fn kill_one<T: Fn() + Copy>(test: T, count: usize, killed: usize) {
     work_until_failure(test, LONG, reduce);
-    let mut job = Job::start(test, 3);
+    let mut job = Job::start(test, count);
     job.wait_for("joined");
-    job.kill(1);
+    job.kill(killed);
     let start = Instant::now();
     let outcomes = job.outcomes();
     let time = start.elapsed();
     println!("ended after {time:?}");
     assert!(time < Duration::from_secs(10), "{time:?}");
-    let reason = common_reason(&[&outcomes[0], &outcomes[2]]);
-    assert!(reason.starts_with("rank 1 on ") && reason.contains("does not answer any more"), "{reason}");
+    let left: Vec<_> = outcomes.iter().enumerate().filter(|(rank, _)| *rank != killed).map(|(_, left)| left).collect();
+    let reason = common_reason(&left);
+    let name = format!("rank {killed} on ");
+    assert!(reason.starts_with(&name) && reason.contains("does not answer any more"), "{reason}");
+}
+
+#[test]
+fn a_killed_process_ends_the_others_which_name_it() {
+    kill_one(a_killed_process_ends_the_others_which_name_it, 3, 1);
 }
 
 #[test]
 fn the_process_that_hosts_the_store_is_named_when_it_is_killed() {
-    let test = the_process_that_hosts_the_store_is_named_when_it_is_killed;
-    work_until_failure(test, LONG, reduce);
-    let mut job = Job::start(test, 2);
-    job.wait_for("joined");
-    job.kill(0);
-    let start = Instant::now();
-    let outcomes = job.outcomes();
-    let time = start.elapsed();
-    println!("ended after {time:?}");
-    assert!(time < Duration::from_secs(10), "{time:?}");
-    let reason = common_reason(&[&outcomes[1]]);
-    assert!(reason.starts_with("rank 0 on ") && reason.contains("does not answer any more"), "{reason}");
+    kill_one(the_process_that_hosts_the_store_is_named_when_it_is_killed, 2, 0);
 }
 
 #[test]
