@@ -7,6 +7,9 @@ mod stages;
 mod weights;
 
 use clap::{Args, Parser, Subcommand};
+use std::path::Path;
+
+use crate::failure::Failure;
 
 pub use data::{CheckArgs, DataCommand, InitArgs, ShapesArgs};
 pub use networks::{BenchArgs, ConvertArgs, ExportArgs, InfoArgs, ReparameterizeArgs, ReportArgs};
@@ -83,6 +86,17 @@ pub struct KeyArgs {
 impl KeyArgs {
     pub(crate) fn name(&self) -> Option<&str> {
         self.key.as_deref()
+    }
+
+    /// The name, where it is only for the file that --weights names.
+    ///
+    /// # Errors
+    /// When a name is given without such a file.
+    pub(crate) fn of_weights(&self, weights: Option<&Path>) -> Result<Option<&str>, Failure> {
+        match (self.name(), weights) {
+            (Some(_), None) => Err(Failure::usage("--key is only valid with --weights FILE")),
+            (name, _) => Ok(name),
+        }
     }
 }
 

@@ -10,12 +10,15 @@ pub(super) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let place = |error: backbone::Error| Failure::failed(format!("{}: {error}", path.display()));
     let key = args.key.name();
     let weights = match args.allow_not_finite {
-        true => read_any_weights(&path, key)?,
         false => read_weights(&path, key)?,
+        true => {
+            let weights = read_any_weights(&path, key)?;
+            if let Some(sentence) = not_finite(&path, &weights) {
+                console::warning(sentence);
+            }
+            weights
+        }
     };
-    if let Some(sentence) = not_finite(&path, &weights) {
-        console::warning(sentence);
-    }
     let spec = weights.spec().map_err(place)?;
     let form = weights.known_form().map_err(place)?;
     let what = spec.variant().map_or_else(|| "a custom MobileOne".to_owned(), |variant| format!("MobileOne-{variant}"));

@@ -16,6 +16,7 @@ use crate::run::{RunFolder, holds_weights};
 use crate::task::{Evaluate, Task, for_task};
 
 pub(super) fn run(args: &EvalArgs) -> Result<(), Failure> {
+    args.key.of_weights(args.weights.as_deref())?;
     let subject = Path::new(&args.subject);
     if ExportedModel::is_at(subject) {
         return run_exported(args, ExportedModel::open(subject)?);

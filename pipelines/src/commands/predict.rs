@@ -16,6 +16,7 @@ use crate::run::RunFolder;
 use crate::task::{Evaluate, RenderOptions, Task, for_task};
 
 pub(super) fn run(args: &PredictArgs) -> Result<(), Failure> {
+    args.key.of_weights(args.weights.as_deref())?;
     if ExportedModel::is_at(&args.subject) {
         let exported = ExportedModel::open(&args.subject)?;
         if args.weights.is_some() {

@@ -193,6 +193,8 @@ fn of_several_networks_the_one_that_is_read_is_said() {
     succeed(&["convert", &distilled, "-o", &own, "--key", "teacher"]);
     let refused = fail(&["convert", &distilled, "-o", &own, "--key", "teach"], 1);
     assert!(refused.contains("no network at `teach`"), "{refused}");
+    let refused = fail(&["eval", &own, "--key", "model"], 2);
+    assert!(refused.contains("only valid with --weights FILE"), "{refused}");
     let refused = fail(&["info", "s0", "--key", "model"], 2);
     assert!(refused.contains("only valid with a file of weights"), "{refused}");
 }
