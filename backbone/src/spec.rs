@@ -20,7 +20,8 @@ pub(crate) const SQUEEZE_RATIO: i64 = 16;
 
 /// Channels of an image in color.
 pub const RGB: i64 = 3;
-pub(crate) const MAX_INPUTS: i64 = 16;
+/// The largest number of channels of an image.
+pub const MAX_INPUTS: i64 = 16;
 const MAX_WIDTH: i64 = 1 << 14;
 const MAX_BLOCKS: i64 = 256;
 const MAX_BRANCHES: i64 = 64;

@@ -7,7 +7,7 @@
 //! | `not_weights` | files that are something else, by their first bytes |
 //! | `shards` | weights in several files beside an index |
 //! | [`layout`] | naming schemes, and where in a file the networks are |
-//! | [`choose`] | which of several networks is read |
+//! | `choose` | which of several networks is read |
 //! | [`keys`] | Apple's, timm's and OpenMMLab's names |
 //! | `detect` | the specification, from names and shapes |
 //! | `cause` | why names are not a MobileOne's |
@@ -17,7 +17,7 @@
 
 mod archive;
 mod cause;
-pub mod choose;
+mod choose;
 mod detect;
 pub mod file;
 pub mod keys;
@@ -115,7 +115,8 @@ impl Checkpoint {
 }
 
 /// Reads a safetensors file or one that `torch.save` wrote: a dictionary of tensors, nested or not, in any of PyTorch's formats; or the
-/// index of such files that hold a part each. Of several networks in it, [`choose`] says which is read.
+/// index of such files that hold a part each. Of several networks in it, the average is read, or the one in the dictionary that
+/// usually holds the weights.
 ///
 /// # Errors
 /// As [`read_at`].

@@ -25,6 +25,10 @@ impl Builder {
         if let Some(std) = std.iter().find(|&&std| std <= 0.0 || !std.is_finite()) {
             return Err(Error::value("a standard deviation", "above zero", std.to_string()));
         }
+        if mean.len() != std.len() {
+            let found = format!("{} and {}", mean.len(), std.len());
+            return Err(Error::value("means and standard deviations", "as many of both", found));
+        }
         self.scope("normalize");
         // Transposing bytes is cheaper than transposing floats.
         let planes = match layout {

@@ -171,6 +171,9 @@ fn graphs_that_are_put_together_wrongly_are_errors() {
         builder.normalize(&x, onnx::Layout::ChannelsLast, &[0.0; 3], &[1.0; 3]).unwrap_err(),
         Error::Value { .. }
     ));
+    let photos = builder.input("photos", Element::U8, &batch_of(&[8, 8, 3])).unwrap();
+    let error = builder.normalize(&photos, onnx::Layout::ChannelsLast, &[0.0; 3], &[1.0; 2]).unwrap_err();
+    assert!(error.to_string().contains("3 and 2"), "{error}");
     assert!(matches!(builder.finish(&Default::default()).unwrap_err(), Error::Value { .. }));
 }
 

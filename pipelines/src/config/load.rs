@@ -80,7 +80,7 @@ impl ConfigFile {
             *weights = weights.with_file(file_or_name(weights.file())?);
         }
         let normalize = config.normalization();
-        let channels = config.channels();
+        let channels = config.backbone.channels();
         if normalize.channels() != channels {
             return Err(Failure::usage(format!(
                 "{}: data.normalize is for {} channels, but the network takes {channels} (backbone.in_channels)",

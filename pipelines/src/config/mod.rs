@@ -19,7 +19,6 @@ mod train;
 mod variables;
 
 use backbone::Normalization;
-use backbone::spec::RGB;
 use clap::ValueEnum;
 use datasets::PixelOptions;
 use schemars::JsonSchema;
@@ -105,20 +104,14 @@ pub struct Config<K: Keys> {
 }
 
 impl<K: Keys> Config<K> {
-    /// Channels of the network's images.
-    fn channels(&self) -> i64 {
-        let of_spec = || self.backbone.spec.as_ref().map(|spec| spec.in_channels);
-        self.backbone.in_channels.or_else(of_spec).unwrap_or(RGB)
-    }
-
     /// How the pixels of image files are read.
     pub fn pixels(&self) -> PixelOptions {
         let DataConfig { orientation, depth, .. } = self.data;
-        PixelOptions { orientation, depth, channels: self.channels() as usize }
+        PixelOptions { orientation, depth, channels: self.backbone.channels() as usize }
     }
 
     /// How pixels become the network's input.
     pub fn normalization(&self) -> Normalization {
-        self.data.normalize.clone().unwrap_or_else(|| Normalization::imagenet(self.channels()))
+        self.data.normalize.clone().unwrap_or_else(|| Normalization::imagenet(self.backbone.channels()))
     }
 }

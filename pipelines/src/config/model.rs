@@ -1,5 +1,6 @@
 //! The `backbone` section.
 
+use backbone::spec::{MAX_INPUTS, RGB};
 use backbone::{Form, OutputStride, Spec, TrainForward, Variant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -86,7 +87,7 @@ pub struct BackboneConfig {
     pub train_forward: TrainForward,
     /// Channels of the images: 3 for color, 1 for grey, up to 16 for others. By default those of `spec`, which are 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 16))]
+    #[schemars(range(min = 1, max = MAX_INPUTS))]
     pub in_channels: Option<i64>,
     /// A checkpoint of the backbone to start from: a file, or published weights by name (`timm/mobileone_s1.apple_in1k`;
     /// `pipeline weights list` shows them). `{ file: ..., key: ... }` names one of several networks in a file (`state_dict_ema`).
@@ -118,6 +119,11 @@ fn native_stride() -> OutputStride {
 }
 
 impl BackboneConfig {
+    /// Channels of the images.
+    pub fn channels(&self) -> i64 {
+        self.in_channels.or(self.spec.as_ref().map(|spec| spec.in_channels)).unwrap_or(RGB)
+    }
+
     /// The specification that `variant` or `spec` names.
     ///
     /// # Errors
@@ -136,7 +142,7 @@ impl BackboneConfig {
             }
         };
         let spec = if self.squeeze_excite { spec } else { spec.without_squeeze_excite() };
-        let spec = Spec { in_channels: self.in_channels.unwrap_or(spec.in_channels), ..spec };
+        let spec = Spec { in_channels: self.channels(), ..spec };
         spec.validate().map_err(|error| Failure::usage(format!("backbone.spec: {error}")))?;
         Ok(spec)
     }

@@ -56,8 +56,8 @@ impl Format {
 pub enum Input {
     /// fp32 [N, C, H, W], normalised by the caller
     Normalized,
-    /// uint8 [N, C, H, W], RGB; normalised inside
+    /// uint8 [N, C, H, W], color as RGB; normalised inside
     Nchw,
-    /// uint8 [N, H, W, C], RGB, as image decoders give it; normalised inside
+    /// uint8 [N, H, W, C], color as RGB, as image decoders give it; normalised inside
     Nhwc,
 }
