@@ -9,6 +9,7 @@ use tch::{Tensor, nn};
 use crate::{
     branches::Branches,
     conv::{Activation, Conv, WeightInit},
+    error::Error,
     form::{Form, Mode, TrainForward, key},
     geometry::Geometry,
     plan::BlockPlan,
@@ -43,18 +44,23 @@ impl Block {
     }
 
     /// `[N, inputs, H, W]` to `[N, outputs, H', W']`.
-    pub fn forward(&self, xs: &Tensor, mode: Mode) -> Tensor {
+    ///
+    /// # Errors
+    /// As [`BatchNorm::forward`](crate::BatchNorm::forward).
+    pub fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor, Error> {
         profile::layer(&self.prefix, || {
-            let ys = match (&self.layers, mode, self.train_forward) {
-                (Layers::Train(branches), Mode::Train, TrainForward::Folded) => branches.forward_folded(xs),
-                (Layers::Train(branches), ..) => branches.forward(xs, mode),
-                (Layers::Deploy(conv), ..) => conv.forward(xs),
+            let ys = match (&self.layers, self.train_forward) {
+                (Layers::Train(branches), TrainForward::Folded) if mode.is_train() => {
+                    branches.forward_folded(xs, mode)?
+                }
+                (Layers::Train(branches), _) => branches.forward(xs, mode)?,
+                (Layers::Deploy(conv), _) => conv.forward(xs),
             };
             let ys = match &self.squeeze_excite {
                 Some(squeeze_excite) => squeeze_excite.forward(&ys),
                 None => ys,
             };
-            Activation::Relu.apply(ys, mode)
+            Ok(Activation::Relu.apply(ys, mode))
         })
     }
 }

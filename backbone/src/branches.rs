@@ -4,6 +4,7 @@ use tch::{Tensor, nn};
 
 use crate::{
     conv::{ConvBnConfig, NormedConv},
+    error::Error,
     form::Mode,
     geometry::Geometry,
     norm::{BatchNorm, BatchNormConfig},
@@ -37,12 +38,12 @@ impl Branches {
         self.convs.iter().chain(&self.scale)
     }
 
-    pub fn forward(&self, xs: &Tensor, mode: Mode) -> Tensor {
+    pub fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor, Error> {
         let convs = self.convolutions().skip(1).map(|conv| conv.forward(xs, mode));
         let skip = self.skip.iter().map(|norm| norm.forward(xs, mode));
-        convs.chain(skip).fold(self.convs[0].forward(xs, mode), |mut sum, branch| match mode {
-            Mode::Train => sum.g_add_(&branch),
-            Mode::Eval => sum + branch,
+        convs.chain(skip).try_fold(self.convs[0].forward(xs, mode)?, |mut sum, branch| {
+            let branch = branch?;
+            Ok(if mode.is_train() { sum.g_add_(&branch) } else { sum + branch })
         })
     }
 }

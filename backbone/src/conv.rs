@@ -3,6 +3,7 @@
 use tch::{Kind, Tensor, nn};
 
 use crate::{
+    error::Error,
     form::{Fold, Form, Mode, StateDict, key},
     geometry::Geometry,
     norm::{BatchNorm, BatchNormConfig},
@@ -25,12 +26,12 @@ pub enum Activation {
 impl Activation {
     /// Applies the activation; [`Mode`] says when this happens in place.
     pub fn apply(self, mut xs: Tensor, mode: Mode) -> Tensor {
-        match (self, mode) {
+        match (self, mode.is_train()) {
             (Self::None, _) => xs,
-            (Self::Relu, Mode::Train) => xs.relu_(),
-            (Self::Relu, Mode::Eval) => xs.relu(),
-            (Self::Relu6, Mode::Train) => xs.relu6_(),
-            (Self::Relu6, Mode::Eval) => xs.relu6(),
+            (Self::Relu, true) => xs.relu_(),
+            (Self::Relu, false) => xs.relu(),
+            (Self::Relu6, true) => xs.relu6_(),
+            (Self::Relu6, false) => xs.relu6(),
             (Self::HardSwish, _) => xs.hardswish(),
         }
     }
@@ -181,14 +182,17 @@ impl ConvBn {
     }
 
     /// `[N, inputs, H, W]` to `[N, outputs, H', W']`.
-    pub fn forward(&self, xs: &Tensor, mode: Mode) -> Tensor {
+    ///
+    /// # Errors
+    /// As [`BatchNorm::forward`].
+    pub fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor, Error> {
         let (Layers::Train { prefix, .. } | Layers::Deploy(Conv { prefix, .. })) = &self.layers;
         profile::layer(prefix, || {
             let ys = match &self.layers {
-                Layers::Train { conv, .. } => conv.forward(xs, mode),
+                Layers::Train { conv, .. } => conv.forward(xs, mode)?,
                 Layers::Deploy(conv) => conv.forward(xs),
             };
-            self.activation.apply(ys, mode)
+            Ok(self.activation.apply(ys, mode))
         })
     }
 
@@ -230,7 +234,7 @@ impl NormedConv {
         }
     }
 
-    pub fn forward(&self, xs: &Tensor, mode: Mode) -> Tensor {
+    pub fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor, Error> {
         self.norm.forward(&self.geometry.convolve(xs, &self.weight, None), mode)
     }
 

@@ -173,6 +173,9 @@ pub enum Error {
         /// Width of the image.
         width: i64,
     },
+    /// Processes that share a batch could not exchange its statistics.
+    #[error(transparent)]
+    Exchange(#[from] tch_ext::Error),
     /// An operation of libtorch failed.
     #[error("{action} failed: {message}")]
     Torch {

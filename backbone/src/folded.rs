@@ -12,12 +12,18 @@
 //!   merge both into one multiply-add. The 3x3 branches run one by one.
 //!
 //! Moments are taken in fp32 or better, also with mixed precision. Gradients are exact for one backward pass, not for second
-//! derivatives.
+//! derivatives. Where several processes share the batch, sums over its positions are added over the processes, forward and backward.
 
 use tch::{Kind, Tensor};
 use tch_ext::autocast::Autocast;
 
-use crate::{branches::Branches, conv::NormedConv, form::Mode, geometry::Geometry};
+use crate::{
+    branches::Branches,
+    conv::NormedConv,
+    error::Error,
+    form::{Mode, Together},
+    geometry::Geometry,
+};
 
 /// All but the channels of `[N, C, H, W]`.
 const POSITIONS: &[i64] = &[0, 2, 3];
@@ -32,23 +38,28 @@ const MAX_FOLDED_FRACTION: f64 = 0.8;
 
 impl Branches {
     /// The sum of the branches with batch statistics; updates the running ones.
-    pub(crate) fn forward_folded(&self, xs: &Tensor) -> Tensor {
+    pub(crate) fn forward_folded(&self, xs: &Tensor, mode: Mode) -> Result<Tensor, Error> {
         let Geometry { inputs, kernel, groups, .. } = self.geometry;
         match &self.scale {
-            Some(scale) if groups == inputs => self.forward_depthwise(xs, scale),
-            _ if groups == 1 && (kernel == 1 || self.skip.is_none()) && self.dense_is_cheaper(xs) => {
-                self.forward_dense(xs)
+            Some(scale) if groups == inputs => self.forward_depthwise(xs, scale, mode),
+            _ if groups == 1 && (kernel == 1 || self.skip.is_none()) && self.dense_is_cheaper(xs, mode) => {
+                self.forward_dense(xs, mode)
             }
-            _ => self.forward(xs, Mode::Train),
+            _ => self.forward(xs, mode),
         }
     }
 
-    /// Compares estimates of both ways in multiply-adds, forward and backward.
-    fn dense_is_cheaper(&self, xs: &Tensor) -> bool {
+    /// Compares estimates of both ways in multiply-adds, forward and backward. Processes that share a batch compare its mean part,
+    /// so that all decide alike.
+    fn dense_is_cheaper(&self, xs: &Tensor, mode: Mode) -> bool {
         let features = |geometry: &Geometry| geometry.weight_shape()[1..].iter().product::<i64>() as f64;
         let size = xs.size();
         let sides: i64 = size[2..].iter().map(|&side| self.geometry.output_side(side)).product();
-        let (positions, outputs) = ((size[0] * sides) as f64, self.geometry.outputs as f64);
+        let images = match mode {
+            Mode::TrainTogether(Together { group, images }) => images as f64 / group.size() as f64,
+            _ => size[0] as f64,
+        };
+        let (positions, outputs) = (images * sides as f64, self.geometry.outputs as f64);
         let (inputs, count) = (features(&self.geometry), self.convolutions().count() as f64);
         let skip = if self.skip.is_some() { PASSES } else { 0.0 };
         let apart: f64 = self.convolutions().map(|conv| 3.0 * features(&conv.geometry) + PASSES).sum();
@@ -57,20 +68,21 @@ impl Branches {
         folded < MAX_FOLDED_FRACTION * positions * outputs * (apart + skip)
     }
 
-    fn forward_dense(&self, xs: &Tensor) -> Tensor {
+    fn forward_dense(&self, xs: &Tensor, mode: Mode) -> Result<Tensor, Error> {
         let full_precision = Autocast::suspend(xs.device()).ok();
         let columns = self.geometry.columns(&xs.to_kind(moment_kind(xs)));
-        let mean = columns.mean_dim(POSITIONS, false, None);
+        let mean = mean(&columns, mode)?;
         let centred = columns - per_channel(&mean);
-        let (kernel, bias) = self.merge_dense(&centred, &mean.detach());
+        let (kernel, bias) = self.merge_dense(&centred, &mean.detach(), mode)?;
         drop(full_precision);
         let kind = self.convs[0].weight.kind();
-        centred.to_kind(kind).conv2d(&kernel.to_kind(kind), Some(&bias.to_kind(kind)), [1, 1], [0, 0], [1, 1], 1)
+        let (kernel, bias) = (kernel.to_kind(kind), bias.to_kind(kind));
+        Ok(centred.to_kind(kind).conv2d(&kernel, Some(&bias), [1, 1], [0, 0], [1, 1], 1))
     }
 
     /// Kernel and bias of the one convolution of the centred columns, `[outputs, features, 1, 1]` and `[outputs]`.
-    fn merge_dense(&self, centred: &Tensor, mean: &Tensor) -> (Tensor, Tensor) {
-        let (count, covariance) = covariance(centred);
+    fn merge_dense(&self, centred: &Tensor, mean: &Tensor, mode: Mode) -> Result<(Tensor, Tensor), Error> {
+        let (count, covariance) = (positions(centred, mode), covariance(centred, mode)?);
         let kind = centred.kind();
         let stack = |parts: Vec<Tensor>| Tensor::stack(&parts, 0).to_kind(kind);
         let weights = stack(self.convolutions().map(|conv| self.geometry.pad(&conv.weight).flatten(1, 3)).collect());
@@ -91,45 +103,45 @@ impl Branches {
             kernel += norm.gain(&variance).diag(0);
             bias += norm.bias.to_kind(kind);
         }
-        (kernel.unsqueeze(-1).unsqueeze(-1), bias)
+        Ok((kernel.unsqueeze(-1).unsqueeze(-1), bias))
     }
 
-    fn forward_depthwise(&self, xs: &Tensor, scale: &NormedConv) -> Tensor {
+    fn forward_depthwise(&self, xs: &Tensor, scale: &NormedConv, mode: Mode) -> Result<Tensor, Error> {
         let stride = self.geometry.stride;
         let sampled = match stride {
             1 => xs.shallow_clone(),
             _ => xs.slice(2, 0, None, stride).slice(3, 0, None, stride).contiguous(),
         };
-        let (gain, shift) = self.merge_pixelwise(&sampled, scale);
+        let (gain, shift) = self.merge_pixelwise(&sampled, scale, mode)?;
         let raw = self.geometry.convolve(xs, &self.convs[0].weight, None);
-        let mut sum = self.convs[0].norm.forward_shifted(&raw, &shift);
+        let mut sum = self.convs[0].norm.forward_shifted(&raw, &shift, mode)?;
         for conv in &self.convs[1..] {
-            sum = sum.g_add_(&conv.forward(xs, Mode::Train));
+            sum = sum.g_add_(&conv.forward(xs, mode)?);
         }
-        sum.addcmul_(&sampled.to_kind(sum.kind()), &per_channel(&gain.to_kind(sum.kind())))
+        Ok(sum.addcmul_(&sampled.to_kind(sum.kind()), &per_channel(&gain.to_kind(sum.kind()))))
     }
 
     /// Factor and shift of every channel for the 1x1 and the identity branch of a depthwise layer together, both `[C]`.
-    fn merge_pixelwise(&self, xs: &Tensor, scale: &NormedConv) -> (Tensor, Tensor) {
+    fn merge_pixelwise(&self, xs: &Tensor, scale: &NormedConv, mode: Mode) -> Result<(Tensor, Tensor), Error> {
         let _full_precision = Autocast::suspend(xs.device()).ok();
         let kind = moment_kind(xs);
         let xs = xs.to_kind(kind);
-        let mean = xs.mean_dim(POSITIONS, false, None);
+        let mean = mean(&xs, mode)?;
         let centred = &xs - per_channel(&mean.detach());
-        let variance = twice_the_gradient((&centred * centred.detach()).mean_dim(POSITIONS, false, None));
-        let count = (xs.numel() as i64 / mean.size()[0]) as f64;
+        let variance = twice_the_gradient(self::mean(&(&centred * centred.detach()), mode)?);
+        let count = positions(&xs, mode);
 
         let weight = scale.weight.view([-1]).to_kind(kind);
         let scaled = &variance * weight.square();
         scale.norm.track(&(&mean * &weight), &scaled, count);
         let gain = scale.norm.gain(&scaled) * weight;
         let shift = scale.norm.bias.to_kind(kind) - &gain * &mean;
-        let Some(norm) = &self.skip else { return (gain, shift) };
+        let Some(norm) = &self.skip else { return Ok((gain, shift)) };
 
         norm.track(&mean, &variance, count);
         let skip = norm.gain(&variance);
         let shift = shift + norm.bias.to_kind(kind) - &skip * mean;
-        (gain + skip, shift)
+        Ok((gain + skip, shift))
     }
 }
 
@@ -147,14 +159,35 @@ fn twice_the_gradient(product: Tensor) -> Tensor {
     &product * 2.0 - product.detach()
 }
 
-/// The number of positions and the covariance `[C, C]` of centred `[N, C, H, W]`.
-fn covariance(centred: &Tensor) -> (f64, Tensor) {
+/// The number of positions of `[N, C, H, W]`, those of the other processes included.
+fn positions(xs: &Tensor, mode: Mode) -> f64 {
+    let size = xs.size();
+    (mode.images(size[0]) * size[2..].iter().product::<i64>()) as f64
+}
+
+/// The mean over all positions of `[N, C, H, W]`, `[C]`.
+fn mean(xs: &Tensor, mode: Mode) -> Result<Tensor, Error> {
+    match mode {
+        Mode::TrainTogether(_) => Ok(over_all(xs.sum_dim_intlist(POSITIONS, false, None), mode)? / positions(xs, mode)),
+        _ => Ok(xs.mean_dim(POSITIONS, false, None)),
+    }
+}
+
+/// The covariance `[C, C]` of centred `[N, C, H, W]`.
+fn covariance(centred: &Tensor, mode: Mode) -> Result<Tensor, Error> {
     let channels = centred.size()[1];
-    let count = (centred.numel() as i64 / channels) as f64;
     let columns = centred.flatten(2, 3);
     let zeros = Tensor::zeros([channels, channels], (centred.kind(), centred.device()));
     let gram = zeros.addbmm(&columns, &columns.detach().transpose(1, 2));
-    (count, twice_the_gradient(gram) / count)
+    Ok(over_all(twice_the_gradient(gram), mode)? / positions(centred, mode))
+}
+
+/// The sum over all processes.
+fn over_all(sum: Tensor, mode: Mode) -> Result<Tensor, Error> {
+    match mode {
+        Mode::TrainTogether(together) => Ok(together.group.all_reduce_sum(&sum)?),
+        _ => Ok(sum),
+    }
 }
 
 /// `w S w^T` for every row of `[k, O, F]`, `[k, O]`. Its gradients need no product beyond the one with `S` here and one for `S`.
@@ -172,6 +205,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use tch::{Device, nn::VarStore};
+    use tch_ext::distributed::World;
 
     use super::*;
     use crate::{
@@ -214,7 +248,7 @@ mod tests {
             };
             let mut values: BTreeMap<String, Tensor> = store.variables().into_iter().map(value).collect();
             let xs = spread("input", &[3, self.geometry.inputs, 11, 8]).relu() * 2.0 + 0.5;
-            let ys = tch::no_grad(|| block.forward(&xs, Mode::Eval));
+            let ys = tch::no_grad(|| block.forward(&xs, Mode::Eval)).unwrap();
             values.insert("gradient".to_owned(), spread("gradient", &ys.size()));
             values.insert("input".to_owned(), xs);
             values
@@ -225,7 +259,7 @@ mod tests {
             &self,
             values: &BTreeMap<String, Tensor>,
             kind: Kind,
-            run: fn(&Branches, &Tensor) -> Tensor,
+            (run, mode): (Run, Mode),
         ) -> BTreeMap<String, Tensor> {
             let (store, block) = self.block(kind);
             for (name, variable) in store.variables() {
@@ -233,7 +267,7 @@ mod tests {
             }
             let Layers::Train(branches) = &block.layers else { panic!("the block is in train form") };
             let xs = values["input"].to_kind(kind).copy().set_requires_grad(true);
-            let ys = run(branches, &xs);
+            let ys = run(branches, &xs, mode).unwrap();
             (&ys * values["gradient"].to_kind(kind)).sum(kind).backward();
             let result = |variable: Tensor| if variable.requires_grad() { variable.grad() } else { variable };
             let mut found: BTreeMap<String, Tensor> =
@@ -244,15 +278,22 @@ mod tests {
         }
     }
 
-    fn assert_equal(case: &Case, folded: fn(&Branches, &Tensor) -> Tensor) {
+    type Run = fn(&Branches, &Tensor, Mode) -> Result<Tensor, Error>;
+
+    fn assert_equal(case: &Case, folded: Run) {
         let values = case.values();
-        let expected = case.step(&values, Kind::Double, |branches, xs| branches.forward(xs, Mode::Train));
+        let expected = case.step(&values, Kind::Double, (Branches::forward, Mode::Train));
+        let world = World::alone().unwrap();
+        let together = Mode::TrainTogether(Together { group: world.group(), images: values["input"].size()[0] });
         for (kind, tolerance) in [(Kind::Double, 1e-11), (Kind::Float, 1e-4)] {
-            for (name, found) in case.step(&values, kind, folded) {
-                // The gradient of a 1x1 weight cancels but for eps: it is compared with the size of its terms.
-                let scale = expected[&name].abs().max().double_value(&[]).max(1.0);
-                let difference = (found.to_kind(Kind::Double) - &expected[&name]).abs().max().double_value(&[]) / scale;
-                assert!(difference < tolerance, "{:?} {kind:?} {name}: {difference:e}", case.geometry);
+            for way in [(folded, Mode::Train), (folded, together), (Branches::forward, together)] {
+                for (name, found) in case.step(&values, kind, way) {
+                    // The gradient of a 1x1 weight cancels but for eps: it is compared with the size of its terms.
+                    let scale = expected[&name].abs().max().double_value(&[]).max(1.0);
+                    let found = found.to_kind(Kind::Double);
+                    let difference = (found - &expected[&name]).abs().max().double_value(&[]) / scale;
+                    assert!(difference < tolerance, "{:?} {kind:?} {name}: {difference:e}", case.geometry);
+                }
             }
         }
     }
@@ -289,7 +330,7 @@ mod tests {
         let decide = |geometry: Geometry, branches, side| {
             let (_store, block) = Case { geometry, branches, skip: false }.block(Kind::Float);
             let Layers::Train(branches) = &block.layers else { panic!("the block is in train form") };
-            branches.dense_is_cheaper(&Tensor::zeros([16, geometry.inputs, side, side], (Kind::Float, Device::Cpu)))
+            branches.dense_is_cheaper(&Tensor::zeros([16, geometry.inputs, side, side], (Kind::Float, Device::Cpu)), Mode::Train)
         };
         let pointwise = Geometry::pointwise;
         assert!(decide(pointwise(48, 48), 4, 56));

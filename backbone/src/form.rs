@@ -8,6 +8,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Tensor, nn};
+use tch_ext::distributed::Group;
 
 /// Tensors by their full key, as a checkpoint holds them.
 pub type StateDict = BTreeMap<String, Tensor>;
@@ -31,16 +32,42 @@ impl Display for Form {
     }
 }
 
-/// Which statistics batch normalisation uses. The deploy form has none, so both modes compute the same there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Mode {
+/// Which statistics batch normalisation uses. The deploy form has none, so all modes compute the same there.
+#[derive(Debug, Clone, Copy)]
+pub enum Mode<'a> {
     /// Statistics of the batch; the running ones are updated. Activations run in place.
     Train,
+    /// As [`Mode::Train`], with the statistics of a batch that several processes share.
+    TrainTogether(Together<'a>),
     /// Running statistics. Nothing runs in place, so a trace of the network contains no mutation.
     Eval,
 }
 
-/// How a block in train form runs in [`Mode::Train`]. Outputs, gradients and running statistics are the same.
+/// A batch of which each process has a part.
+#[derive(Debug, Clone, Copy)]
+pub struct Together<'a> {
+    /// The processes. Batch normalisation needs connections of its own beside those that reduce gradients.
+    pub group: &'a Group,
+    /// Images of the whole batch, the same number on all processes.
+    pub images: i64,
+}
+
+impl Mode<'_> {
+    /// Whether batch normalisation uses the statistics of a batch.
+    pub fn is_train(self) -> bool {
+        !matches!(self, Self::Eval)
+    }
+
+    /// The images whose statistics are used, where this process has `own` of them.
+    pub fn images(self, own: i64) -> i64 {
+        match self {
+            Self::TrainTogether(together) => together.images,
+            _ => own,
+        }
+    }
+}
+
+/// How a block in train form runs in training. Outputs, gradients and running statistics are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TrainForward {

@@ -134,7 +134,7 @@ pub fn calibrate(network: &MobileOne, batches: impl IntoIterator<Item = Tensor>)
         for mut xs in batches {
             network.check_images(&xs, Mode::Eval)?;
             for (block, moments) in network.blocks().zip(&mut moments) {
-                xs = block.measure(&xs, moments);
+                xs = block.measure(&xs, moments)?;
             }
         }
         for (block, moments) in network.blocks().zip(&moments) {
@@ -158,7 +158,7 @@ impl Block {
     }
 
     /// Adds the statistics of the normalisations' inputs and returns the block's output with running statistics.
-    fn measure(&self, xs: &Tensor, moments: &mut [Moments]) -> Tensor {
+    fn measure(&self, xs: &Tensor, moments: &mut [Moments]) -> Result<Tensor, Error> {
         if let Layers::Train(branches) = &self.layers {
             branches.norm_inputs(xs).zip(moments).for_each(|(xs, moments)| moments.add(&xs));
         }

@@ -42,7 +42,7 @@ pub use checkpoint::{Checkpoint, Layout, LoadReport, Metadata, Normalization, Po
 pub use conv::{Activation, Conv, ConvBn, ConvBnConfig, ConvBnKeys, WeightInit};
 pub use cost::{Complexity, Cost, CostRow};
 pub use error::Error;
-pub use form::{Fold, Form, Mode, StateDict, TrainForward};
+pub use form::{Fold, Form, Mode, StateDict, Together, TrainForward};
 pub use geometry::Geometry;
 pub use network::{Features, MobileOne};
 pub use norm::{BatchNorm, BatchNormConfig};

@@ -103,7 +103,7 @@ impl MobileOne {
         std::iter::once(&self.stem).chain(self.stages.iter().flatten())
     }
 
-    /// Chooses how the blocks run in [`Mode::Train`]; initially branch by branch.
+    /// Chooses how the blocks run in training; initially branch by branch.
     pub fn set_train_forward(&mut self, train_forward: TrainForward) {
         let blocks = std::iter::once(&mut self.stem).chain(self.stages.iter_mut().flatten());
         blocks.for_each(|block| block.train_forward = train_forward);
@@ -122,15 +122,16 @@ impl MobileOne {
     /// `xs`: `[N, C, H, W]` with the specification's channels, normalised. Each stride halves the sides, rounding up.
     ///
     /// # Errors
-    /// [`Error::Shape`] for another shape, [`Error::SingleValueStatistics`] where batch statistics would be those of one value.
+    /// [`Error::Shape`] for another shape, [`Error::SingleValueStatistics`] where batch statistics would be those of one value,
+    /// [`Error::Exchange`] where another process is lost.
     pub fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Features, Error> {
         self.check_images(xs, mode)?;
-        let run = |xs: Tensor, blocks: &[Block]| blocks.iter().fold(xs, |xs, block| block.forward(&xs, mode));
+        let run = |xs: Tensor, blocks: &[Block]| blocks.iter().try_fold(xs, |xs, block| block.forward(&xs, mode));
         let [stage1, stage2, stage3, stage4] = &self.stages;
-        let c2 = run(self.stem.forward(xs, mode), stage1);
-        let c3 = run(c2.shallow_clone(), stage2);
-        let c4 = run(c3.shallow_clone(), stage3);
-        let c5 = run(c4.shallow_clone(), stage4);
+        let c2 = run(self.stem.forward(xs, mode)?, stage1)?;
+        let c3 = run(c2.shallow_clone(), stage2)?;
+        let c4 = run(c3.shallow_clone(), stage3)?;
+        let c5 = run(c4.shallow_clone(), stage4)?;
         Ok(Features { c2, c3, c4, c5 })
     }
 
@@ -148,8 +149,8 @@ impl MobileOne {
             }
         };
         let stride = i64::from(self.output_stride);
-        let cells = images * ((height + stride - 1) / stride) * ((width + stride - 1) / stride);
-        if (self.form, mode, cells) == (Form::Train, Mode::Train, 1) {
+        let cells = mode.images(images) * ((height + stride - 1) / stride) * ((width + stride - 1) / stride);
+        if (self.form, mode.is_train(), cells) == (Form::Train, true, 1) {
             return Err(Error::SingleValueStatistics { height, width });
         }
         Ok(())

@@ -3,8 +3,9 @@
 //! There is no count of batches (`num_batches_tracked`), because the momentum is fixed.
 
 use tch::{Kind, Tensor, nn};
+use tch_ext::distributed::{BatchNormOptions, RunningStatistics, sync_batch_norm};
 
-use crate::form::Mode;
+use crate::{error::Error, form::Mode};
 
 /// Constants of a batch normalisation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,26 +51,35 @@ impl BatchNorm {
     }
 
     /// Normalises `xs` (`[N, C, H, W]`).
-    pub fn forward(&self, xs: &Tensor, mode: Mode) -> Tensor {
+    ///
+    /// # Errors
+    /// [`Error::Exchange`] where another process of [`Mode::TrainTogether`] is lost.
+    pub fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor, Error> {
         self.normalise(xs, &self.bias, mode)
     }
 
-    /// Normalises `xs` by its own statistics and also adds `shift` (`[C]`), at no cost.
-    pub(crate) fn forward_shifted(&self, xs: &Tensor, shift: &Tensor) -> Tensor {
-        self.normalise(xs, &(&self.bias + shift.to_kind(self.bias.kind())), Mode::Train)
+    /// Normalises `xs` and also adds `shift` (`[C]`), at no cost.
+    pub(crate) fn forward_shifted(&self, xs: &Tensor, shift: &Tensor, mode: Mode) -> Result<Tensor, Error> {
+        self.normalise(xs, &(&self.bias + shift.to_kind(self.bias.kind())), mode)
     }
 
-    fn normalise(&self, xs: &Tensor, bias: &Tensor, mode: Mode) -> Tensor {
-        xs.batch_norm(
+    fn normalise(&self, xs: &Tensor, bias: &Tensor, mode: Mode) -> Result<Tensor, Error> {
+        let BatchNormConfig { eps, momentum } = self.config;
+        if let Mode::TrainTogether(together) = mode {
+            let running = RunningStatistics { mean: &self.running_mean, var: &self.running_var };
+            let options = BatchNormOptions { eps, momentum };
+            return Ok(sync_batch_norm(xs, &self.weight, bias, Some(running), options, together.group)?);
+        }
+        Ok(xs.batch_norm(
             Some(&self.weight),
             Some(bias),
             Some(&self.running_mean),
             Some(&self.running_var),
-            mode == Mode::Train,
-            self.config.momentum,
-            self.config.eps,
+            mode.is_train(),
+            momentum,
+            eps,
             true,
-        )
+        ))
     }
 
     /// The constants.

@@ -127,6 +127,8 @@ pub struct Batch<S> {
     pub index: usize,
     /// The samples, in the epoch's order; empty only where other processes share the batch.
     pub samples: Vec<S>,
+    /// The index of each sample in the dataset.
+    pub indices: Vec<usize>,
     /// The samples that could not be read since the batch before.
     pub skipped: Vec<Skipped>,
 }
@@ -240,10 +242,13 @@ impl<D: Dataset> Epoch<D> {
             let index = self.index;
             let first = (index * self.options.batch_size).min(self.reader.len());
             let end = (first + self.options.batch_size).min(self.reader.len());
-            let mut samples = Vec::with_capacity(end - first);
+            let (mut samples, mut indices) = (Vec::with_capacity(end - first), Vec::with_capacity(end - first));
             for position in first..end {
                 match (self.take(position)?, self.options.on_error) {
-                    (Ok(sample), _) => samples.push(sample),
+                    (Ok(sample), _) => {
+                        samples.push(sample);
+                        indices.push(self.reader.index(position));
+                    }
                     (Err(error @ Error::Panicked { .. }), _) | (Err(error), OnError::Stop) => return Err(error),
                     (Err(error), OnError::Skip) => {
                         let (index, path) = (self.reader.index(position), self.reader.path(position));
@@ -255,7 +260,7 @@ impl<D: Dataset> Epoch<D> {
             self.has_batch |= !samples.is_empty();
             // The other processes take this step too.
             if !samples.is_empty() || self.options.shard.count > 1 {
-                return Ok(Some(Batch { index, samples, skipped: std::mem::take(&mut self.skipped) }));
+                return Ok(Some(Batch { index, samples, indices, skipped: std::mem::take(&mut self.skipped) }));
             }
         }
         match self.skipped.first() {

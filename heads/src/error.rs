@@ -129,6 +129,9 @@ pub enum Error {
     /// An operation of libtorch failed.
     #[error("libtorch: {}", .0.to_string().lines().next().unwrap_or_default())]
     Torch(#[from] TchError),
+    /// A layer of the backbone's kind failed: another process is lost.
+    #[error(transparent)]
+    Backbone(#[from] backbone::Error),
 }
 
 fn or_ignored(ignored: Option<i64>) -> String {

@@ -5,12 +5,9 @@ use tch::{Kind, Tensor};
 
 use crate::Error;
 
-/// Sets a fraction `rate` of the values to zero in [`Mode::Train`] and scales up the others.
+/// Sets a fraction `rate` of the values to zero in training and scales up the others.
 pub(crate) fn dropout(xs: Tensor, rate: f64, mode: Mode) -> Result<Tensor, Error> {
-    match mode {
-        Mode::Train if rate > 0.0 => Ok(xs.f_dropout(rate, true)?),
-        _ => Ok(xs),
-    }
+    if mode.is_train() && rate > 0.0 { Ok(xs.f_dropout(rate, true)?) } else { Ok(xs) }
 }
 
 /// Half precision as fp32; other kinds unchanged.

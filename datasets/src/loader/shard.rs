@@ -5,8 +5,9 @@ use crate::settings::check;
 
 /// A process among those that share the batches of an epoch.
 ///
-/// All shuffle alike and deal each batch out: sample `i` of a batch belongs to process `i % count`. So the parts of step `t` are
-/// together the batch of step `t` of a single process.
+/// All shuffle alike and deal each batch out, so that the parts of step `t` are together the batch of step `t` of a single
+/// process. The first and the last sample of a batch are dealt together, then the second and the last but one, and so on,
+/// because mixing pairs them; those in the middle that do not make a pair for every process are dealt one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
     /// Which process, from 0.
@@ -32,7 +33,17 @@ impl Shard {
 
     /// How many samples of a batch of `samples` this process reads.
     pub(super) fn part(self, samples: usize) -> usize {
-        samples.saturating_sub(self.rank).div_ceil(self.count)
+        let pairs = samples / (2 * self.count);
+        let middle = samples - 2 * pairs * self.count;
+        2 * pairs + middle.saturating_sub(self.rank).div_ceil(self.count)
+    }
+
+    /// Whether sample `position` of a batch of `samples` is in this process' part.
+    fn has(self, position: usize, samples: usize) -> bool {
+        let paired = samples / (2 * self.count) * self.count;
+        let from_the_end = samples - 1 - position;
+        let place = if from_the_end < paired { from_the_end } else { position };
+        place % self.count == self.rank
     }
 
     /// The samples of this process among those of an epoch, of which every batch but the last has `batch_size`.
@@ -40,6 +51,10 @@ impl Shard {
         if self.count == 1 {
             return order;
         }
-        order.chunks(batch_size).flat_map(|batch| batch.iter().copied().skip(self.rank).step_by(self.count)).collect()
+        let part = |batch: &[usize]| {
+            let own = (0..batch.len()).filter(|&position| self.has(position, batch.len()));
+            own.map(|position| batch[position]).collect::<Vec<_>>()
+        };
+        order.chunks(batch_size).flat_map(part).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! The complete head.
 
 use backbone::{CostRow, Features, Fold, Mode, StateDict, form::key, profile};
-use tch::{Tensor, nn};
+use tch::{Kind, Tensor, nn};
 
 use crate::{
     Error,
@@ -75,6 +75,22 @@ impl Classifier {
             }
             _ => Err(Error::Shape { what: "logits", found: logits.size(), expected: format!("[N, {classes}]") }),
         }
+    }
+
+    /// What [`Classifier::loss`] divides the sum over the images by, a scalar in fp64 on the host or where the targets are: their
+    /// number, or the sum of the weights of their classes.
+    ///
+    /// # Errors
+    /// [`Error::Torch`] for a label that is no class.
+    pub fn loss_weight(&self, targets: &Targets) -> Result<Tensor, Error> {
+        let (targets, weights) = match (targets, &self.class_weights) {
+            (Targets::Labels(labels), Some(weights)) => (labels, weights),
+            (Targets::Labels(images) | Targets::Distributions(images), _) => {
+                return Ok(Tensor::from(images.size()[0] as f64));
+            }
+        };
+        let labels = targets.f_to_device_(weights.device(), Kind::Int64, true, false)?;
+        Ok(weights.f_take(&labels)?.f_sum(Kind::Double)?)
     }
 
     /// The cost of the linear layer for one image of any size.

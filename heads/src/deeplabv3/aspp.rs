@@ -48,12 +48,14 @@ impl Aspp {
 
     /// `[N, inputs, H, W]` to `[N, channels, H, W]`.
     pub fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor, Error> {
-        let pixel = self.pixel.forward(xs, mode);
+        let pixel = self.pixel.forward(xs, mode)?;
         let pooled = self.pooled(xs, &pixel, mode)?;
         let mut branches = vec![pixel];
-        branches.extend(self.atrous.iter().map(|branch| branch.forward(xs, mode)));
+        for branch in &self.atrous {
+            branches.push(branch.forward(xs, mode)?);
+        }
         branches.push(pooled);
-        let projected = self.projection.forward(&Tensor::f_cat(&branches, 1)?, mode);
+        let projected = self.projection.forward(&Tensor::f_cat(&branches, 1)?, mode)?;
         match self.form {
             Form::Train => dropout(projected, self.dropout, mode),
             Form::Deploy => Ok(projected),
@@ -63,7 +65,7 @@ impl Aspp {
     /// The mean of the image in every pixel of a map like `like`. (Torchvision resizes the one pixel with the same result, but
     /// a trace would record the size, and ncnn has no `expand_as`.)
     fn pooled(&self, xs: &Tensor, like: &Tensor, mode: Mode) -> Result<Tensor, Error> {
-        let mean = self.pooled.forward(&xs.f_adaptive_avg_pool2d([1, 1])?, mode);
+        let mean = self.pooled.forward(&xs.f_adaptive_avg_pool2d([1, 1])?, mode)?;
         // In the memory format of `like`: otherwise concatenation would not keep channels-last, a third of the time of the head
         // on a CPU.
         Ok(like.f_zeros_like()?.f_add(&mean)?)
@@ -116,11 +118,8 @@ impl Atrous {
         }
     }
 
-    fn forward(&self, xs: &Tensor, mode: Mode) -> Tensor {
-        match self {
-            Self::Plain(conv) => conv.forward(xs, mode),
-            Self::Separable([depthwise, pointwise]) => pointwise.forward(&depthwise.forward(xs, mode), mode),
-        }
+    fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor, Error> {
+        self.layers().try_fold(xs.shallow_clone(), |xs, layer| Ok(layer.forward(&xs, mode)?))
     }
 
     fn layers(&self) -> impl Iterator<Item = &ConvBn> {

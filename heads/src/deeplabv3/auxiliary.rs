@@ -38,7 +38,7 @@ impl Auxiliary {
 
     /// `[N, inputs, h, w]` to logits `[N, classes, h, w]`.
     pub fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor, Error> {
-        let hidden = dropout(self.conv.forward(xs, mode), self.dropout, mode)?;
+        let hidden = dropout(self.conv.forward(xs, mode)?, self.dropout, mode)?;
         Ok(self.classifier.forward(&hidden))
     }
 

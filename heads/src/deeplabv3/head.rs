@@ -90,12 +90,15 @@ impl DeepLabV3 {
     pub fn forward(&self, features: &Features, mode: Mode) -> Result<Output, Error> {
         let [.., c4, c5] = self.spec.channels;
         let images = check_features(&features.c5, c5)?;
-        if images == 1 && mode == Mode::Train && self.spec.form == Form::Train {
+        if mode.images(images) == 1 && mode.is_train() && self.spec.form == Form::Train {
             return Err(Error::SingleImage);
         }
         let pyramid = self.pyramid.forward(&features.c5, mode)?;
-        let hidden = self.extra.as_ref().map_or_else(|| pyramid.shallow_clone(), |conv| conv.forward(&pyramid, mode));
-        let auxiliary = self.auxiliary.as_ref().filter(|_| mode == Mode::Train).map(|head| {
+        let hidden = match &self.extra {
+            Some(conv) => conv.forward(&pyramid, mode)?,
+            None => pyramid,
+        };
+        let auxiliary = self.auxiliary.as_ref().filter(|_| mode.is_train()).map(|head| {
             check_features(&features.c4, c4)?;
             head.forward(&features.c4, mode)
         });
@@ -124,16 +127,19 @@ impl DeepLabV3 {
         let targets = ids.load(targets, output.logits.device())?;
 
         let logits = upsample(&output.logits, size)?;
-        let main = match self.ohem {
+        let (main, main_weight) = match self.ohem {
             Some(ohem) => self.criterion.hard(&logits, &targets, ohem)?,
             None => self.criterion.all(&logits, &targets)?,
         };
+        let mut pixel_weight = main_weight.shallow_clone();
         let auxiliary = self.auxiliary.as_ref().zip(output.auxiliary.as_ref()).map(|(head, logits)| {
             self.check_logits(logits)?;
-            let loss = self.criterion.all(&upsample(logits, size)?, &targets)?;
+            let (loss, weight) = self.criterion.all(&upsample(logits, size)?, &targets)?;
+            pixel_weight = weight;
             Ok::<_, Error>(loss.f_mul_scalar(head.weight)?)
         });
-        Ok(Losses { main, auxiliary: auxiliary.transpose()? })
+        let auxiliary = auxiliary.transpose()?;
+        Ok(Losses { main, main_weight, auxiliary, pixel_weight })
     }
 
     /// The most probable class of every pixel of an image of `size` (`[H, W]`): ids `[N, H, W]` in `i64`, the first of equally

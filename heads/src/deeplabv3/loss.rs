@@ -9,8 +9,12 @@ use crate::{Error, deeplabv3::config::OhemConfig};
 pub struct Losses {
     /// Of the main head.
     pub main: Tensor,
+    /// The sum of the weights of the pixels in `main`, which divides it unless it is 0.
+    pub main_weight: Tensor,
     /// Of the auxiliary head, times its weight, if there is one.
     pub auxiliary: Option<Tensor>,
+    /// The sum of the weights of all pixels that are not ignored, which divides `auxiliary` unless it is 0.
+    pub pixel_weight: Tensor,
 }
 
 /// Mean cross entropy with ignored pixels and class weights.
@@ -24,21 +28,22 @@ pub(super) struct PixelLoss {
 }
 
 impl PixelLoss {
-    /// Over all pixels of `logits` (`[N, K, H, W]`) whose target (`[N, H, W]`) is not ignored, equal to
+    /// The loss and its weight, over all pixels of `logits` (`[N, K, H, W]`) whose target (`[N, H, W]`) is not ignored, equal to
     /// `torch.nn.CrossEntropyLoss`: the sum of the weighted losses over the sum of the weights.
-    pub fn all(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor, Error> {
+    pub fn all(&self, logits: &Tensor, targets: &Tensor) -> Result<(Tensor, Tensor), Error> {
         let sum =
             logits.f_cross_entropy_loss(targets, self.weights_in(logits)?, Reduction::Sum, self.ignore_index, 0.0)?;
-        quotient(&sum, &self.weight_of_pixels(logits, targets)?.f_sum(logits.kind())?)
+        let weight = self.weight_of_pixels(logits, targets)?.f_sum(logits.kind())?;
+        Ok((quotient(&sum, &weight)?, weight))
     }
 
-    /// Over the hard pixels only: those whose true class has a probability of at most `threshold`, and always the `min_kept`
+    /// The loss and its weight, over the hard pixels only: those whose true class has a probability of at most `threshold`, and always the `min_kept`
     /// hardest of the batch with all that are equal to the last of them.
     ///
     /// Like MMSegmentation's `OhemCrossEntropy` (from HRNet's), with three differences: equal probabilities never push the
     /// count below `min_kept`; the easiest pixel of a batch of at most `min_kept` pixels counts like the others; and class
     /// weights divide as in PyTorch, by their sum and not by the number of pixels. So a threshold of 1 is [`PixelLoss::all`].
-    pub fn hard(&self, logits: &Tensor, targets: &Tensor, ohem: OhemConfig) -> Result<Tensor, Error> {
+    pub fn hard(&self, logits: &Tensor, targets: &Tensor, ohem: OhemConfig) -> Result<(Tensor, Tensor), Error> {
         // Negative logarithms of probabilities, so every comparison is reversed.
         let losses = logits.f_cross_entropy_loss(targets, None::<&Tensor>, Reduction::None, self.ignore_index, 0.0)?;
         let weights = tch::no_grad(|| {
@@ -49,7 +54,8 @@ impl PixelLoss {
             let kept = hardness.f_ge_tensor(&bound)?;
             Ok::<_, Error>(self.weight_of_pixels(logits, targets)?.f_mul(&kept)?)
         })?;
-        quotient(&losses.f_mul(&weights)?.f_sum(logits.kind())?, &weights.f_sum(logits.kind())?)
+        let weight = weights.f_sum(logits.kind())?;
+        Ok((quotient(&losses.f_mul(&weights)?.f_sum(logits.kind())?, &weight)?, weight))
     }
 
     /// The weight of each pixel, `[N, H, W]`: that of its class, 0 if it is ignored.

@@ -100,11 +100,12 @@ impl SsdLite {
             classes: self.classes,
             negatives_per_positive: self.config.negatives_per_positive(),
         };
-        let Losses { classification, localization } =
+        let Losses { classification, localization, positives } =
             losses(&predictions.logits, &predictions.deltas, &assigner.assign(targets)?)?;
         Ok(Losses {
             classification: classification.f_mul_scalar(self.config.classification_weight)?,
             localization: localization.f_mul_scalar(self.config.localization_weight)?,
+            positives,
         })
     }
 

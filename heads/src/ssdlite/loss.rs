@@ -16,6 +16,8 @@ pub struct Losses {
     pub classification: Tensor,
     /// Smooth L1 of the offsets, times its weight.
     pub localization: Tensor,
+    /// The positive anchors, whose number divides both losses unless it is 0.
+    pub positives: usize,
 }
 
 /// Losses of `logits` (`[N, A, K]`, background first) and `deltas` (`[N, A, 4]`), not yet weighted.
@@ -35,6 +37,7 @@ pub(super) fn losses(logits: &Tensor, deltas: &Tensor, targets: &Targets) -> Res
     Ok(Losses {
         classification: classification.f_div_scalar(divisor)?,
         localization: localization.f_div_scalar(divisor)?,
+        positives: targets.positives.len(),
     })
 }
 

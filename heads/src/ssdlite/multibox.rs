@@ -50,11 +50,11 @@ impl MultiBoxHead {
     pub fn forward(&self, mut maps: Vec<Tensor>, mode: Mode) -> Result<Predictions, Error> {
         self.check(&maps, mode)?;
         for block in &self.extra {
-            let next = maps.last().map(|xs| block.forward(xs, mode));
+            let next = maps.last().map(|xs| block.forward(xs, mode)).transpose()?;
             maps.extend(next);
         }
-        let logits = self.classification.forward(&maps, mode);
-        let deltas = self.regression.forward(&maps, mode);
+        let logits = self.classification.forward(&maps, mode)?;
+        let deltas = self.regression.forward(&maps, mode)?;
         Ok(Predictions { logits, deltas })
     }
 
@@ -77,9 +77,9 @@ impl MultiBoxHead {
                 return Err(Error::Shape { what: "features", found: map.size(), expected });
             }
         }
-        let takes_statistics = self.form == Form::Train && mode == Mode::Train;
+        let takes_statistics = self.form == Form::Train && mode.is_train();
         match self.levels.iter().position(|level| level.grid == [1, 1]) {
-            Some(level) if takes_statistics && images == 1 => Err(Error::SingleValueStatistics { level }),
+            Some(level) if takes_statistics && mode.images(images) == 1 => Err(Error::SingleValueStatistics { level }),
             _ => Ok(()),
         }
     }
@@ -112,9 +112,8 @@ impl ExtraBlock {
     }
 
     /// `[N, inputs, H, W]` to `[N, outputs, ceil(H / 2), ceil(W / 2)]`.
-    fn forward(&self, xs: &Tensor, mode: Mode) -> Tensor {
-        let [reduce, down, expand] = &self.0;
-        expand.forward(&down.forward(&reduce.forward(xs, mode), mode), mode)
+    fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor, Error> {
+        self.0.iter().try_fold(xs.shallow_clone(), |xs, layer| Ok(layer.forward(&xs, mode)?))
     }
 
     fn cost(&self, index: usize, mut input: [i64; 2], form: Form) -> Vec<CostRow> {
@@ -154,12 +153,14 @@ impl Predictor {
     }
 
     /// The levels' features `[N, C, H, W]` to `[N, A, columns]`.
-    fn forward(&self, maps: &[Tensor], mode: Mode) -> Tensor {
+    fn forward(&self, maps: &[Tensor], mode: Mode) -> Result<Tensor, Error> {
         let predict = |(((depthwise, projection), &anchors), xs): ((&(ConvBn, Conv), &i64), &Tensor)| {
-            let ys = projection.forward(&depthwise.forward(xs, mode));
-            ys.permute([0, 2, 3, 1]).reshape([-1, anchors, self.columns])
+            let ys = projection.forward(&depthwise.forward(xs, mode)?);
+            Ok(ys.permute([0, 2, 3, 1]).reshape([-1, anchors, self.columns]))
         };
-        Tensor::cat(&self.levels.iter().zip(&self.anchors).zip(maps).map(predict).collect::<Vec<_>>(), 1)
+        let levels: Vec<_> =
+            self.levels.iter().zip(&self.anchors).zip(maps).map(predict).collect::<Result<_, Error>>()?;
+        Ok(Tensor::f_cat(&levels, 1)?)
     }
 
     fn cost(&self, name: &str, levels: &[Level], form: Form) -> Vec<CostRow> {

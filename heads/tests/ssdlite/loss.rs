@@ -24,7 +24,7 @@ fn targets(golden: &BTreeMap<String, Tensor>) -> Vec<GroundTruth> {
 fn run(logits: &Tensor, deltas: &Tensor, targets: &[GroundTruth], config: &SsdLiteConfig) -> ([f32; 2], [Tensor; 2]) {
     let inputs = [logits, deltas].map(|tensor| tensor.copy().set_requires_grad(true));
     let predictions = Predictions { logits: inputs[0].shallow_clone(), deltas: inputs[1].shallow_clone() };
-    let Losses { classification, localization } = head(SIZE, CLASSES, config).loss(&predictions, targets).unwrap();
+    let Losses { classification, localization, .. } = head(SIZE, CLASSES, config).loss(&predictions, targets).unwrap();
     (&classification + &localization * 2.0).backward();
     let values = [classification, localization].map(|loss| {
         assert_eq!((loss.kind(), loss.size()), (Kind::Float, vec![]));
