@@ -42,6 +42,18 @@ extern "C" char *tch_ext_dist_store_connect(Text host, uint16_t port, bool serve
   });
 }
 
+extern "C" char *tch_ext_dist_store_host(uint16_t *port, Store **store) noexcept {
+  return guarded([&] {
+    c10d::TCPStoreOptions options;
+    options.port = 0;
+    options.isServer = true;
+    options.waitWorkers = false;
+    auto tcp = c10::make_intrusive<c10d::TCPStore>("127.0.0.1", options);
+    *port = tcp->getPort();
+    *store = new Store(std::move(tcp));
+  });
+}
+
 extern "C" char *tch_ext_dist_store_local(Store **store) noexcept {
   return guarded([&] { *store = new Store(c10::make_intrusive<c10d::HashStore>()); });
 }

@@ -6,6 +6,7 @@
 #include <ATen/ops/_foreach_lerp.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
+#include <ATen/ops/_foreach_zero.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/stack.h>
 
@@ -21,6 +22,24 @@ extern "C" void tch_ext_gradients(at::Tensor *const *params, size_t count, at::T
   }
 }
 
+// The gradients that there are.
+static TensorVector gradients_of(at::Tensor *const *params, size_t count) {
+  TensorVector grads;
+  for (size_t i = 0; i < count; ++i) {
+    const at::Tensor &grad = params[i]->unsafeGetTensorImpl()->grad();
+    if (grad.defined()) grads.push_back(grad);
+  }
+  return grads;
+}
+
+extern "C" char *tch_ext_zero_gradients(at::Tensor *const *params, size_t count) noexcept {
+  return tch_ext::guarded([&] {
+    at::NoGradGuard no_grad;
+    const TensorVector grads = gradients_of(params, count);
+    if (!grads.empty()) at::_foreach_zero_(grads);
+  });
+}
+
 extern "C" void tch_ext_clear_gradients(at::Tensor *const *params, size_t count) noexcept {
   for (size_t i = 0; i < count; ++i) {
     c10::TensorImpl *param = params[i]->unsafeGetTensorImpl();
@@ -33,11 +52,7 @@ extern "C" char *tch_ext_clip_grad_norm(at::Tensor *const *params, size_t count,
                                         double *total_norm) noexcept {
   return tch_ext::guarded([&] {
     at::NoGradGuard no_grad;
-    TensorVector grads;
-    for (size_t i = 0; i < count; ++i) {
-      const at::Tensor &grad = params[i]->unsafeGetTensorImpl()->grad();
-      if (grad.defined()) grads.push_back(grad);
-    }
+    const TensorVector grads = gradients_of(params, count);
     *total_norm = 0.0;
     if (grads.empty()) return;
     TensorVector norms = at::_foreach_norm(grads, 2);

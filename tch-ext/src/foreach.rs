@@ -16,6 +16,7 @@ use crate::{
 unsafe extern "C" {
     fn tch_ext_gradients(params: ffi::List, count: usize, grads: *mut *mut C_tensor);
     fn tch_ext_clear_gradients(params: ffi::List, count: usize);
+    fn tch_ext_zero_gradients(params: ffi::List, count: usize) -> *mut c_char;
     fn tch_ext_clip_grad_norm(params: ffi::List, count: usize, max_norm: f64, total_norm: *mut f64) -> *mut c_char;
     fn tch_ext_lerp(targets: ffi::List, sources: ffi::List, count: usize, weight: f64) -> *mut c_char;
     fn tch_ext_copy(targets: ffi::List, sources: ffi::List, count: usize) -> *mut c_char;
@@ -37,6 +38,17 @@ pub fn clear_gradients(params: &[Tensor]) {
     let pointers = ffi::pointers(params);
     // SAFETY: the array has the stated length, and every pointer is a tensor that lives through the call.
     unsafe { tch_ext_clear_gradients(pointers.as_ptr(), pointers.len()) };
+}
+
+/// Sets the gradient of every parameter to zero, as `optimizer.zero_grad(set_to_none=False)` does: for gradients that share
+/// memory with a [`Reducer`](crate::distributed::Reducer)'s buckets.
+///
+/// # Errors
+/// libtorch's own message.
+pub fn zero_gradients(params: &[Tensor]) -> Result<(), Error> {
+    let params = TensorList::new("parameters", params)?;
+    // SAFETY: the list holds the stated number of defined tensors that live through the call.
+    check("set the gradients to zero", unsafe { tch_ext_zero_gradients(params.pointers(), params.len()) })
 }
 
 /// Scales the gradients of `params` so that their common 2-norm is at most `max_norm`, and returns the norm before.

@@ -47,6 +47,18 @@ fn gradients_are_the_parameters_own_and_none_where_there_is_none() {
 }
 
 #[test]
+fn zeroed_gradients_keep_their_memory() {
+    let grads = [Tensor::from_slice(&[1f32, 2.]), Tensor::from_slice(&[3f32])];
+    let mut params = params_with(&grads);
+    params.push(Tensor::ones([2], (Kind::Float, Device::Cpu)).set_requires_grad(true));
+    let memory = params[0].grad().data_ptr();
+    foreach::zero_gradients(&params).unwrap();
+    assert_eq!(params[0].grad().data_ptr(), memory);
+    assert_eq!(params[0].grad(), grads[0].zeros_like());
+    assert!(!params[2].grad().defined());
+}
+
+#[test]
 fn cleared_gradients_are_undefined_and_the_next_backward_stores() {
     let grads = [Tensor::from_slice(&[1f32, 2.]), Tensor::from_slice(&[3f32])];
     let mut params = params_with(&grads);

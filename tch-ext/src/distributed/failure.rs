@@ -95,13 +95,13 @@ impl World {
         match self.news() {
             News::None => None,
             News::Failure(failure) => Some(failure),
-            News::StoreClosed => Some(self.without_store("its connection is closed")),
+            News::StoreClosed => Some(self.without_store("the program that started the processes is gone")),
         }
     }
 
     fn without_store(&self, error: &str) -> Failure {
         let reason = match self.launch.listener {
-            Listener::RankZero if self.rank() != 0 => format!("{} does not answer any more ({error})", self.name_of(0)),
+            Listener::RankZero if self.rank() != 0 => format!("{} does not answer any more", self.name_of(0)),
             _ => format!("{}: {error}", self.name_of(self.rank())),
         };
         self.failure(reason)

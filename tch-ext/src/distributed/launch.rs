@@ -23,8 +23,10 @@ pub struct Launch {
     pub master_port: u16,
     /// Who listens on the port.
     pub listener: Listener,
-    /// Differs between runs, and between the restarts of one run that use the same port.
-    pub attempt: String,
+    /// The launcher's name for the job, the same after a restart.
+    pub job: String,
+    /// How often the launcher has started the job again.
+    pub restarts: usize,
     /// Where `torchrun` expects the reason of a failure, as JSON.
     pub error_file: Option<PathBuf>,
 }
@@ -98,6 +100,8 @@ pub enum LaunchError {
 const LOOPBACK: &str = "127.0.0.1";
 /// PyTorch's default.
 const DEFAULT_PORT: u16 = 29500;
+/// `torchrun`'s name for a job that was given none.
+const NO_NAME: &str = "none";
 
 impl Launch {
     /// Reads the environment of this process; `None` where no launcher started it.
@@ -135,7 +139,8 @@ impl Launch {
             master_host: LOOPBACK.to_owned(),
             master_port: port,
             listener: Listener::RankZero,
-            attempt: attempt("none", 0),
+            job: NO_NAME.to_owned(),
+            restarts: 0,
             error_file: None,
         }
     }
@@ -149,6 +154,12 @@ impl Launch {
             ("MASTER_PORT", self.master_port.to_string()),
         ];
         variables.extend(self.local_rank.map(|rank| ("LOCAL_RANK", rank.to_string())));
+        if self.listener == Listener::Agent {
+            variables.push(("TORCHELASTIC_USE_AGENT_STORE", "True".to_owned()));
+        }
+        if self.job != NO_NAME {
+            variables.push(("TORCHELASTIC_RUN_ID", self.job.clone()));
+        }
         variables
     }
 }
@@ -171,8 +182,6 @@ impl Variables<'_> {
             return Err(LaunchError::NoMaster { world_size, missing, hint: "" });
         }
         let agent = self.get("TORCHELASTIC_USE_AGENT_STORE").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        let run = self.get("TORCHELASTIC_RUN_ID").unwrap_or_else(|| "none".to_owned());
-        let restarts = self.number("TORCHELASTIC_RESTART_COUNT")?.unwrap_or(0);
         Ok(Launch {
             launcher: Launcher::Torchrun,
             rank,
@@ -181,7 +190,8 @@ impl Variables<'_> {
             master_host: host.unwrap_or_else(|| LOOPBACK.to_owned()),
             master_port: port.unwrap_or(0),
             listener: if agent { Listener::Agent } else { Listener::RankZero },
-            attempt: attempt(&run, restarts),
+            job: self.get("TORCHELASTIC_RUN_ID").unwrap_or_else(|| NO_NAME.to_owned()),
+            restarts: self.number("TORCHELASTIC_RESTART_COUNT")?.unwrap_or(0),
             error_file: self.get("TORCHELASTIC_ERROR_FILE").map(PathBuf::from),
         })
     }
@@ -213,7 +223,8 @@ impl Variables<'_> {
             master_host: host,
             master_port: port,
             listener: Listener::RankZero,
-            attempt: attempt(namespace.as_deref().unwrap_or("mpirun"), 0),
+            job: namespace.unwrap_or_else(|| "mpirun".to_owned()),
+            restarts: 0,
             error_file: None,
         })
     }
@@ -230,7 +241,6 @@ impl Variables<'_> {
         })?;
         let job = self.number("SLURM_JOB_ID")?;
         let port = self.port()?.or(job.map(slurm::port)).unwrap_or(DEFAULT_PORT);
-        let step = format!("{}.{}", job.unwrap_or(0), self.get("SLURM_STEP_ID").unwrap_or_default());
         Ok(Launch {
             launcher: Launcher::Slurm,
             rank,
@@ -239,7 +249,8 @@ impl Variables<'_> {
             master_host: host,
             master_port: port,
             listener: Listener::RankZero,
-            attempt: attempt(&step, self.number("SLURM_RESTART_COUNT")?.unwrap_or(0)),
+            job: format!("{}.{}", job.unwrap_or(0), self.get("SLURM_STEP_ID").unwrap_or_default()),
+            restarts: self.number("SLURM_RESTART_COUNT")?.unwrap_or(0),
             error_file: None,
         })
     }
@@ -287,10 +298,6 @@ impl Variables<'_> {
     fn get(&self, name: &str) -> Option<String> {
         (self.lookup)(name)
     }
-}
-
-fn attempt(run: &str, restarts: usize) -> String {
-    format!("{run}/{restarts}")
 }
 
 /// FNV-1a: the same on all hosts and in all builds.

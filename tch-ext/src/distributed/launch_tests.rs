@@ -41,7 +41,8 @@ fn torchrun_starts_a_distributed_job() {
         master_host: "n1".to_owned(),
         master_port: 1234,
         listener: Listener::Agent,
-        attempt: "abc/2".to_owned(),
+        job: "abc".to_owned(),
+        restarts: 2,
         error_file: Some(PathBuf::from("/tmp/e.json")),
     };
     assert_eq!(found, expected);
@@ -50,9 +51,12 @@ fn torchrun_starts_a_distributed_job() {
 #[test]
 fn a_local_distributed_launch_is_read_back_from_its_variables() {
     let local = Launch::local(1, 3, 4567);
-    let variables = local.variables();
-    let lookup = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone());
-    assert_eq!(Launch::from_variables(lookup), Ok(Some(local)));
+    let of_an_agent = Launch { listener: Listener::Agent, job: "17".to_owned(), ..local.clone() };
+    for launch in [local, of_an_agent] {
+        let variables = launch.variables();
+        let lookup = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone());
+        assert_eq!(Launch::from_variables(lookup), Ok(Some(launch)));
+    }
 }
 
 #[test]
@@ -62,7 +66,7 @@ fn open_mpi_starts_a_distributed_job_on_one_host_or_with_a_master() {
     let found = launch(one_host);
     assert_eq!((found.launcher, found.rank, found.world_size), (Launcher::OpenMpi, 1, 2));
     assert_eq!((found.local_rank, found.master_host.as_str()), (Some(1), "127.0.0.1"));
-    assert_eq!(found.attempt, "prterun-a-17@1/0");
+    assert_eq!((found.job.as_str(), found.restarts), ("prterun-a-17@1", 0));
     let other_job = one_host.replace("-17@1", "-18@1");
     assert_ne!(found.master_port, launch(&other_job).master_port, "jobs side by side have ports of their own");
 
@@ -91,7 +95,8 @@ fn srun_starts_a_distributed_job() {
         master_host: "gpu07".to_owned(),
         master_port: 20001,
         listener: Listener::RankZero,
-        attempt: "70001.2/1".to_owned(),
+        job: "70001.2".to_owned(),
+        restarts: 1,
         error_file: None,
     };
     assert_eq!(found, expected);

@@ -3,6 +3,7 @@
 //! | item | what it offers | PyTorch's name for it |
 //! |---|---|---|
 //! | [`Launch`] | rank, world size and meeting point, as the launcher set them | `torchrun`'s variables |
+//! | [`MeetingPoint`] | starting processes on this host oneself | `torchrun`'s agent |
 //! | [`World`] | joining, leaving, and one reason for all when a process fails | `init_process_group` |
 //! | [`Group`] | collectives over Gloo | `torch.distributed.all_reduce` and others |
 //! | [`Reducer`] | means of gradients, reduced while the backward pass goes on | `DistributedDataParallel` |
@@ -50,6 +51,7 @@ mod group;
 mod join;
 mod launch;
 mod lost;
+mod meeting;
 mod reducer;
 mod sentinel;
 mod slurm;
@@ -63,6 +65,7 @@ pub use failure::Failure;
 pub use group::{Group, Reduction};
 pub use join::JoinOptions;
 pub use launch::{Launch, LaunchError, Launcher, Listener};
+pub use meeting::MeetingPoint;
 pub use reducer::{GradientKind, Reducer, ReducerOptions, UnusedParameters};
 pub use world::{World, exit_at_once};
 

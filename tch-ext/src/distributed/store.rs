@@ -29,6 +29,7 @@ unsafe extern "C" {
         timeout_ms: i64,
         store: *mut *mut ForeignStore,
     ) -> *mut c_char;
+    fn tch_ext_dist_store_host(port: *mut u16, store: *mut *mut ForeignStore) -> *mut c_char;
     fn tch_ext_dist_store_local(store: *mut *mut ForeignStore) -> *mut c_char;
     fn tch_ext_dist_store_free(store: *mut ForeignStore);
     fn tch_ext_dist_store_set(store: *const ForeignStore, key: Text, value: Text) -> *mut c_char;
@@ -68,9 +69,9 @@ impl Drop for Handle {
 }
 
 impl Store {
-    /// Meets the others at the master, which `hosting` opens there; keys belong to this attempt only.
+    /// Meets the others at the master, which `hosting` opens there; keys belong to this start of the job only.
     pub(super) fn connect(launch: &Launch, hosting: bool, timeout: Duration) -> Result<Self, Error> {
-        let prefix = format!("run/{}", launch.attempt);
+        let prefix = format!("run/{}/{}", launch.job, launch.restarts);
         // SAFETY: the texts live through the call.
         Self::made(|store| unsafe {
             tch_ext_dist_store_connect(
@@ -83,6 +84,14 @@ impl Store {
                 store,
             )
         })
+    }
+
+    /// A store on a free port of this host, for processes that connect to it; the port.
+    pub(super) fn host() -> Result<(Self, u16), Error> {
+        let mut port = 0;
+        // SAFETY: the function writes store and port before it returns null.
+        let store = Self::made(|store| unsafe { tch_ext_dist_store_host(&mut port, store) })?;
+        Ok((store, port))
     }
 
     /// The store of a single process, without a connection.

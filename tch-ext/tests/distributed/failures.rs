@@ -8,7 +8,7 @@ use std::{
 use tch::Tensor;
 use tch_ext::{
     Error,
-    distributed::{JoinOptions, Reducer, ReducerOptions, Reduction, World, exit_at_once},
+    distributed::{JoinOptions, MeetingPoint, Reducer, ReducerOptions, Reduction, World, exit_at_once},
 };
 
 use crate::job::{Job, Outcome, launch};
@@ -55,6 +55,32 @@ fn common_reason(outcomes: &[&Outcome]) -> String {
     assert_eq!(outcomes.iter().filter(|outcome| outcome.output.contains("reported")).count(), 1, "{outcomes:?}");
     println!("{first}");
     first
+}
+
+#[test]
+fn processes_notice_that_the_program_that_started_them_is_gone() {
+    let test = processes_notice_that_the_program_that_started_them_is_gone;
+    if let Some(launch) = launch(test) {
+        let world = World::join(&launch, &JoinOptions::default()).expect("all join at the meeting point");
+        println!("joined as one of {}", world.size());
+        let reason = loop {
+            if let Some(failure) = world.failed_elsewhere() {
+                break failure.reason;
+            }
+            thread::sleep(Duration::from_millis(20));
+        };
+        println!("because {reason}");
+        exit_at_once(FAILED);
+    }
+    let meeting = MeetingPoint::open().unwrap();
+    let job = Job::start_all(test, (0..2).map(|rank| meeting.launch(rank, 2)));
+    job.wait_for("joined as one of 2");
+    drop(meeting);
+    for outcome in job.outcomes() {
+        assert_eq!(outcome.status.code(), Some(FAILED), "{outcome:?}");
+        assert!(outcome.output.contains("because rank "), "{outcome:?}");
+        assert!(outcome.output.contains("the program that started the processes"), "{outcome:?}");
+    }
 }
 
 /// Kills a rank of `count` at work; the others must end soon and name it.
