@@ -330,7 +330,10 @@ mod tests {
         let decide = |geometry: Geometry, branches, side| {
             let (_store, block) = Case { geometry, branches, skip: false }.block(Kind::Float);
             let Layers::Train(branches) = &block.layers else { panic!("the block is in train form") };
-            branches.dense_is_cheaper(&Tensor::zeros([16, geometry.inputs, side, side], (Kind::Float, Device::Cpu)), Mode::Train)
+            branches.dense_is_cheaper(
+                &Tensor::zeros([16, geometry.inputs, side, side], (Kind::Float, Device::Cpu)),
+                Mode::Train,
+            )
         };
         let pointwise = Geometry::pointwise;
         assert!(decide(pointwise(48, 48), 4, 56));

@@ -1,12 +1,13 @@
 //! Images of class ids, one byte per pixel: reading and writing PNG, and the colours of classes.
 
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 use crate::Error;
 use crate::image::{Encoded, MaskPixels, Orientation, Size, write_palette};
 
 /// For each pixel a class, from 0, or the index of ignored pixels.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mask {
     /// Rows.
     pub height: usize,

@@ -7,6 +7,7 @@ use console::style;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::Write;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -117,14 +118,39 @@ fn line(text: &str) {
     above_the_bar(|| drop(writeln!(std::io::stderr().lock(), "{text}")));
 }
 
+/// The rank among the processes of a job. All do the same, so only the first says what.
+static RANK: AtomicUsize = AtomicUsize::new(0);
+
+/// From now on this process speaks as one of several: above rank 0, only of what happens to itself.
+pub fn speak_as(rank: usize) {
+    RANK.store(rank, Ordering::Relaxed);
+}
+
+fn is_silent() -> bool {
+    RANK.load(Ordering::Relaxed) > 0
+}
+
 /// Reports what the program does.
 pub fn status(text: impl AsRef<str>) {
-    line(text.as_ref());
+    if !is_silent() {
+        line(text.as_ref());
+    }
 }
 
 /// Reports what is unusual and was handled.
 pub fn warning(text: impl AsRef<str>) {
-    line(&format!("{} {}", style("warning:").yellow().bold().for_stderr(), text.as_ref()));
+    if !is_silent() {
+        own_warning(text);
+    }
+}
+
+/// The same for what happens to this process alone, among several.
+pub fn own_warning(text: impl AsRef<str>) {
+    let who = match RANK.load(Ordering::Relaxed) {
+        0 => String::new(),
+        rank => format!("rank {rank}: "),
+    };
+    line(&format!("{} {who}{}", style("warning:").yellow().bold().for_stderr(), text.as_ref()));
 }
 
 /// Prints why something failed, and the next step.
@@ -165,7 +191,8 @@ fn remember(panic: &std::panic::PanicHookInfo<'_>) {
     panics.truncate(MAX_PANICS);
 }
 
-fn internal_error() -> Failure {
+/// The failure after a panic.
+pub(crate) fn internal_error() -> Failure {
     let panics = locked(&PANICS).join(", after: ");
     Failure::failed(format!("internal error: {panics} (please report it, with the command line and the configuration)"))
 }
@@ -213,12 +240,12 @@ const LINE_INTERVAL: Duration = Duration::from_secs(15);
 impl Progress {
     /// Progress of `length` pieces of work, called `label`.
     pub fn new(label: impl Into<String>, length: u64) -> Self {
-        Self::on(ProgressDrawTarget::stderr_with_hz(8), label.into(), length, Unit::Pieces)
+        Self::on(target(), label.into(), length, Unit::Pieces)
     }
 
     /// Progress of a transfer of `length` bytes, `done` of which are there already.
     pub fn of_bytes(label: impl Into<String>, done: u64, length: u64) -> Self {
-        let progress = Self::on(ProgressDrawTarget::stderr_with_hz(8), label.into(), length, Unit::Bytes);
+        let progress = Self::on(target(), label.into(), length, Unit::Bytes);
         progress.bar.set_position(done);
         progress.bar.reset_eta();
         progress
@@ -226,7 +253,12 @@ impl Progress {
 
     fn on(target: ProgressDrawTarget, label: String, length: u64, unit: Unit) -> Self {
         let bar = ProgressBar::with_draw_target(Some(length), target);
-        let lines = bar.is_hidden().then(|| Lines { label: label.clone(), length, unit, printed: Instant::now() });
+        let lines = (bar.is_hidden() && !is_silent()).then(|| Lines {
+            label: label.clone(),
+            length,
+            unit,
+            printed: Instant::now(),
+        });
         // The templates are constants; a mistake in one would show in every run.
         if let Ok(look) = ProgressStyle::with_template(unit.look()) {
             bar.set_style(look.progress_chars("━╸─"));
@@ -252,6 +284,10 @@ impl Progress {
 
     /// The work is done; the bar goes away.
     pub fn finish(self) {}
+}
+
+fn target() -> ProgressDrawTarget {
+    if is_silent() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(8) }
 }
 
 /// Progress that several threads make, a piece at a time; the bar goes away with it.

@@ -34,23 +34,48 @@ pub(crate) fn without_trace(message: &str) -> &str {
     message[..end].trim_end_matches("\\n").trim_end()
 }
 
+/// What shows that another process of the job has failed.
+#[derive(Debug)]
+pub enum Elsewhere {
+    /// An exchange with it.
+    Lost(tch_ext::Error),
+    /// Its reason.
+    Told(tch_ext::distributed::Failure),
+}
+
 /// An error on its way to the user: one sentence, a hint, and the exit status that it means.
 #[derive(Debug)]
 pub struct Failure {
     kind: Kind,
     message: String,
     hint: Option<String>,
+    elsewhere: Option<Box<Elsewhere>>,
 }
 
 impl Failure {
+    fn new(kind: Kind, message: String) -> Self {
+        Self { kind, message, hint: None, elsewhere: None }
+    }
+
+    /// Another process of the job failed and said why (exit status 1).
+    pub fn told(reason: tch_ext::distributed::Failure) -> Self {
+        let failure = Self::failed(&reason.reason);
+        Self { elsewhere: Some(Box::new(Elsewhere::Told(reason))), ..failure }
+    }
+
+    /// What shows that another process of the job has failed, where this process has not.
+    pub fn elsewhere(&self) -> Option<&Elsewhere> {
+        self.elsewhere.as_deref()
+    }
+
     /// Work that failed (exit status 1). The trace of calls in libtorch's errors is removed.
     pub fn failed(message: impl fmt::Display) -> Self {
-        Self { kind: Kind::Failed, message: without_trace(&message.to_string()).to_owned(), hint: None }
+        Self::new(Kind::Failed, without_trace(&message.to_string()).to_owned())
     }
 
     /// A wrong command line or configuration (exit status 2).
     pub fn usage(message: impl fmt::Display) -> Self {
-        Self { kind: Kind::Usage, message: message.to_string(), hint: None }
+        Self::new(Kind::Usage, message.to_string())
     }
 
     /// A file or folder that could not be used (exit status 1): `cannot ACTION PATH: REASON`.
@@ -67,7 +92,7 @@ impl Failure {
 
     /// Work that a signal ended and that was saved (exit status 128 + `signal`).
     pub fn interrupted(signal: i32, message: impl fmt::Display) -> Self {
-        Self { kind: Kind::Interrupted(signal), message: message.to_string(), hint: None }
+        Self::new(Kind::Interrupted(signal), message.to_string())
     }
 
     /// Adds the next step.
@@ -120,15 +145,30 @@ macro_rules! from_plain {
         })*
     };
 }
-from_plain!(
-    eval::Error,
-    formats::onnx::Error,
-    heads::Error,
-    serde_json::Error,
-    serde_yaml::Error,
-    tch::TchError,
-    tch_ext::Error
-);
+from_plain!(eval::Error, formats::onnx::Error, serde_json::Error, serde_yaml::Error, tch::TchError);
+
+/// Errors of libtorch, another process that is lost among them.
+impl From<tch_ext::Error> for Failure {
+    fn from(error: tch_ext::Error) -> Self {
+        let failure = Self::failed(&error);
+        match error {
+            tch_ext::Error::Lost { .. } | tch_ext::Error::Missing { .. } => {
+                Self { elsewhere: Some(Box::new(Elsewhere::Lost(error))), ..failure }
+            }
+            _ => failure,
+        }
+    }
+}
+
+/// Errors of heads.
+impl From<heads::Error> for Failure {
+    fn from(error: heads::Error) -> Self {
+        match error {
+            heads::Error::Backbone(error) => error.into(),
+            error => Self::failed(error),
+        }
+    }
+}
 
 /// Errors of data: a setting or an input that cannot be used is a mistake in the command line or the configuration.
 impl From<datasets::Error> for Failure {
@@ -178,8 +218,9 @@ impl From<published_weights::Error> for Failure {
 /// Errors of weights and networks.
 impl From<backbone::Error> for Failure {
     fn from(error: backbone::Error) -> Self {
-        match &error {
-            backbone::Error::Io { action: "write", path, cause } => Self::cannot("write", path, cause),
+        match error {
+            backbone::Error::Exchange(error) => error.into(),
+            backbone::Error::Io { action: "write", path, cause } => Self::cannot("write", &path, &cause),
             backbone::Error::SeveralNetworks { .. } | backbone::Error::NoNetworkAt { .. } => Self::failed(error)
                 .hint("--key NAME chooses one; in a configuration, backbone.weights: { file: ..., key: ... }."),
             _ => Self::failed(error),

@@ -35,15 +35,14 @@ impl Interruption {
         Ok(interruption)
     }
 
-    /// Fails once a signal has asked the program to end.
-    ///
-    /// # Errors
-    /// When a signal came.
-    pub fn check(&self) -> Result<(), Failure> {
-        let signal = self.signal.load(Ordering::Relaxed) as i32;
-        match SIGNALS.iter().find(|(number, _)| *number == signal) {
-            Some((_, name)) => Err(Failure::interrupted(signal, format!("interrupted by {name}"))),
-            None => Ok(()),
-        }
+    /// The number of the signal that has asked the program to end.
+    pub fn signal(&self) -> Option<i32> {
+        Some(self.signal.load(Ordering::Relaxed) as i32).filter(|signal| *signal != 0)
+    }
+
+    /// How the program ends after that signal.
+    pub fn failure(signal: i32) -> Failure {
+        let name = SIGNALS.iter().find(|(number, _)| *number == signal).map_or("a signal", |(_, name)| *name);
+        Failure::interrupted(signal, format!("interrupted by {name}"))
     }
 }

@@ -5,14 +5,14 @@ use std::io::Write;
 use std::path::Path;
 
 use annotation_files::coco::{FileIds, Geometry, Id, Mask, Results};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::checks::finite;
 use crate::file::{PendingFile, unreadable};
 use crate::{Error, Place};
 
 /// A detection on a known image.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Detection {
     /// The category's id in the ground truth.
     pub category_id: u64,

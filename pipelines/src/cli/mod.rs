@@ -75,6 +75,15 @@ pub struct DeviceArgs {
     pub device: String,
 }
 
+/// Options of every command whose work several processes can share.
+#[derive(Debug, Args)]
+pub struct ProcessArgs {
+    /// Start this many processes on this host: one for each GPU, or on the CPU [default: those that torchrun, srun or mpirun
+    /// started, or one]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub processes: Option<u16>,
+}
+
 /// Which network of a file of weights is read.
 #[derive(Debug, Args)]
 pub struct KeyArgs {

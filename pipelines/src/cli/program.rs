@@ -4,7 +4,7 @@ use clap::Args;
 use clap_complete::Shell;
 use std::path::PathBuf;
 
-use super::SetArgs;
+use super::{ProcessArgs, SetArgs};
 use crate::config::TaskKind;
 
 /// `pipeline config`.
@@ -26,9 +26,11 @@ pub struct ConfigArgs {
 /// `pipeline doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// Connect the processes that torchrun, srun or mpirun started, and show who is where and how fast they exchange tensors
+    /// Connect the processes of a job, and show who is where and how fast they exchange tensors
     #[arg(long)]
     pub distributed: bool,
+    #[command(flatten)]
+    pub(crate) start: ProcessArgs,
     /// Print as JSON
     #[arg(long)]
     pub json: bool,

@@ -4,7 +4,7 @@ use clap::builder::TypedValueParser;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-use super::{DeviceArgs, KeyArgs, SetArgs};
+use super::{DeviceArgs, KeyArgs, ProcessArgs, SetArgs};
 use crate::config::TaskKind;
 use crate::report::PredictionFormat;
 
@@ -27,6 +27,8 @@ pub struct TrainArgs {
     pub name: Option<String>,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
+    #[command(flatten)]
+    pub(crate) start: ProcessArgs,
     /// Do not measure latency at the end
     #[arg(long)]
     pub no_latency: bool,
@@ -66,6 +68,8 @@ pub struct EvalArgs {
     pub no_latency: bool,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
+    #[command(flatten)]
+    pub(crate) start: ProcessArgs,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,

@@ -9,17 +9,23 @@ use crate::evaluate::{Evaluated, Judging, ReportOf, results};
 use crate::export::ExportedModel;
 use crate::failure::Failure;
 use crate::files;
+use crate::interruption::Interruption;
 use crate::measure::{Footprint, Run};
 use crate::model::{classes_of, deployed, device, published, read_weights};
+use crate::processes::{self, Processes};
 use crate::report::Report;
 use crate::run::{RunFolder, holds_weights};
 use crate::task::{Evaluate, Task, for_task};
 
 pub(super) fn run(args: &EvalArgs) -> Result<(), Failure> {
+    processes::run(args.start.processes, |processes| evaluate(args, processes))
+}
+
+fn evaluate(args: &EvalArgs, processes: &Processes) -> Result<(), Failure> {
     args.key.of_weights(args.weights.as_deref())?;
     let subject = Path::new(&args.subject);
     if ExportedModel::is_at(subject) {
-        return run_exported(args, ExportedModel::open(subject)?);
+        return evaluate_exported(args, ExportedModel::open(subject)?, processes);
     }
     if subject.is_file() && holds_weights(subject) {
         return Err(Failure::usage(format!("{} is not an exported file", subject.display()))
@@ -34,11 +40,11 @@ pub(super) fn run(args: &EvalArgs) -> Result<(), Failure> {
         Some(run) => run.configuration(&overrides)?,
         None => ConfigFile::open(&args.subject, &overrides)?,
     };
-    for_task!(file.task()?, T => evaluate_with::<T>(args, run.as_ref(), &file.config()?))
+    for_task!(file.task()?, T => evaluate_with::<T>(args, run.as_ref(), &file.config()?, processes))
 }
 
 /// Evaluates an exported file under the configuration it was trained with, or that of a run or a file.
-fn run_exported(args: &EvalArgs, exported: ExportedModel) -> Result<(), Failure> {
+fn evaluate_exported(args: &EvalArgs, exported: ExportedModel, processes: &Processes) -> Result<(), Failure> {
     if args.weights.is_some() {
         return Err(Failure::usage("--weights is for runs and configurations: an exported file has its own"));
     }
@@ -58,8 +64,12 @@ fn run_exported(args: &EvalArgs, exported: ExportedModel) -> Result<(), Failure>
         data.warn("validation set");
         let task = T::new(&config, &data.classes)?;
         let folder = create(args.output.as_deref())?;
-        let judging = Judging { task: &task, config: &config, folder, interruption: None };
+        let interruption = &Interruption::default();
+        let judging = Judging { task: &task, config: &config, folder, interruption, processes };
         let accuracy = judging.accuracy(&exported, &data)?;
+        if !processes.is_first() {
+            return Ok(());
+        }
         let images = exported.random_input(1, exported.card.input.size);
         let run: Run<'_> = Box::new(|| exported.run(&images).map(|_| ()));
         let run = (!args.no_latency).then(|| (exported.card.format.name(), run));
@@ -79,8 +89,9 @@ fn evaluate_with<T: Evaluate>(
     args: &EvalArgs,
     run: Option<&RunFolder>,
     config: &Config<T::Keys>,
+    processes: &Processes,
 ) -> Result<(), Failure> {
-    let device = device::select(&args.device.device)?;
+    let device = processes.device(device::select(&args.device.device)?);
     // The folder of a run keeps the report on the run itself, not one on other weights or other settings.
     let own = run.filter(|_| args.weights.is_none() && args.overrides().is_empty());
     let folder = create(args.output.as_deref().or(own.map(RunFolder::path)))?;
@@ -97,8 +108,11 @@ fn evaluate_with<T: Evaluate>(
     data.warn("validation set");
     let task = T::new(config, &data.classes)?;
     let network = deployed(&task, weights, device, config.train.channels_last)?;
-    let judging = Judging { task: &task, config, folder, interruption: None };
-    finish(args, &judging.network(&network, &data, &file, !args.no_latency)?, folder)
+    let judging = Judging { task: &task, config, folder, interruption: &Interruption::default(), processes };
+    match judging.network(&network, &data, &file, !args.no_latency)? {
+        Some(evaluated) => finish(args, &evaluated, folder),
+        None => Ok(()),
+    }
 }
 
 /// Creates the folder for the report, where there is one.

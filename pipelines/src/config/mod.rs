@@ -31,8 +31,8 @@ pub use load::ConfigFile;
 pub use model::{BackboneConfig, Initialization, NetworkInFile, WeightsFile};
 pub use resume::Changes;
 pub use train::{
-    CheckpointConfig, NotFiniteConfig, NotFinitePolicy, OptimizerConfig, Precision, ScheduleConfig, ScheduleKind,
-    TrainConfig,
+    Auto, CheckpointConfig, NotFiniteConfig, NotFinitePolicy, OptimizerConfig, Precision, ReduceConfig, ScheduleConfig,
+    ScheduleKind, SyncBatchNorm, TrainConfig,
 };
 
 /// Which of the tasks a configuration describes.
@@ -104,6 +104,15 @@ pub struct Config<K: Keys> {
 }
 
 impl<K: Keys> Config<K> {
+    /// The configuration of a job of `count` processes: the batch size follows from that of a process, where it is given.
+    #[must_use]
+    pub fn for_processes(mut self, count: usize) -> Self {
+        if let Some(own) = self.train.batch_per_process {
+            self.train.batch_size = own.saturating_mul(count);
+        }
+        self
+    }
+
     /// How the pixels of image files are read.
     pub fn pixels(&self) -> PixelOptions {
         let DataConfig { orientation, depth, .. } = self.data;

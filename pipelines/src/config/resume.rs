@@ -18,7 +18,7 @@ enum Effect {
 }
 
 /// What changing a key, or one below it, does: the first match decides. Any other key breaks a run.
-const EFFECTS: [(&str, Effect); 13] = [
+const EFFECTS: [(&str, Effect); 15] = [
     ("name", Effect::None),
     ("data.workers", Effect::None),
     ("data.on_error", Effect::None),
@@ -31,6 +31,9 @@ const EFFECTS: [(&str, Effect); 13] = [
     ("train.eval_every", Effect::None),
     ("train.checkpoint", Effect::None),
     ("train.not_finite", Effect::None),
+    ("train.timeout", Effect::None),
+    // Follows from this and the number of processes: the changed batch size is what differs.
+    ("train.batch_per_process", Effect::None),
     ("train.optimizer.kind", Effect::Breaks),
     ("train", Effect::Differs),
 ];

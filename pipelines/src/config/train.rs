@@ -10,9 +10,12 @@ pub struct TrainConfig {
     /// Number of passes over the training set.
     #[schemars(range(min = 1))]
     pub epochs: u64,
-    /// Images per step.
+    /// Images per step, of all processes together.
     #[schemars(range(min = 1))]
     pub batch_size: usize,
+    /// Images per step of one process, which with the number of processes makes `batch_size`; `null` where `batch_size` says it.
+    #[schemars(range(min = 1))]
+    pub batch_per_process: Option<usize>,
     /// The optimiser.
     pub optimizer: OptimizerConfig,
     /// The learning rate over the run.
@@ -24,7 +27,7 @@ pub struct TrainConfig {
     /// Gradients with a larger global L2 norm are scaled down to this norm; `null` for no limit.
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub clip_grad_norm: Option<f64>,
-    /// The number format of the forward pass.
+    /// The number format of the forward pass; weights and optimiser stay in fp32.
     pub precision: Precision,
     /// Whether images and weights have the channels-last memory layout.
     pub channels_last: bool,
@@ -35,6 +38,14 @@ pub struct TrainConfig {
     pub checkpoint: CheckpointConfig,
     /// What happens when a loss or gradient is not finite.
     pub not_finite: NotFiniteConfig,
+    /// With several processes: whether batch norm takes the statistics of the whole batch (`true`), as one process would, or of the
+    /// part of each process (`false`); `auto` synchronises where a process has less than 16 images per step.
+    pub sync_batch_norm: SyncBatchNorm,
+    /// With several processes: how gradients are sent.
+    pub reduce: ReduceConfig,
+    /// With several processes: the seconds within which the job ends after one of them stopped answering.
+    #[schemars(range(min = 1.0, max = 86400.0))]
+    pub timeout: f64,
 }
 
 impl Default for TrainConfig {
@@ -42,6 +53,7 @@ impl Default for TrainConfig {
         Self {
             epochs: 100,
             batch_size: 32,
+            batch_per_process: None,
             optimizer: OptimizerConfig::default(),
             schedule: ScheduleConfig::default(),
             ema: Some(0.9995),
@@ -51,7 +63,46 @@ impl Default for TrainConfig {
             eval_every: 1,
             checkpoint: CheckpointConfig::default(),
             not_finite: NotFiniteConfig::default(),
+            sync_batch_norm: SyncBatchNorm::Chosen(Auto::Auto),
+            reduce: ReduceConfig::default(),
+            timeout: 30.0,
         }
+    }
+}
+
+/// Whether batch norm takes the statistics of all processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected true, false or auto")]
+pub enum SyncBatchNorm {
+    /// As it says.
+    Set(bool),
+    /// By the number of images.
+    Chosen(Auto),
+}
+
+/// The word for a choice that the program makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Auto {
+    /// The program chooses.
+    Auto,
+}
+
+/// How several processes add their gradients.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReduceConfig {
+    /// Gradients are sent in groups of this many MiB, while the backward pass computes the next ones.
+    #[schemars(range(min = 1, max = 1024))]
+    pub buckets_mb: u32,
+    /// In which numbers gradients are sent: `bf16` halves what is sent, and rounds every addition to 8 bits.
+    pub dtype: Precision,
+}
+
+impl Default for ReduceConfig {
+    /// As PyTorch's DistributedDataParallel.
+    fn default() -> Self {
+        Self { buckets_mb: 25, dtype: Precision::Fp32 }
     }
 }
 
@@ -205,13 +256,13 @@ impl Default for ScheduleConfig {
     }
 }
 
-/// The number format of the forward pass; weights and optimiser stay in fp32.
+/// A number format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Single precision.
     Fp32,
-    /// Convolutions and matrix products in bfloat16 by autocast.
+    /// bfloat16; of a forward pass the convolutions and matrix products, by autocast.
     Bf16,
 }
 

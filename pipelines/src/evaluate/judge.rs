@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::interruption::Interruption;
 use crate::measure::Footprint;
 use crate::model::{Eager, Network, Normalizer, Predictor};
+use crate::processes::Processes;
 use crate::report::{self, WithCost};
 use crate::task::{Data, Evaluate};
 
@@ -43,7 +44,9 @@ pub struct Judging<'a, T: Evaluate> {
     /// The folder for predictions and truth.
     pub folder: Option<&'a Path>,
     /// What can interrupt the evaluation.
-    pub interruption: Option<&'a Interruption>,
+    pub interruption: &'a Interruption,
+    /// The processes that share the evaluation.
+    pub processes: &'a Processes,
 }
 
 impl<T: Evaluate> Judging<'_, T> {
@@ -53,11 +56,13 @@ impl<T: Evaluate> Judging<'_, T> {
     /// As [`evaluate`].
     pub fn accuracy(&self, predictor: &dyn Predictor<T>, data: &Data<T::Dataset>) -> Result<Accuracy<T>, Failure> {
         let loader = LoaderOptions { batch_size: self.config.train.batch_size, ..self.config.data.loader() };
-        let options = EvaluateOptions { loader, predictions: self.folder, interruption: self.interruption };
+        let Self { folder: predictions, interruption, processes, .. } = *self;
+        let options = EvaluateOptions { loader, predictions, interruption, processes };
         evaluate(self.task, predictor, data, &options)
     }
 
-    /// Evaluates a network in deploy form, whose weights `file` holds; latency is measured where `latency` is set.
+    /// Evaluates a network in deploy form, whose weights `file` holds; latency is measured where `latency` is set. Of several
+    /// processes the first has a result, and the others wait while it measures.
     ///
     /// # Errors
     /// When a sample cannot be read, libtorch fails, or a signal interrupts it.
@@ -67,13 +72,16 @@ impl<T: Evaluate> Judging<'_, T> {
         data: &Data<T::Dataset>,
         file: &Path,
         latency: bool,
-    ) -> Result<Evaluated<T>, Failure> {
+    ) -> Result<Option<Evaluated<T>>, Failure> {
         let Config { train, data: input, .. } = self.config;
         let device: Device = network.device();
         let normalizer = Normalizer::new(&self.config.normalization(), device, train.channels_last);
         let predictor = Eager { network, normalizer: &normalizer, precision: train.precision };
         let accuracy = self.accuracy(&predictor, data)?;
+        if !self.processes.is_first() {
+            return Ok(None);
+        }
         let footprint = Footprint::of(self.task, input.size.sides(), file, latency.then_some(device))?;
-        Ok(Evaluated { accuracy, footprint })
+        Ok(Some(Evaluated { accuracy, footprint }))
     }
 }

@@ -17,19 +17,21 @@ use crate::console::{self, Progress};
 use crate::failure::Failure;
 use crate::interruption::Interruption;
 use crate::model::Predictor;
+use crate::processes::Processes;
 use crate::report::Unreadable;
 use crate::task::{Data, Evaluate, Scorer};
 pub use judge::{Evaluated, Judging};
 
 /// How an evaluation runs.
-#[derive(Default)]
 pub struct EvaluateOptions<'a> {
     /// How samples are read: in the order of the set, and fewer at a time where the task limits that.
     pub loader: LoaderOptions,
-    /// The folder for predictions; nothing is written without it.
+    /// The folder for predictions, which the first process writes; nothing is written without it.
     pub predictions: Option<&'a Path>,
     /// What can interrupt the evaluation.
-    pub interruption: Option<&'a Interruption>,
+    pub interruption: &'a Interruption,
+    /// The processes that share the evaluation.
+    pub processes: &'a Processes,
 }
 
 /// The report of a task.
@@ -45,6 +47,9 @@ pub struct Accuracy<T: Evaluate> {
 
 /// Runs `predictor` over `data` once and scores it. Memory grows with the predictions only.
 ///
+/// Of several processes each predicts for its part of every batch, and every one scores all predictions, in the order of the set: so
+/// all have the same report as a single process, and each needs its memory.
+///
 /// # Errors
 /// When a sample cannot be read, libtorch fails, or a signal interrupts it.
 pub fn evaluate<T: Evaluate>(
@@ -53,23 +58,37 @@ pub fn evaluate<T: Evaluate>(
     data: &Data<T::Dataset>,
     options: &EvaluateOptions<'_>,
 ) -> Result<Accuracy<T>, Failure> {
-    let loader_options =
-        LoaderOptions { batch_size: task.evaluation_batch(options.loader.batch_size), ..options.loader };
+    let EvaluateOptions { processes, interruption, .. } = *options;
+    let count = processes.count();
+    let batch_size = task.evaluation_batch((options.loader.batch_size / count).max(1)) * count;
+    let loader_options = LoaderOptions { batch_size, shard: processes.shard(), ..options.loader };
     let loader = Loader::new(Arc::clone(&data.samples), loader_options)?;
-    let mut scorer = task.scorer(data, options.predictions)?;
+    let mut scorer = task.scorer(data, options.predictions.filter(|_| processes.is_first()))?;
     let mut progress = Progress::new("evaluating", loader.batches() as u64);
     let mut batches = loader.epoch(0, 0)?;
     let mut skipped = 0;
     for batch in &mut batches {
         let batch = batch?;
-        options.interruption.map_or(Ok(()), Interruption::check)?;
-        skipped += warn_skipped(&batch.skipped);
-        let predictions = predictor.predict(task, &batch.samples)?;
-        scorer.add(task, &predictions, &batch.samples)?;
+        let round = processes.round(batch.samples.len(), warn_skipped(&batch.skipped), interruption)?;
+        if let Some(signal) = round.signal {
+            return Err(Interruption::failure(signal));
+        }
+        skipped += round.skipped;
+        let mut results = Vec::new();
+        if !batch.samples.is_empty() {
+            let predictions = predictor.predict(task, &batch.samples)?;
+            let of_sample = batch.indices.iter().zip(predictions).zip(&batch.samples);
+            for ((index, prediction), sample) in of_sample {
+                results.push((*index, scorer.result(task, prediction, sample)?));
+            }
+        }
+        let mut results: Vec<_> = processes.gather(results)?.into_iter().flatten().collect();
+        results.sort_by_key(|(index, _)| *index);
+        results.into_iter().try_for_each(|(_, result)| scorer.add(result))?;
         progress.advance(1, String::new);
     }
     progress.finish();
-    skipped += warn_skipped(batches.skipped_at_end());
+    skipped += processes.gather(warn_skipped(batches.skipped_at_end()))?.into_iter().sum::<usize>();
     let unreadable = (skipped > 0).then_some(Unreadable { images: skipped, scored: T::Scorer::UNREADABLE });
     unreadable.iter().for_each(|unreadable| console::warning(unreadable.to_string()));
     Ok(Accuracy { report: scorer.finish()?, unreadable })
@@ -78,7 +97,7 @@ pub fn evaluate<T: Evaluate>(
 /// Warns of each skipped sample with its reason; returns how many there are.
 pub fn warn_skipped(skipped: &[Skipped]) -> usize {
     for sample in skipped {
-        console::warning(format!("skipped: {}", sample.reason));
+        console::own_warning(format!("skipped: {}", sample.reason));
     }
     skipped.len()
 }

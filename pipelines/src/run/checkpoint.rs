@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tch::Device;
-use tch_ext::rng;
+use tch::Tensor;
 
 use super::identity::DataIdentity;
 use super::manifest::{MANIFEST, Manifest};
@@ -57,12 +56,12 @@ pub struct Contents<'a> {
     pub ema: Option<&'a StateDict>,
     /// The optimiser's buffers.
     pub optimizer: StateDict,
+    /// The states of the generators of all processes.
+    pub generators: StateDict,
     /// The metadata of the weights.
     pub metadata: &'a Metadata,
     /// Position and time.
     pub state: &'a State,
-    /// Where training runs, for its random state.
-    pub device: Device,
 }
 
 /// An intact checkpoint on disk.
@@ -206,20 +205,20 @@ impl Checkpoint {
         if ema.is_file() { ema } else { self.folder.join(WEIGHTS) }
     }
 
-    /// The optimiser's buffers. The random state that was saved with them becomes libtorch's.
+    /// The optimiser's buffers, and the states of the generators.
     ///
     /// # Errors
     /// When the file is not readable.
-    pub fn restore_optimizer(&self, device: Device) -> Result<StateDict, Failure> {
-        let path = self.folder.join(OPTIMIZER);
-        let (mut buffers, _) = file::read(&path)?;
-        for device in generators(device) {
-            if let Some(state) = buffers.get(&generator_key(device)) {
-                rng::set_state(device, state)?;
-            }
+    pub fn optimizer(&self) -> Result<(StateDict, StateDict), Failure> {
+        let (tensors, _) = file::read(&self.folder.join(OPTIMIZER))?;
+        let (mut buffers, mut generators) = (StateDict::new(), StateDict::new());
+        for (name, tensor) in tensors {
+            match name.strip_prefix(GENERATOR) {
+                Some(generator) => generators.insert(generator.to_owned(), tensor),
+                None => buffers.insert(name, tensor),
+            };
         }
-        buffers.retain(|name, _| !name.starts_with(GENERATOR));
-        Ok(buffers)
+        Ok((buffers, generators))
     }
 }
 
@@ -227,11 +226,9 @@ impl Checkpoint {
 fn write_files(folder: &Path, contents: &Contents<'_>) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::cannot("write", folder, &error);
     files::create_folder(folder)?;
-    let mut buffers: StateDict =
-        contents.optimizer.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
-    for device in generators(contents.device) {
-        buffers.insert(generator_key(device), rng::state(device)?);
-    }
+    let copy = |(name, tensor): (&String, &Tensor)| (name.clone(), tensor.shallow_clone());
+    let mut buffers: StateDict = contents.optimizer.iter().map(copy).collect();
+    buffers.extend(contents.generators.iter().map(copy).map(|(name, state)| (format!("{GENERATOR}{name}"), state)));
     checkpoint::write(&folder.join(WEIGHTS), contents.weights, contents.metadata)?;
     if let Some(ema) = contents.ema {
         checkpoint::write(&folder.join(EMA), ema, contents.metadata)?;
@@ -242,16 +239,4 @@ fn write_files(folder: &Path, contents: &Contents<'_>) -> Result<(), Failure> {
     let manifest = Manifest::of(folder).map_err(failed)?;
     let manifest = serde_json::to_string_pretty(&manifest)?;
     files::write(&folder.join(MANIFEST), manifest.as_bytes())
-}
-
-/// The generators that training on `device` draws from.
-pub fn generators(device: Device) -> Vec<Device> {
-    if device == Device::Cpu { vec![device] } else { vec![Device::Cpu, device] }
-}
-
-fn generator_key(device: Device) -> String {
-    match device {
-        Device::Cpu => format!("{GENERATOR}cpu"),
-        _ => format!("{GENERATOR}device"),
-    }
 }

@@ -5,6 +5,7 @@ use tch::{Cuda, Device};
 use tch_ext::system;
 
 use crate::model::device;
+use crate::processes::Processes;
 
 /// Versions, device, revision and command line of a run.
 #[derive(Debug, Serialize)]
@@ -31,6 +32,10 @@ pub struct Environment {
     pub command_line: Vec<String>,
     /// The run's seed.
     pub seed: u64,
+    /// The host of each process, by rank; empty for a single process.
+    pub hosts: Vec<String>,
+    /// The launcher's name for the job, where there is a launcher.
+    pub job: Option<String>,
 }
 
 impl Environment {
@@ -48,7 +53,15 @@ impl Environment {
             git_revision: option_env!("PIPELINE_REVISION"),
             command_line: std::env::args().collect(),
             seed,
+            hosts: Vec::new(),
+            job: None,
         }
+    }
+
+    /// The same, of these processes.
+    #[must_use]
+    pub fn of_job(self, processes: &Processes) -> Self {
+        Self { hosts: processes.hosts().to_vec(), job: processes.job().map(|(name, _)| name), ..self }
     }
 }
 

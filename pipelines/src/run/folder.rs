@@ -38,6 +38,25 @@ impl RunFolder {
         Ok(run)
     }
 
+    /// The last run `parent/name`, `parent/name-2` and so on that a launcher's job of this name began and that has a checkpoint.
+    ///
+    /// # Errors
+    /// When a folder cannot be read.
+    pub fn of_job(parent: &Path, name: &str, job: &str) -> Result<Option<Self>, Failure> {
+        let numbered = (2..).map(|number| format!("{name}-{number}"));
+        let places = std::iter::once(name.to_owned()).chain(numbered).map(|name| parent.join(name));
+        let mut found = None;
+        for path in places.take_while(|path| path.is_dir()) {
+            let run = Self { path };
+            let text = std::fs::read_to_string(run.file("environment.json")).unwrap_or_default();
+            let environment: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+            if environment["job"] == job && Checkpoint::newest(&run.checkpoints())?.checkpoint.is_some() {
+                found = Some(run);
+            }
+        }
+        Ok(found)
+    }
+
     /// Opens the folder of an existing run.
     ///
     /// # Errors

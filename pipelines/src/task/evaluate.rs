@@ -2,6 +2,8 @@
 
 use backbone::Mode;
 use datasets::{Class, Encoding, Image};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use tch::Tensor;
 
@@ -88,21 +90,29 @@ pub trait Evaluate: Task {
     }
 }
 
-/// Takes predictions batch by batch and reports in the end how good they are.
+/// Takes predictions image by image and reports in the end how good they are.
 pub trait Scorer<T: Evaluate> {
-    /// The result.
+    /// The report.
     type Report: Report;
+    /// What is scored of one image: plain data that any process of a job can score.
+    type Result: Serialize + DeserializeOwned;
 
     /// How images that cannot be read are scored, as the end of a sentence about them.
     const UNREADABLE: &'static str;
 
-    /// Takes the predictions for `batch`.
+    /// What is scored of the prediction for a sample.
     ///
     /// # Errors
-    /// When they cannot be scored or written.
-    fn add(&mut self, task: &T, predictions: &[T::Prediction], batch: &[T::Sample]) -> Result<(), Failure>;
+    /// When they do not fit each other.
+    fn result(&self, task: &T, prediction: T::Prediction, sample: &T::Sample) -> Result<Self::Result, Failure>;
 
-    /// The result. Completes the file of predictions.
+    /// Takes a result, in the order of the set.
+    ///
+    /// # Errors
+    /// When it cannot be scored or written.
+    fn add(&mut self, result: Self::Result) -> Result<(), Failure>;
+
+    /// The report. Completes the file of predictions.
     ///
     /// # Errors
     /// When there is nothing to score, or the file cannot be written.

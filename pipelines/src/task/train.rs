@@ -13,8 +13,10 @@ use crate::failure::Failure;
 pub struct Loss {
     /// The part's name in progress, CSV and TensorBoard.
     pub name: &'static str,
-    /// A scalar.
+    /// A scalar: a mean over the batch.
     pub value: Tensor,
+    /// What divides the mean, a scalar of any kind: with it, the means over parts of a batch become that over the batch.
+    pub weight: Tensor,
 }
 
 /// A task that can be trained.

@@ -5,6 +5,7 @@
 //! | here | a run from epoch to epoch |
 //! | [`mod@step`], [`not_finite`] | one batch; the policy where its loss or gradient is not finite |
 //! | [`saving`] | the run's state to a checkpoint and back |
+//! | [`together`] | what several processes exchange, and what each needs of rank 0 |
 //! | [`optimizer`], [`schedule`], [`ema`] | steps, learning rate, average |
 //! | [`progress`], [`hooks`], [`tensorboard`] | results of a step and an epoch, and where they are logged |
 
@@ -17,6 +18,7 @@ mod saving;
 mod schedule;
 mod step;
 mod tensorboard;
+mod together;
 
 use backbone::checkpoint::Metadata;
 use datasets::{LastBatch, Loader, LoaderOptions, Order};
@@ -24,7 +26,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tch::Tensor;
-use tch_ext::rng;
 
 use crate::config::Config;
 use crate::console;
@@ -32,20 +33,24 @@ use crate::evaluate::{Judging, ReportOf, warn_skipped};
 use crate::failure::{Failure, Kind};
 use crate::interruption::Interruption;
 use crate::model::{Eager, Network, Normalizer, deployed};
+use crate::processes::Processes;
 use crate::report::Report;
-use crate::run::{Best, DataIdentity, Position, RunFolder, Tally, generators};
+use crate::run::{Best, DataIdentity, Position, RunFolder, Tally, generator_states, restore_generators};
 use crate::task::{Data, Evaluate, Train};
 use ema::Ema;
 use not_finite::Statistics;
 use optimizer::Optimizer;
 use progress::{Epoch, Hook};
 use schedule::Schedule;
+use together::{Exchange, same_network};
 
 /// A run in memory.
 pub struct Trainer<'a, T: Train + Evaluate> {
     task: &'a T,
     config: &'a Config<T::Keys>,
-    run: &'a RunFolder,
+    /// Rank 0's.
+    run: Option<&'a RunFolder>,
+    processes: &'a Processes,
     interruption: &'a Interruption,
     training: Data<T::Dataset>,
     validation: Data<T::Dataset>,
@@ -57,6 +62,8 @@ pub struct Trainer<'a, T: Train + Evaluate> {
     /// Trainable parameters, and their keys in the same order.
     parameters: Vec<Tensor>,
     names: Vec<String>,
+    /// None for a single process.
+    exchange: Option<Exchange>,
     statistics: Option<Statistics>,
     normalizer: Normalizer,
     position: Position,
@@ -74,8 +81,10 @@ pub struct Setup<'a, T: Train + Evaluate> {
     pub task: &'a T,
     /// Its configuration.
     pub config: &'a Config<T::Keys>,
-    /// The folder of the run.
-    pub run: &'a RunFolder,
+    /// The folder of the run, in the process that owns it.
+    pub run: Option<&'a RunFolder>,
+    /// The processes that train together.
+    pub processes: &'a Processes,
     /// What can interrupt the run.
     pub interruption: &'a Interruption,
     /// The training set.
@@ -92,7 +101,7 @@ pub struct Setup<'a, T: Train + Evaluate> {
 pub struct Finished<T: Evaluate> {
     /// The best network, in deploy form.
     pub network: Network<T>,
-    /// The file of its weights.
+    /// The file of its weights, in the process that owns the run's folder.
     pub file: PathBuf,
     /// The validation set.
     pub validation: Data<T::Dataset>,
@@ -104,7 +113,7 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
     /// # Errors
     /// When libtorch fails.
     pub fn new(setup: Setup<'a, T>) -> Result<Self, Failure> {
-        let Setup { task, config, run, interruption, training, validation, network, metadata } = setup;
+        let Setup { task, config, run, processes, interruption, training, validation, network, metadata } = setup;
         let train = &config.train;
         if train.channels_last {
             network.channels_last()?;
@@ -115,12 +124,14 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
         }
         let named = network.parameters();
         let optimizer = Optimizer::new(&train.optimizer, &named, T::BACKBONE);
-        let (names, parameters) = named.into_iter().unzip();
+        let (names, parameters): (Vec<String>, Vec<Tensor>) = named.into_iter().unzip();
+        let exchange = Exchange::new(processes, train, &names, &parameters)?;
         let normalizer = Normalizer::new(&config.normalization(), network.device(), train.channels_last);
         Ok(Self {
             task,
             config,
             run,
+            processes,
             interruption,
             data: DataIdentity::of(training.samples.as_ref(), &config.data.root),
             training,
@@ -130,6 +141,7 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
             optimizer,
             parameters,
             names,
+            exchange,
             statistics: Statistics::needed(train.not_finite.policy).then(|| Statistics::of(&network)),
             normalizer,
             network,
@@ -156,6 +168,10 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
         if self.position == Position::default() {
             self.save()?;
         }
+        if let Some(exchange) = &self.exchange {
+            self.processes.wait_for_all()?;
+            exchange.be_prompt(Duration::from_secs_f64(self.config.train.timeout))?;
+        }
         while self.position.epoch < epochs {
             self.batches(&loader, &schedule)?;
             self.finish_epoch()?;
@@ -181,25 +197,34 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
         let mut begun = Instant::now();
         for batch in &mut batches {
             let batch = batch?;
-            self.skipped += warn_skipped(&batch.skipped);
+            let round = self.processes.round(batch.samples.len(), warn_skipped(&batch.skipped), self.interruption)?;
+            if let Some(signal) = round.signal {
+                return Err(self.leave(Interruption::failure(signal))?);
+            }
+            self.skipped += round.skipped;
+            if let Some(rank) = round.empty {
+                console::warning(format!(
+                    "batch {} is left out: rank {rank} could read none of its samples",
+                    batch.index
+                ));
+                self.position.batch = batch.index + 1;
+                continue;
+            }
             let scheduled = epoch * count as u64 + batch.index as u64;
-            let step = self.step(&batch, schedule, scheduled)?;
+            let step = self.step(&batch, round.images, schedule, scheduled)?;
             self.position.batch = batch.index + 1;
             if let Some(step) = step {
                 self.tally.add(&step, begun.elapsed().as_secs_f64());
                 self.notify(|hook| hook.step(&step))?;
             }
             begun = Instant::now();
-            if let Err(interrupted) = self.interruption.check() {
-                return Err(self.leave(interrupted)?);
-            }
             let every = self.config.train.checkpoint.every_steps;
             // After the epoch's last step the evaluation comes first.
             if every.is_some_and(|every| self.position.step.is_multiple_of(every)) && self.position.batch < count {
                 self.save()?;
             }
         }
-        self.skipped += warn_skipped(batches.skipped_at_end());
+        self.skipped += self.processes.gather(warn_skipped(batches.skipped_at_end()))?.into_iter().sum::<usize>();
         self.notify(|hook| {
             hook.end();
             Ok(())
@@ -247,20 +272,20 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
     /// Evaluates the average. The random state is restored: building the deploy form draws random weights, and a run that is
     /// interrupted here repeats the evaluation.
     fn evaluate(&self) -> Result<ReportOf<T>, Failure> {
-        let generators = generators(self.network.device());
-        let states = generators.iter().map(|&device| rng::state(device)).collect::<Result<Vec<_>, _>>()?;
+        let (device, rank) = (self.network.device(), self.processes.rank());
+        let states = generator_states(device, rank)?;
         let report = self.evaluate_deployed();
-        for (&device, state) in generators.iter().zip(&states) {
-            rng::set_state(device, state)?;
-        }
+        restore_generators(device, rank, &states)?;
         report
     }
 
     fn evaluate_deployed(&self) -> Result<ReportOf<T>, Failure> {
-        let Self { task, config, interruption, .. } = *self;
+        let Self { task, config, interruption, processes, .. } = *self;
         let network = self.deploy()?;
+        // Statistics that are not synchronised differ.
+        same_network(processes, &network)?;
         let predictor = Eager { network: &network, normalizer: &self.normalizer, precision: config.train.precision };
-        let judging = Judging { task, config, folder: None, interruption: Some(interruption) };
+        let judging = Judging { task, config, folder: None, interruption, processes };
         Ok(judging.accuracy(&predictor, &self.validation)?.report)
     }
 
@@ -278,20 +303,23 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
     /// # Errors
     /// When the best checkpoint cannot be read.
     pub fn into_best(self) -> Result<Finished<T>, Failure> {
-        let file = self.run.best_weights()?;
-        let network = match self.position.best {
-            Some(best) if best.step != self.position.step => {
+        let file = self.run.map(RunFolder::best_weights).transpose()?.unwrap_or_default();
+        let last_is_best = self.position.best.is_none_or(|best| best.step == self.position.step);
+        let network = match self.run {
+            Some(_) if !last_is_best => {
                 let weights = backbone::checkpoint::read(&file)?;
                 deployed(self.task, weights, self.network.device(), self.config.train.channels_last)?
             }
             _ => self.deploy()?,
         };
+        same_network(self.processes, &network)?;
         Ok(Finished { network, file, validation: self.validation })
     }
 
     fn loader_options(&self) -> LoaderOptions {
         LoaderOptions {
             batch_size: self.config.train.batch_size,
+            shard: self.processes.shard(),
             seed: self.config.seed,
             order: Order::Shuffled,
             last: LastBatch::Drop,
@@ -300,10 +328,11 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
     }
 
     fn make_hooks(&self) -> Result<Vec<Box<dyn Hook>>, Failure> {
+        let Some(run) = self.run else { return Ok(Vec::new()) };
         Ok(vec![
             Box::new(hooks::Terminal::new(self.config.train.epochs)),
-            Box::new(hooks::Csv::open(self.run.file("metrics.csv"), self.position.epoch)?),
-            Box::new(tensorboard::TensorBoard::new(self.run.path(), self.position.step)?),
+            Box::new(hooks::Csv::open(run.file("metrics.csv"), self.position.epoch)?),
+            Box::new(tensorboard::TensorBoard::new(run.path(), self.position.step)?),
         ])
     }
 

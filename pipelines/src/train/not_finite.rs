@@ -56,7 +56,6 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
         let NotFiniteConfig { policy, limit } = self.config.train.not_finite;
         self.not_finite += 1;
         let sentence = self.report(batch, losses)?;
-        foreach::clear_gradients(&self.parameters);
         let advice = "Lower train.optimizer.lr, lengthen train.schedule.warmup_steps, or set train.clip_grad_norm.";
         if policy == NotFinitePolicy::Stop {
             return Err(Failure::failed(sentence).hint(advice));
@@ -71,9 +70,8 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
                 "the batch is left out".to_owned()
             }
             _ => {
-                let checkpoint = self.run.newest_checkpoint()?;
-                self.load(&checkpoint)?;
-                format!("the weights of step {} are restored", checkpoint.state().position.step)
+                let step = self.roll_back()?;
+                format!("the weights of step {step} are restored")
             }
         };
         console::warning(format!("{sentence}; {done} ({} of at most {limit})", self.not_finite));
@@ -84,6 +82,7 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
     fn report(&self, batch: &Batch<T::Sample>, losses: &[(&'static str, f64)]) -> Result<String, Failure> {
         let step = self.position.step + 1;
         let files: Vec<String> = batch.samples.iter().map(|sample| T::file(sample).display().to_string()).collect();
+        let files = self.processes.gather(files)?.concat();
         let norms = self.gradient_norms()?;
         let name = format!("not_finite-{step}.json");
         let report = json!({
@@ -94,7 +93,7 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
             "files": files,
         });
         let text = serde_json::to_string_pretty(&report)? + "\n";
-        let path = self.run.write(&name, &text)?;
+        let place = self.run.map(|run| run.write(&name, &text)).transpose()?.unwrap_or_default();
 
         let parts: Vec<String> = losses.iter().map(|(name, value)| format!("{name} {value}")).collect();
         let broken: Vec<&str> =
@@ -108,7 +107,7 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
             "{what} ({}); the batch's files: {}; details are in {}",
             parts.join(", "),
             listed(&files),
-            path.display()
+            place.display()
         ))
     }
 

@@ -54,7 +54,7 @@ impl Optimizer {
         Self { config: config.clone(), groups: groups.into_values().collect(), steps: 0 }
     }
 
-    /// One step with the gradients of the parameters, at `factor` times the learning rate; clears them. `annealed` goes
+    /// One step with the gradients of the parameters, at `factor` times the learning rate. `annealed` goes
     /// from 1 to 0 over the run and takes the weight decay from its start to its end.
     ///
     /// # Errors
@@ -70,7 +70,6 @@ impl Optimizer {
                 })
                 .collect::<Result<_, _>>()?;
             group.step(&self.config, &gradients, factor, decay, self.steps)?;
-            foreach::clear_gradients(&group.parameters);
         }
         self.steps += 1;
         Ok(())
@@ -79,6 +78,11 @@ impl Optimizer {
     /// Steps taken.
     pub fn steps(&self) -> u64 {
         self.steps
+    }
+
+    /// Goes on after `steps` steps, with the buffers as they are.
+    pub fn set_steps(&mut self, steps: u64) {
+        self.steps = steps;
     }
 
     /// The buffers, named after their parameters.

@@ -1,30 +1,46 @@
 //! A run's state to disk and back.
 
+use backbone::StateDict;
+use std::path::Path;
+
 use super::Trainer;
 use crate::failure::Failure;
-use crate::run::{Checkpoint, Contents, DataIdentity, State};
+use crate::run::{Checkpoint, Contents, DataIdentity, RunFolder, State};
 use crate::task::{Evaluate, Train};
 
 impl<T: Train + Evaluate> Trainer<'_, T> {
-    /// Resumes the run from a checkpoint.
+    /// Begins, or resumes the run from a checkpoint, which rank 0 has.
     ///
     /// # Errors
     /// When the checkpoint does not fit the configuration or the data.
-    pub fn resume(&mut self, checkpoint: &Checkpoint) -> Result<(), Failure> {
+    pub fn begin(&mut self, checkpoint: Option<&Checkpoint>) -> Result<(), Failure> {
+        let generators = checkpoint.map(|checkpoint| self.resume(checkpoint)).transpose()?.unwrap_or_default();
+        self.share(&generators)
+    }
+
+    fn resume(&mut self, checkpoint: &Checkpoint) -> Result<StateDict, Failure> {
         let state = checkpoint.state();
         self.same_data(&state.data)?;
-        self.load(checkpoint)?;
+        let generators = self.load(checkpoint)?;
         self.position = state.position.clone();
         if state.batch_size != self.config.train.batch_size {
             self.position.batch = self.position.batch * state.batch_size / self.config.train.batch_size;
         }
         self.tally = state.tally.clone();
         (self.before, self.skipped, self.not_finite) = (state.elapsed, state.skipped, state.not_finite);
-        Ok(())
+        Ok(generators)
     }
 
-    /// Loads weights, average and optimiser from a checkpoint, without the position.
-    pub(super) fn load(&mut self, checkpoint: &Checkpoint) -> Result<(), Failure> {
+    /// Restores weights, average, optimiser and random state from the newest checkpoint, not the position; the step it is of.
+    pub(super) fn roll_back(&mut self) -> Result<u64, Failure> {
+        let checkpoint = self.run.map(RunFolder::newest_checkpoint).transpose()?;
+        let generators = checkpoint.as_ref().map(|checkpoint| self.load(checkpoint)).transpose()?.unwrap_or_default();
+        self.share(&generators)?;
+        self.processes.of_the_first(checkpoint.map_or(0, |checkpoint| checkpoint.state().position.step))
+    }
+
+    /// Loads weights, average and optimiser from a checkpoint, without the position; the states of its generators.
+    fn load(&mut self, checkpoint: &Checkpoint) -> Result<StateDict, Failure> {
         let weights = checkpoint.weights()?;
         let classes = |metadata: &backbone::checkpoint::Metadata| metadata.classes.join(", ");
         if let Some(metadata) = &weights.metadata
@@ -43,12 +59,22 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
                 .ok_or_else(|| Failure::failed("the checkpoint has no averaged weights, but train.ema is set"))?;
             ema.network_mut().load(&saved.tensors)?;
         }
-        let buffers = checkpoint.restore_optimizer(self.network.device())?;
-        self.optimizer.load(&buffers, checkpoint.state().optimizer_steps)
+        let (buffers, generators) = checkpoint.optimizer()?;
+        self.optimizer.load(&buffers, checkpoint.state().optimizer_steps)?;
+        Ok(generators)
     }
 
-    /// Writes a checkpoint.
+    /// Writes a checkpoint: rank 0 does, while the others wait.
     pub(super) fn save(&self) -> Result<(), Failure> {
+        let generators = self.all_generators()?;
+        self.compare_weights()?;
+        if let Some(run) = self.run {
+            self.write_checkpoint(run, generators)?;
+        }
+        self.processes.wait_for_all()
+    }
+
+    fn write_checkpoint(&self, run: &RunFolder, generators: StateDict) -> Result<(), Failure> {
         let weights = self.network.state();
         let ema = self.ema.as_ref().map(|ema| ema.network().state());
         let state = State {
@@ -65,11 +91,11 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
             weights: &weights,
             ema: ema.as_ref(),
             optimizer: self.optimizer.state(),
+            generators,
             metadata: &self.metadata,
             state: &state,
-            device: self.network.device(),
         };
-        Checkpoint::write(&self.run.checkpoints(), &contents, self.config.train.checkpoint.keep)
+        Checkpoint::write(&run.checkpoints(), &contents, self.config.train.checkpoint.keep)
     }
 
     /// Saves the run that a signal interrupted; the failure that ends it.
@@ -79,7 +105,8 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
             Ok(())
         })?;
         self.save()?;
-        let run = self.run.path().display();
+        // The others say nothing.
+        let Some(run) = self.run.map(|run| run.path().display()) else { return Ok(interrupted) };
         Ok(interrupted
             .and(format!("after step {}; the run is saved in {run}", self.position.step))
             .hint(format!("Resume it with: pipeline train --resume {run}")))
@@ -98,7 +125,8 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
     }
 
     fn refuse(&self, why: String) -> Failure {
-        Failure::failed(format!("{} {why}", self.run.path().display()))
+        let run = self.run.map_or(Path::new("the run"), RunFolder::path);
+        Failure::failed(format!("{} {why}", run.display()))
             .hint("Bring the data back as it was, or start a new run with the configuration.")
     }
 }

@@ -27,7 +27,8 @@ fn start(command: &mut Command) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts")
 }
 
-fn resume(workshop: &Workshop, name: &str) -> Command {
+/// Resumes a run.
+pub fn resume(workshop: &Workshop, name: &str) -> Command {
     pipeline(&["train", "--resume", &workshop.at(&format!("runs/{name}")), "--no-latency"])
 }
 
@@ -40,13 +41,14 @@ fn wait_until(child: &mut Child, what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn signal(child: &Child, name: &str) {
+/// Sends a signal.
+pub fn signal(child: &Child, name: &str) {
     let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().expect("kill runs");
     assert!(sent.success());
 }
 
 /// The checkpoints of a run, hidden ones too, by name.
-fn checkpoints(run: &Path) -> Vec<String> {
+pub fn checkpoints(run: &Path) -> Vec<String> {
     let entries = fs::read_dir(run.join("checkpoints")).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
@@ -60,7 +62,7 @@ fn newest(run: &Path) -> PathBuf {
 }
 
 /// The step of the newest checkpoint.
-fn newest_step(run: &Path) -> Option<u64> {
+pub fn newest_step(run: &Path) -> Option<u64> {
     checkpoints(run).iter().filter_map(|name| name.strip_prefix("step-")?.parse().ok()).max()
 }
 
@@ -82,7 +84,7 @@ fn leave_incomplete_checkpoint(run: &Path) {
 }
 
 /// Two runs have computed the same: weights, averages, optimiser and random state, metrics, report.
-fn same_end(workshop: &Workshop, one: &str, other: &str) {
+pub fn same_end(workshop: &Workshop, one: &str, other: &str) {
     let file = |run: &str, name: &str| workshop.path(&format!("runs/{run}/{name}"));
     for name in ["weights", "ema", "optimizer"] {
         let bytes = |run: &str| fs::read(file(run, &format!("checkpoints/last/{name}.safetensors"))).expect(name);

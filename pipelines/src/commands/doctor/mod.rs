@@ -22,7 +22,7 @@ struct Finding {
 
 pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
     if args.distributed {
-        return distributed::run(args.json);
+        return distributed::run(args);
     }
     let findings = findings();
     if args.json {

@@ -51,19 +51,25 @@ impl ClassifyScorer {
     }
 }
 
+/// A picture: its name, its scores and its true class.
+type Scored = (String, Vec<f32>, usize);
+
 impl Scorer<Classify> for ClassifyScorer {
     type Report = ClassificationReport;
+    type Result = Scored;
 
     const UNREADABLE: &'static str = "they are left out of the score";
 
-    fn add(&mut self, _: &Classify, logits: &[Vec<f32>], batch: &[ClassificationSample]) -> Result<(), Failure> {
-        for (scores, sample) in logits.iter().zip(batch) {
-            let name = sample.path.strip_prefix(&self.root).unwrap_or(&sample.path).to_string_lossy().into_owned();
-            self.evaluator.add(&name, scores, sample.class)?;
-            if let Some(files) = &mut self.files {
-                files.predictions.add(&name, scores)?;
-                files.scored.push((name, sample.class));
-            }
+    fn result(&self, _: &Classify, scores: Vec<f32>, sample: &ClassificationSample) -> Result<Scored, Failure> {
+        let name = sample.path.strip_prefix(&self.root).unwrap_or(&sample.path).to_string_lossy().into_owned();
+        Ok((name, scores, sample.class))
+    }
+
+    fn add(&mut self, (name, scores, class): Scored) -> Result<(), Failure> {
+        self.evaluator.add(&name, &scores, class)?;
+        if let Some(files) = &mut self.files {
+            files.predictions.add(&name, &scores)?;
+            files.scored.push((name, class));
         }
         Ok(())
     }

@@ -45,7 +45,7 @@ impl Train for Classify {
 
     fn losses(&self, model: &ImageClassifier, logits: &Tensor, targets: &Targets) -> Result<Vec<Loss>, Failure> {
         let value = model.head.loss(logits, targets)?;
-        Ok(vec![Loss { name: "cross_entropy", value }])
+        Ok(vec![Loss { name: "cross_entropy", value, weight: model.head.loss_weight(targets)? }])
     }
 }
 

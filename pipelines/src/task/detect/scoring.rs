@@ -28,27 +28,30 @@ impl DetectScorer {
     }
 }
 
+/// An image's id and its detections.
+type Detected = (u64, Vec<Detection>);
+
 impl Scorer<Detect> for DetectScorer {
     type Report = CocoReport;
+    type Result = Detected;
 
     const UNREADABLE: &'static str = "they count as images without predictions";
 
-    fn add(&mut self, task: &Detect, predictions: &[Detections], batch: &[DetectionSample]) -> Result<(), Failure> {
-        for (prediction, sample) in predictions.iter().zip(batch) {
-            let detections: Vec<Detection> = task
-                .in_original_pixels(prediction, sample)
-                .map(|detection| Detection {
-                    category_id: task.classes[detection.class].id,
-                    bbox: detection.bbox,
-                    score: f64::from(detection.score),
-                })
-                .collect();
-            self.evaluator.add(sample.image_id, &detections)?;
-            if let Some(writer) = &mut self.writer {
-                writer.add(sample.image_id, &detections)?;
-            }
+    fn result(&self, task: &Detect, prediction: Detections, sample: &DetectionSample) -> Result<Detected, Failure> {
+        let detections = task.in_original_pixels(&prediction, sample).map(|detection| Detection {
+            category_id: task.classes[detection.class].id,
+            bbox: detection.bbox,
+            score: f64::from(detection.score),
+        });
+        Ok((sample.image_id, detections.collect()))
+    }
+
+    fn add(&mut self, (image_id, detections): Detected) -> Result<(), Failure> {
+        self.evaluator.add(image_id, &detections)?;
+        match &mut self.writer {
+            Some(writer) => Ok(writer.add(image_id, &detections)?),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn finish(self) -> Result<CocoReport, Failure> {

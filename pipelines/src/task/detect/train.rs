@@ -38,9 +38,10 @@ impl Train for Detect {
 
     fn losses(&self, model: &Detector, output: &Predictions, truth: &Vec<GroundTruth>) -> Result<Vec<Loss>, Failure> {
         let losses = model.head.loss(output, truth)?;
+        let weight = || Tensor::from(losses.positives as f64);
         Ok(vec![
-            Loss { name: "classification", value: losses.classification },
-            Loss { name: "localization", value: losses.localization },
+            Loss { name: "classification", value: losses.classification, weight: weight() },
+            Loss { name: "localization", value: losses.localization, weight: weight() },
         ])
     }
 }

@@ -40,18 +40,24 @@ impl SegmentScorer {
     }
 }
 
+/// An image's name, and its masks, predicted and true.
+type Compared = (String, [Mask; 2]);
+
 impl Scorer<Segment> for SegmentScorer {
     type Report = SegmentationReport;
+    type Result = Compared;
 
     const UNREADABLE: &'static str = "they are left out of the score";
 
-    fn add(&mut self, _: &Segment, predictions: &[Mask], batch: &[SegmentationSample]) -> Result<(), Failure> {
-        for (predicted, sample) in predictions.iter().zip(batch) {
-            let size = [sample.mask.height, sample.mask.width];
-            self.evaluator.add(&sample.id, &predicted.data, &sample.mask.data, size)?;
-            if let Some([predictions, truth]) = &self.folders {
-                self.write(predictions, &sample.id, predicted)?;
-                self.write(truth, &sample.id, &sample.mask)?;
+    fn result(&self, _: &Segment, predicted: Mask, sample: &SegmentationSample) -> Result<Compared, Failure> {
+        Ok((sample.id.clone(), [predicted, sample.mask.clone()]))
+    }
+
+    fn add(&mut self, (id, [predicted, truth]): Compared) -> Result<(), Failure> {
+        self.evaluator.add(&id, &predicted.data, &truth.data, [truth.height, truth.width])?;
+        if let Some(folders) = &self.folders {
+            for (folder, mask) in folders.iter().zip([&predicted, &truth]) {
+                self.write(folder, &id, mask)?;
             }
         }
         Ok(())

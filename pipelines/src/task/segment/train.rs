@@ -48,8 +48,8 @@ impl Train for Segment {
 
     fn losses(&self, model: &Segmenter, output: &Output, targets: &Tensor) -> Result<Vec<Loss>, Failure> {
         let losses = model.head.loss(output, targets)?;
-        let main = Loss { name: "cross_entropy", value: losses.main };
-        let auxiliary = losses.auxiliary.map(|value| Loss { name: "auxiliary", value });
+        let main = Loss { name: "cross_entropy", value: losses.main, weight: losses.main_weight };
+        let auxiliary = losses.auxiliary.map(|value| Loss { name: "auxiliary", value, weight: losses.pixel_weight });
         Ok(std::iter::once(main).chain(auxiliary).collect())
     }
 }

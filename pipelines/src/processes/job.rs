@@ -1,0 +1,86 @@
+//! A command's work among the processes of a job: they join, and end alike.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+use tch_ext::distributed::{JoinOptions, Launch, World, exit_at_once};
+
+use super::start::start;
+use super::{PATIENCE, Processes};
+use crate::console;
+use crate::failure::{Elsewhere, Failure, Kind};
+
+/// How long processes may take to find each other.
+const JOINING: Duration = Duration::from_secs(60);
+
+/// Does the work of a command in the processes that a launcher started, in as many as `count` says, or in this one alone. Where one
+/// process fails, all end, and one of them says why.
+///
+/// # Errors
+/// The work's own, in a single process; in rank 0 of several, that a signal ended all of them. Other errors of several processes
+/// end this process here.
+pub fn run(count: Option<u16>, work: impl FnOnce(&Processes) -> Result<(), Failure>) -> Result<(), Failure> {
+    if let Some(count) = count.filter(|count| *count > 1) {
+        return start(count.into());
+    }
+    let launch = match Launch::from_env().map_err(Failure::usage)? {
+        Some(launch) if launch.world_size > 1 => launch,
+        launch => return work(&Processes { launch, world: None }),
+    };
+    let options = JoinOptions { join_timeout: JOINING, timeout: PATIENCE, ..JoinOptions::default() };
+    let world = World::join(&launch, &options).unwrap_or_else(|error| end(&Failure::failed(error)));
+    console::speak_as(world.rank());
+    share_processors(&world);
+    let processes = Processes { launch: Some(launch), world: Some(world) };
+    let result = catch_unwind(AssertUnwindSafe(|| work(&processes))).unwrap_or_else(|_| Err(console::internal_error()));
+    leave(processes, result)
+}
+
+fn leave(processes: Processes, result: Result<(), Failure>) -> Result<(), Failure> {
+    let Some(world) = processes.world else { return result };
+    match result {
+        Err(failure) if !matches!(failure.kind(), Kind::Interrupted(_)) => fail(&world, &failure),
+        result => {
+            let rank = world.rank();
+            if let Err(error) = world.group().barrier(PATIENCE) {
+                fail(&world, &error.into());
+            }
+            // All are here: who is late to close its connections harms nobody.
+            let _ = world.leave(PATIENCE);
+            match &result {
+                Err(failure) if rank > 0 => exit_at_once(failure.kind().status().into()),
+                _ => result,
+            }
+        }
+    }
+}
+
+/// Ends this process after a failure, its own or another's.
+fn fail(world: &World, failure: &Failure) -> ! {
+    let reason = match failure.elsewhere() {
+        Some(Elsewhere::Lost(error)) => world.explain(error),
+        Some(Elsewhere::Told(reason)) => reason.clone(),
+        None => world.fail(&failure.to_string()),
+    };
+    if reason.reporter == world.rank() {
+        let told = Failure::failed(reason.reason);
+        console::failure(&match failure.next_step() {
+            Some(hint) => told.hint(hint),
+            None => told,
+        });
+    }
+    exit_at_once(failure.kind().status().into())
+}
+
+/// Prints why, and ends the process, which may have threads that wait for a connection.
+fn end(failure: &Failure) -> ! {
+    console::failure(failure);
+    exit_at_once(failure.kind().status().into())
+}
+
+/// Without a word from the launcher, the processes of a host share its processors.
+fn share_processors(world: &World) {
+    if std::env::var_os("OMP_NUM_THREADS").is_none() {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        tch::set_num_threads((processors / world.local_size()).max(1) as i32);
+    }
+}

@@ -1,0 +1,225 @@
+//! The processes of a job: one in most runs, several where `torchrun`, `srun`, `mpirun` or `--processes` started them.
+//!
+//! Everything is written for several processes and holds for a single one, which exchanges nothing. Rank 0 owns the files and
+//! speaks; the others print their own errors and warnings only.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | here | who is there, and what they tell each other |
+//! | [`job`] | a command's work among the processes: joining, ending for all alike |
+//! | [`mod@start`] | starting the processes of this host |
+
+mod job;
+mod start;
+
+use datasets::Shard;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+use tch::{Cuda, Device, Tensor};
+use tch_ext::distributed::{Group, Launch, World};
+
+use crate::failure::Failure;
+use crate::interruption::Interruption;
+
+pub use job::run;
+
+/// For work of one process that the others wait for: reading data, saving, measuring. A process that is killed is noticed at once
+/// all the same.
+const PATIENCE: Duration = Duration::from_secs(30 * 60);
+
+/// The share of `train.timeout` that an exchange may take. The rest is for finding out who is missing, and for ending.
+const EXCHANGE_SHARE: f64 = 0.6;
+
+/// The processes of a job, seen from one of them.
+#[derive(Debug, Default)]
+pub struct Processes {
+    launch: Option<Launch>,
+    /// None for a single process.
+    world: Option<World>,
+}
+
+/// What processes tell each other before a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Round {
+    /// Images of all processes.
+    pub images: usize,
+    /// The first process without an image.
+    pub empty: Option<usize>,
+    /// Samples that could not be read.
+    pub skipped: usize,
+    /// The signal that asked a process to end.
+    pub signal: Option<i32>,
+}
+
+impl Processes {
+    /// The rank of this process.
+    pub fn rank(&self) -> usize {
+        self.world.as_ref().map_or(0, World::rank)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.world.as_ref().map_or(1, World::size)
+    }
+
+    /// Whether this process owns the files and prints.
+    pub fn is_first(&self) -> bool {
+        self.rank() == 0
+    }
+
+    /// How a launcher started this process, if one did.
+    pub fn launch(&self) -> Option<&Launch> {
+        self.launch.as_ref()
+    }
+
+    /// The rank among the processes of this host.
+    pub fn local_rank(&self) -> usize {
+        self.world.as_ref().map_or(0, World::local_rank)
+    }
+
+    /// The host of each process; empty for a single one.
+    pub fn hosts(&self) -> &[String] {
+        self.world.as_ref().map_or(&[], World::hosts)
+    }
+
+    /// The part of every batch that this process reads.
+    pub fn shard(&self) -> Shard {
+        Shard { rank: self.rank(), count: self.count() }
+    }
+
+    /// The connections to the others, where there are others.
+    pub fn group(&self) -> Option<&Group> {
+        self.world.as_ref().map(World::group)
+    }
+
+    /// Further connections, for exchanges that go on beside others.
+    ///
+    /// # Errors
+    /// When a process is lost.
+    pub fn new_group(&self, name: &str) -> Result<Option<Group>, Failure> {
+        Ok(self.world.as_ref().map(|world| world.new_group(name)).transpose()?)
+    }
+
+    /// The name of the job, the same when the launcher starts it again after a failure, and whether it did. None where no launcher
+    /// started this process.
+    pub fn job(&self) -> Option<(String, bool)> {
+        let launch = self.launch.as_ref()?;
+        // Without a name of its own, `torchrun` is known by its process, which stays.
+        let agent = || format!("{}, started by process {}", launch.master_host, std::os::unix::process::parent_id());
+        let name = if launch.job == "none" { agent() } else { launch.job.clone() };
+        Some((name, launch.restarts > 0))
+    }
+
+    /// The device of this process, where `device` was chosen without an index: one each, as far as there are.
+    pub fn device(&self, device: Device) -> Device {
+        match device {
+            Device::Cuda(_) if self.count() > 1 => {
+                Device::Cuda(self.local_rank() % Cuda::device_count().max(1) as usize)
+            }
+            _ => device,
+        }
+    }
+
+    /// From now on an exchange among these groups fails in time for the job to end within `timeout`, instead of being waited for.
+    ///
+    /// # Errors
+    /// When libtorch fails.
+    pub fn be_prompt<'g>(groups: impl IntoIterator<Item = &'g Group>, timeout: Duration) -> Result<(), Failure> {
+        let limit = timeout.mul_f64(EXCHANGE_SHARE);
+        Ok(groups.into_iter().try_for_each(|group| group.set_timeout(limit))?)
+    }
+
+    /// Waits for all.
+    ///
+    /// # Errors
+    /// When a process is lost.
+    pub fn wait_for_all(&self) -> Result<(), Failure> {
+        match self.group() {
+            Some(group) => Ok(group.barrier(PATIENCE)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Fails on all processes where one has another text, with the line that differs.
+    ///
+    /// # Errors
+    /// When texts differ, or a process is lost.
+    pub fn require_equal(&self, what: &str, text: &str) -> Result<(), Failure> {
+        match self.group() {
+            Some(group) => Ok(group.require_equal(what, text)?),
+            None => Ok(()),
+        }
+    }
+
+    /// The value of rank 0; the others' own are ignored.
+    ///
+    /// # Errors
+    /// When a process is lost.
+    pub fn of_the_first<V: Serialize + DeserializeOwned>(&self, value: V) -> Result<V, Failure> {
+        let Some(group) = self.group() else { return Ok(value) };
+        let bytes = if self.is_first() { encoded(&value)? } else { Vec::new() };
+        decoded(&group.broadcast_bytes(&bytes, 0)?)
+    }
+
+    /// The values of all, by rank.
+    ///
+    /// # Errors
+    /// When a process is lost.
+    pub fn gather<V: Serialize + DeserializeOwned>(&self, value: V) -> Result<Vec<V>, Failure> {
+        let Some(group) = self.group() else { return Ok(vec![value]) };
+        group.all_gather_bytes(&encoded(&value)?)?.iter().map(|bytes| decoded(bytes)).collect()
+    }
+
+    /// Tells the others how many images this process has for a step, how many it could not read, and whether a signal came.
+    ///
+    /// # Errors
+    /// When a process is lost or has failed.
+    pub fn round(&self, images: usize, skipped: usize, interruption: &Interruption) -> Result<Round, Failure> {
+        let signal = interruption.signal();
+        let Some(world) = &self.world else {
+            return Ok(Round { images, empty: (images == 0).then_some(0), skipped, signal });
+        };
+        if let Some(reason) = world.failed_elsewhere() {
+            return Err(Failure::told(reason));
+        }
+        let own = [images as i64, skipped as i64, signal.unwrap_or(0).into()];
+        let all = world.group().all_gather(&Tensor::from_slice(&own))?;
+        let column = |index: i64| Vec::<i64>::try_from(all.select(1, index).contiguous()).unwrap_or_default();
+        let (images, skipped, signals) = (column(0), column(1), column(2));
+        Ok(Round {
+            images: images.iter().sum::<i64>() as usize,
+            empty: images.iter().position(|&images| images == 0),
+            skipped: skipped.iter().sum::<i64>() as usize,
+            signal: signals.into_iter().find(|&signal| signal != 0).map(|signal| signal as i32),
+        })
+    }
+
+    /// Overwrites tensors on the other processes with those of rank 0.
+    ///
+    /// # Errors
+    /// When a process is lost.
+    pub fn copy_from_the_first(&self, tensors: &[Tensor]) -> Result<(), Failure> {
+        match self.group() {
+            Some(group) => Ok(tch::no_grad(|| group.broadcast(tensors, 0))?),
+            None => Ok(()),
+        }
+    }
+
+    /// A seed for what may differ between processes; that of rank 0 is the run's.
+    pub fn own_seed(&self, seed: u64, step: u64) -> i64 {
+        /// Spreads neighbouring numbers over all 64 bits (Knuth's multiplicative hashing, by the golden ratio).
+        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let own = (self.rank() as u64).wrapping_add(step << 32).wrapping_mul(SPREAD);
+        i64::from_ne_bytes((seed ^ if self.is_first() { 0 } else { own }).to_ne_bytes())
+    }
+}
+
+fn encoded(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    postcard::to_stdvec(value).map_err(|error| Failure::failed(format!("cannot tell the other processes: {error}")))
+}
+
+fn decoded<V: DeserializeOwned>(bytes: &[u8]) -> Result<V, Failure> {
+    postcard::from_bytes(bytes)
+        .map_err(|error| Failure::failed(format!("another process sent something else: {error}")))
+}
