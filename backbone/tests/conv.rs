@@ -5,6 +5,7 @@ mod support;
 use backbone::{Activation, ConvBn, ConvBnConfig, ConvBnKeys, Fold, Form, Geometry, Mode};
 use support::{assert_close, load, names, randomise};
 use tch::{Device, Kind, Tensor, nn::VarStore};
+use tch_ext::autocast::Autocast;
 
 fn config() -> ConvBnConfig {
     let pointwise = Geometry::pointwise(4, 6);
@@ -67,6 +68,36 @@ fn batch_statistics_normalise_and_update_the_running_ones() {
     let raw = xs.conv2d(weight, None::<&Tensor>, [2, 2], [2, 2], [2, 2], 2);
     assert_close(&variables["bn.running_mean"], &(raw.mean_dim(dims, false, Kind::Float) * 0.1), 1e-5);
     assert_close(&variables["bn.running_var"], &(raw.var_dim(dims, true, false) * 0.1 + 0.9), 1e-5);
+}
+
+#[test]
+fn a_depthwise_convolution_over_one_pixel_has_a_whole_gradient_in_half_precision() {
+    for (stride, dilation) in [(2, 1), (1, 1), (1, 4)] {
+        let store = VarStore::new(Device::Cpu);
+        let geometry = Geometry::depthwise(8, stride, dilation);
+        let layer = ConvBn::new(&store.root(), &ConvBnConfig::new(geometry), Form::Train);
+        let xs = Tensor::randn([6, 8, 1, 1], (Kind::Float, Device::Cpu));
+        let weight = &store.variables()["conv.weight"];
+        let pair = |value| [value, value];
+        let plain = xs.conv2d(weight, None::<&Tensor>, pair(stride), pair(dilation), pair(dilation), 8);
+        assert_close(&geometry.convolve(&xs, weight, None), &plain, 1e-6);
+        tch_ext::convert_channels_last(&[weight.shallow_clone()]).unwrap();
+        for _ in 0..100 {
+            // What was freed before is what memory that nobody writes holds.
+            let junk = |kind| (1..10).map(move |size| Tensor::full([8 << size], f64::NAN, (kind, Device::Cpu)));
+            drop(junk(Kind::Float).chain(junk(Kind::BFloat16)).chain(junk(Kind::Float)).collect::<Vec<_>>());
+            let ys = {
+                let _half = Autocast::enter(Device::Cpu, Kind::BFloat16).unwrap();
+                // The strides that a pointwise convolution leaves.
+                let half = xs.to_kind(Kind::BFloat16).as_strided([6, 8, 1, 1], [8, 1, 8, 8], None);
+                layer.forward(&half, Mode::Train).unwrap()
+            };
+            (ys.to_kind(Kind::Float) * xs.sin()).sum(Kind::Float).backward();
+            let mut gradient = weight.grad();
+            assert!(bool::try_from(gradient.isfinite().all()).unwrap(), "{gradient}");
+            let _ = gradient.zero_();
+        }
+    }
 }
 
 #[test]

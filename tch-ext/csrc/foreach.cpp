@@ -40,6 +40,14 @@ extern "C" char *tch_ext_zero_gradients(at::Tensor *const *params, size_t count)
   });
 }
 
+extern "C" char *tch_ext_scale_gradients(at::Tensor *const *params, size_t count, double factor) noexcept {
+  return tch_ext::guarded([&] {
+    at::NoGradGuard no_grad;
+    const TensorVector grads = gradients_of(params, count);
+    if (!grads.empty()) at::_foreach_mul_(grads, factor);
+  });
+}
+
 extern "C" void tch_ext_clear_gradients(at::Tensor *const *params, size_t count) noexcept {
   for (size_t i = 0; i < count; ++i) {
     c10::TensorImpl *param = params[i]->unsafeGetTensorImpl();

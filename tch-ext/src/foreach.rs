@@ -17,6 +17,7 @@ unsafe extern "C" {
     fn tch_ext_gradients(params: ffi::List, count: usize, grads: *mut *mut C_tensor);
     fn tch_ext_clear_gradients(params: ffi::List, count: usize);
     fn tch_ext_zero_gradients(params: ffi::List, count: usize) -> *mut c_char;
+    fn tch_ext_scale_gradients(params: ffi::List, count: usize, factor: f64) -> *mut c_char;
     fn tch_ext_clip_grad_norm(params: ffi::List, count: usize, max_norm: f64, total_norm: *mut f64) -> *mut c_char;
     fn tch_ext_lerp(targets: ffi::List, sources: ffi::List, count: usize, weight: f64) -> *mut c_char;
     fn tch_ext_copy(targets: ffi::List, sources: ffi::List, count: usize) -> *mut c_char;
@@ -49,6 +50,16 @@ pub fn zero_gradients(params: &[Tensor]) -> Result<(), Error> {
     let params = TensorList::new("parameters", params)?;
     // SAFETY: the list holds the stated number of defined tensors that live through the call.
     check("set the gradients to zero", unsafe { tch_ext_zero_gradients(params.pointers(), params.len()) })
+}
+
+/// Multiplies the gradient of every parameter by `factor`.
+///
+/// # Errors
+/// libtorch's own message.
+pub fn scale_gradients(params: &[Tensor], factor: f64) -> Result<(), Error> {
+    let params = TensorList::new("parameters", params)?;
+    // SAFETY: the list holds the stated number of defined tensors that live through the call.
+    check("scale the gradients", unsafe { tch_ext_scale_gradients(params.pointers(), params.len(), factor) })
 }
 
 /// Scales the gradients of `params` so that their common 2-norm is at most `max_norm`, and returns the norm before.

@@ -52,6 +52,8 @@ fn zeroed_gradients_keep_their_memory() {
     let mut params = params_with(&grads);
     params.push(Tensor::ones([2], (Kind::Float, Device::Cpu)).set_requires_grad(true));
     let memory = params[0].grad().data_ptr();
+    foreach::scale_gradients(&params, 2.0).unwrap();
+    assert_eq!(params[0].grad(), &grads[0] * 2.0);
     foreach::zero_gradients(&params).unwrap();
     assert_eq!(params[0].grad().data_ptr(), memory);
     assert_eq!(params[0].grad(), grads[0].zeros_like());

@@ -4,7 +4,7 @@ use clap::Args;
 use clap::builder::TypedValueParser;
 use std::path::PathBuf;
 
-use super::{DeviceArgs, KeyArgs, SetArgs};
+use super::{DeviceArgs, KeyArgs, ProcessArgs, SetArgs};
 use crate::config::ImageSize;
 use crate::export::{Format, Input};
 use crate::measure::Engine;
@@ -124,7 +124,7 @@ pub struct ExportArgs {
 #[derive(Debug, Args)]
 pub struct BenchArgs {
     /// Variants (s0 to s4), configurations, folders of runs, files of weights, exported files
-    #[arg(value_name = "MODEL", required_unless_present = "analyze", conflicts_with = "analyze")]
+    #[arg(value_name = "MODEL", required_unless_present_any = ["analyze", "train"], conflicts_with_all = ["analyze", "train"])]
     pub models: Vec<String>,
     /// The engines to run, separated by commas [default: all that the device has]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "ENGINE,...", conflicts_with = "analyze")]
@@ -156,6 +156,12 @@ pub struct BenchArgs {
     /// Analyze this machine as the paper does: what latency depends on, and the cost of each building block
     #[arg(long)]
     pub analyze: bool,
+    /// Measure how fast a job reads its data and how fast it trains, and which one holds it back
+    #[arg(long, value_name = "CONFIG", conflicts_with_all = ["engines", "size", "classes", "pin", "profile", "reference", "analyze", "output"])]
+    pub train: Option<String>,
+    /// With --train: in 1, 2 and so on up to this many processes, with the same number of images in each
+    #[command(flatten)]
+    pub(crate) start: ProcessArgs,
     #[command(flatten)]
     pub(crate) set: SetArgs,
     /// Write bench.json, bench.csv and the figures of --analyze into this folder

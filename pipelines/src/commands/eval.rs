@@ -91,7 +91,7 @@ fn evaluate_with<T: Evaluate>(
     config: &Config<T::Keys>,
     processes: &Processes,
 ) -> Result<(), Failure> {
-    let device = processes.device(device::select(&args.device.device)?);
+    let device = processes.device(device::select(&args.device.device)?)?;
     // The folder of a run keeps the report on the run itself, not one on other weights or other settings.
     let own = run.filter(|_| args.weights.is_none() && args.overrides().is_empty());
     let folder = create(args.output.as_deref().or(own.map(RunFolder::path)))?;

@@ -41,7 +41,7 @@ fn train<T: Train + Evaluate>(
     processes: &Processes,
     interruption: &Interruption,
 ) -> Result<(), Failure> {
-    let device = processes.device(device::select(&args.device.device)?);
+    let device = processes.device(device::select(&args.device.device)?)?;
     // The files are rank 0's, and so is what they say.
     let name = args.name.as_deref().or(config.name.as_deref()).unwrap_or("run");
     let resumed = resumed

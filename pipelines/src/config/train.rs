@@ -16,6 +16,10 @@ pub struct TrainConfig {
     /// Images per step of one process, which with the number of processes makes `batch_size`; `null` where `batch_size` says it.
     #[schemars(range(min = 1))]
     pub batch_per_process: Option<usize>,
+    /// Pieces in which a process computes its images of a step, to need less memory. The loss and its gradient are those of all
+    /// images; batch norm takes the statistics of a piece, and mixing pairs within it.
+    #[schemars(range(min = 1))]
+    pub accumulate: usize,
     /// The optimiser.
     pub optimizer: OptimizerConfig,
     /// The learning rate over the run.
@@ -54,6 +58,7 @@ impl Default for TrainConfig {
             epochs: 100,
             batch_size: 32,
             batch_per_process: None,
+            accumulate: 1,
             optimizer: OptimizerConfig::default(),
             schedule: ScheduleConfig::default(),
             ema: Some(0.9995),

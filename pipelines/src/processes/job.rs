@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
+use tch_ext::cuda;
 use tch_ext::distributed::{JoinOptions, Launch, World, exit_at_once};
 
 use super::start::start;
@@ -26,6 +27,8 @@ pub fn run(count: Option<u16>, work: impl FnOnce(&Processes) -> Result<(), Failu
         Some(launch) if launch.world_size > 1 => launch,
         launch => return work(&Processes { launch, world: None }),
     };
+    // Before the first tensor, and joining makes some. Whoever asks for CUDA hears of the error.
+    let _ = cuda::load();
     let options = JoinOptions { join_timeout: JOINING, timeout: PATIENCE, ..JoinOptions::default() };
     let world = World::join(&launch, &options).unwrap_or_else(|error| end(&Failure::failed(error)));
     console::speak_as(world.rank());

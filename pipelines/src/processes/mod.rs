@@ -23,6 +23,7 @@ use crate::failure::Failure;
 use crate::interruption::Interruption;
 
 pub use job::run;
+pub use start::output_of;
 
 /// For work of one process that the others wait for: reading data, saving, measuring. A process that is killed is noticed at once
 /// all the same.
@@ -40,12 +41,10 @@ pub struct Processes {
 }
 
 /// What processes tell each other before a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Round {
-    /// Images of all processes.
-    pub images: usize,
-    /// The first process without an image.
-    pub empty: Option<usize>,
+    /// The images of each process.
+    pub images: Vec<usize>,
     /// Samples that could not be read.
     pub skipped: usize,
     /// The signal that asked a process to end.
@@ -112,12 +111,17 @@ impl Processes {
     }
 
     /// The device of this process, where `device` was chosen without an index: one each, as far as there are.
-    pub fn device(&self, device: Device) -> Device {
-        match device {
-            Device::Cuda(_) if self.count() > 1 => {
-                Device::Cuda(self.local_rank() % Cuda::device_count().max(1) as usize)
+    ///
+    /// # Errors
+    /// When tensors on it cannot be exchanged.
+    pub fn device(&self, device: Device) -> Result<Device, Failure> {
+        match (device, &self.world) {
+            (Device::Cuda(_), Some(world)) => {
+                let index = self.local_rank() % Cuda::device_count().max(1) as usize;
+                world.use_cuda(index)?;
+                Ok(Device::Cuda(index))
             }
-            _ => device,
+            _ => Ok(device),
         }
     }
 
@@ -178,7 +182,7 @@ impl Processes {
     pub fn round(&self, images: usize, skipped: usize, interruption: &Interruption) -> Result<Round, Failure> {
         let signal = interruption.signal();
         let Some(world) = &self.world else {
-            return Ok(Round { images, empty: (images == 0).then_some(0), skipped, signal });
+            return Ok(Round { images: vec![images], skipped, signal });
         };
         if let Some(reason) = world.failed_elsewhere() {
             return Err(Failure::told(reason));
@@ -188,8 +192,7 @@ impl Processes {
         let column = |index: i64| Vec::<i64>::try_from(all.select(1, index).contiguous()).unwrap_or_default();
         let (images, skipped, signals) = (column(0), column(1), column(2));
         Ok(Round {
-            images: images.iter().sum::<i64>() as usize,
-            empty: images.iter().position(|&images| images == 0),
+            images: images.into_iter().map(|images| images as usize).collect(),
             skipped: skipped.iter().sum::<i64>() as usize,
             signal: signals.into_iter().find(|&signal| signal != 0).map(|signal| signal as i32),
         })

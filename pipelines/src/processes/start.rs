@@ -2,6 +2,7 @@
 
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsString;
+use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -21,7 +22,25 @@ const AFTER_KILL: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// When the processes cannot be started, or one was killed and no other could say so.
-pub fn start(count: usize) -> Result<(), Failure> {
+pub(super) fn start(count: usize) -> Result<(), Failure> {
+    let arguments = without_processes(std::env::args_os().skip(1));
+    let (status, _) = run(count, &arguments, Stdio::inherit())?;
+    std::process::exit(status)
+}
+
+/// What this program prints with `arguments` in `count` processes.
+///
+/// # Errors
+/// When the processes cannot be started, or fail, which they say themselves.
+pub fn output_of(count: usize, arguments: &[OsString]) -> Result<Vec<u8>, Failure> {
+    match run(count, arguments, Stdio::piped())? {
+        (0, output) => Ok(output),
+        (status, _) => std::process::exit(status),
+    }
+}
+
+/// The exit status of `count` processes, and what rank 0 wrote where `output` is a pipe.
+fn run(count: usize, arguments: &[OsString], output: Stdio) -> Result<(i32, Vec<u8>), Failure> {
     if Launch::from_env().map_err(Failure::usage)?.is_some() {
         return Err(Failure::usage("--processes starts processes, but a launcher started this one: RANK is set")
             .hint("Leave out --processes under torchrun, srun and mpirun."));
@@ -30,12 +49,13 @@ pub fn start(count: usize) -> Result<(), Failure> {
     let meeting = MeetingPoint::open()?;
     let program =
         std::env::current_exe().map_err(|error| Failure::failed(format!("cannot find this program: {error}")))?;
-    let arguments = without_processes(std::env::args_os().skip(1));
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let mut job = Job { processes: Vec::new(), first: None };
+    let mut output = Some(output);
     for rank in 0..count {
         let mut command = Command::new(&program);
-        command.args(&arguments).envs(meeting.launch(rank, count).variables()).stdin(Stdio::null());
+        command.args(arguments).envs(meeting.launch(rank, count).variables()).stdin(Stdio::null());
+        command.stdout(output.take().unwrap_or_else(Stdio::inherit));
         if std::env::var_os("OMP_NUM_THREADS").is_none() {
             command.env("OMP_NUM_THREADS", (processors / count).max(1).to_string());
         }
@@ -46,9 +66,15 @@ pub fn start(count: usize) -> Result<(), Failure> {
             status: None,
         });
     }
+    let written = job.processes[0].child.stdout.take().map(|mut pipe| {
+        std::thread::spawn(move || {
+            let mut text = Vec::new();
+            pipe.read_to_end(&mut text).map(|_| text)
+        })
+    });
     let status = job.wait(&interruption)?;
-    drop(meeting);
-    std::process::exit(status)
+    let written = written.map(|reader| reader.join().unwrap_or_else(|_| Ok(Vec::new()))).transpose();
+    Ok((status, written.map_err(Failure::failed)?.unwrap_or_default()))
 }
 
 /// The processes of a job. Dropping it kills those that are left.

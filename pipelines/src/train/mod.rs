@@ -3,16 +3,20 @@
 //! | module | what it holds |
 //! |---|---|
 //! | here | a run from epoch to epoch |
-//! | [`mod@step`], [`not_finite`] | one batch; the policy where its loss or gradient is not finite |
+//! | [`mod@step`], [`accumulate`] | one batch, at once or piece by piece |
+//! | [`not_finite`] | the policy where a loss or gradient is not finite |
 //! | [`saving`] | the run's state to a checkpoint and back |
 //! | [`together`] | what several processes exchange, and what each needs of rank 0 |
 //! | [`optimizer`], [`schedule`], [`ema`] | steps, learning rate, average |
+//! | [`pace`] | the speed of the loader and of steps, each alone |
 //! | [`progress`], [`hooks`], [`tensorboard`] | results of a step and an epoch, and where they are logged |
 
+mod accumulate;
 mod ema;
 mod hooks;
 mod not_finite;
 mod optimizer;
+mod pace;
 mod progress;
 mod saving;
 mod schedule;
@@ -40,6 +44,7 @@ use crate::task::{Data, Evaluate, Train};
 use ema::Ema;
 use not_finite::Statistics;
 use optimizer::Optimizer;
+pub use pace::Pace;
 use progress::{Epoch, Hook};
 use schedule::Schedule;
 use together::{Exchange, same_network};
@@ -115,6 +120,15 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
     pub fn new(setup: Setup<'a, T>) -> Result<Self, Failure> {
         let Setup { task, config, run, processes, interruption, training, validation, network, metadata } = setup;
         let train = &config.train;
+        let pieces = train.accumulate.saturating_mul(processes.count());
+        if train.batch_size < pieces {
+            return Err(Failure::usage(format!(
+                "train.batch_size is {}, which cannot be divided among {pieces} pieces: train.accumulate is {} for each of {} processes",
+                train.batch_size,
+                train.accumulate,
+                processes.count()
+            )));
+        }
         if train.channels_last {
             network.channels_last()?;
         }
@@ -202,16 +216,17 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
                 return Err(self.leave(Interruption::failure(signal))?);
             }
             self.skipped += round.skipped;
-            if let Some(rank) = round.empty {
+            let pieces = self.config.train.accumulate;
+            if let Some(rank) = round.images.iter().position(|images| *images < pieces) {
                 console::warning(format!(
-                    "batch {} is left out: rank {rank} could read none of its samples",
+                    "batch {} is left out: rank {rank} could read too few of its samples",
                     batch.index
                 ));
                 self.position.batch = batch.index + 1;
                 continue;
             }
             let scheduled = epoch * count as u64 + batch.index as u64;
-            let step = self.step(&batch, round.images, schedule, scheduled)?;
+            let step = self.step(&batch, &round.images, schedule, scheduled)?;
             self.position.batch = batch.index + 1;
             if let Some(step) = step {
                 self.tally.add(&step, begun.elapsed().as_secs_f64());

@@ -93,7 +93,8 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
             "files": files,
         });
         let text = serde_json::to_string_pretty(&report)? + "\n";
-        let place = self.run.map(|run| run.write(&name, &text)).transpose()?.unwrap_or_default();
+        // Any process may be the one that says it.
+        let place = self.processes.of_the_first(self.run.map(|run| run.write(&name, &text)).transpose()?)?;
 
         let parts: Vec<String> = losses.iter().map(|(name, value)| format!("{name} {value}")).collect();
         let broken: Vec<&str> =
@@ -107,7 +108,7 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
             "{what} ({}); the batch's files: {}; details are in {}",
             parts.join(", "),
             listed(&files),
-            place.display()
+            place.unwrap_or_default().display()
         ))
     }
 

@@ -10,15 +10,15 @@ use super::progress::Step;
 use super::schedule::Schedule;
 use crate::failure::Failure;
 use crate::model::precision;
-use crate::task::{Evaluate, Loss, Train};
+use crate::task::{Evaluate, Train};
 
 impl<T: Train + Evaluate> Trainer<'_, T> {
-    /// Trains on a batch, of which the processes together have `images`, and which is number `scheduled` (from 0) of the run. None
+    /// Trains on a batch, of which each process has `images`, and which is number `scheduled` (from 0) of the run. None
     /// where its loss or gradient is not finite.
     pub(super) fn step(
         &mut self,
         batch: &Batch<T::Sample>,
-        images: usize,
+        images: &[usize],
         schedule: &Schedule,
         scheduled: u64,
     ) -> Result<Option<Step>, Failure> {
@@ -48,38 +48,60 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
             learning_rate: self.config.train.optimizer.learning_rate() * factor,
             losses,
             gradient_norm,
-            images,
+            images: images.iter().sum(),
         }))
     }
 
     /// The loss of a batch and its parts; sets the gradients of the parameters.
-    fn backward(&mut self, batch: &Batch<T::Sample>, images: usize) -> Result<Vec<(&'static str, f64)>, Failure> {
-        let (task, device) = (self.task, self.network.device());
+    fn backward(&mut self, batch: &Batch<T::Sample>, images: &[usize]) -> Result<Vec<(&'static str, f64)>, Failure> {
         let mut rng = SampleRng::for_batch(self.config.seed, self.position.epoch, batch.index as u64);
+        let pieces = self.config.train.accumulate;
+        if pieces > 1 {
+            return self.accumulate(batch, images, &mut rng, pieces);
+        }
+        let losses = self.losses(&batch.samples, images.iter().sum(), &mut rng)?;
+        let values = match &mut self.exchange {
+            Some(exchange) => exchange.backward(&losses)?,
+            None => {
+                losses.values.sum(Kind::Float).f_backward()?;
+                losses.values.detach()
+            }
+        };
+        Ok(read_losses(&losses.names, &values))
+    }
+
+    /// The parts of the loss of samples, of which the processes together have `images`.
+    pub(super) fn losses(&self, samples: &[T::Sample], images: usize, rng: &mut SampleRng) -> Result<Losses, Failure> {
+        let (task, device) = (self.task, self.network.device());
         let mode = self.exchange.as_ref().map_or(Mode::Train, |exchange| exchange.mode(images));
-        let inputs = self.normalizer.batch(batch.samples.iter().map(T::image));
-        let (inputs, targets) = task.targets(inputs, &batch.samples, &mut rng)?;
+        let inputs = self.normalizer.batch(samples.iter().map(T::image));
+        let (inputs, targets) = task.targets(inputs, samples, rng)?;
         let forward = || task.forward(&self.network.model, &inputs, mode);
         let output = precision::forward(self.config.train.precision, device, forward)??;
         let parts = task.losses(&self.network.model, &output, &targets)?;
         let values: Vec<&Tensor> = parts.iter().map(|part| &part.value).collect();
-        let values = Tensor::stack(&values, 0);
-        let losses = match &mut self.exchange {
-            Some(exchange) => exchange.backward(&parts, &values)?,
-            None => {
-                values.sum(Kind::Float).f_backward()?;
-                values.detach()
-            }
-        };
-        Ok(read_losses(&parts, &losses))
+        let scalar = |weight: &Tensor| weight.detach().to_device(device).to_kind(Kind::Double).view([]);
+        let weights: Vec<Tensor> = parts.iter().map(|part| scalar(&part.weight)).collect();
+        Ok(Losses {
+            names: parts.iter().map(|part| part.name).collect(),
+            values: Tensor::stack(&values, 0),
+            weights: Tensor::stack(&weights, 0),
+        })
     }
 }
 
+/// The parts of a loss.
+pub(super) struct Losses {
+    pub(super) names: Vec<&'static str>,
+    /// Means over the samples, `[parts]`.
+    pub(super) values: Tensor,
+    /// What divides each mean, `[parts]`, in fp64.
+    pub(super) weights: Tensor,
+}
+
 /// The parts and their sum, copied from the device once.
-fn read_losses(parts: &[Loss], losses: &Tensor) -> Vec<(&'static str, f64)> {
-    let losses = losses.to_kind(Kind::Double).to(Device::Cpu);
-    let values: Vec<f64> = (0..parts.len() as i64).map(|index| losses.double_value(&[index])).collect();
-    std::iter::once(("loss", values.iter().sum()))
-        .chain(parts.iter().map(|part| part.name).zip(values.iter().copied()))
-        .collect()
+pub(super) fn read_losses(names: &[&'static str], values: &Tensor) -> Vec<(&'static str, f64)> {
+    let values = values.to_kind(Kind::Double).to(Device::Cpu);
+    let values: Vec<f64> = (0..names.len() as i64).map(|index| values.double_value(&[index])).collect();
+    std::iter::once(("loss", values.iter().sum())).chain(names.iter().copied().zip(values.iter().copied())).collect()
 }

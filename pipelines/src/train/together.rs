@@ -10,13 +10,14 @@ use tch_ext::distributed::{GradientKind, Group, Reducer, ReducerOptions, Reducti
 use tch_ext::foreach;
 
 use super::Trainer;
+use super::step::Losses;
 use crate::config::{Auto, Precision, SyncBatchNorm, TrainConfig};
 use crate::console;
 use crate::failure::Failure;
 use crate::model::Network;
 use crate::processes::Processes;
 use crate::run::{Position, Tally, generator_states, restore_generators};
-use crate::task::{Evaluate, Loss, Task, Train};
+use crate::task::{Evaluate, Task, Train};
 
 /// Below this number of images, the statistics of a process alone make batch norm worse (figure 1 of Wu and He, "Group
 /// Normalization", <https://arxiv.org/abs/1803.08494>).
@@ -48,13 +49,13 @@ impl Exchange {
             },
             ..ReducerOptions::default()
         };
-        let images = config.batch_size / processes.count();
+        let images = config.batch_size / processes.count() / config.accumulate;
         let synchronised = match config.sync_batch_norm {
             SyncBatchNorm::Set(synchronised) => synchronised,
             SyncBatchNorm::Chosen(Auto::Auto) => images < ENOUGH_IMAGES,
         };
         console::status(format!(
-            "{} processes with {images} images each per step; batch norm takes the statistics of {} (train.sync_batch_norm)",
+            "{} processes with {images} images each at a time; batch norm takes the statistics of {} (train.sync_batch_norm)",
             processes.count(),
             if synchronised { "all of them together" } else { "each process alone, and rank 0's are kept" }
         ));
@@ -80,20 +81,26 @@ impl Exchange {
     ///
     /// Each part is a mean, with its divisor as weight. The mean over all processes is the sum of `weight * value` over the sum of
     /// the weights; and gradients become means over the processes, so each counts `count` times.
-    pub(super) fn backward(&mut self, parts: &[Loss], values: &Tensor) -> Result<Tensor, Failure> {
-        let device = values.device();
-        let weights: Vec<Tensor> =
-            parts.iter().map(|part| part.weight.detach().to_device(device).to_kind(Kind::Double).view([])).collect();
-        let weights = Tensor::stack(&weights, 0);
-        let sums = Tensor::cat(&[&weights, &(values.detach().to_kind(Kind::Double) * &weights)], 0);
-        self.group.all_reduce(&sums, Reduction::Sum)?;
-        let (totals, losses) =
-            (sums.narrow(0, 0, parts.len() as i64), sums.narrow(0, parts.len() as i64, parts.len() as i64));
+    pub(super) fn backward(&mut self, Losses { values, weights, .. }: &Losses) -> Result<Tensor, Failure> {
+        let sums = Tensor::stack(&[weights, &(values.detach().to_kind(Kind::Double) * weights)], 0);
+        self.sum(&sums)?;
         // A mean of nothing is 0, and so is its gradient.
+        let totals = sums.get(0);
         let totals = &totals + totals.eq(0.0);
         let shares = weights * self.group.size() as f64 / &totals;
-        self.reducer.backward(&(values * shares.to_kind(values.kind())).sum(values.kind()))?;
-        Ok(losses / totals)
+        self.add(&(values * shares.to_kind(values.kind())).sum(values.kind()), true)?;
+        Ok(sums.get(1) / totals)
+    }
+
+    /// A backward pass that adds to the gradients. After the last one of a step they are means over the processes.
+    pub(super) fn add(&mut self, loss: &Tensor, last: bool) -> Result<(), Failure> {
+        let done = if last { self.reducer.backward(loss) } else { self.reducer.accumulate(loss) };
+        done.map_err(Failure::from)
+    }
+
+    /// Replaces a tensor by its sum over the processes.
+    pub(super) fn sum(&self, tensor: &Tensor) -> Result<(), Failure> {
+        Ok(self.group.all_reduce(tensor, Reduction::Sum)?)
     }
 }
 

@@ -4,7 +4,8 @@
 //! and kinds; Gloo ends the process otherwise, which no error can report.
 
 use std::{
-    ffi::c_char,
+    ffi::{c_char, c_int},
+    path::Path,
     ptr::{self, NonNull},
     time::{Duration, Instant},
 };
@@ -38,6 +39,7 @@ unsafe extern "C" {
     ) -> *mut c_char;
     fn tch_ext_dist_group_share(group: *const ForeignGroup) -> *mut ForeignGroup;
     fn tch_ext_dist_group_free(group: *mut ForeignGroup);
+    fn tch_ext_dist_use_cuda(group: *const ForeignGroup, library: Text, timeout_ms: i64, device: c_int) -> *mut c_char;
     fn tch_ext_dist_set_timeout(group: *const ForeignGroup, timeout_ms: i64) -> *mut c_char;
     fn tch_ext_dist_broadcast(
         group: *const ForeignGroup,
@@ -142,6 +144,16 @@ impl Group {
     /// The number of processes.
     pub fn size(&self) -> usize {
         self.size
+    }
+
+    /// Exchanges tensors on this CUDA device by NCCL, from the library that `tools/nccl` builds; all processes do, together.
+    pub(super) fn use_cuda(&self, device: usize, library: &Path, timeout: Duration) -> Result<(), Error> {
+        let device = c_int::try_from(device).map_err(|_| Error::Device { device: Device::Cuda(device) })?;
+        let library = library.to_string_lossy();
+        // SAFETY: the group is alive, and the text lives through the call.
+        checked("prepare NCCL", unsafe {
+            tch_ext_dist_use_cuda(self.as_ptr(), Text::new(&library), milliseconds(timeout), device)
+        })
     }
 
     /// How long a collective waits for the others, gradients included. Raise it around work of one process alone.

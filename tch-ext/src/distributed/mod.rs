@@ -9,8 +9,8 @@
 //! | [`Reducer`] | means of gradients, reduced while the backward pass goes on | `DistributedDataParallel` |
 //! | [`sync_batch_norm`] | batch norm over the batches of all processes | `SyncBatchNorm` |
 //!
-//! A single process runs the same code without connections ([`World::alone`]). Tensors are on the CPU: the group has no
-//! backend for other devices yet.
+//! A single process runs the same code without connections ([`World::alone`]). Tensors are on the CPU, or after
+//! [`World::use_cuda`] on a CUDA device, which needs the library that `tools/nccl` builds.
 //!
 //! # A training step
 //! ```no_run

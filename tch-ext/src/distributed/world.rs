@@ -1,6 +1,6 @@
 //! All processes of a job, from joining to leaving.
 
-use std::{io::Write, time::Duration};
+use std::{cell::OnceCell, io::Write, path::PathBuf, time::Duration};
 
 use super::{
     group::{Group, Membership},
@@ -9,7 +9,7 @@ use super::{
     sentinel::{News, Sentinel},
     store::Store,
 };
-use crate::Error;
+use crate::{Error, library::library_folder};
 
 unsafe extern "C" {
     fn tch_ext_dist_quiet_logging();
@@ -25,7 +25,12 @@ pub struct World {
     sentinel: Option<Sentinel>,
     group: Group,
     member: Membership,
+    /// The device whose tensors are exchanged, beside those of the CPU, and NCCL's library.
+    cuda: OnceCell<(usize, PathBuf)>,
 }
+
+/// Beside libtorch's own libraries.
+const NCCL: &str = "libtch_ext_nccl.so";
 
 /// How long the process that hosts the store stays for the others to read from it.
 pub(super) const LINGER: Duration = Duration::from_secs(3);
@@ -44,7 +49,7 @@ impl World {
         }
         let Joined { store, second_store, group, member, hosts } = join(launch, options)?;
         let sentinel = second_store.map(|store| Sentinel::start(store, launch.rank));
-        Ok(Self { launch: launch.clone(), store, hosts, sentinel, group, member })
+        Ok(Self { launch: launch.clone(), store, hosts, sentinel, group, member, cuda: OnceCell::new() })
     }
 
     /// A world of this process only, without connections to others.
@@ -93,6 +98,21 @@ impl World {
         &self.group
     }
 
+    /// Lets all groups, later ones included, also exchange tensors on this CUDA device, by NCCL. All processes call this
+    /// together, once.
+    ///
+    /// # Errors
+    /// [`Error::Library`] where `libtch_ext_nccl.so` is not beside libtorch or cannot be loaded; NCCL's own message.
+    pub fn use_cuda(&self, device: usize) -> Result<(), Error> {
+        let folder = library_folder().unwrap_or_default();
+        let path = folder.join(NCCL);
+        if !path.exists() {
+            return Err(Error::Library { path, reason: "it is not there; tools/nccl builds it".to_owned() });
+        }
+        let (device, library) = self.cuda.get_or_init(|| (device, path));
+        self.group.use_cuda(*device, library, self.member.timeout)
+    }
+
     /// A second group of all processes with connections of its own, whose collectives may be in flight beside those of the
     /// first in any order. `name` is the same for all, and new. All processes call this together.
     ///
@@ -102,7 +122,11 @@ impl World {
         if name == "world" {
             return Err(Error::Name { what: "a group's name", name: name.to_owned(), rule: "a new one" });
         }
-        Group::join(&self.store, name, &self.member)
+        let group = Group::join(&self.store, name, &self.member)?;
+        if let Some((device, library)) = self.cuda.get() {
+            group.use_cuda(*device, library, self.member.timeout)?;
+        }
+        Ok(group)
     }
 
     /// Waits for the others and gives up the connections, which close with the last [`Group`] that uses them. The process

@@ -3,6 +3,7 @@
 mod analyze;
 mod model;
 mod published;
+mod train;
 
 use backbone::{Form, Variant};
 use clap::ValueEnum;
@@ -29,6 +30,9 @@ use crate::task::{Task, for_task};
 use model::{Model, Named};
 
 pub(super) fn run(args: &BenchArgs) -> Result<(), Failure> {
+    if let Some(config) = &args.train {
+        return train::run(args, config);
+    }
     if !args.pin.is_empty() {
         system::pin_to_processors(&args.pin).map_err(Failure::usage)?;
     }

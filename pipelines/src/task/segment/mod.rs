@@ -87,6 +87,10 @@ impl Task for Segment {
         if eval.scales.is_empty() || eval.scales.iter().any(|scale| !(0.1..=10.0).contains(scale)) {
             return Err(Failure::usage("eval.scales: expected one factor or more, from 0.1 to 10"));
         }
+        if config.head.ohem.is_some() && config.train.accumulate > 1 {
+            return Err(Failure::usage("head.ohem chooses among the pixels of a step, which train.accumulate divides")
+                .hint("Set train.accumulate: 1, or head.ohem: null."));
+        }
         options(eval).validate().map_err(|error| Failure::usage(format!("eval: {error}")))?;
         Ok(Self {
             backbone: BackboneBuilder::new(&config.backbone)?,

@@ -80,6 +80,72 @@ fn processes_are_not_started_twice() {
     assert!(errors(&output).contains("hint: Leave out --processes under torchrun"), "{}", errors(&output));
 }
 
+/// Two network namespaces with a cable between them: two nodes. Dropping it removes them.
+struct Nodes;
+
+impl Nodes {
+    const NAMES: [&str; 2] = ["pipeline-node-0", "pipeline-node-1"];
+
+    fn new() -> Self {
+        let script = "ip netns add $0 && ip netns add $1 && ip link add p0 netns $0 type veth peer name p1 netns $1 &&
+            ip -n $0 addr add 10.177.0.1/24 dev p0 && ip -n $1 addr add 10.177.0.2/24 dev p1 &&
+            ip -n $0 link set p0 up && ip -n $1 link set p1 up && ip -n $0 link set lo up && ip -n $1 link set lo up";
+        let nodes = Self;
+        let made = Command::new("sh").args(["-c", script]).args(Self::NAMES).status().expect("sh runs");
+        assert!(made.success(), "root and iproute2 are needed");
+        nodes
+    }
+
+    /// One process on each node.
+    fn start(workshop: &Workshop, settings: &[&str]) -> [Child; 2] {
+        [0, 1].map(|rank| {
+            let train = workshop.train("job", settings);
+            let mut command = Command::new("ip");
+            command.args(["netns", "exec", Self::NAMES[rank]]).arg(train.get_program()).args(train.get_args());
+            let rank = rank.to_string();
+            command.envs([("RANK", rank.as_str()), ("LOCAL_RANK", "0"), ("WORLD_SIZE", "2")]);
+            command.envs([("MASTER_ADDR", "10.177.0.1"), ("MASTER_PORT", "29500"), ("OMP_NUM_THREADS", "1")]);
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("ip runs")
+        })
+    }
+}
+
+impl Drop for Nodes {
+    fn drop(&mut self) {
+        for name in Self::NAMES {
+            let _ = Command::new("ip").args(["netns", "del", name]).status();
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs root and iproute2: makes network namespaces"]
+fn two_nodes_train_together_until_their_cable_is_cut() {
+    let workshop = Workshop::new();
+    let _nodes = Nodes::new();
+    for process in Nodes::start(&workshop, &[]) {
+        let output = process.wait_with_output().expect("ended");
+        assert!(output.status.success(), "{}", errors(&output));
+    }
+    assert!(workshop.path("runs/job/report.json").is_file());
+
+    let settings = [&LONG[..], &["train.timeout=10"]].concat();
+    let processes = Nodes::start(&workshop, &settings);
+    let run = workshop.path("runs/job-2");
+    wait_until("a checkpoint", || run.join("checkpoints").is_dir() && newest_step(&run) > Some(0));
+    let cut = Command::new("ip").args(["-n", Nodes::NAMES[1], "link", "set", "p1", "down"]).status().expect("ip runs");
+    assert!(cut.success());
+    let started = std::time::Instant::now();
+    let outputs = processes.map(|process| process.wait_with_output().expect("ended"));
+    assert!(started.elapsed() < std::time::Duration::from_secs(30), "{:?}", started.elapsed());
+    // Each node is alone now, and says so.
+    for output in &outputs {
+        let said = errors(output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("error: rank ") && said.contains("does not answer any more"), "{said}");
+    }
+}
+
 /// `torchrun` of the environment that `tools/python` makes.
 fn torchrun() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin/torchrun")
@@ -97,7 +163,7 @@ fn torchrun_starts_a_job() {
         .args(train.get_args());
     let output = command.env("OMP_NUM_THREADS", "1").output().expect("tools/python has made .venv");
     assert!(output.status.success(), "{}", errors(&output));
-    assert!(errors(&output).contains("2 processes with 2 images each per step"), "{}", errors(&output));
+    assert!(errors(&output).contains("2 processes with 2 images each at a time"), "{}", errors(&output));
     assert!(workshop.path("runs/job/report.json").is_file());
 }
 

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use super::{errors, without_dropout};
+use crate::faults::poisoned;
 use crate::tasks::{accuracy, prepare, train};
 use crate::workshop::{Workshop, output, read, succeed};
 
@@ -67,14 +68,52 @@ fn a_segmenter_learns_the_same_in_several_processes() {
     learns_the_same("segment", &["head.class_weights=[0.5, 1, 1, 1, 1, 1]"]);
 }
 
+/// Without batch norm, whose statistics are those of a piece.
+#[test]
+fn a_step_in_pieces_is_the_step_of_the_whole_batch() {
+    let workshop = Workshop::with_folders();
+    prepare(&workshop, "classify");
+    let job = ["backbone.form=deploy", "data.augment.mixing={}", "head.class_weights=[1, 2, 3, 4, 5]", SLOW];
+    let length = ["train.batch_size=12", "train.epochs=10", "train.eval_every=10", "head.dropout=0"];
+    for (count, pieces) in [(1, 1), (1, 5), (2, 3)] {
+        let accumulate = format!("train.accumulate={pieces}");
+        let overrides = [&length[..], &job, &[&accumulate]].concat();
+        in_processes(train(&workshop, &format!("{count}x{pieces}"), &overrides), count);
+    }
+    assert_same_losses(&workshop, "1x1", "1x5");
+    assert_same_losses(&workshop, "1x1", "2x3");
+    let too_many =
+        train(&workshop, "too-many", &["train.batch_size=4", "train.accumulate=5"]).output().expect("it starts");
+    assert_eq!(too_many.status.code(), Some(2), "{}", errors(&too_many));
+}
+
+#[test]
+fn all_processes_leave_out_the_step_whose_loss_is_not_finite_in_one() {
+    for (policy, done) in [("skip", "the batch is left out"), ("rollback", "the weights of step 4 are restored")] {
+        let workshop = Workshop::empty();
+        poisoned(&workshop);
+        let policy = format!("train.not_finite={{ policy: {policy} }}");
+        let mut command = train(&workshop, "poisoned", &["train.batch_size=2", "train.sync_batch_norm=true", &policy]);
+        let output = output(command.args(["--processes", "2"]));
+        let said = errors(&output);
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("images/3.jpg") && said.contains(&format!("{done} (2 of at most 10)")), "{said}");
+        assert_eq!(said.matches("warning: the loss is not finite at step").count(), 2, "{said}");
+        assert!(!said.contains("are not those of rank 0"), "{said}");
+    }
+}
+
 #[test]
 fn with_statistics_of_each_process_the_weights_are_still_the_same_and_it_is_said() {
     let workshop = Workshop::new();
     prepare(&workshop, "detect");
-    let overrides = ["train.batch_per_process=3", "train.sync_batch_norm=false", "train.reduce.dtype=bf16"];
+    let overrides =
+        ["train.batch_per_process=3", "train.sync_batch_norm=false", "train.reduce.dtype=bf16", "train.precision=bf16"];
     let said = in_processes(train(&workshop, "own", &overrides), 2);
     assert!(
-        said.contains("2 processes with 3 images each per step; batch norm takes the statistics of each process alone"),
+        said.contains(
+            "2 processes with 3 images each at a time; batch norm takes the statistics of each process alone"
+        ),
         "{said}"
     );
     assert!(read(workshop.path("runs/own/config.yaml")).contains("batch_size: 6"));
