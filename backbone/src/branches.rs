@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     form::Mode,
     geometry::Geometry,
-    norm::{BatchNorm, BatchNormConfig},
+    norm::{BatchNorm, BatchNormConfig, sum_of_normalised},
     plan::{BlockPlan, SideBranches},
 };
 
@@ -39,11 +39,8 @@ impl Branches {
     }
 
     pub fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor, Error> {
-        let convs = self.convolutions().skip(1).map(|conv| conv.forward(xs, mode));
-        let skip = self.skip.iter().map(|norm| norm.forward(xs, mode));
-        convs.chain(skip).try_fold(self.convs[0].forward(xs, mode)?, |mut sum, branch| {
-            let branch = branch?;
-            Ok(if mode.is_train() { sum.g_add_(&branch) } else { sum + branch })
-        })
+        let convs = self.convolutions().map(|conv| conv.norm.input(conv.convolve(xs)));
+        let skip = self.skip.iter().map(|norm| norm.input(xs.shallow_clone()));
+        sum_of_normalised(convs.chain(skip), mode)
     }
 }

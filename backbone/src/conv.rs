@@ -235,7 +235,12 @@ impl NormedConv {
     }
 
     pub fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor, Error> {
-        self.norm.forward(&self.geometry.convolve(xs, &self.weight, None), mode)
+        self.norm.forward(&self.convolve(xs), mode)
+    }
+
+    /// Without the normalisation.
+    pub fn convolve(&self, xs: &Tensor) -> Tensor {
+        self.geometry.convolve(xs, &self.weight, None)
     }
 
     pub fn merge(&self) -> Merged {

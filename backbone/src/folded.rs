@@ -23,6 +23,7 @@ use crate::{
     error::Error,
     form::{Mode, Together},
     geometry::Geometry,
+    norm::sum_of_normalised,
 };
 
 /// All but the channels of `[N, C, H, W]`.
@@ -113,11 +114,9 @@ impl Branches {
             _ => xs.slice(2, 0, None, stride).slice(3, 0, None, stride).contiguous(),
         };
         let (gain, shift) = self.merge_pixelwise(&sampled, scale, mode)?;
-        let raw = self.geometry.convolve(xs, &self.convs[0].weight, None);
-        let mut sum = self.convs[0].norm.forward_shifted(&raw, &shift, mode)?;
-        for conv in &self.convs[1..] {
-            sum = sum.g_add_(&conv.forward(xs, mode)?);
-        }
+        let first = self.convs.iter().take(1).map(|conv| conv.norm.shifted_input(conv.convolve(xs), &shift));
+        let others = self.convs.iter().skip(1).map(|conv| conv.norm.input(conv.convolve(xs)));
+        let mut sum = sum_of_normalised(first.chain(others), mode)?;
         Ok(sum.addcmul_(&sampled.to_kind(sum.kind()), &per_channel(&gain.to_kind(sum.kind()))))
     }
 

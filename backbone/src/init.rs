@@ -172,8 +172,9 @@ impl Branches {
     }
 
     fn norm_inputs(&self, xs: &Tensor) -> impl Iterator<Item = Tensor> {
-        let convolve = |conv: &NormedConv| conv.geometry.convolve(xs, &conv.weight, None);
-        self.convolutions().map(convolve).chain(self.skip.iter().map(|_| xs.shallow_clone()))
+        self.convolutions()
+            .map(|conv: &NormedConv| conv.convolve(xs))
+            .chain(self.skip.iter().map(|_| xs.shallow_clone()))
     }
 }
 

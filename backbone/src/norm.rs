@@ -3,7 +3,7 @@
 //! There is no count of batches (`num_batches_tracked`), because the momentum is fixed.
 
 use tch::{Kind, Tensor, nn};
-use tch_ext::distributed::{BatchNormOptions, RunningStatistics, sync_batch_norm};
+use tch_ext::distributed::{BatchNormInput, BatchNormOptions, RunningStatistics, sync_batch_norms};
 
 use crate::{error::Error, form::Mode};
 
@@ -55,31 +55,17 @@ impl BatchNorm {
     /// # Errors
     /// [`Error::Exchange`] where another process of [`Mode::TrainTogether`] is lost.
     pub fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor, Error> {
-        self.normalise(xs, &self.bias, mode)
+        sum_of_normalised(std::iter::once(self.input(xs.shallow_clone())), mode)
     }
 
-    /// Normalises `xs` and also adds `shift` (`[C]`), at no cost.
-    pub(crate) fn forward_shifted(&self, xs: &Tensor, shift: &Tensor, mode: Mode) -> Result<Tensor, Error> {
-        self.normalise(xs, &(&self.bias + shift.to_kind(self.bias.kind())), mode)
+    /// What normalises `xs`.
+    pub(crate) fn input(&self, xs: Tensor) -> Input<'_> {
+        Input { norm: self, xs, bias: self.bias.shallow_clone() }
     }
 
-    fn normalise(&self, xs: &Tensor, bias: &Tensor, mode: Mode) -> Result<Tensor, Error> {
-        let BatchNormConfig { eps, momentum } = self.config;
-        if let Mode::TrainTogether(together) = mode {
-            let running = RunningStatistics { mean: &self.running_mean, var: &self.running_var };
-            let options = BatchNormOptions { eps, momentum };
-            return Ok(sync_batch_norm(xs, &self.weight, bias, Some(running), options, together.group)?);
-        }
-        Ok(xs.batch_norm(
-            Some(&self.weight),
-            Some(bias),
-            Some(&self.running_mean),
-            Some(&self.running_var),
-            mode.is_train(),
-            momentum,
-            eps,
-            true,
-        ))
+    /// The same, with `shift` (`[C]`) also added, at no cost.
+    pub(crate) fn shifted_input(&self, xs: Tensor, shift: &Tensor) -> Input<'_> {
+        Input { norm: self, xs, bias: &self.bias + shift.to_kind(self.bias.kind()) }
     }
 
     /// The constants.
@@ -125,4 +111,52 @@ impl BatchNorm {
             store(&self.bias, &(shift + mean * scale));
         });
     }
+}
+
+/// A tensor (`[N, C, H, W]`), its normalisation, and the shift to use.
+pub(crate) struct Input<'a> {
+    norm: &'a BatchNorm,
+    xs: Tensor,
+    bias: Tensor,
+}
+
+impl Input<'_> {
+    fn normalise(&self, mode: Mode) -> Tensor {
+        let Self { norm, xs, bias } = self;
+        xs.batch_norm(
+            Some(&norm.weight),
+            Some(bias),
+            Some(&norm.running_mean),
+            Some(&norm.running_var),
+            mode.is_train(),
+            norm.config.momentum,
+            norm.config.eps,
+            true,
+        )
+    }
+}
+
+/// The sum of normalised tensors. In training it is formed in place, one after the other; where processes share the batch, all
+/// statistics are exchanged at once, and the constants are those of the first.
+///
+/// # Panics
+/// Without inputs.
+pub(crate) fn sum_of_normalised<'a>(inputs: impl Iterator<Item = Input<'a>>, mode: Mode) -> Result<Tensor, Error> {
+    let sum = |mut sum: Tensor, ys: Tensor| if mode.is_train() { sum.g_add_(&ys) } else { sum + ys };
+    let found = match mode {
+        Mode::TrainTogether(together) => {
+            let inputs: Vec<Input> = inputs.collect();
+            let BatchNormConfig { eps, momentum } = inputs[0].norm.config;
+            let all = inputs.iter().map(|Input { norm, xs, bias }| BatchNormInput {
+                x: xs,
+                weight: &norm.weight,
+                bias,
+                running: Some(RunningStatistics { mean: &norm.running_mean, var: &norm.running_var }),
+            });
+            let all: Vec<BatchNormInput> = all.collect();
+            sync_batch_norms(&all, BatchNormOptions { eps, momentum }, together.group)?.into_iter().reduce(sum)
+        }
+        _ => inputs.map(|input| input.normalise(mode)).reduce(sum),
+    };
+    Ok(found.expect("at least one input"))
 }

@@ -7,7 +7,7 @@
 //! | [`World`] | joining, leaving, and one reason for all when a process fails | `init_process_group` |
 //! | [`Group`] | collectives over Gloo | `torch.distributed.all_reduce` and others |
 //! | [`Reducer`] | means of gradients, reduced while the backward pass goes on | `DistributedDataParallel` |
-//! | [`sync_batch_norm`] | batch norm over the batches of all processes | `SyncBatchNorm` |
+//! | [`sync_batch_norms`] | batch norm over the batches of all processes | `SyncBatchNorm` |
 //!
 //! A single process runs the same code without connections ([`World::alone`]). Tensors are on the CPU, or after
 //! [`World::use_cuda`] on a CUDA device, which needs the library that `tools/nccl` builds.
@@ -60,7 +60,7 @@ mod world;
 
 use std::time::Duration;
 
-pub use batch_norm::{BatchNormOptions, RunningStatistics, sync_batch_norm};
+pub use batch_norm::{BatchNormInput, BatchNormOptions, RunningStatistics, sync_batch_norms};
 pub use failure::Failure;
 pub use group::{Group, Reduction};
 pub use join::JoinOptions;

@@ -9,7 +9,7 @@ use super::{
     sentinel::{News, Sentinel},
     store::Store,
 };
-use crate::{Error, library::library_folder};
+use crate::{Error, cuda, library::library_folder};
 
 unsafe extern "C" {
     fn tch_ext_dist_quiet_logging();
@@ -109,6 +109,7 @@ impl World {
         if !path.exists() {
             return Err(Error::Library { path, reason: "it is not there; tools/nccl builds it".to_owned() });
         }
+        cuda::load()?;
         let (device, library) = self.cuda.get_or_init(|| (device, path));
         self.group.use_cuda(*device, library, self.member.timeout)
     }

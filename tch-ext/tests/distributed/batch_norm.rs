@@ -1,7 +1,7 @@
 //! Synchronised batch norm against batch norm over the whole batch in one process.
 
 use tch::{Device, Kind, Tensor};
-use tch_ext::distributed::{BatchNormOptions, Group, RunningStatistics, World, sync_batch_norm};
+use tch_ext::distributed::{BatchNormInput, BatchNormOptions, Group, RunningStatistics, World, sync_batch_norms};
 
 use crate::job::in_processes;
 
@@ -76,7 +76,14 @@ fn equals_the_whole_batch(world: &World, counts: &[i64], kind: Kind, channels_la
     let case = Case::new(total, kind, channels_last);
     let (part, dy) = case.part(start, count);
     let running = RunningStatistics { mean: &case.mean, var: &case.var };
-    let normalised = sync_batch_norm(&part, &case.weight, &case.bias, Some(running), OPTIONS, world.group()).unwrap();
+    // Beside another input, of half the channels, whose own gradient is another.
+    let half = part.narrow(1, 0, 2);
+    let [weight, bias] = [1.0, 0.0].map(|value| Tensor::full([2], value, (kind, Device::Cpu)));
+    let other = BatchNormInput { x: &half.detach(), weight: &weight, bias: &bias, running: None };
+    let own = BatchNormInput { x: &part, weight: &case.weight, bias: &case.bias, running: Some(running) };
+    let normalised = sync_batch_norms(&[other, own], OPTIONS, world.group()).unwrap();
+    assert_eq!(normalised[0].size(), half.size());
+    let normalised = normalised[1].shallow_clone();
     normalised.backward_with(&dy);
 
     let name = |what: &str| format!("{what} of {counts:?} as {kind:?}, channels last {channels_last}");
@@ -144,7 +151,8 @@ fn a_single_value_per_channel_is_refused(world: &World) {
     let case = Case::new(1, Kind::Float, false);
     let own = i64::from(world.rank() == 0);
     let x = case.x.narrow(0, 0, own).narrow(2, 0, 1).narrow(3, 0, 1);
-    let error = sync_batch_norm(&x, &case.weight, &case.bias, None, OPTIONS, world.group()).unwrap_err();
+    let input = BatchNormInput { x: &x, weight: &case.weight, bias: &case.bias, running: None };
+    let error = sync_batch_norms(&[input], OPTIONS, world.group()).unwrap_err();
     assert!(error.to_string().contains("more than one value per channel"), "{error}");
 }
 
@@ -154,7 +162,8 @@ fn mixed_precision_is_close(world: &World) {
     let (part, dy) = case.part(2 * world.rank() as i64, 2);
     let run = |kind: Kind| {
         let leaf = part.detach().to_kind(Kind::BFloat16).to_kind(kind).set_requires_grad(true);
-        let y = sync_batch_norm(&leaf, &case.weight, &case.bias, None, OPTIONS, world.group()).unwrap();
+        let input = BatchNormInput { x: &leaf, weight: &case.weight, bias: &case.bias, running: None };
+        let y = sync_batch_norms(&[input], OPTIONS, world.group()).unwrap().remove(0);
         assert_eq!(y.kind(), kind);
         y.backward_with(&dy.to_kind(Kind::BFloat16).to_kind(kind));
         (y, leaf.grad())

@@ -129,3 +129,12 @@ fn a_world_of_one_needs_no_launcher() {
     assert!(matches!(world.group().all_reduce(&Tensor::new(), Reduction::Sum), Err(Error::Undefined { .. })));
     world.leave(std::time::Duration::from_secs(5)).unwrap();
 }
+
+/// With NCCL's library beside libtorch, but no GPU, the message is NCCL's own.
+#[test]
+fn a_device_whose_tensors_cannot_be_exchanged_is_refused() {
+    let world = World::alone().unwrap();
+    let error = world.use_cuda(0).unwrap_err().to_string();
+    println!("{error}");
+    assert!(error.contains("tools/nccl builds it") || error.contains("no GPUs found"), "{error}");
+}

@@ -4,7 +4,8 @@ use tch::{Device, Kind, Tensor};
 use tch_ext::{
     Error,
     distributed::{
-        BatchNormOptions, GradientKind, Group, Reducer, ReducerOptions, UnusedParameters, World, sync_batch_norm,
+        BatchNormInput, BatchNormOptions, GradientKind, Group, Reducer, ReducerOptions, UnusedParameters, World,
+        sync_batch_norms,
     },
     optim::{SgdOptions, sgd_step},
 };
@@ -54,7 +55,10 @@ impl Net {
         let convolved = images.conv2d(self.tensor(0), None::<&Tensor>, [1, 1], [1, 1], [1, 1], 1);
         let (weight, bias) = (self.tensor(1), self.tensor(2));
         let normalised = match group {
-            Some(group) => sync_batch_norm(&convolved, weight, bias, None, NORM, group).unwrap(),
+            Some(group) => {
+                let input = BatchNormInput { x: &convolved, weight, bias, running: None };
+                sync_batch_norms(&[input], NORM, group).unwrap().remove(0)
+            }
             None => convolved.batch_norm(
                 Some(weight),
                 Some(bias),
