@@ -1,9 +1,10 @@
 //! `pipeline eval`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::cli::EvalArgs;
-use crate::config::{Config, ConfigFile};
+use crate::config::{Config, ConfigFile, Keys};
 use crate::console;
 use crate::evaluate::{Evaluated, Judging, ReportOf, results};
 use crate::export::ExportedModel;
@@ -65,6 +66,7 @@ fn evaluate_exported(args: &EvalArgs, exported: ExportedModel, processes: &Proce
         let task = T::new(&config, &data.classes)?;
         let folder = create(args.output.as_deref())?;
         let interruption = &Interruption::default();
+        begin(processes, &config)?;
         let judging = Judging { task: &task, config: &config, folder, interruption, processes };
         let accuracy = judging.accuracy(&exported, &data)?;
         if !processes.is_first() {
@@ -108,11 +110,18 @@ fn evaluate_with<T: Evaluate>(
     data.warn("validation set");
     let task = T::new(config, &data.classes)?;
     let network = deployed(&task, weights, device, config.train.channels_last)?;
+    begin(processes, config)?;
     let judging = Judging { task: &task, config, folder, interruption: &Interruption::default(), processes };
     match judging.network(&network, &data, &file, !args.no_latency)? {
         Some(evaluated) => finish(args, &evaluated, folder),
         None => Ok(()),
     }
+}
+
+/// Waits until all processes have read what they need; from then on one that does not answer ends the evaluation.
+fn begin<K: Keys>(processes: &Processes, config: &Config<K>) -> Result<(), Failure> {
+    processes.wait_for_all()?;
+    Processes::be_prompt(processes.group(), Duration::from_secs_f64(config.train.timeout))
 }
 
 /// Creates the folder for the report, where there is one.

@@ -5,6 +5,7 @@
 //! | here | a run from epoch to epoch |
 //! | [`mod@step`], [`accumulate`] | one batch, at once or piece by piece |
 //! | [`not_finite`] | the policy where a loss or gradient is not finite |
+//! | [`deployed`] | the evaluation of the average, and the best network in the end |
 //! | [`saving`] | the run's state to a checkpoint and back |
 //! | [`together`] | what several processes exchange, and what each needs of rank 0 |
 //! | [`optimizer`], [`schedule`], [`ema`] | steps, learning rate, average |
@@ -12,6 +13,7 @@
 //! | [`progress`], [`hooks`], [`tensorboard`] | results of a step and an epoch, and where they are logged |
 
 mod accumulate;
+mod deployed;
 mod ema;
 mod hooks;
 mod not_finite;
@@ -26,28 +28,28 @@ mod together;
 
 use backbone::checkpoint::Metadata;
 use datasets::{LastBatch, Loader, LoaderOptions, Order};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tch::Tensor;
 
 use crate::config::Config;
 use crate::console;
-use crate::evaluate::{Judging, ReportOf, warn_skipped};
+use crate::evaluate::warn_skipped;
 use crate::failure::{Failure, Kind};
 use crate::interruption::Interruption;
-use crate::model::{Eager, Network, Normalizer, deployed};
+use crate::model::{Network, Normalizer};
 use crate::processes::Processes;
 use crate::report::Report;
-use crate::run::{Best, DataIdentity, Position, RunFolder, Tally, generator_states, restore_generators};
+use crate::run::{Best, DataIdentity, Position, RunFolder, Tally};
 use crate::task::{Data, Evaluate, Train};
+pub use deployed::Finished;
 use ema::Ema;
 use not_finite::Statistics;
 use optimizer::Optimizer;
 pub use pace::Pace;
 use progress::{Epoch, Hook};
 use schedule::Schedule;
-use together::{Exchange, same_network};
+use together::Exchange;
 
 /// A run in memory.
 pub struct Trainer<'a, T: Train + Evaluate> {
@@ -100,16 +102,6 @@ pub struct Setup<'a, T: Train + Evaluate> {
     pub network: Network<T>,
     /// The metadata of the weights.
     pub metadata: Metadata,
-}
-
-/// What the final evaluation of a run needs.
-pub struct Finished<T: Evaluate> {
-    /// The best network, in deploy form.
-    pub network: Network<T>,
-    /// The file of its weights, in the process that owns the run's folder.
-    pub file: PathBuf,
-    /// The validation set.
-    pub validation: Data<T::Dataset>,
 }
 
 impl<'a, T: Train + Evaluate> Trainer<'a, T> {
@@ -282,53 +274,6 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
             self.save()?;
         }
         Ok(())
-    }
-
-    /// Evaluates the average. The random state is restored: building the deploy form draws random weights, and a run that is
-    /// interrupted here repeats the evaluation.
-    fn evaluate(&self) -> Result<ReportOf<T>, Failure> {
-        let (device, rank) = (self.network.device(), self.processes.rank());
-        let states = generator_states(device, rank)?;
-        let report = self.evaluate_deployed();
-        restore_generators(device, rank, &states)?;
-        report
-    }
-
-    fn evaluate_deployed(&self) -> Result<ReportOf<T>, Failure> {
-        let Self { task, config, interruption, processes, .. } = *self;
-        let network = self.deploy()?;
-        // Statistics that are not synchronised differ.
-        same_network(processes, &network)?;
-        let predictor = Eager { network: &network, normalizer: &self.normalizer, precision: config.train.precision };
-        let judging = Judging { task, config, folder: None, interruption, processes };
-        Ok(judging.accuracy(&predictor, &self.validation)?.report)
-    }
-
-    /// The average, or the weights where none is kept, in deploy form.
-    fn deploy(&self) -> Result<Network<T>, Failure> {
-        let network = self.ema.as_ref().map_or(&self.network, Ema::network).deployed(self.task)?;
-        if self.config.train.channels_last {
-            network.channels_last()?;
-        }
-        Ok(network)
-    }
-
-    /// What a finished run leaves for its final evaluation; the rest of the run is freed.
-    ///
-    /// # Errors
-    /// When the best checkpoint cannot be read.
-    pub fn into_best(self) -> Result<Finished<T>, Failure> {
-        let file = self.run.map(RunFolder::best_weights).transpose()?.unwrap_or_default();
-        let last_is_best = self.position.best.is_none_or(|best| best.step == self.position.step);
-        let network = match self.run {
-            Some(_) if !last_is_best => {
-                let weights = backbone::checkpoint::read(&file)?;
-                deployed(self.task, weights, self.network.device(), self.config.train.channels_last)?
-            }
-            _ => self.deploy()?,
-        };
-        same_network(self.processes, &network)?;
-        Ok(Finished { network, file, validation: self.validation })
     }
 
     fn loader_options(&self) -> LoaderOptions {
