@@ -40,7 +40,7 @@ pub enum Elsewhere {
     /// An exchange with it.
     Lost(tch_ext::Error),
     /// Its reason.
-    Told(tch_ext::distributed::Failure),
+    Known(tch_ext::distributed::Failure),
 }
 
 /// An error on its way to the user: one sentence, a hint, and the exit status that it means.
@@ -58,9 +58,9 @@ impl Failure {
     }
 
     /// Another process of the job failed and said why (exit status 1).
-    pub fn told(reason: tch_ext::distributed::Failure) -> Self {
+    pub fn of_another(reason: tch_ext::distributed::Failure) -> Self {
         let failure = Self::failed(&reason.reason);
-        Self { elsewhere: Some(Box::new(Elsewhere::Told(reason))), ..failure }
+        Self { elsewhere: Some(Box::new(Elsewhere::Known(reason))), ..failure }
     }
 
     /// What shows that another process of the job has failed, where this process has not.

@@ -84,6 +84,19 @@ pub struct ProcessArgs {
     pub processes: Option<u16>,
 }
 
+impl ProcessArgs {
+    /// Refuses a number of processes in a command that has a use for it with `option` only.
+    ///
+    /// # Errors
+    /// When a number is given.
+    pub(crate) fn only_with(&self, option: &str) -> Result<(), Failure> {
+        match self.processes {
+            Some(_) => Err(Failure::usage(format!("--processes is only valid with {option}"))),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Which network of a file of weights is read.
 #[derive(Debug, Args)]
 pub struct KeyArgs {

@@ -156,10 +156,10 @@ pub struct BenchArgs {
     /// Analyze this machine as the paper does: what latency depends on, and the cost of each building block
     #[arg(long)]
     pub analyze: bool,
-    /// Measure how fast a job reads its data and how fast it trains, and which one holds it back
-    #[arg(long, value_name = "CONFIG", conflicts_with_all = ["engines", "size", "classes", "pin", "profile", "reference", "analyze", "output"])]
+    /// Measure how fast a job reads its data and how fast it trains, and which one holds it back; with --processes N in 1, 2, ... N
+    /// processes of the same number of images
+    #[arg(long, value_name = "CONFIG", conflicts_with_all = ["engines", "batch", "threads", "size", "classes", "pin", "profile", "reference", "analyze", "output"])]
     pub train: Option<String>,
-    /// With --train: in 1, 2 and so on up to this many processes, with the same number of images in each
     #[command(flatten)]
     pub(crate) start: ProcessArgs,
     #[command(flatten)]

@@ -133,6 +133,9 @@ fn restarted(args: &TrainArgs, name: &str, processes: &Processes) -> Result<Opti
 
 /// Refuses processes that would not train the same network in the same way.
 fn require_same_job<K: Keys>(processes: &Processes, config: &Config<K>) -> Result<(), Failure> {
+    if processes.count() == 1 {
+        return Ok(());
+    }
     processes.require_equal("the program", env!("PIPELINE_VERSION"))?;
     let mut config = config.clone();
     // Each host may have the data in a place of its own: the files are compared.
@@ -146,6 +149,9 @@ fn require_same_data<K: Keys, D: Dataset>(
     config: &Config<K>,
     sets: [&Data<D>; 2],
 ) -> Result<(), Failure> {
+    if processes.count() == 1 {
+        return Ok(());
+    }
     for (set, what) in sets.into_iter().zip(["the training set", "the validation set"]) {
         let DataIdentity { samples, files } = DataIdentity::of(set.samples.as_ref(), &config.data.root);
         let classes: Vec<&str> = set.classes.iter().map(|class| class.name.as_str()).collect();

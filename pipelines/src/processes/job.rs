@@ -61,14 +61,14 @@ fn leave(processes: Processes, result: Result<(), Failure>) -> Result<(), Failur
 fn fail(world: &World, failure: &Failure) -> ! {
     let reason = match failure.elsewhere() {
         Some(Elsewhere::Lost(error)) => world.explain(error),
-        Some(Elsewhere::Told(reason)) => reason.clone(),
+        Some(Elsewhere::Known(reason)) => reason.clone(),
         None => world.fail(&failure.to_string()),
     };
     if reason.reporter == world.rank() {
-        let told = Failure::failed(reason.reason);
+        let sentence = Failure::failed(reason.reason);
         console::failure(&match failure.next_step() {
-            Some(hint) => told.hint(hint),
-            None => told,
+            Some(hint) => sentence.hint(hint),
+            None => sentence,
         });
     }
     exit_at_once(failure.kind().status().into())

@@ -185,7 +185,7 @@ impl Processes {
             return Ok(Round { images: vec![images], skipped, signal });
         };
         if let Some(reason) = world.failed_elsewhere() {
-            return Err(Failure::told(reason));
+            return Err(Failure::of_another(reason));
         }
         let own = [images as i64, skipped as i64, signal.unwrap_or(0).into()];
         let all = world.group().all_gather(&Tensor::from_slice(&own))?;
@@ -209,12 +209,12 @@ impl Processes {
         }
     }
 
-    /// A seed for what may differ between processes; that of rank 0 is the run's.
+    /// A seed for what differs between processes, after `step` steps.
     pub fn own_seed(&self, seed: u64, step: u64) -> i64 {
         /// Spreads neighbouring numbers over all 64 bits (Knuth's multiplicative hashing, by the golden ratio).
         const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
         let own = (self.rank() as u64).wrapping_add(step << 32).wrapping_mul(SPREAD);
-        i64::from_ne_bytes((seed ^ if self.is_first() { 0 } else { own }).to_ne_bytes())
+        i64::from_ne_bytes((seed ^ own).to_ne_bytes())
     }
 }
 

@@ -49,16 +49,12 @@ fn run(count: usize, arguments: &[OsString], output: Stdio) -> Result<(i32, Vec<
     let meeting = MeetingPoint::open()?;
     let program =
         std::env::current_exe().map_err(|error| Failure::failed(format!("cannot find this program: {error}")))?;
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let mut job = Job { processes: Vec::new(), first: None };
     let mut output = Some(output);
     for rank in 0..count {
         let mut command = Command::new(&program);
         command.args(arguments).envs(meeting.launch(rank, count).variables()).stdin(Stdio::null());
         command.stdout(output.take().unwrap_or_else(Stdio::inherit));
-        if std::env::var_os("OMP_NUM_THREADS").is_none() {
-            command.env("OMP_NUM_THREADS", (processors / count).max(1).to_string());
-        }
         // A terminal sends Ctrl-C to its whole group: each process must get it once, from here.
         let child = command.process_group(0).spawn();
         job.processes.push(Process {

@@ -33,6 +33,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), Failure> {
     if let Some(config) = &args.train {
         return train::run(args, config);
     }
+    args.start.only_with("--train")?;
     if !args.pin.is_empty() {
         system::pin_to_processors(&args.pin).map_err(Failure::usage)?;
     }

@@ -24,6 +24,7 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
     if args.distributed {
         return distributed::run(args);
     }
+    args.start.only_with("--distributed")?;
     let findings = findings();
     if args.json {
         console::data(&report::json(&findings)?)?;

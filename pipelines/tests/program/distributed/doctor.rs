@@ -1,7 +1,7 @@
-//! `pipeline doctor --distributed`.
+//! `pipeline doctor --distributed` and `pipeline bench --train`.
 
 use super::{Job, errors};
-use crate::workshop::{fail, pipeline, succeed};
+use crate::workshop::{Workshop, fail, pipeline, succeed};
 
 #[test]
 fn doctor_shows_who_is_where_once() {
@@ -32,4 +32,24 @@ fn doctor_without_a_launcher_says_how_to_start_one() {
     let said = errors(&alone);
     assert_eq!(alone.status.code(), Some(2), "{said}");
     assert!(said.contains("RANK"), "{said}");
+}
+
+#[test]
+fn a_number_of_processes_is_refused_where_it_has_no_use() {
+    assert!(fail(&["doctor", "--processes", "2"], 2).contains("--processes is only valid with --distributed"));
+    assert!(fail(&["bench", "s0", "--processes", "2"], 2).contains("--processes is only valid with --train"));
+}
+
+#[test]
+fn bench_shows_how_a_job_scales() {
+    let workshop = Workshop::new();
+    let words = ["bench", "--train", &workshop.at("job.yaml"), "--processes", "2", "--seconds", "0.1", "--json"];
+    let report: serde_json::Value = serde_json::from_str(&succeed(&words)).expect("JSON");
+    let rows = report["rows"].as_array().expect("a list");
+    assert_eq!(rows.len(), 2);
+    for (row, count) in rows.iter().zip([1, 2]) {
+        assert_eq!((row["processes"].as_u64(), row["images_per_step"].as_u64()), (Some(count), Some(2 * count)));
+        let rates = &row["images_per_second"];
+        assert!(rates["loader"].as_f64() > Some(0.0) && rates["steps"].as_f64() > Some(0.0), "{row}");
+    }
 }
