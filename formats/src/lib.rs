@@ -1,10 +1,12 @@
-//! Model files for other programs' runtimes: a module for each format.
+//! Model files for other programs' runtimes: one graph, and a module for each format.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`onnx`] | ONNX files: written from traced networks, read, checked, run |
+//! | [`graph`] | a network as typed operations, from which every format is written |
+//! | [`onnx`] | ONNX files: written, read, checked, run |
 //!
 //! A format knows graphs, weights and operations, and nothing of tasks, configurations or data sets: callers put together what
 //! a file takes and returns.
 
+pub mod graph;
 pub mod onnx;

@@ -5,7 +5,7 @@
 //! | [`array`] | plain buffers with a shape |
 //! | [`proto`] | the messages of the format, as <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto> has them |
 //! | [`graph`] | building a graph: inputs, weights, nodes, outputs |
-//! | `translate` | from a TorchScript graph to ONNX nodes |
+//! | `network` | a [graph](crate::graph) as ONNX nodes |
 //! | `ends` | what comes before and after a network: normalisation, probabilities, class ids |
 //! | [`detector`] | decoding of boxes, non-maximum suppression |
 //! | [`model`] | a file: written, read, checked |
@@ -13,14 +13,15 @@
 //! | `runtime` | operators in place of the runtime's own |
 //!
 //! ```no_run
-//! use formats::onnx::{Builder, Dim, Element, Layout};
+//! use formats::{graph::Graph, onnx::{Builder, Dim, Element, Layout}};
 //!
 //! # fn export(module: &tch_ext::jit::Module) -> Result<(), Box<dyn std::error::Error>> {
 //! let mut builder = Builder::new("classifier");
 //! let sides = [Dim::named("batch"), Dim::Fixed(224), Dim::Fixed(224), Dim::Fixed(3)];
 //! let photos = builder.input("images", Element::U8, &sides)?;
 //! let images = builder.normalize(&photos, Layout::ChannelsLast, &[0.485, 0.456, 0.406], &[0.229, 0.224, 0.225])?;
-//! let logits = builder.network(&module.nodes("forward")?, &[images])?.remove(0);
+//! let network = Graph::read(&module.nodes("forward")?, &[4])?;
+//! let logits = builder.network(&network, &[images])?.remove(0);
 //! let probabilities = builder.softmax(&logits, -1);
 //! builder.output("probabilities", &probabilities, &[Dim::named("batch"), Dim::Fixed(1000)])?;
 //! builder.finish(&Default::default())?.write("classifier.onnx".as_ref())?;
@@ -36,15 +37,16 @@ mod error;
 pub mod graph;
 pub mod messages;
 mod model;
+mod network;
 pub mod proto;
 mod runtime;
 pub mod session;
-mod translate;
 
 pub use array::{Array, Data, Element};
 pub use detector::{Decoded, Decoding, Detections, Suppression};
 pub use ends::Layout;
 pub use error::Error;
+pub(crate) use error::described;
 pub use graph::{Builder, Dim, Value};
 pub use model::Model;
 pub use session::{Session, Slot};

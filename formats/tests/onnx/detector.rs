@@ -186,7 +186,7 @@ fn a_detector_goes_from_pixels_to_detections() {
         .unwrap();
     let mut builder = Builder::new("detector");
     let given = builder.input("images", Element::F32, &batch_of(&[3, SIZE[0], SIZE[1]])).unwrap();
-    let outputs = builder.network(&module.nodes("forward").unwrap(), &[given]).unwrap();
+    let outputs = builder.network(&read(&module, &[given.rank()]), &[given]).unwrap();
     let decoded = builder.decode(&outputs[0], &outputs[1], &decoding(&head)).unwrap();
     let found = builder.suppress(&decoded, &limits(&config)).unwrap();
     for (name, value) in [("scores", &found.scores), ("labels", &found.labels), ("image", &found.images)] {

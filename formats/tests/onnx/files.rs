@@ -244,7 +244,7 @@ fn sides_with_the_same_name_must_be_equal() {
         let tracing = tch_ext::jit::Tracing::new("Sum").input("left", &left).input("right", &right);
         tracing.record(|x| -> Result<_, tch_ext::Error> { Ok(vec![&x[0] + &x[1]]) }).unwrap()
     };
-    let sum = builder.network(&module.nodes("forward").unwrap(), &inputs).unwrap().remove(0);
+    let sum = builder.network(&read(&module, &inputs.each_ref().map(onnx::Value::rank)), &inputs).unwrap().remove(0);
     builder.output("sum", &sum, &batch_of(&[2])).unwrap();
     let session = reloaded(&builder.finish(&Default::default()).unwrap());
     let [three, four] = [3, 4].map(|batch| array(&Tensor::ones([batch, 2], FLOATS)));

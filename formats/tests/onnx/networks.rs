@@ -74,7 +74,7 @@ fn nodes_and_weights_have_readable_names() {
 #[test]
 fn a_classifier_takes_photos_and_gives_probabilities() {
     let net = classifier(&narrow(Variant::S1));
-    let graph = net.trace(&images(1, SIZE)).nodes("forward").unwrap();
+    let graph = read(&net.trace(&images(1, SIZE)), &[4]);
     let photos = Tensor::randint(256, [2, SIZE[0], SIZE[1], 3], FLOATS).to_kind(Kind::Uint8);
     let channels = |values: &[f64]| Tensor::from_slice(values).to_kind(Kind::Float).view([1, 3, 1, 1]);
     let normalized = (photos.permute([0, 3, 1, 2]).to_kind(Kind::Float) / 255.0 - channels(MEAN)) / channels(STD);
@@ -114,7 +114,7 @@ fn detectors_run_like_libtorch_at_any_batch() {
 
 /// The classes of each pixel, at whatever size the input has.
 fn segmenting(net: &Net, size: [i64; 2]) -> Model {
-    let graph = net.trace(&images(1, size)).nodes("forward").unwrap();
+    let graph = read(&net.trace(&images(1, size)), &[4]);
     let mut builder = Builder::new("segmenter");
     let [batch, height, width] = ["batch", "height", "width"].map(Dim::named);
     let sides = [batch.clone(), Dim::Fixed(3), height.clone(), width.clone()];

@@ -1,6 +1,7 @@
 //! Single operators: each translation computes what libtorch computes, and unsupported operators are named.
 
 use crate::support::*;
+use formats::graph::Graph;
 use formats::onnx::{self, Builder, Element, Error, Value};
 use tch::{Kind, Tensor};
 use tch_ext::jit::{Module, Tracing};
@@ -13,12 +14,13 @@ fn trace(input: &Tensor, function: impl Fn(&Tensor) -> Tensor) -> Module {
 fn translate(module: &Module, input: &Tensor) -> Result<(Builder, Vec<Value>), Error> {
     let mut builder = Builder::new("operator");
     let given = builder.input("x", Element::F32, &batch_of(&input.size()[1..]))?;
-    let values = builder.network(&module.nodes("forward").unwrap(), &[given])?;
+    let values = builder.network(&Graph::read(&module.nodes("forward").unwrap(), &[given.rank()])?, &[given])?;
     Ok((builder, values))
 }
 
-/// Compares the file's output with libtorch's, for the traced batch and a larger one.
+/// Compares the outputs of the file and of the graph's interpreter with libtorch's, for the traced batch and a larger one.
 fn compare(what: &str, module: &Module, input: &Tensor) {
+    let graph = read(module, &[input.dim()]);
     let (mut builder, values) = translate(module, input).unwrap_or_else(|error| panic!("{what}: {error}"));
     for (index, value) in values.iter().enumerate() {
         let sides: Vec<_> = (0..value.rank()).map(|axis| onnx::Dim::Named(format!("side{index}_{axis}"))).collect();
@@ -27,7 +29,10 @@ fn compare(what: &str, module: &Module, input: &Tensor) {
     let session = reloaded(&builder.finish(&Default::default()).unwrap());
     for input in [input.shallow_clone(), Tensor::cat(&[input, &(input * 0.5)], 0)] {
         let found = session.run(&[array(&input)]).unwrap_or_else(|error| panic!("{what}: {error}"));
-        assert_close(&found, &module.run(&[input]).unwrap(), 1e-5, what);
+        let expected = module.run(&[input.shallow_clone()]).unwrap();
+        assert_close(&found, &expected, 1e-5, what);
+        let interpreted: Vec<_> = graph.run(&[input]).unwrap().iter().map(array).collect();
+        assert_close(&interpreted, &expected, 1e-6, &format!("{what}, interpreted"));
     }
 }
 
@@ -158,7 +163,7 @@ fn an_argument_without_a_translation_is_named() {
 #[test]
 fn graphs_that_are_put_together_wrongly_are_errors() {
     let input = Tensor::rand([2, 4], FLOATS);
-    let graph = trace(&input, Tensor::relu).nodes("forward").unwrap();
+    let graph = read(&trace(&input, Tensor::relu), &[2]);
     let mut builder = Builder::new("wrong");
     let x = builder.input("x", Element::F32, &batch_of(&[4])).unwrap();
     assert!(matches!(builder.network(&graph, &[]).unwrap_err(), Error::Value { .. }));
@@ -180,7 +185,7 @@ fn graphs_that_are_put_together_wrongly_are_errors() {
 #[test]
 fn an_input_and_a_value_used_twice_can_be_outputs() {
     let input = Tensor::rand([2, 4], FLOATS);
-    let graph = trace(&input, Tensor::relu).nodes("forward").unwrap();
+    let graph = read(&trace(&input, Tensor::relu), &[2]);
     let mut builder = Builder::new("twice");
     let x = builder.input("x", Element::F32, &batch_of(&[4])).unwrap();
     let y = builder.network(&graph, std::slice::from_ref(&x)).unwrap().remove(0);
@@ -202,7 +207,7 @@ fn a_weight_used_twice_is_written_once_and_another_of_its_name_is_an_error() {
         tracing.record(|x| -> Result<_, tch_ext::Error> { Ok(vec![x[0].matmul(weight).matmul(weight)]) }).unwrap()
     };
     let (mut builder, values) = translate(&module(&Tensor::rand([3, 3], FLOATS)), &input).unwrap();
-    let other = module(&Tensor::rand([3, 3], FLOATS)).nodes("forward").unwrap();
+    let other = read(&module(&Tensor::rand([3, 3], FLOATS)), &[2]);
     let error = builder.network(&other, &values).unwrap_err();
     assert!(matches!(&error, Error::Name { name, .. } if name == "w.weight"), "{error}");
     builder.output("y", &values[0], &batch_of(&[3])).unwrap();

@@ -53,7 +53,7 @@ fn classifiers() {
     for variant in Variant::ALL {
         let net = classifier(&Spec::from(variant));
         let size = [64, 64];
-        let graph = net.trace(&images(1, size)).nodes("forward").unwrap();
+        let graph = read(&net.trace(&images(1, size)), &[4]);
         let mut builder = Builder::new("classifier");
         let given = builder.input("images", Element::U8, &batch_of(&[size[0], size[1], 3])).unwrap();
         let input = builder.normalize(&given, Layout::ChannelsLast, MEAN, STD).unwrap();
@@ -77,7 +77,7 @@ fn segmenters() {
     for (name, spec, separable) in [("plain", narrow(Variant::S1), false), ("separable", narrow(Variant::S4), true)] {
         let config = DeepLabV3Config { channels: 32, separable, ..DeepLabV3Config::default() };
         let net = segmenter(&spec, OutputStride::Os16, &config);
-        let graph = net.trace(&images(1, [64, 64])).nodes("forward").unwrap();
+        let graph = read(&net.trace(&images(1, [64, 64])), &[4]);
         let mut builder = Builder::new("segmenter");
         let [batch, height, width] = ["batch", "height", "width"].map(Dim::named);
         let sides = [batch.clone(), height.clone(), width.clone(), Dim::Fixed(3)];
@@ -157,7 +157,7 @@ fn detectors() {
         let mut builder = Builder::new("detector");
         let given = builder.input("images", Element::U8, &batch_of(&[size[0], size[1], 3])).unwrap();
         let input = builder.normalize(&given, Layout::ChannelsLast, MEAN, STD).unwrap();
-        let outputs = builder.network(&module.nodes("forward").unwrap(), &[input]).unwrap();
+        let outputs = builder.network(&read(&module, &[input.rank()]), &[input]).unwrap();
         let decoded = builder.decode(&outputs[0], &outputs[1], &decoding(&head)).unwrap();
         let found = builder.suppress(&decoded, &limits(&config)).unwrap();
         add_outputs(&mut builder, &decoded, &found, head.anchors().len() as i64);

@@ -1,6 +1,7 @@
 //! Small networks of all three tasks in deploy form, and their traces.
 
 use backbone::{Form, MobileOne, Mode, OutputStride, Spec, Stage};
+use formats::graph::Graph;
 use formats::onnx::{Array, Builder, Data, Dim, Element, Model, Session};
 use heads::{
     HeadSpec,
@@ -190,9 +191,14 @@ pub fn batch_of(sides: &[i64]) -> Vec<Dim> {
     std::iter::once(Dim::named("batch")).chain(fixed(sides)).collect()
 }
 
+/// The graph of a recorded network whose inputs have these ranks.
+pub fn read(module: &Module, ranks: &[usize]) -> Graph {
+    Graph::read(&module.nodes("forward").unwrap(), ranks).unwrap()
+}
+
 /// The network alone, its outputs called "output0" and so on, with free sides where they are -1.
 pub fn plain(net: &Net, size: [i64; 2], input: &[Dim]) -> Model {
-    let graph = net.trace(&images(1, size)).nodes("forward").unwrap();
+    let graph = read(&net.trace(&images(1, size)), &[4]);
     let mut builder = Builder::new("network");
     let given = builder.input("images", Element::F32, input).unwrap();
     let values = builder.network(&graph, &[given]).unwrap();

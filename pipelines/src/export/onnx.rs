@@ -1,6 +1,7 @@
 //! A network with normalisation and final steps as an ONNX file, and tensors as the arrays of a session.
 
 use backbone::Normalization;
+use formats::graph::Graph;
 use formats::onnx::{Array, Builder, Data, Dim, Element, Layout, Model};
 use std::path::Path;
 use tch::{Kind, Tensor};
@@ -39,7 +40,8 @@ pub fn assemble_onnx<T: Export>(task: &T, network: &Network<T>, card: &Card) -> 
         Input::Normalized => images.clone(),
         Input::Nchw | Input::Nhwc => builder.normalize(&images, layout, mean, std)?,
     };
-    let numbers = builder.network(&recorded.nodes("forward")?, &[normalized])?;
+    let graph = Graph::read(&recorded.nodes("forward")?, &[normalized.rank()])?;
+    let numbers = builder.network(&graph, &[normalized])?;
     task.export_onnx(
         &network.model,
         &mut OnnxGraph { builder: &mut builder, numbers, images, layout, batch, sides },

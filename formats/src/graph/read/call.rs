@@ -2,24 +2,27 @@
 
 use std::collections::HashMap;
 
+use tch::{Kind, Tensor};
 use tch_ext::jit::{Constant, Graph, Node};
 
-use super::summary;
-use crate::onnx::{Builder, Element, Error, Value};
+use crate::graph::{Draft, Edge, Operation, Weight};
+use crate::onnx::{Element, Error, described};
 
-/// The value of a name in the graph.
+/// The value of a name in the recorded graph.
 #[derive(Debug, Clone)]
 pub(super) enum Slot {
-    Value(Value),
-    List(Vec<Value>),
+    Edge(Edge),
+    List(Vec<Edge>),
 }
 
-/// An operation that is being translated.
+/// An operation that is being read.
 pub(super) struct Call<'a> {
-    pub builder: &'a mut Builder,
+    pub draft: &'a mut Draft,
     pub graph: &'a Graph,
     pub node: &'a Node,
     pub slots: &'a HashMap<String, Slot>,
+    /// The edges of constants, by name.
+    pub constants: &'a mut HashMap<String, Edge>,
 }
 
 impl<'a> Call<'a> {
@@ -42,8 +45,10 @@ impl<'a> Call<'a> {
         let found = match (self.constant(index), self.node.inputs.get(index).and_then(|name| self.slots.get(name))) {
             (Some(Constant::Tensor { tensor, .. }), _) => format!("a tensor {:?}", tensor.size()),
             (Some(constant), _) => format!("{constant:?}"),
-            (None, Some(Slot::Value(value))) => format!("a computed {}", summary(value)),
-            (None, Some(Slot::List(values))) => format!("a list of {} tensors", values.len()),
+            (None, Some(Slot::Edge(edge))) => {
+                format!("a computed {}", described(self.draft.element(*edge), &vec!["?"; self.draft.rank(*edge)]))
+            }
+            (None, Some(Slot::List(edges))) => format!("a list of {} tensors", edges.len()),
             (None, None) => "missing".to_owned(),
         };
         Error::Argument { operator: self.node.kind.clone(), index, expected, found }
@@ -54,52 +59,64 @@ impl<'a> Call<'a> {
         index >= self.len() || matches!(self.constant(index), Some(Constant::None))
     }
 
-    /// A tensor: computed, or a weight. The next nodes are named after the layer of the weight.
-    pub fn tensor(&mut self, index: usize) -> Result<Value, Error> {
-        if let Some(Slot::Value(value)) = self.node.inputs.get(index).and_then(|name| self.slots.get(name)) {
-            return Ok(value.clone());
+    /// A tensor: computed, or known. The next nodes are named after the layer that a known one belongs to.
+    pub fn tensor(&mut self, index: usize) -> Result<Edge, Error> {
+        if let Some(Slot::Edge(edge)) = self.node.inputs.get(index).and_then(|name| self.slots.get(name)) {
+            return Ok(*edge);
         }
-        match self.constant(index) {
-            Some(Constant::Tensor { tensor, path: Some(path) }) => {
-                if let Some((layer, _)) = path.rsplit_once('.') {
-                    self.builder.scope(layer);
-                }
-                self.builder.weight(path, tensor)
-            }
-            Some(Constant::Tensor { tensor, path: None }) => {
-                let name = format!("constant.{}", self.node.inputs[index]);
-                self.builder.weight(&name, tensor)
-            }
-            _ => Err(self.unfit(index, "a tensor")),
+        let weight = self.weight(index, "a tensor")?;
+        if let Some(&edge) = self.constants.get(&weight.name) {
+            return Ok(edge);
         }
+        let (name, element, rank) = (weight.name.clone(), element(&weight)?, weight.tensor.dim());
+        let edge = self.draft.node(Operation::Constant(weight), &[], element, rank);
+        self.constants.insert(name, edge);
+        Ok(edge)
+    }
+
+    /// A known tensor. The next nodes are named after the layer that it belongs to.
+    pub fn weight(&mut self, index: usize, expected: &'static str) -> Result<Weight, Error> {
+        let Some(Constant::Tensor { tensor, path }) = self.constant(index) else {
+            return Err(self.unfit(index, expected));
+        };
+        if let Some((layer, _)) = path.as_ref().and_then(|path| path.rsplit_once('.')) {
+            layer.clone_into(&mut self.draft.scope);
+        }
+        let name = path.clone().unwrap_or_else(|| format!("constant.{}", self.node.inputs[index]));
+        let weight = Weight { name, tensor: tensor.shallow_clone() };
+        element(&weight)?;
+        Ok(weight)
     }
 
     /// A tensor or number of the element kind of `like`.
-    pub fn operand(&mut self, index: usize, like: &Value) -> Result<Value, Error> {
+    pub fn operand(&mut self, index: usize, like: Edge) -> Result<Edge, Error> {
+        let element = self.draft.element(like);
         match self.constant(index) {
-            Some(Constant::Int(value)) => Ok(self.builder.number("number", *value as f64, like.element)),
-            Some(Constant::Float(value)) if like.element == Element::F32 => {
-                Ok(self.builder.number("number", *value, like.element))
-            }
+            Some(Constant::Int(value)) => Ok(self.number(*value as f64, element)),
+            Some(Constant::Float(value)) if element == Element::F32 => Ok(self.number(*value, element)),
             _ => {
-                let value = self.tensor(index)?;
-                if value.element == like.element { Ok(value) } else { Err(self.unfit(index, "of the same kind")) }
+                let edge = self.tensor(index)?;
+                if self.draft.element(edge) == element { Ok(edge) } else { Err(self.unfit(index, "of the same kind")) }
             }
         }
     }
 
-    /// The shape of the weight at `index`.
-    pub fn weight_shape(&self, index: usize) -> Result<Vec<i64>, Error> {
-        match self.constant(index) {
-            Some(Constant::Tensor { tensor, .. }) => Ok(tensor.size()),
-            _ => Err(self.unfit(index, "a weight")),
-        }
+    /// A number as a tensor without dimensions.
+    pub fn number(&mut self, value: f64, element: Element) -> Edge {
+        let kind = match element {
+            Element::I64 => Kind::Int64,
+            Element::U8 => Kind::Uint8,
+            Element::Bool => Kind::Bool,
+            _ => Kind::Float,
+        };
+        let tensor = Tensor::scalar_tensor(value, (kind, tch::Device::Cpu));
+        self.draft.node(Operation::Constant(Weight { name: String::new(), tensor }), &[], element, 0)
     }
 
     /// Tensors in a list.
-    pub fn values(&self, index: usize) -> Result<Vec<Value>, Error> {
+    pub fn edges(&self, index: usize) -> Result<Vec<Edge>, Error> {
         match self.node.inputs.get(index).and_then(|name| self.slots.get(name)) {
-            Some(Slot::List(values)) => Ok(values.clone()),
+            Some(Slot::List(edges)) => Ok(edges.clone()),
             _ => Err(self.unfit(index, "a list of tensors")),
         }
     }
@@ -147,6 +164,11 @@ impl<'a> Call<'a> {
         ints.ok_or_else(|| self.unfit(index, "a list of integers"))
     }
 
+    /// Rows and columns.
+    pub fn pair(&self, index: usize) -> Result<[i64; 2], Error> {
+        self.ints(index)?.try_into().map_err(|_| self.unfit(index, "two numbers"))
+    }
+
     /// An error about the argument unless the condition holds.
     pub fn require(&self, holds: bool, index: usize, expected: &'static str) -> Result<(), Error> {
         if holds { Ok(()) } else { Err(self.unfit(index, expected)) }
@@ -160,5 +182,15 @@ impl<'a> Call<'a> {
     pub fn axis_of(&self, dim: i64, index: usize, rank: usize) -> Result<usize, Error> {
         let axis = if dim < 0 { dim + rank as i64 } else { dim };
         usize::try_from(axis).ok().filter(|&axis| axis < rank).ok_or_else(|| self.unfit(index, "a dimension"))
+    }
+}
+
+fn element(weight: &Weight) -> Result<Element, Error> {
+    match weight.tensor.kind() {
+        Kind::Float => Ok(Element::F32),
+        Kind::Int64 => Ok(Element::I64),
+        Kind::Uint8 => Ok(Element::U8),
+        Kind::Bool => Ok(Element::Bool),
+        found => Err(Error::Kind { name: weight.name.clone(), found }),
     }
 }

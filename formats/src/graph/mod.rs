@@ -1,0 +1,193 @@
+//! A network in deploy form as a list of typed operations, from which every format is written.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`operation`](Operation) | the operations and their settings |
+//! | `read` | from a TorchScript graph |
+//! | `run` | the interpreter, by libtorch |
+//!
+//! Edges carry tensors between nodes. An edge may have a [`Grid`] and a layer's weights may have [scales](Layer::scales): then the
+//! graph is quantised, its values are rounded there, and [`Graph::run`] computes what a file in int8 computes, up to a step of a
+//! grid where a runtime rounds a tie otherwise.
+
+mod operation;
+mod read;
+mod run;
+
+pub use operation::{Binary, Convolution, Grid, Layer, Operation, Unary, Weight};
+
+use crate::onnx::Element;
+
+/// The place of a tensor between nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Edge(usize);
+
+impl Edge {
+    /// Its number in the graph, from 0.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// What is known of the tensor on an edge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Facts {
+    /// The kind of its elements.
+    pub element: Element,
+    /// Its number of dimensions.
+    pub rank: usize,
+    /// Where its values are rounded to bytes.
+    pub grid: Option<Grid>,
+}
+
+/// An operation with one output.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// The layer that it belongs to, as in the names of its weights: `stage0.reparam_conv`.
+    pub scope: String,
+    /// What it computes.
+    pub operation: Operation,
+    /// What it reads, in order.
+    pub inputs: Vec<Edge>,
+    /// What it computes.
+    pub output: Edge,
+}
+
+/// A network. Nodes come in an order in which they can be computed.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    inputs: Vec<Edge>,
+    outputs: Vec<Edge>,
+    nodes: Vec<Node>,
+    edges: Vec<Facts>,
+}
+
+impl Graph {
+    /// The inputs: float `[N, C, H, W]`.
+    pub fn inputs(&self) -> &[Edge] {
+        &self.inputs
+    }
+
+    /// The outputs.
+    pub fn outputs(&self) -> &[Edge] {
+        &self.outputs
+    }
+
+    /// The nodes, in an order in which they can be computed.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// A node by its position.
+    pub fn node(&self, position: usize) -> &Node {
+        &self.nodes[position]
+    }
+
+    /// What is known of an edge.
+    pub fn facts(&self, edge: Edge) -> &Facts {
+        &self.edges[edge.0]
+    }
+
+    /// The number of edges.
+    pub fn edges(&self) -> usize {
+        self.edges.len()
+    }
+
+    /// The positions of the nodes that read an edge, once each.
+    pub fn readers(&self, edge: Edge) -> impl Iterator<Item = usize> {
+        (0..self.nodes.len()).filter(move |&position| self.nodes[position].inputs.contains(&edge))
+    }
+
+    /// The position of the node that computes an edge; `None` for an input.
+    pub fn writer(&self, edge: Edge) -> Option<usize> {
+        self.nodes.iter().position(|node| node.output == edge)
+    }
+
+    /// The positions of convolutions and linear layers.
+    pub fn layers(&self) -> impl Iterator<Item = usize> {
+        (0..self.nodes.len()).filter(|&position| self.nodes[position].operation.layer().is_some())
+    }
+
+    /// Where the values of a layer are rounded, if at all: its output, or that of the activation which alone reads it.
+    pub fn end_of(&self, layer: usize) -> Edge {
+        let output = self.nodes[layer].output;
+        let mut readers = self.readers(output);
+        match (readers.next(), readers.next()) {
+            (Some(reader), None) if self.nodes[reader].operation.is_activation() && !self.outputs.contains(&output) => {
+                self.nodes[reader].output
+            }
+            _ => output,
+        }
+    }
+
+    /// Sets or removes the grid of an edge.
+    pub fn set_grid(&mut self, edge: Edge, grid: Option<Grid>) {
+        self.edges[edge.0].grid = grid;
+    }
+
+    /// The weights of a layer, to be changed.
+    ///
+    /// # Panics
+    /// Where the node at `position` is not a convolution or linear layer.
+    pub fn layer_mut(&mut self, position: usize) -> &mut Layer {
+        self.nodes[position].operation.layer_mut().expect("a convolution or linear layer")
+    }
+
+    /// The weights of a layer.
+    ///
+    /// # Panics
+    /// Where the node at `position` is not a convolution or linear layer.
+    pub fn layer(&self, position: usize) -> &Layer {
+        self.nodes[position].operation.layer().expect("a convolution or linear layer")
+    }
+
+    /// The same computation with weights that do not share memory.
+    pub fn detached(&self) -> Self {
+        let mut copy = self.clone();
+        for node in &mut copy.nodes {
+            if let Some(layer) = node.operation.layer_mut() {
+                layer.weight.tensor = layer.weight.tensor.detach().copy();
+                if let Some(bias) = &mut layer.bias {
+                    bias.tensor = bias.tensor.detach().copy();
+                }
+            }
+        }
+        copy
+    }
+}
+
+/// A graph while it is being read.
+#[derive(Debug, Default)]
+struct Draft {
+    nodes: Vec<Node>,
+    edges: Vec<Facts>,
+    scope: String,
+}
+
+impl Draft {
+    fn edge(&mut self, element: Element, rank: usize) -> Edge {
+        self.edges.push(Facts { element, rank, grid: None });
+        Edge(self.edges.len() - 1)
+    }
+
+    /// Adds a node whose output has this element kind and rank.
+    fn node(&mut self, operation: Operation, inputs: &[Edge], element: Element, rank: usize) -> Edge {
+        let output = self.edge(element, rank);
+        self.nodes.push(Node { scope: self.scope.clone(), operation, inputs: inputs.to_vec(), output });
+        output
+    }
+
+    fn element(&self, edge: Edge) -> Element {
+        self.edges[edge.0].element
+    }
+
+    fn rank(&self, edge: Edge) -> usize {
+        self.edges[edge.0].rank
+    }
+
+    /// Adds a node whose output is like its first input.
+    fn like(&mut self, operation: Operation, inputs: &[Edge]) -> Edge {
+        let rank = inputs.iter().map(|&edge| self.rank(edge)).max().unwrap_or(0);
+        self.node(operation, inputs, self.element(inputs[0]), rank)
+    }
+}

@@ -1,0 +1,133 @@
+//! Activations and arithmetic.
+
+use super::call::Call;
+use crate::graph::{Binary, Edge, Operation, Unary};
+use crate::onnx::{Element, Error};
+
+impl Call<'_> {
+    /// An elementwise operation; `None` for another operator.
+    pub fn elementwise(&mut self) -> Result<Option<Edge>, Error> {
+        Ok(Some(match self.operator() {
+            "relu" => self.unary(Unary::Relu)?,
+            "sigmoid" => self.unary(Unary::Sigmoid)?,
+            "tanh" => self.unary(Unary::Tanh)?,
+            "exp" => self.unary(Unary::Exp)?,
+            "sqrt" => self.unary(Unary::Sqrt)?,
+            "neg" => self.unary(Unary::Neg)?,
+            "hardswish" => self.unary(Unary::HardSwish)?,
+            "relu6" => self.clip(Some(0.0), Some(6.0))?,
+            "hardtanh" | "clamp" => self.clip(self.limit(1)?, self.limit(2)?)?,
+            "clamp_min" => self.clip(Some(self.float(1)?), None)?,
+            "clamp_max" => self.clip(None, Some(self.float(1)?))?,
+            "silu" => {
+                let xs = self.tensor(0)?;
+                let gate = self.draft.like(Operation::Unary(Unary::Sigmoid), &[xs]);
+                self.pair_of(Binary::Mul, xs, gate)
+            }
+            "gelu" => self.gelu()?,
+            "softmax" => {
+                self.require(self.is_none(2) || self.int(2)? == FLOAT, 2, "None or float")?;
+                let xs = self.tensor(0)?;
+                let axis = self.axis(1, self.draft.rank(xs))?;
+                self.draft.like(Operation::Softmax(axis), &[xs])
+            }
+            "add" => self.sum(Binary::Add)?,
+            "sub" => self.sum(Binary::Sub)?,
+            "mul" => self.binary(Binary::Mul)?,
+            "div" => {
+                self.require(self.is_none(2), 2, "None (no rounding)")?;
+                self.binary(Binary::Div)?
+            }
+            "minimum" => self.binary(Binary::Min)?,
+            "maximum" => self.binary(Binary::Max)?,
+            "mean" => self.mean()?,
+            "argmax" => self.argmax()?,
+            _ => return Ok(None),
+        }))
+    }
+
+    fn unary(&mut self, function: Unary) -> Result<Edge, Error> {
+        let xs = self.tensor(0)?;
+        Ok(self.draft.like(Operation::Unary(function), &[xs]))
+    }
+
+    fn pair_of(&mut self, function: Binary, left: Edge, right: Edge) -> Edge {
+        self.draft.like(Operation::Binary(function), &[left, right])
+    }
+
+    fn binary(&mut self, function: Binary) -> Result<Edge, Error> {
+        let left = self.tensor(0)?;
+        let right = self.operand(1, left)?;
+        Ok(self.pair_of(function, left, right))
+    }
+
+    /// The third argument multiplies the second.
+    fn sum(&mut self, function: Binary) -> Result<Edge, Error> {
+        let left = self.tensor(0)?;
+        let mut right = self.operand(1, left)?;
+        if self.len() > 2 && self.float(2)? != 1.0 {
+            let factor = self.operand(2, left)?;
+            right = self.pair_of(Binary::Mul, right, factor);
+        }
+        Ok(self.pair_of(function, left, right))
+    }
+
+    fn limit(&self, index: usize) -> Result<Option<f64>, Error> {
+        if self.is_none(index) { Ok(None) } else { self.float(index).map(Some) }
+    }
+
+    fn clip(&mut self, low: Option<f64>, high: Option<f64>) -> Result<Edge, Error> {
+        let xs = self.tensor(0)?;
+        Ok(self.draft.like(Operation::Clip { low, high }, &[xs]))
+    }
+
+    fn gelu(&mut self) -> Result<Edge, Error> {
+        let xs = self.tensor(0)?;
+        let inner = match self.text(1) {
+            Some("none") | None => {
+                let scaled = self.times(xs, std::f64::consts::FRAC_1_SQRT_2);
+                self.draft.like(Operation::Unary(Unary::Erf), &[scaled])
+            }
+            Some("tanh") => {
+                let square = self.pair_of(Binary::Mul, xs, xs);
+                let cube = self.pair_of(Binary::Mul, square, xs);
+                let share = self.times(cube, 0.044_715);
+                let sum = self.pair_of(Binary::Add, xs, share);
+                let scaled = self.times(sum, (2.0 / std::f64::consts::PI).sqrt());
+                self.draft.like(Operation::Unary(Unary::Tanh), &[scaled])
+            }
+            Some(_) => return Err(self.unfit(1, "none or tanh")),
+        };
+        let one = self.number(1.0, Element::F32);
+        let gate = self.pair_of(Binary::Add, inner, one);
+        let product = self.pair_of(Binary::Mul, xs, gate);
+        Ok(self.times(product, 0.5))
+    }
+
+    fn times(&mut self, xs: Edge, factor: f64) -> Edge {
+        let factor = self.number(factor, Element::F32);
+        self.pair_of(Binary::Mul, xs, factor)
+    }
+
+    fn mean(&mut self) -> Result<Edge, Error> {
+        self.require(self.is_none(3) || self.int(3)? == FLOAT, 3, "None or float")?;
+        let xs = self.tensor(0)?;
+        let rank = self.draft.rank(xs);
+        let axes: Vec<usize> =
+            self.ints(1)?.iter().map(|&dim| self.axis_of(dim, 1, rank)).collect::<Result<_, Error>>()?;
+        let keep = self.bool(2)?;
+        let left = if keep { rank } else { rank - axes.len() };
+        Ok(self.draft.node(Operation::Mean { axes, keep }, &[xs], Element::F32, left))
+    }
+
+    fn argmax(&mut self) -> Result<Edge, Error> {
+        let xs = self.tensor(0)?;
+        let rank = self.draft.rank(xs);
+        let (axis, keep) = (self.axis(1, rank)?, self.bool(2)?);
+        let left = if keep { rank } else { rank - 1 };
+        Ok(self.draft.node(Operation::ArgMax { axis, keep }, &[xs], Element::I64, left))
+    }
+}
+
+/// The number of 32-bit floating point in libtorch.
+pub(super) const FLOAT: i64 = 6;
