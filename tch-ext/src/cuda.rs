@@ -65,7 +65,7 @@ fn load_from(folder: &Path) -> Result<CudaLibrary, Error> {
 }
 
 /// The handle is never closed: libtorch keeps pointers into its libraries.
-fn open(file: &OsStr, flags: c_int) -> Result<*mut c_void, String> {
+pub(crate) fn open(file: &OsStr, flags: c_int) -> Result<*mut c_void, String> {
     let name = CString::new(file.as_bytes()).map_err(|error| error.to_string())?;
     // SAFETY: the name ends in a zero; the library's initialisers are libtorch's own. The text of dlerror is copied
     // before this thread calls the loader again.

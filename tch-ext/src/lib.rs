@@ -9,6 +9,7 @@
 //! | [`foreach`] | gradients, clipping, averages and copies of lists | `torch._foreach_*`, `clip_grad_norm_` |
 //! | [`jit`] | tracing, TorchScript source, freezing, the lite interpreter | `torch.jit`, `torch.utils.mobile_optimizer` |
 //! | [`memory_format`] | channels-last memory | `torch.channels_last` |
+//! | [`onnx_runtime`] | ONNX Runtime's telemetry off, its version | |
 //! | [`optim`] | SGD and AdamW steps, with the state owned by the caller | `torch.optim` with `fused=True` |
 //! | [`rng`] | the state of the random generators | `torch.get_rng_state` |
 //! | [`system`] | versions, build and processor | `torch.__config__`, `torch.cpu` |
@@ -24,6 +25,7 @@ pub mod jit;
 mod library;
 mod list;
 pub mod memory_format;
+pub mod onnx_runtime;
 pub mod optim;
 pub mod rng;
 pub mod system;
