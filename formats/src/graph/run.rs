@@ -207,6 +207,8 @@ fn kind(element: Element) -> Kind {
     match element {
         Element::F32 => Kind::Float,
         Element::U8 => Kind::Uint8,
+        Element::I8 => Kind::Int8,
+        Element::I32 => Kind::Int,
         Element::I64 => Kind::Int64,
         Element::Bool => Kind::Bool,
     }

@@ -9,6 +9,10 @@ pub enum Element {
     F32,
     /// Bytes, as images have them.
     U8,
+    /// Bytes with a sign, as quantised weights are.
+    I8,
+    /// 32-bit integers, as quantised biases are.
+    I32,
     /// 64-bit integers.
     I64,
     /// Truth values, a byte each.
@@ -16,13 +20,15 @@ pub enum Element {
 }
 
 impl Element {
-    const ALL: [Self; 4] = [Self::F32, Self::U8, Self::I64, Self::Bool];
+    const ALL: [Self; 6] = [Self::F32, Self::U8, Self::I8, Self::I32, Self::I64, Self::Bool];
 
     /// Its number in ONNX (`TensorProto.DataType`).
     pub fn code(self) -> i32 {
         match self {
             Self::F32 => 1,
             Self::U8 => 2,
+            Self::I8 => 3,
+            Self::I32 => 6,
             Self::I64 => 7,
             Self::Bool => 9,
         }
@@ -36,8 +42,8 @@ impl Element {
     /// Bytes per element.
     pub fn bytes(self) -> usize {
         match self {
-            Self::F32 => 4,
-            Self::U8 | Self::Bool => 1,
+            Self::F32 | Self::I32 => 4,
+            Self::U8 | Self::I8 | Self::Bool => 1,
             Self::I64 => 8,
         }
     }
@@ -47,6 +53,8 @@ impl Element {
         match self {
             Self::F32 => "float",
             Self::U8 => "uint8",
+            Self::I8 => "int8",
+            Self::I32 => "int32",
             Self::I64 => "int64",
             Self::Bool => "bool",
         }
@@ -60,6 +68,10 @@ pub enum Data {
     F32(Vec<f32>),
     /// Bytes.
     U8(Vec<u8>),
+    /// Bytes with a sign.
+    I8(Vec<i8>),
+    /// 32-bit integers.
+    I32(Vec<i32>),
     /// 64-bit integers.
     I64(Vec<i64>),
     /// Truth values.
@@ -118,6 +130,8 @@ impl Array {
         match self.data {
             Data::F32(_) => Element::F32,
             Data::U8(_) => Element::U8,
+            Data::I8(_) => Element::I8,
+            Data::I32(_) => Element::I32,
             Data::I64(_) => Element::I64,
             Data::Bool(_) => Element::Bool,
         }
@@ -128,6 +142,8 @@ impl Array {
         match &self.data {
             Data::F32(values) => values.len(),
             Data::U8(values) => values.len(),
+            Data::I8(values) => values.len(),
+            Data::I32(values) => values.len(),
             Data::I64(values) => values.len(),
             Data::Bool(values) => values.len(),
         }
@@ -143,6 +159,8 @@ impl Array {
         match &self.data {
             Data::F32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             Data::U8(values) => values.clone(),
+            Data::I8(values) => values.iter().map(|&value| value as u8).collect(),
+            Data::I32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             Data::I64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             Data::Bool(values) => values.iter().map(|&value| u8::from(value)).collect(),
         }

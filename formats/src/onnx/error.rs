@@ -92,12 +92,18 @@ pub enum Error {
         found: String,
     },
     /// An output of an element kind that [`Array`](crate::onnx::Array) does not hold.
-    #[error("the output `{name}` holds {found}: expected float, int64, uint8 or bool")]
+    #[error("the output `{name}` holds {found}: expected float, uint8, int8, int32, int64 or bool")]
     Output {
         /// Its name.
         name: String,
         /// The runtime's name for the kind.
         found: String,
+    },
+    /// There is no usable ONNX Runtime.
+    #[error("ONNX Runtime cannot be used: {reason}")]
+    Library {
+        /// Which file or variable is wrong, and why.
+        reason: String,
     },
     /// The runtime failed.
     #[error("cannot run {}: {reason}", path.display())]

@@ -159,6 +159,8 @@ impl Builder {
             Kind::Float => Element::F32,
             Kind::Int64 => Element::I64,
             Kind::Uint8 => Element::U8,
+            Kind::Int8 => Element::I8,
+            Kind::Int => Element::I32,
             Kind::Bool => Element::Bool,
             found => return Err(Error::Kind { name: name.to_owned(), found }),
         };
@@ -196,6 +198,8 @@ impl Builder {
             Element::F32 => Data::F32(vec![value as f32]),
             Element::I64 => Data::I64(vec![value as i64]),
             Element::U8 => Data::U8(vec![value as u8]),
+            Element::I8 => Data::I8(vec![value as i8]),
+            Element::I32 => Data::I32(vec![value as i32]),
             Element::Bool => Data::Bool(vec![value != 0.0]),
         };
         self.constant(role, &Array::scalar(data))

@@ -10,7 +10,7 @@
 //! | [`detector`] | decoding of boxes, non-maximum suppression |
 //! | [`model`] | a file: written, read, checked |
 //! | [`session`] | running a file |
-//! | `runtime` | operators in place of the runtime's own |
+//! | `library` | finding and loading ONNX Runtime |
 //!
 //! ```no_run
 //! use formats::{graph::Graph, onnx::{Builder, Dim, Element, Layout}};
@@ -35,11 +35,11 @@ pub mod detector;
 mod ends;
 mod error;
 pub mod graph;
+mod library;
 pub mod messages;
 mod model;
 mod network;
 pub mod proto;
-mod runtime;
 pub mod session;
 
 pub use array::{Array, Data, Element};
@@ -48,5 +48,6 @@ pub use ends::Layout;
 pub use error::Error;
 pub(crate) use error::described;
 pub use graph::{Builder, Dim, Value};
+pub use library::Library;
 pub use model::Model;
 pub use session::{Session, Slot};

@@ -82,10 +82,6 @@ impl Model {
         &self.proto
     }
 
-    pub(crate) fn into_proto(self) -> ModelProto {
-        self.proto
-    }
-
     /// The metadata, by key.
     pub fn metadata(&self) -> BTreeMap<String, String> {
         self.proto.metadata_props.iter().map(|entry| (entry.key.clone(), entry.value.clone())).collect()
@@ -129,7 +125,7 @@ fn check_info(info: &ValueInfoProto) -> Result<(), String> {
 }
 
 fn element(code: i32, name: &str) -> Result<Element, String> {
-    let expected = "expected float, uint8, int64 or bool";
+    let expected = "expected float, uint8, int8, int32, int64 or bool";
     Element::from_code(code).ok_or_else(|| format!("`{name}` has elements of the kind {code}: {expected}"))
 }
 
@@ -144,16 +140,20 @@ fn check_tensor(tensor: &TensorProto, name: &str) -> Result<(), String> {
     let apart = match element {
         Element::F32 => tensor.float_data.len(),
         Element::I64 => tensor.int64_data.len(),
-        Element::U8 | Element::Bool => tensor.int32_data.len(),
+        Element::U8 | Element::I8 | Element::I32 | Element::Bool => tensor.int32_data.len(),
     };
     let found =
         if tensor.raw_data.is_empty() { apart.checked_mul(element.bytes()) } else { Some(tensor.raw_data.len()) };
-    if found.is_some() && found == volume.checked_mul(element.bytes()) {
-        Ok(())
-    } else {
+    if found.is_none() || found != volume.checked_mul(element.bytes()) {
         let shape = &tensor.dims;
-        Err(format!("`{name}` has {} bytes of {} {shape:?}", found.unwrap_or(usize::MAX), element.name()))
+        return Err(format!("`{name}` has {} bytes of {} {shape:?}", found.unwrap_or(usize::MAX), element.name()));
     }
+    // Rust's `bool`, as which outputs are read, is undefined with another byte.
+    let is_truth = tensor.raw_data.iter().all(|&byte| byte <= 1);
+    if element == Element::Bool && !is_truth {
+        return Err(format!("`{name}` has other values than 0 and 1, but is of the kind bool"));
+    }
+    Ok(())
 }
 
 /// Every value is computed once, before it is used.

@@ -1,29 +1,25 @@
-//! Running a file on the CPU, by tract.
-//!
-//! A file is prepared when it first runs with a set of input shapes: then its free sides are constants, which makes tract fast and
-//! lets it run every operator that this crate writes. The latest preparations are kept.
+//! Running a file on the CPU, by ONNX Runtime.
 
 use std::{
-    any::Any,
     collections::BTreeMap,
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
-use tract_onnx::prelude::*;
+use ort::{
+    logging::LogLevel,
+    session::{SessionInputValue, builder::GraphOptimizationLevel},
+    value::{DynValue, PrimitiveTensorElementType, TensorElementType, TensorRef, ValueType},
+};
 
 use crate::onnx::{
     Array, Data, Element, Error,
     error::described,
+    library::Library,
     model::Model,
     proto::{DimensionProto, DimensionValue, ValueInfoProto},
-    runtime,
 };
-
-/// Preparations that are kept: a full batch, the last batch of an epoch, single images, and one more.
-const MAX_PLANS: usize = 4;
 
 /// An input or output of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,35 +34,35 @@ pub struct Slot {
     names: Vec<Option<String>>,
 }
 
-type Plan = TypedRunnableModel<TypedModel>;
-type Shapes = Vec<Vec<usize>>;
-
-/// A loaded file. Several threads may run it at the same time; a run uses one thread.
+/// A loaded file. Threads that share it run it one after another; a run uses one thread.
 pub struct Session {
     path: PathBuf,
     inputs: Vec<Slot>,
     outputs: Vec<Slot>,
     metadata: BTreeMap<String, String>,
-    model: InferenceModel,
-    /// Ordered by last use.
-    plans: Mutex<Vec<(Shapes, Arc<Plan>)>>,
+    /// Behind a lock because `ort` holds that two runs of a session at a time are not safe.
+    engine: Mutex<ort::session::Session>,
 }
 
 impl Session {
     /// Loads a file.
     ///
     /// # Errors
-    /// As [`Model::read`]; also [`Error::Malformed`] where the runtime lacks an operator. Operators that do not fit together fail
-    /// in the first run.
+    /// As [`Model::read`] and [`Library::load`]; also [`Error::Malformed`] where the runtime lacks an operator or operators do not
+    /// fit together.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let model = Model::read(path)?;
+        Library::load()?;
         let slots = |infos: &[ValueInfoProto]| infos.iter().map(slot).collect::<Vec<_>>();
         let graph = model.proto().graph.as_ref();
         let (inputs, outputs) = graph.map(|graph| (slots(&graph.input), slots(&graph.output))).unwrap_or_default();
         let metadata = model.metadata();
-        let parsed = guarded(|| runtime::parse(model.into_proto()));
-        let model = parsed.map_err(|reason| Error::Malformed { path: path.to_owned(), reason })?;
-        Ok(Self { path: path.to_owned(), inputs, outputs, metadata, model, plans: Mutex::new(Vec::new()) })
+        // What was checked is loaded: fields that this crate does not know are not in these bytes.
+        let bytes = model.to_bytes();
+        drop(model);
+        let engine =
+            engine(&bytes).map_err(|error| Error::Malformed { path: path.to_owned(), reason: line(&error) })?;
+        Ok(Self { path: path.to_owned(), inputs, outputs, metadata, engine: Mutex::new(engine) })
     }
 
     /// The inputs, in order.
@@ -84,43 +80,19 @@ impl Session {
         &self.metadata
     }
 
-    /// Runs the file; returns an array for each output. The first run with new shapes takes longer.
+    /// Runs the file; returns an array for each output.
     ///
     /// # Errors
     /// [`Error::Input`] where the inputs are not those that the file expects, [`Error::Output`] for an output of an unsupported
     /// kind, [`Error::Run`] where the runtime fails.
     pub fn run(&self, inputs: &[Array]) -> Result<Vec<Array>, Error> {
         self.check(inputs)?;
-        let shapes: Shapes = inputs.iter().map(|input| input.shape().to_vec()).collect();
-        let failed = |reason| Error::Run { path: self.path.clone(), reason };
-        let plan = self.plan(shapes).map_err(failed)?;
-        let values = guarded(|| plan.run(inputs.iter().map(tensor).collect::<TractResult<_>>()?)).map_err(failed)?;
-        self.outputs.iter().zip(values).map(|(slot, value)| array(&slot.name, &value)).collect()
-    }
-
-    fn plan(&self, shapes: Shapes) -> Result<Arc<Plan>, String> {
-        // A panic under the lock leaves the list unchanged.
-        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(position) = plans.iter().position(|(known, _)| *known == shapes) {
-            let found = plans.remove(position);
-            let plan = found.1.clone();
-            plans.push(found);
-            return Ok(plan);
-        }
-        let plan = Arc::new(guarded(|| self.prepare(&shapes))?);
-        if plans.len() == MAX_PLANS {
-            plans.remove(0);
-        }
-        plans.push((shapes, plan.clone()));
-        Ok(plan)
-    }
-
-    fn prepare(&self, shapes: &[Vec<usize>]) -> TractResult<Plan> {
-        let mut model = self.model.clone();
-        for (index, (shape, slot)) in shapes.iter().zip(&self.inputs).enumerate() {
-            model.set_input_fact(index, InferenceFact::dt_shape(datum(slot.element), shape))?;
-        }
-        model.into_optimized()?.into_runnable()
+        let failed = |error: ort::Error| Error::Run { path: self.path.clone(), reason: line(&error) };
+        let values = inputs.iter().map(value).collect::<ort::Result<Vec<_>>>().map_err(failed)?;
+        // A run that panicked leaves nothing behind that the next one reads.
+        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        let outputs = engine.run(values.as_slice()).map_err(failed)?;
+        self.outputs.iter().zip(outputs.values()).map(|(slot, value)| array(&slot.name, &value)).collect()
     }
 
     fn check(&self, inputs: &[Array]) -> Result<(), Error> {
@@ -165,18 +137,19 @@ impl fmt::Debug for Session {
     }
 }
 
-/// Turns a panic into an error: tract asserts what it expects of a graph.
-fn guarded<T>(function: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
-    // Nothing that a panic leaves incomplete is used afterwards.
-    match catch_unwind(AssertUnwindSafe(function)) {
-        Ok(result) => result.map_err(|error| format!("{error:#}").replace('\n', " ")),
-        Err(panic) => Err(format!("the runtime panicked: {}", message(panic.as_ref()))),
-    }
+/// The runtime's own session. Its log is off: each failure is returned as an error, too.
+fn engine(bytes: &[u8]) -> ort::Result<ort::session::Session> {
+    ort::environment::Environment::current()?.set_log_level(LogLevel::Fatal);
+    ort::session::Session::builder()?
+        .with_log_level(LogLevel::Fatal)?
+        .with_optimization_level(GraphOptimizationLevel::All)?
+        .with_intra_threads(1)?
+        .with_inter_threads(1)?
+        .commit_from_memory(bytes)
 }
 
-fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
+fn line(error: &ort::Error) -> String {
+    error.message().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn slot(info: &ValueInfoProto) -> Slot {
@@ -192,37 +165,34 @@ fn slot(info: &ValueInfoProto) -> Slot {
     Slot { name: info.name.clone(), element, shape, names }
 }
 
-fn datum(element: Element) -> DatumType {
-    match element {
-        Element::F32 => f32::datum_type(),
-        Element::U8 => u8::datum_type(),
-        Element::I64 => i64::datum_type(),
-        Element::Bool => bool::datum_type(),
-    }
-}
-
-fn tensor(array: &Array) -> TractResult<TValue> {
+/// An array as the runtime takes it, without a copy.
+fn value(array: &Array) -> ort::Result<SessionInputValue<'_>> {
     let shape = array.shape();
-    let tensor = match array.data() {
-        Data::F32(values) => Tensor::from_shape(shape, values)?,
-        Data::U8(values) => Tensor::from_shape(shape, values)?,
-        Data::I64(values) => Tensor::from_shape(shape, values)?,
-        Data::Bool(values) => Tensor::from_shape(shape, values)?,
-    };
-    Ok(tensor.into())
+    Ok(match array.data() {
+        Data::F32(values) => TensorRef::from_array_view((shape, values.as_slice()))?.into(),
+        Data::U8(values) => TensorRef::from_array_view((shape, values.as_slice()))?.into(),
+        Data::I8(values) => TensorRef::from_array_view((shape, values.as_slice()))?.into(),
+        Data::I32(values) => TensorRef::from_array_view((shape, values.as_slice()))?.into(),
+        Data::I64(values) => TensorRef::from_array_view((shape, values.as_slice()))?.into(),
+        Data::Bool(values) => TensorRef::from_array_view((shape, values.as_slice()))?.into(),
+    })
 }
 
-fn array(name: &str, value: &Tensor) -> Result<Array, Error> {
-    let unfit = |_: TractError| Error::Output { name: name.to_owned(), found: format!("{:?}", value.datum_type()) };
-    let data = match value.datum_type() {
-        DatumType::F32 => Data::F32(value.as_slice::<f32>().map_err(unfit)?.to_vec()),
-        DatumType::U8 => Data::U8(value.as_slice::<u8>().map_err(unfit)?.to_vec()),
-        DatumType::Bool => Data::Bool(value.as_slice::<bool>().map_err(unfit)?.to_vec()),
-        // tract has its own type for sides; it becomes int64.
-        _ => {
-            let cast = value.cast_to::<i64>().map_err(unfit)?;
-            Data::I64(cast.as_slice::<i64>().map_err(unfit)?.to_vec())
-        }
+fn array(name: &str, value: &DynValue) -> Result<Array, Error> {
+    let unfit = || Error::Output { name: name.to_owned(), found: value.dtype().to_string() };
+    let ValueType::Tensor { ty, shape, .. } = value.dtype() else { return Err(unfit()) };
+    let data = match ty {
+        TensorElementType::Float32 => elements(value).map(Data::F32),
+        TensorElementType::Uint8 => elements(value).map(Data::U8),
+        TensorElementType::Int8 => elements(value).map(Data::I8),
+        TensorElementType::Int32 => elements(value).map(Data::I32),
+        TensorElementType::Int64 => elements(value).map(Data::I64),
+        TensorElementType::Bool => elements(value).map(Data::Bool),
+        _ => None,
     };
-    Array::new(value.shape().to_vec(), data)
+    Array::new(shape.iter().map(|&side| side as usize).collect(), data.ok_or_else(unfit)?)
+}
+
+fn elements<T: PrimitiveTensorElementType + Clone>(value: &DynValue) -> Option<Vec<T>> {
+    value.try_extract_tensor().ok().map(|(_, elements)| elements.to_vec())
 }

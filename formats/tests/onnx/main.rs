@@ -4,5 +4,6 @@ mod detector;
 mod files;
 mod networks;
 mod operators;
+mod runtime;
 mod samples;
 mod support;

@@ -142,6 +142,8 @@ pub fn array(tensor: &Tensor) -> Array {
     let data = match tensor.kind() {
         Kind::Float => Data::F32(flat.try_into().unwrap()),
         Kind::Uint8 => Data::U8(flat.try_into().unwrap()),
+        Kind::Int8 => Data::I8(flat.try_into().unwrap()),
+        Kind::Int => Data::I32(flat.try_into().unwrap()),
         Kind::Int64 => Data::I64(flat.try_into().unwrap()),
         Kind::Bool => Data::Bool(flat.try_into().unwrap()),
         kind => panic!("{kind:?}"),
@@ -156,6 +158,8 @@ pub fn relative(found: &Array, expected: &Array) -> f64 {
         match array.data() {
             Data::F32(values) => values.iter().map(|&value| value.into()).collect(),
             Data::U8(values) => values.iter().map(|&value| value.into()).collect(),
+            Data::I8(values) => values.iter().map(|&value| value.into()).collect(),
+            Data::I32(values) => values.iter().map(|&value| value.into()).collect(),
             Data::I64(values) => values.iter().map(|&value| value as f64).collect(),
             Data::Bool(values) => values.iter().map(|&value| f64::from(u8::from(value))).collect(),
         }
