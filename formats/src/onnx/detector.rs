@@ -158,17 +158,11 @@ impl Builder {
     /// image and keeps equal scores in the order of class and anchor.
     fn best(&mut self, decoded: &Decoded, selected: &Value, scores: &Value, limit: usize) -> Detections {
         let places = decoded.classes * decoded.anchors;
-        let anchors = self.number("anchors", decoded.anchors as f64, Element::I64);
-        let [image, class, anchor] = [0, 1, 2].map(|column| self.pick(selected, column, 1));
-        let row = self.map("Mul", &[&class, &anchors]);
-        let place = self.map("Add", &[&row, &anchor]);
-        // One index for class and anchor: tract does not finish with as many indices as the tensor has dimensions.
-        let kept_places = self.pairs(&image, &place);
-        let flat = self.reshape(scores, &[0, places as i64]);
-        let kept = self.node("GatherND", &[&flat, &kept_places], &[], (Element::F32, 1));
-        let nothing = self.zeros_like(&flat);
-        let dense = self.node("ScatterND", &[&nothing, &kept_places, &kept], &[], (Element::F32, 2));
-        let (best, places) = self.top(&dense, limit.min(places) as i64, 1);
+        let kept = self.node("GatherND", &[scores, selected], &[], (Element::F32, 1));
+        let nothing = self.zeros_like(scores);
+        let dense = self.node("ScatterND", &[&nothing, selected, &kept], &[], (Element::F32, 3));
+        let flat = self.reshape(&dense, &[0, places as i64]);
+        let (best, places) = self.top(&flat, limit.min(places) as i64, 1);
 
         let zero = self.number("zero", 0.0, Element::F32);
         let found = self.node("Greater", &[&best, &zero], &[], (Element::Bool, 2));
@@ -177,6 +171,7 @@ impl Builder {
         let place = self.node("GatherND", &[&places, &rows], &[], (Element::I64, 1));
         let scores = self.node("GatherND", &[&best, &rows], &[], (Element::F32, 1));
 
+        let anchors = self.number("anchors", decoded.anchors as f64, Element::I64);
         let class = self.map("Div", &[&place, &anchors]);
         let one = self.number("one", 1.0, Element::I64);
         let labels = self.map("Add", &[&class, &one]);
