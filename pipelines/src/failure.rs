@@ -145,7 +145,20 @@ macro_rules! from_plain {
         })*
     };
 }
-from_plain!(eval::Error, formats::onnx::Error, serde_json::Error, serde_yaml::Error, tch::TchError);
+from_plain!(eval::Error, serde_json::Error, serde_yaml::Error, tch::TchError);
+
+/// Errors of ONNX files and of what runs them.
+impl From<formats::onnx::Error> for Failure {
+    fn from(error: formats::onnx::Error) -> Self {
+        let failure = Self::failed(&error);
+        match error {
+            formats::onnx::Error::Library { .. } => failure.hint(
+                "Run tools/setup, or set ONNX_RUNTIME to a libonnxruntime.so of version 1.18 or later, or to its folder.",
+            ),
+            _ => failure,
+        }
+    }
+}
 
 /// Errors of libtorch, another process that is lost among them.
 impl From<tch_ext::Error> for Failure {

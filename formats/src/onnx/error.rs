@@ -105,6 +105,12 @@ pub enum Error {
         /// Which file or variable is wrong, and why.
         reason: String,
     },
+    /// The telemetry of ONNX Runtime is on.
+    #[error("ONNX Runtime is not used: it sends usage data unless {variable}=1 is in the environment")]
+    Telemetry {
+        /// The environment variable that turns it off.
+        variable: &'static str,
+    },
     /// The runtime failed.
     #[error("cannot run {}: {reason}", path.display())]
     Run {

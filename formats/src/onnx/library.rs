@@ -35,7 +35,7 @@ impl Library {
     /// Loads the library where this was not yet done; it stays loaded.
     ///
     /// # Errors
-    /// [`Error::Library`] where there is none, where it cannot be loaded or is too old, and where its telemetry is on.
+    /// [`Error::Library`] where there is none, and where it cannot be loaded or is too old; [`Error::Telemetry`].
     pub fn load() -> Result<Self, Error> {
         // A panic under the lock leaves it empty.
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,8 +49,7 @@ impl Library {
 
     fn load_from(path: &Path) -> Result<Self, Error> {
         if !onnx_runtime::telemetry_is_disabled() {
-            let variable = onnx_runtime::TELEMETRY_VARIABLE;
-            return Err(unusable(path, &format!("it sends usage data unless {variable}=1 is in the environment")));
+            return Err(Error::Telemetry { variable: onnx_runtime::TELEMETRY_VARIABLE });
         }
         let version = onnx_runtime::version(path).map_err(|error| match error {
             tch_ext::Error::Library { reason, .. } => unusable(path, &reason),
@@ -69,7 +68,10 @@ impl Library {
 }
 
 fn unusable(path: &Path, reason: &str) -> Error {
-    Error::Library { reason: format!("cannot load {}: {reason}", path.display()) }
+    let path = path.display();
+    // The loader begins with the path, too.
+    let reason = reason.strip_prefix(&format!("{path}: ")).unwrap_or(reason);
+    Error::Library { reason: format!("cannot load {path}: {reason}") }
 }
 
 /// The file of the library, by its full path: the loader looks for other names in the system's folders.

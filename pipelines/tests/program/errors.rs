@@ -366,6 +366,14 @@ fn weights_and_files() {
     section.case("a file that is not TorchScript", &["eval", &at("none.pt", b"PK nothing")]);
     section.case("a file that is not for the lite interpreter", &["eval", &at("none.ptl", b"PK nothing")]);
     section.case("a file that is not ONNX", &["eval", &at("none.onnx", b"\xff\xff\xff")]);
+    let onnx = ["export", &run, "-o", &workshop.at("x.onnx"), "--format", "onnx", "--no-latency"];
+    section.run(
+        "an export to ONNX without ONNX Runtime",
+        pipeline(&onnx).env("ONNX_RUNTIME", workshop.path("onnxruntime")),
+    );
+    let other = at("libonnxruntime.so", b"no library");
+    section.run("an ONNX Runtime that is another file", pipeline(&onnx).env("ONNX_RUNTIME", other));
+    assert!(!workshop.path("x.onnx").exists());
     section.case("an export that cannot be written", &["export", &run, "-o", "/dev/null/model.pt", "--no-latency"]);
     section.close();
 }

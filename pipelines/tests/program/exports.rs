@@ -45,6 +45,28 @@ fn every_task_is_exported_in_every_format_and_scores_as_before() {
 }
 
 #[test]
+fn an_onnx_file_runs_without_a_trace_outside_of_its_folder() {
+    let workshop = Workshop::with_folders();
+    let run = train_task(&workshop, "classify");
+    let homes = [("HOME", "home"), ("XDG_CACHE_HOME", "cache"), ("TMPDIR", "tmp")];
+    for (_, name) in homes {
+        std::fs::create_dir(workshop.path(name)).unwrap();
+    }
+    let file = workshop.at("x.onnx");
+    for words in [vec!["export", &run, "-o", &file, "--format", "onnx"], vec!["bench", &file, "--seconds", "0.1"]] {
+        let mut command = pipeline(&words);
+        // The program itself turns the telemetry of ONNX Runtime off.
+        command.env_remove("ORT_DISABLE_TELEMETRY").envs(homes.map(|(name, place)| (name, workshop.path(place))));
+        let ended = output(&mut command);
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        for (_, name) in homes {
+            let left: Vec<_> = std::fs::read_dir(workshop.path(name)).unwrap().collect();
+            assert!(left.is_empty(), "{words:?}: {left:?}");
+        }
+    }
+}
+
+#[test]
 fn an_exported_file_predicts_as_the_run_does() {
     let workshop = Workshop::with_folders();
     let image = workshop.training_image().to_string_lossy().into_owned();

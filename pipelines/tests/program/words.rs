@@ -58,7 +58,19 @@ fn doctor_prints_versions_on_standard_output() {
     let table = succeed(&["doctor"]);
     assert!(table.contains("libtorch") && table.contains("2.11.0"), "{table}");
     let findings: serde_json::Value = serde_json::from_str(&succeed(&["doctor", "--json"])).unwrap();
-    assert!(findings.as_array().unwrap().iter().any(|finding| finding["what"] == "OpenCV"));
+    let found = |what: &str| findings.as_array().unwrap().iter().find(|finding| finding["what"] == what).unwrap();
+    assert!(found("OpenCV")["found"].is_string());
+    assert!(found("ONNX Runtime")["found"].as_str().unwrap().starts_with("1."), "{findings}");
+    assert!(found("ONNX Runtime library")["found"].as_str().unwrap().contains("libonnxruntime.so"), "{findings}");
+}
+
+#[test]
+fn doctor_says_what_to_do_without_onnx_runtime() {
+    let found = output(pipeline(&["doctor"]).env("ONNX_RUNTIME", "/nowhere"));
+    assert!(found.status.success(), "{found:?}");
+    let (table, warnings) = (String::from_utf8_lossy(&found.stdout), String::from_utf8_lossy(&found.stderr));
+    assert!(table.contains("ONNX Runtime cannot be used: /nowhere does not exist"), "{table}");
+    assert!(warnings.contains("warning: ONNX Runtime: Run tools/setup, or set ONNX_RUNTIME to"), "{warnings}");
 }
 
 #[test]

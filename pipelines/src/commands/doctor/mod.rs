@@ -2,6 +2,7 @@
 
 mod distributed;
 
+use formats::onnx::Library;
 use serde::Serialize;
 use tch::{Cuda, Device};
 use tch_ext::{cuda, system};
@@ -72,6 +73,17 @@ fn findings() -> Vec<Finding> {
             fix: Some(format!("{error}; build with LIBTORCH naming a complete CUDA build of libtorch 2.11")),
         },
     });
+    match Library::load() {
+        Ok(Library { path, version }) => {
+            findings.push(present("ONNX Runtime", version));
+            findings.push(present("ONNX Runtime library", path.display().to_string()));
+        }
+        Err(error) => {
+            let failure = Failure::from(error);
+            let fix = failure.next_step().map(str::to_owned);
+            findings.push(Finding { what: "ONNX Runtime", found: failure.to_string(), fix });
+        }
+    }
     let devices = if Cuda::is_available() { Cuda::device_count() } else { 0 };
     let driver = std::path::Path::new("/proc/driver/nvidia/version").exists();
     findings.push(Finding {
