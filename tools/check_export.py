@@ -14,6 +14,7 @@ segmenter for several sizes.
 
 import argparse
 import json
+import os
 import pathlib
 import sys
 import warnings
@@ -70,6 +71,7 @@ def outputs(module, images):
 
 def run_onnx(path, images):
     import onnx
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # Read when onnxruntime is imported.
     import onnxruntime
 
     onnx.checker.check_model(onnx.load(path), full_check=True)

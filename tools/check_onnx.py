@@ -11,7 +11,10 @@ Written for onnx 1.23.2, onnxruntime 1.32.0, numpy 2.4.6 and safetensors 0.8.0.
 """
 
 import argparse
+import os
 import sys
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # Read when onnxruntime is imported.
 
 import numpy as np
 import onnx

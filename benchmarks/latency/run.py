@@ -73,6 +73,7 @@ def main():
     parser.add_argument("--pipeline", default="target/release/pipeline")
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     columns = ["ONNX Runtime", *ENGINES]
     with tempfile.TemporaryDirectory() as folder:
         files = {}
