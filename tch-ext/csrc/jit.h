@@ -4,6 +4,7 @@
 #include "shim.h"
 
 #include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/frontend/resolver.h>
 
 namespace tch_ext {
 
@@ -26,6 +27,13 @@ Stack stack_of(at::Tensor *const *inputs, size_t count);
 void flatten(const IValue &value, TensorSink sink, void *list);
 
 std::vector<std::string> strings(const Text *texts, size_t count);
+
+// The owner and the name of a new attribute: the parts of `path` before its last dot are submodules, created where they
+// are missing.
+std::pair<torch::jit::Module, std::string> place_of(const torch::jit::Module &module, const std::string &path);
+
+// What source text can name besides its own values: `torch` and `ops.quantized`.
+torch::jit::ResolverPtr operators();
 
 // A copy of a method's graph, with the methods that it calls inlined.
 std::shared_ptr<torch::jit::Graph> inlined_graph(const torch::jit::Module &module, const std::string &method);

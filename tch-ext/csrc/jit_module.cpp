@@ -89,6 +89,27 @@ void pass_on(const std::string &text, TextSink sink, void *list) { sink(list, te
 
 namespace tch_ext {
 
+std::pair<Module, std::string> place_of(const Module &module, const std::string &path) {
+  std::vector<std::string> atoms = c10::QualifiedName(path).atoms();
+  const std::string name = atoms.back();
+  atoms.pop_back();
+  Module owner = module;
+  for (const std::string &atom : atoms) {
+    if (owner.hasattr(atom)) {
+      const IValue attribute = owner.attr(atom);
+      if (!attribute.isModule()) throw std::runtime_error("'" + atom + "' in '" + path + "' is not a submodule");
+      owner = attribute.toModule();
+    } else {
+      Module child = new_module("__torch__.Module", owner._ivalue()->compilation_unit());
+      require_free(owner, atom);
+      owner.register_module(atom, child);
+      owner = child;
+    }
+  }
+  require_free(owner, name);
+  return {owner, name};
+}
+
 std::shared_ptr<torch::jit::Graph> inlined_graph(const Module &module, const std::string &method) {
   auto graph = method_of(module, method).graph()->copy();
   torch::jit::Inline(*graph);
@@ -106,27 +127,10 @@ extern "C" char *tch_ext_jit_module_new(Text name, Module **module) noexcept {
 
 extern "C" void tch_ext_jit_module_free(Module *module) noexcept { delete module; }
 
-// `path` is dotted: the parts before its last dot are submodules, created where they are missing.
 extern "C" char *tch_ext_jit_register_tensor(Module *module, Text path, const at::Tensor *tensor,
                                              bool is_parameter) noexcept {
   return guarded([&] {
-    std::vector<std::string> atoms = c10::QualifiedName(path.str()).atoms();
-    const std::string name = atoms.back();
-    atoms.pop_back();
-    Module owner = *module;
-    for (const std::string &atom : atoms) {
-      if (owner.hasattr(atom)) {
-        const IValue attribute = owner.attr(atom);
-        if (!attribute.isModule()) throw std::runtime_error("'" + atom + "' in '" + path.str() + "' is not a submodule");
-        owner = attribute.toModule();
-      } else {
-        Module child = new_module("__torch__.Module", owner._ivalue()->compilation_unit());
-        require_free(owner, atom);
-        owner.register_module(atom, child);
-        owner = child;
-      }
-    }
-    require_free(owner, name);
+    auto [owner, name] = tch_ext::place_of(*module, path.str());
     owner.register_parameter(name, *tensor, !is_parameter);
   });
 }
@@ -159,7 +163,7 @@ extern "C" char *tch_ext_jit_register_module(Module *module, Text name, const Mo
 }
 
 extern "C" char *tch_ext_jit_define(Module *module, Text source) noexcept {
-  return guarded([&] { module->define(source.str()); });
+  return guarded([&] { module->define(source.str(), tch_ext::operators()); });
 }
 
 extern "C" char *tch_ext_jit_run(const Module *module, Text method, at::Tensor *const *inputs, size_t count,
