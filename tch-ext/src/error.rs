@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::distributed::{LaunchError, ranks_in_words};
+use crate::{
+    distributed::{LaunchError, ranks_in_words},
+    quantized::{Engine, names},
+};
 
 /// The error of every function in this crate.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +123,24 @@ pub enum Error {
         name: String,
         /// The allowed values, in words.
         rule: &'static str,
+    },
+
+    /// This libtorch or this processor lacks an engine for quantised networks.
+    #[error("there is no quantised engine {engine} here (there is: {})", names(supported))]
+    Engine {
+        /// The engine asked for.
+        engine: Engine,
+        /// The engines that there are.
+        supported: Vec<Engine>,
+    },
+
+    /// A layer of int8 weights is not valid.
+    #[error("the quantised layer '{name}' {reason}")]
+    Layer {
+        /// The layer's name.
+        name: String,
+        /// What is wrong, as a phrase after the name.
+        reason: String,
     },
 
     /// A file cannot be read or written.

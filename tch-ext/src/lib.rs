@@ -11,6 +11,7 @@
 //! | [`memory_format`] | channels-last memory | `torch.channels_last` |
 //! | [`onnx_runtime`] | ONNX Runtime's telemetry off, its version | |
 //! | [`optim`] | SGD and AdamW steps, with the state owned by the caller | `torch.optim` with `fused=True` |
+//! | [`quantized`] | int8 layers, the engines that run them, and where these lose precision | `torch.backends.quantized`, `torch.ao.nn.quantized` |
 //! | [`rng`] | the state of the random generators | `torch.get_rng_state` |
 //! | [`system`] | versions, build and processor | `torch.__config__`, `torch.cpu` |
 
@@ -27,6 +28,7 @@ mod list;
 pub mod memory_format;
 pub mod onnx_runtime;
 pub mod optim;
+pub mod quantized;
 pub mod rng;
 pub mod system;
 

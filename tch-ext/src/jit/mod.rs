@@ -42,6 +42,7 @@ mod graph;
 mod handle;
 mod lite;
 mod module;
+mod quantized;
 mod tensors;
 mod trace;
 

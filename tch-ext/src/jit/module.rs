@@ -126,7 +126,7 @@ impl Module {
     /// values included; arguments without an annotation are tensors. Tensors and submodules that it names as
     /// `self.name` must exist, and so must methods unless the same text defines them. Of `torch` only the operators are
     /// available: write `x.float()` and `x.long()` for `x.to(torch.float32)` and `x.to(torch.int64)`, and `assert` for
-    /// `raise`.
+    /// `raise`. [Quantised operators](crate::quantized) are written `ops.quantized.conv2d(...)`.
     ///
     /// Do not use the module after an error.
     ///
