@@ -42,6 +42,12 @@
 //! An [`Engine`] prepacks a layer when it is registered, or when its file is loaded. The layer then stays with that
 //! engine, and [`set_engine`] affects layers registered or loaded later. A file does not depend on the engine that it was
 //! written with.
+//!
+//! MobileOne-S0's layers at 224 x 224, one thread, a processor with VNNI (`examples/int8_latency.rs`): X86 and Onednn need
+//! half the time of the same network in float, frozen and [fused](crate::jit::set_onednn_fusion); Fbgemm 10% more than
+//! those, Qnnpack five times as much.
+//!
+//! Onednn is fast and exact in depthwise layers with any weights; X86 needs weights from -64 to 64 there.
 
 mod engine;
 mod layer;
