@@ -3,6 +3,8 @@
 //! | module | holds |
 //! |---|---|
 //! | [`graph`] | a network as typed operations, from which every format is written |
+//! | [`torchscript`] | TorchScript modules with quantised kernels |
+//! | [`quantize`] | from a graph in floating point to one in int8 |
 //! | [`onnx`] | ONNX files: written, read, checked, run |
 //!
 //! A format knows graphs, weights and operations, and nothing of tasks, configurations or data sets: callers put together what
@@ -10,3 +12,5 @@
 
 pub mod graph;
 pub mod onnx;
+pub mod quantize;
+pub mod torchscript;

@@ -14,7 +14,11 @@ mod operation;
 mod read;
 mod run;
 
+pub(crate) use run::MAX_WEIGHT;
+
 pub use operation::{Binary, Convolution, Grid, Layer, Operation, Unary, Weight};
+
+use tch::Tensor;
 
 use crate::onnx::Element;
 
@@ -30,7 +34,7 @@ impl Edge {
 }
 
 /// What is known of the tensor on an edge.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct Facts {
     /// The kind of its elements.
     pub element: Element,
@@ -38,6 +42,16 @@ pub struct Facts {
     pub rank: usize,
     /// Where its values are rounded to bytes.
     pub grid: Option<Grid>,
+    /// The grid's scale while it is trained, float `[1]`, in place of the grid's own.
+    scale: Option<Tensor>,
+}
+
+impl Clone for Facts {
+    /// The copy shares the memory.
+    fn clone(&self) -> Self {
+        let scale = self.scale.as_ref().map(Tensor::shallow_clone);
+        Self { element: self.element, rank: self.rank, grid: self.grid, scale }
+    }
 }
 
 /// An operation with one output.
@@ -120,6 +134,26 @@ impl Graph {
         }
     }
 
+    /// The edges, inputs first.
+    pub fn all_edges(&self) -> impl Iterator<Item = Edge> + use<> {
+        (0..self.edges.len()).map(Edge)
+    }
+
+    /// Rounds an edge by a scale that gradients reach, float `[1]`, until [`Graph::settle`].
+    pub(crate) fn set_scale(&mut self, edge: Edge, scale: Tensor) {
+        self.edges[edge.0].scale = Some(scale);
+    }
+
+    /// Makes scales that gradients reach, weights and biases plain numbers.
+    pub(crate) fn settle(&mut self) {
+        for facts in &mut self.edges {
+            if let (Some(grid), Some(scale)) = (&mut facts.grid, facts.scale.take()) {
+                grid.scale = f64::from(scale.double_value(&[0]) as f32);
+            }
+        }
+        *self = self.detached();
+    }
+
     /// Sets or removes the grid of an edge.
     pub fn set_grid(&mut self, edge: Edge, grid: Option<Grid>) {
         self.edges[edge.0].grid = grid;
@@ -166,7 +200,7 @@ struct Draft {
 
 impl Draft {
     fn edge(&mut self, element: Element, rank: usize) -> Edge {
-        self.edges.push(Facts { element, rank, grid: None });
+        self.edges.push(Facts { element, rank, grid: None, scale: None });
         Edge(self.edges.len() - 1)
     }
 

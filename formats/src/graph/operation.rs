@@ -262,8 +262,8 @@ impl Operation {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Constant(_) => "constant",
-            Self::Convolution(convolution) if convolution.is_depthwise() => "depthwise convolution",
-            Self::Convolution(convolution) if convolution.is_pointwise() => "pointwise convolution",
+            Self::Convolution(convolution) if convolution.is_depthwise() => "depthwise",
+            Self::Convolution(convolution) if convolution.is_pointwise() => "pointwise",
             Self::Convolution(_) => "convolution",
             Self::Linear(_) => "linear",
             Self::Unary(Unary::Relu) => "relu",

@@ -48,12 +48,26 @@ impl Graph {
     }
 
     fn rounded(&self, edge: Edge, tensor: Tensor) -> Result<Tensor, tch::TchError> {
-        match self.edges[edge.0].grid {
-            Some(Grid { scale, zero_point }) => {
-                tensor.f_fake_quantize_per_tensor_affine(scale, zero_point, 0, MAX_BYTE)
+        let facts = &self.edges[edge.0];
+        match (facts.grid, &facts.scale) {
+            (Some(grid), Some(scale)) => {
+                let zero_point = Tensor::f_full([1], grid.zero_point as f64, (Kind::Float, tensor.device()))?;
+                let factor = 1.0 / (tensor.numel() as f64 * MAX_BYTE as f64).sqrt();
+                tensor.f_internal_fake_quantize_learnable_per_tensor_affine(scale, &zero_point, 0, MAX_BYTE, factor)
             }
-            None => Ok(tensor),
+            (Some(grid), None) => grid.round(&tensor),
+            (None, _) => Ok(tensor),
         }
+    }
+}
+
+impl Grid {
+    /// The nearest numbers on the grid.
+    ///
+    /// # Errors
+    /// libtorch's.
+    pub fn round(&self, tensor: &Tensor) -> Result<Tensor, tch::TchError> {
+        tensor.f_fake_quantize_per_tensor_affine(self.scale, self.zero_point, 0, MAX_BYTE)
     }
 }
 
@@ -109,6 +123,20 @@ impl Layer {
             }
             None => Ok(weight.shallow_clone()),
         }
+    }
+
+    /// The weights of a layer in int8 as steps of their grids, -127 to 127; those of another layer are all 0 or beyond.
+    ///
+    /// # Errors
+    /// libtorch's.
+    pub fn integers(&self) -> Result<Tensor, tch::TchError> {
+        let weight = self.weight.tensor.f_detach()?;
+        let Some(scales) = &self.scales else { return weight.f_to_kind(Kind::Int8) };
+        let mut shape = vec![1; weight.dim()];
+        shape[0] = -1;
+        // As `fake_quantize_per_channel_affine` rounds: by the inverse of the scale.
+        let steps = weight.f_mul(&scales.f_reciprocal()?.f_view(shape.as_slice())?)?.f_round()?;
+        steps.f_clamp(-MAX_WEIGHT, MAX_WEIGHT)?.f_to_kind(Kind::Int8)
     }
 
     fn bias(&self) -> Option<&Tensor> {

@@ -32,7 +32,7 @@ pub enum Error {
         bytes: usize,
     },
     /// An operation of a network that cannot be translated.
-    #[error("the operator `{operator}` cannot be translated to ONNX")]
+    #[error("exported files cannot hold the operator `{operator}`")]
     Operator {
         /// Its name in TorchScript.
         operator: String,
@@ -117,6 +117,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// The runtime's reason.
+        reason: String,
+    },
+    /// libtorch does not take a module.
+    #[error("cannot write a TorchScript module: {reason}")]
+    Module {
+        /// Its reason.
         reason: String,
     },
     /// libtorch failed.

@@ -1,9 +1,9 @@
 //! A graph as ONNX nodes: one arm for each operation.
 
-use tch::Kind;
+use tch::{Kind, Tensor};
 
-use crate::graph::{Binary, Convolution, Edge, Graph, Layer, Node, Operation, Unary, Weight};
-use crate::onnx::{Builder, Element, Error, Value, graph::Setting};
+use crate::graph::{Binary, Convolution, Edge, Graph, Grid, Layer, Node, Operation, Unary, Weight};
+use crate::onnx::{Array, Builder, Data, Element, Error, Value, graph::Setting};
 
 impl Builder {
     /// Adds the nodes of a network; returns a value for each of its outputs. Weights keep their names, and a node is named after the
@@ -18,7 +18,8 @@ impl Builder {
         }
         let mut values: Vec<Option<Value>> = vec![None; graph.edges()];
         for (&edge, value) in graph.inputs().iter().zip(inputs) {
-            values[edge.index()] = Some(value.clone());
+            self.scope("input");
+            values[edge.index()] = Some(self.rounded(graph, edge, value.clone()));
         }
         let of =
             |values: &[Option<Value>], edge: Edge| values[edge.index()].clone().expect("computed before it is read");
@@ -26,7 +27,7 @@ impl Builder {
             self.scope(&node.scope);
             let given: Vec<Value> = node.inputs.iter().map(|&edge| of(&values, edge)).collect();
             let value = self.operation(graph, node, &given)?;
-            values[node.output.index()] = Some(value);
+            values[node.output.index()] = Some(self.rounded(graph, node.output, value));
         }
         Ok(graph.outputs().iter().map(|&edge| of(&values, edge)).collect())
     }
@@ -38,8 +39,10 @@ impl Builder {
         let int = |value: usize| Setting::Int(value as i64);
         Ok(match &node.operation {
             Operation::Constant(weight) => self.known(weight)?,
-            Operation::Convolution(convolution) => self.convolution(first(), convolution)?,
-            Operation::Linear(layer) => self.linear(first(), layer)?,
+            Operation::Convolution(convolution) => {
+                self.convolution(first(), convolution, graph.facts(node.inputs[0]).grid)?
+            }
+            Operation::Linear(layer) => self.linear(first(), layer, graph.facts(node.inputs[0]).grid)?,
             Operation::Unary(function) => self.map(unary(*function), &[first()]),
             Operation::Binary(function) => self.map(binary(*function), &[first(), &inputs[1]]),
             Operation::Clip { low, high } => self.clip(first(), *low, *high),
@@ -112,7 +115,7 @@ impl Builder {
         }
     }
 
-    fn convolution(&mut self, xs: &Value, convolution: &Convolution) -> Result<Value, Error> {
+    fn convolution(&mut self, xs: &Value, convolution: &Convolution, grid: Option<Grid>) -> Result<Value, Error> {
         let Convolution { layer, stride, padding, dilation, groups } = convolution;
         let shape = layer.weight.tensor.size();
         let settings = [
@@ -122,13 +125,13 @@ impl Builder {
             ("pads", Setting::Ints(&both_sides(padding))),
             ("strides", Setting::Ints(stride)),
         ];
-        let (weight, bias) = self.parameters(layer)?;
+        let (weight, bias) = self.parameters(layer, grid)?;
         let inputs: Vec<_> = [xs, &weight].into_iter().chain(&bias).collect();
         Ok(self.node("Conv", &inputs, &settings, (xs.element, 4)))
     }
 
-    fn linear(&mut self, xs: &Value, layer: &Layer) -> Result<Value, Error> {
-        let (weight, bias) = self.parameters(layer)?;
+    fn linear(&mut self, xs: &Value, layer: &Layer, grid: Option<Grid>) -> Result<Value, Error> {
+        let (weight, bias) = self.parameters(layer, grid)?;
         if xs.rank == 2 {
             let inputs: Vec<_> = [xs, &weight].into_iter().chain(&bias).collect();
             return Ok(self.node("Gemm", &inputs, &[("transB", Setting::Int(1))], (xs.element, 2)));
@@ -138,10 +141,53 @@ impl Builder {
         Ok(bias.map_or_else(|| product.clone(), |bias| self.map("Add", &[&product, &bias])))
     }
 
-    fn parameters(&mut self, layer: &Layer) -> Result<(Value, Option<Value>), Error> {
-        let weight = self.weight(&layer.weight.name, &layer.weight.tensor)?;
-        let bias = layer.bias.as_ref().map(|bias| self.weight(&bias.name, &bias.tensor)).transpose()?;
-        Ok((weight, bias))
+    /// Weight and bias; of a layer in int8, whose input is on `grid`, as integers and what turns them into numbers.
+    fn parameters(&mut self, layer: &Layer, grid: Option<Grid>) -> Result<(Value, Option<Value>), Error> {
+        let (weight, bias) = (&layer.weight, layer.bias.as_ref());
+        let Some((scales, grid)) = layer.scales.as_ref().zip(grid) else {
+            let weight = self.weight(&weight.name, &weight.tensor)?;
+            return Ok((weight, bias.map(|bias| self.weight(&bias.name, &bias.tensor)).transpose()?));
+        };
+        let torch = |cause| Error::Torch { action: format!("quantising `{}`", weight.name), cause };
+        let integers = layer.integers().map_err(torch)?;
+        let steps = self.weight(&weight.name, &integers)?;
+        let weight = self.dequantized(&steps, scales)?;
+        let bias = bias.map(|bias| {
+            let scales = (scales.to_kind(Kind::Double) * grid.scale).to_kind(Kind::Float);
+            let limit = f64::from(i32::MAX);
+            let steps = (bias.tensor.to_kind(Kind::Double) / scales.to_kind(Kind::Double)).round();
+            let steps = self.weight(&bias.name, &steps.clamp(-limit, limit).to_kind(Kind::Int))?;
+            self.dequantized(&steps, &scales)
+        });
+        Ok((weight, bias.transpose()?))
+    }
+
+    /// Integers as numbers, with a scale for each position of the first axis.
+    fn dequantized(&mut self, integers: &Value, scales: &Tensor) -> Result<Value, Error> {
+        let scales =
+            Array::floats(&Vec::try_from(scales).map_err(|cause| Error::Torch {
+                action: format!("copying the scales of `{}`", integers.name),
+                cause,
+            })?);
+        let count = scales.len();
+        let scales = self.constant("scales", &scales);
+        let mut inputs = vec![integers.clone(), scales];
+        // All are 0, as where none are given; but ONNX Runtime computes a linear layer in int8 only where they are.
+        if integers.element == Element::I8 {
+            let zeros = Array::new(vec![count], Data::I8(vec![0; count]))?;
+            inputs.push(self.constant("zero_points", &zeros));
+        }
+        let like = (Element::F32, integers.rank);
+        Ok(self.node("DequantizeLinear", &inputs.iter().collect::<Vec<_>>(), &[("axis", Setting::Int(0))], like))
+    }
+
+    /// The value on an edge: rounded where it has a grid.
+    fn rounded(&mut self, graph: &Graph, edge: Edge, value: Value) -> Value {
+        let Some(Grid { scale, zero_point }) = graph.facts(edge).grid else { return value };
+        let scale = self.number("scale", scale, Element::F32);
+        let zero_point = self.number("zero_point", zero_point as f64, Element::U8);
+        let bytes = self.node("QuantizeLinear", &[&value, &scale, &zero_point], &[], (Element::U8, value.rank));
+        self.node("DequantizeLinear", &[&bytes, &scale, &zero_point], &[], (Element::F32, value.rank))
     }
 }
 

@@ -4,6 +4,7 @@ mod detector;
 mod files;
 mod networks;
 mod operators;
+mod quantized;
 mod runtime;
 mod samples;
 mod support;

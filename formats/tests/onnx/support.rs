@@ -151,6 +151,13 @@ pub fn array(tensor: &Tensor) -> Array {
     Array::new(shape, data).unwrap()
 }
 
+/// A plain array of floats as a tensor.
+pub fn tensor(array: &Array) -> Tensor {
+    let Data::F32(values) = array.data() else { panic!("{:?}", array.element()) };
+    let shape: Vec<i64> = array.shape().iter().map(|&side| side as i64).collect();
+    Tensor::from_slice(values).view(shape.as_slice())
+}
+
 /// Largest difference over largest expected value, of arrays of one shape and kind.
 pub fn relative(found: &Array, expected: &Array) -> f64 {
     assert_eq!((found.shape(), found.element()), (expected.shape(), expected.element()));
