@@ -67,6 +67,22 @@ pub struct Frame {
     pub seconds: f64,
 }
 
+/// The image files in a folder and the folders below it, sorted by path.
+///
+/// # Errors
+/// A folder that cannot be read, or that holds no image.
+pub fn image_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut files = Vec::new();
+    for entry in entries_of(folder, true) {
+        match entry {
+            Entry::Image(path) => files.push(path),
+            Entry::Failed(error) => return Err(error),
+            Entry::Video(_) | Entry::List => {}
+        }
+    }
+    Ok(files)
+}
+
 /// The images of a command's inputs, in the order of the inputs; those of a folder or a pattern are sorted by path.
 ///
 /// Each item is an image, or the error of one that could not be read.

@@ -11,6 +11,7 @@
 //! | [`measure`] | latency, and all that a network costs |
 //! | [`report`] | accuracy with cost as tables, files and figures |
 //! | [`export`] | files for other programs: writing, checking and running them |
+//! | [`mod@quantize`] | a network in int8, and what that costs |
 //! | [`processes`] | several processes of one job: who they are, what they exchange, how they end |
 //! | [`files`], [`interruption`] | durable files, signals |
 //! | [`console`], [`failure`] | what a person sees |
@@ -27,6 +28,7 @@ pub mod interruption;
 pub mod measure;
 pub mod model;
 pub mod processes;
+pub mod quantize;
 pub mod report;
 pub mod run;
 pub mod task;

@@ -66,7 +66,7 @@ impl Tally {
 }
 
 /// The class of the highest score, the first of equal ones.
-pub(super) fn best(scores: &[f32]) -> usize {
+pub fn best(scores: &[f32]) -> usize {
     let higher = |best: usize, class: usize| if scores[class] > scores[best] { class } else { best };
     (0..scores.len()).reduce(higher).unwrap_or(0)
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use crate::failure::Failure;
 
 pub use data::{CheckArgs, DataCommand, InitArgs, ShapesArgs};
-pub use networks::{BenchArgs, ConvertArgs, ExportArgs, InfoArgs, ReparameterizeArgs, ReportArgs};
+pub use networks::{BenchArgs, ConvertArgs, ExportArgs, InfoArgs, QuantizeArgs, ReparameterizeArgs, ReportArgs};
 pub use program::{CompletionsArgs, ConfigArgs, DoctorArgs, ManArgs};
 pub use stages::{EvalArgs, IouTypeName, PredictArgs, ScoreArgs, TrainArgs};
 pub use weights::{FetchArgs, ListArgs, WeightsCommand};
@@ -47,6 +47,8 @@ pub enum Command {
     Report(ReportArgs),
     /// Export a network to a file for other programs, and check the file
     Export(ExportArgs),
+    /// Show what a network loses in int8, and where
+    Quantize(QuantizeArgs),
     /// Measure the latency of networks on this machine
     Bench(BenchArgs),
     /// Rewrite weights under this program's names, or under another library's

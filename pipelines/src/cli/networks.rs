@@ -10,6 +10,7 @@ use crate::export::{Format, Input};
 use crate::measure::Engine;
 use crate::measure::latency;
 use crate::model::LayoutName;
+use crate::quantize::{self, FloatLayers};
 
 /// `pipeline reparameterize`.
 #[derive(Debug, Args)]
@@ -104,6 +105,11 @@ pub struct ExportArgs {
     /// then. Files of the other formats are always like that
     #[arg(long)]
     pub freeze: bool,
+    /// Write the network in int8, calibrated on images without labels
+    #[arg(long)]
+    pub int8: bool,
+    #[command(flatten)]
+    pub(crate) quantization: QuantizeOptions,
     /// Also write FILE.example.safetensors: images and the network's outputs for them, for checks elsewhere
     #[arg(long)]
     pub example: bool,
@@ -118,6 +124,87 @@ pub struct ExportArgs {
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `pipeline quantize`.
+#[derive(Debug, Args)]
+pub struct QuantizeArgs {
+    /// A run's folder, weights of this program, or a configuration with --weights
+    #[arg(value_name = "RUN|WEIGHTS|CONFIG")]
+    pub subject: String,
+    /// The weights to quantise, a file or a published name [default: the run's best]
+    #[arg(long, value_name = "FILE|NAME")]
+    pub weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
+    #[command(flatten)]
+    pub(crate) quantization: QuantizeOptions,
+    /// The folder for the report, quantization.json
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    #[command(flatten)]
+    pub(crate) set: SetArgs,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How a network is quantised.
+#[derive(Debug, Args)]
+pub struct QuantizeOptions {
+    /// Calibrate int8 with this many images [default: 256]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub calibration: Option<u32>,
+    /// Take the calibration images from this folder, or from the training set of this configuration; may be repeated [default: the
+    /// configuration's training set]
+    #[arg(long, value_name = "DIR|CONFIG")]
+    pub calibration_data: Vec<PathBuf>,
+    /// Layers that stay in floating point: as few as keep the drop within --max-drop, or as many of the worst, or names separated by
+    /// commas [default: auto]
+    #[arg(long, value_name = "auto|COUNT|NAME,...")]
+    pub float_layers: Option<FloatLayers>,
+    /// Write nothing if the metric drops by more than this in int8 [default: 0.01]
+    #[arg(long, value_name = "DROP", value_parser = drop)]
+    pub max_drop: Option<f64>,
+    /// Train the network in int8 to give the outputs that it has in floating point, in this many passes over the calibration images
+    #[arg(long, value_name = "PASSES", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub reconstruct: Option<u32>,
+}
+
+/// The number of calibration images where none is given.
+const CALIBRATION_IMAGES: u32 = 256;
+/// The largest drop where none is given.
+const MAX_DROP: f64 = 0.01;
+
+impl QuantizeOptions {
+    pub(crate) fn options(&self) -> quantize::Options {
+        quantize::Options {
+            images: self.calibration.unwrap_or(CALIBRATION_IMAGES) as usize,
+            sources: self.calibration_data.clone(),
+            float_layers: self.float_layers.clone().unwrap_or(FloatLayers::Auto),
+            max_drop: self.max_drop.unwrap_or(MAX_DROP),
+            reconstruct: self.reconstruct.unwrap_or(0) as usize,
+        }
+    }
+
+    /// The first option that is given, in a command that has a use for it with --int8 only.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let options = [
+            ("--calibration", self.calibration.is_some()),
+            ("--calibration-data", !self.calibration_data.is_empty()),
+            ("--float-layers", self.float_layers.is_some()),
+            ("--max-drop", self.max_drop.is_some()),
+            ("--reconstruct", self.reconstruct.is_some()),
+        ];
+        options.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
+    }
+}
+
+fn drop(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(drop) if (0.0..=1.0).contains(&drop) => Ok(drop),
+        _ => Err(format!("`{text}` is not a drop from 0 to 1")),
+    }
 }
 
 /// `pipeline bench`.

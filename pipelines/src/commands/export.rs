@@ -1,7 +1,7 @@
 //! `pipeline export`: the deploy form as a file for other programs, checked before it is moved to its name.
 
-use backbone::checkpoint::Checkpoint as Weights;
-use datasets::Class;
+use formats::graph::Graph;
+use formats::onnx::Library;
 use serde::Serialize;
 use std::fs::Permissions;
 use std::num::NonZeroUsize;
@@ -9,51 +9,35 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use tch::{Device, Tensor};
 use tch_ext::system;
+use tempfile::TempPath;
 
 use crate::cli::ExportArgs;
-use crate::config::{Config, ConfigFile};
-use crate::console::{self, Table};
+use crate::console::Table;
 use crate::evaluate::ReportOf;
 use crate::export::{
-    CARD, Card, CardClass, CardInput, Check, ExportedModel, Format, Metric, assemble, assemble_onnx, compare, portable,
+    CARD, Card, CardClass, CardInput, Check, Expected, ExportedModel, Format, Metric, Source, Trained, assemble,
+    assemble_onnx, compare, portable,
 };
 use crate::failure::Failure;
 use crate::files;
-use crate::measure::{Latency, measure};
-use crate::model::{Network, Normalizer, classes_of, deployed, numbered, published, read_weights};
+use crate::measure::{Latency, Run, latency, measure_by_turns};
+use crate::model::Normalizer;
+use crate::quantize::{QuantizeReport, graph_of, quantize};
 use crate::report::{self, Report, Tables};
-use crate::run::{Checkpoint, RunFolder, Subject};
-use crate::task::{Data, Evaluate, Export, OutputKind, for_task};
+use crate::run::{Checkpoint, RunFolder};
+use crate::task::{Evaluate, Export, OutputKind, for_task};
 
 pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
     args.check_ending()?;
     args.check_freeze()?;
+    args.check_quantization()?;
+    if args.format == Format::Onnx {
+        Library::load()?;
+    }
     // The lite interpreter is slow in a process whose number of threads changes.
     system::set_intra_op_threads(NonZeroUsize::MIN)?;
-    let key = args.key.name();
-    let own_key = key.filter(|_| args.weights.is_none());
-    let read = |path: &Path| read_weights(&published::resolve(path)?, key);
-    let (file, weights) = match (Subject::open(&args.subject, own_key, &args.set.overrides)?, &args.weights) {
-        (Subject::Config(file), Some(path)) => (file, read(path)?),
-        (Subject::Config(_), None) => {
-            return Err(Failure::usage("a configuration alone has no weights to export")
-                .hint("Add --weights FILE, or name a run's folder."));
-        }
-        (Subject::Trained { config, .. }, Some(path)) => (config, read(path)?),
-        (Subject::Trained { config, weights, .. }, None) => (config, weights),
-        (Subject::Bare { path, .. }, _) => {
-            return Err(Failure::usage(format!("{} has no configuration", path.display()))
-                .hint("Name a configuration, and these weights with --weights."));
-        }
-    };
-    for_task!(file.task()?, T: Export => export::<T>(args, &file, weights))
-}
-
-/// As many classes as a classifier's weights have outputs, with numbers for names.
-fn classes_by_number(weights: &Weights) -> Option<Vec<Class>> {
-    let count = weights.classes()? as u64;
-    console::warning("neither the weights nor the data name the classes: they are numbered from 0");
-    Some(numbered(count))
+    let trained = Trained::open(&args.subject, args.weights.as_deref(), args.key.name(), &args.set.overrides)?;
+    for_task!(trained.config.task()?, T: Export => export::<T>(args, trained))
 }
 
 /// What is printed.
@@ -66,19 +50,24 @@ struct Exported {
     checks: Vec<Check>,
     /// Of one image, on one thread, in the file's own runtime, where it was measured.
     latency_ms: Option<Latency>,
+    /// The same network in floating point, beside a file in int8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    float: Option<Float>,
+    /// What int8 costs in accuracy, and where.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quantization: Option<QuantizeReport>,
 }
 
-fn export<T: Export>(args: &ExportArgs, file: &ConfigFile, weights: Weights) -> Result<(), Failure> {
-    let config: Config<T::Keys> = file.config()?;
-    let classes = classes_of(&weights);
-    let data = validation_data::<T>(&config, classes.as_deref())?;
-    let classes = classes.or_else(|| data.as_ref().map(|data| data.classes.clone()));
-    let classes = classes.or_else(|| classes_by_number(&weights)).ok_or_else(|| {
-        Failure::failed("neither the weights nor the data name the classes")
-            .hint("Export a run, or weights that `pipeline reparameterize` wrote.")
-    })?;
-    let task = T::new(&config, &classes)?;
-    let network = deployed(&task, weights, Device::Cpu, true)?;
+/// A file of the same format in floating point, measured in the same run.
+#[derive(Serialize)]
+struct Float {
+    bytes: u64,
+    latency_ms: Option<Latency>,
+}
+
+fn export<T: Export>(args: &ExportArgs, trained: Trained) -> Result<(), Failure> {
+    let source: Source<T> = Source::build(trained)?;
+    let Source { config, task, network, classes, .. } = &source;
     let output_kind = OutputKind::from(args.raw);
     let steps = task.final_steps(output_kind);
     let spec = config.backbone.specification()?;
@@ -86,6 +75,7 @@ fn export<T: Export>(args: &ExportArgs, file: &ConfigFile, weights: Weights) -> 
         name: config.name.clone().unwrap_or_default(),
         task: config.task,
         format: args.format,
+        int8: args.int8,
         variant: spec.variant().map(|variant| variant.name().to_owned()),
         backbone: spec,
         input: CardInput {
@@ -99,23 +89,48 @@ fn export<T: Export>(args: &ExportArgs, file: &ConfigFile, weights: Weights) -> 
         classes: classes.iter().map(|class| CardClass { id: class.id, name: class.name.clone() }).collect(),
         metric: metric::<T>(Path::new(&args.subject), args.weights.is_none())?,
         producer: format!("pipeline {}, libtorch {}", env!("CARGO_PKG_VERSION"), system::libtorch_version()),
-        config: portable(&config, &std::env::current_dir().map_err(Failure::failed)?)?,
+        config: portable(config, &std::env::current_dir().map_err(Failure::failed)?)?,
     };
-    let module = || assemble(&task, &network, config.data.size.sides(), args.input, &config.normalization(), &steps);
     let extras = [(CARD.to_owned(), card.to_json()?)].into();
-    place(args, |path| {
+    let write = |path: &Path, int8: Option<&Graph>| -> Result<(), Failure> {
+        let module = || assemble(task, network, int8, &card, &steps);
         match args.format {
             Format::Torchscript if args.freeze => module()?.freeze(&[])?.save(path, &extras)?,
             Format::Torchscript => module()?.save(path, &extras)?,
             Format::Lite => module()?.optimize_for_mobile(&[])?.save_for_mobile(path, &extras)?,
-            Format::Onnx => assemble_onnx(&task, &network, &card)?.write(path)?,
+            Format::Onnx => match int8 {
+                Some(graph) => assemble_onnx(task, network, graph, &card)?.write(path)?,
+                None => assemble_onnx(task, network, &graph_of(task, network, card.input.size)?, &card)?.write(path)?,
+            },
         }
-        let exported = check(args, &task, &network, data.as_ref(), path)?;
+        Ok(())
+    };
+    let int8 = args.int8.then(|| quantize(&source, &args.quantization.options())).transpose()?;
+    let (graph, quantization) = int8.unzip();
+    place(args, |path| {
+        write(path, graph.as_ref())?;
+        let expected = Expected { task, network, int8: graph.as_ref() };
+        let mut exported = check(args, &source, &expected, path)?;
+        if !args.no_latency {
+            let float = graph.as_ref().map(|_| float_aside(path, |path| write(path, None))).transpose()?;
+            exported.time(path, float.as_deref())?;
+        }
         if args.example {
-            example(args, &task, &network, path)?;
+            example(args, &expected, path)?;
         }
+        exported.quantization = quantization;
         Ok(exported)
     })
+}
+
+/// The same network in floating point, in a file that lasts as long as it is measured.
+fn float_aside(path: &Path, write: impl FnOnce(&Path) -> Result<(), Failure>) -> Result<TempPath, Failure> {
+    let ending = path.extension().unwrap_or_default().to_string_lossy();
+    let folder = files::folder_of(path);
+    let file = tempfile::Builder::new().prefix(".export-float-").suffix(&format!(".{ending}")).tempfile_in(folder);
+    let file = file.map_err(|error| Failure::cannot("write", folder, &error))?.into_temp_path();
+    write(&file)?;
+    Ok(file)
 }
 
 /// Writes and checks the file under another name in its folder, then renames it.
@@ -138,6 +153,11 @@ fn place(args: &ExportArgs, write: impl FnOnce(&Path) -> Result<Exported, Failur
     let aside = aside.into_temp_path();
     aside.persist(path).map_err(|error| failed(error.error))?;
     files::write(&Card::beside(path), exported.card.to_json()?.as_bytes())?;
+    if let Some(quantization) = &exported.quantization {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".quantization.json");
+        files::write(Path::new(&beside), report::json(quantization)?.as_bytes())?;
+    }
     if let Some(operators) = operators {
         let list: String = operators.iter().map(|operator| format!("- {operator}\n")).collect();
         files::write(&path.with_extension("operators.yaml"), list.as_bytes())?;
@@ -145,58 +165,65 @@ fn place(args: &ExportArgs, write: impl FnOnce(&Path) -> Result<Exported, Failur
     report::print(&exported, args.json)
 }
 
-/// Loads the written file and compares it with the network.
+/// Loads the written file and compares it with what is expected.
 fn check<T: Export>(
     args: &ExportArgs,
-    task: &T,
-    network: &Network<T>,
-    data: Option<&Data<T::Dataset>>,
+    source: &Source<T>,
+    expected: &Expected<'_, T>,
     path: &Path,
 ) -> Result<Exported, Failure> {
     let exported = ExportedModel::open(path)?;
-    let checks = compare(&exported, task, network, data)?;
-    let worst = checks.iter().map(|check| check.difference).fold(0.0, f64::max);
-    if worst > args.tolerance {
+    let checks = compare(&exported, expected, source.data.as_ref())?;
+    if let Some(failed) = checks.iter().find(|check| !check.is_within(args.tolerance)) {
         return Err(Failure::failed(format!(
-            "the exported file differs from the network by {worst:.1e} of the largest number, more than {:.1e}; nothing is written",
-            args.tolerance
+            "the exported file differs from the network by {:.1e} of the largest number, more than {:.1e}; nothing is written",
+            failed.difference, args.tolerance
         ))
         .hint("--tolerance SHARE sets another limit."));
     }
-    let images = exported.random_input(1, exported.card.input.size);
-    let latency_ms = (!args.no_latency).then(|| measure(|| exported.run(&images).map(|_| ()))).transpose()?;
     let bytes = files::size(path)?;
     let (file, tolerance) = (args.output.display().to_string(), args.tolerance);
-    Ok(Exported { file, bytes, tolerance, checks, latency_ms, card: exported.card })
+    let card = exported.card;
+    Ok(Exported { file, bytes, tolerance, checks, latency_ms: None, float: None, quantization: None, card })
 }
 
-/// Writes images as the file's input, with the network's outputs for them.
-fn example<T: Export>(args: &ExportArgs, task: &T, network: &Network<T>, path: &Path) -> Result<(), Failure> {
+impl Exported {
+    /// Measures the latency of one image, and in turns with it that of the file in floating point where there is one.
+    fn time(&mut self, path: &Path, float: Option<&Path>) -> Result<(), Failure> {
+        let open = |path: &Path| ExportedModel::open(path);
+        let models = std::iter::once(path).chain(float).map(open).collect::<Result<Vec<_>, _>>()?;
+        let images = models[0].random_input(1, self.card.input.size);
+        let run = |model| -> Run<'_> {
+            let images = &images;
+            let model: &ExportedModel = model;
+            Box::new(move || model.run(images).map(|_| ()))
+        };
+        let mut runs: Vec<Run<'_>> = models.iter().map(run).collect();
+        let times = measure_by_turns(&mut runs, latency::DEFAULT_TIME, |_| ())?;
+        self.latency_ms = times.first().copied();
+        if let Some(float) = float {
+            self.float = Some(Float { bytes: files::size(float)?, latency_ms: times.get(1).copied() });
+        }
+        Ok(())
+    }
+}
+
+/// Writes images as the file's input, with the expected outputs for them.
+fn example<T: Export>(args: &ExportArgs, expected: &Expected<'_, T>, path: &Path) -> Result<(), Failure> {
     let exported = ExportedModel::open(path)?;
-    let bytes = exported.random_bytes(1, exported.card.input.size);
+    let size = exported.card.input.size;
+    let bytes = exported.random_bytes(1, size);
     let images = Normalizer::new(&exported.card.input.normalization, Device::Cpu, true).bytes(&bytes);
-    let outputs = tch::no_grad(|| task.expected_outputs(&network.model, &images, exported.card.output_kind))?;
+    let outputs = tch::no_grad(|| {
+        let output = expected.output(&images)?;
+        expected.task.expected_outputs(&expected.network.model, &output, size, exported.card.output_kind)
+    })?;
     let names = exported.card.outputs.iter().map(|port| port.name.clone());
     let named = names.zip(outputs).chain([("images".to_owned(), exported.input(&bytes))]);
     let named: Vec<(String, Tensor)> = named.map(|(name, tensor)| (name, tensor.contiguous())).collect();
     let mut place = args.output.as_os_str().to_owned();
     place.push(".example.safetensors");
     Tensor::write_safetensors(&named, place).map_err(Failure::failed)
-}
-
-/// The validation set, where it exists.
-fn validation_data<T: Evaluate>(
-    config: &Config<T::Keys>,
-    classes: Option<&[Class]>,
-) -> Result<Option<Data<T::Dataset>>, Failure> {
-    if !config.data.root.is_dir() {
-        console::warning(format!(
-            "cannot find the data: {} does not exist; the file is compared on random images only",
-            config.data.root.display()
-        ));
-        return Ok(None);
-    }
-    T::validation_data(config, classes).map(Some)
 }
 
 /// The result of the run's best checkpoint.
@@ -212,13 +239,24 @@ impl Tables for Exported {
     fn tables(&self) -> Vec<Table> {
         let mut table = Table::new(format!("{}: {}", self.file, self.card.summary()), &["", ""]);
         let mut row = |name: String, value: String| table.rows.push(vec![name, value]);
-        row("size".into(), format!("{:.2} MB", self.bytes as f64 / 1e6));
-        for Check { on, images, difference } in &self.checks {
+        let beside = |text: String, float: Option<String>| match float {
+            Some(float) => format!("{text}; in floating point {float}"),
+            None => text,
+        };
+        let megabytes = |bytes: u64| format!("{:.2} MB", bytes as f64 / 1e6);
+        row("size".into(), beside(megabytes(self.bytes), self.float.as_ref().map(|float| megabytes(float.bytes))));
+        for Check { on, images, difference, of_int8 } in &self.checks {
             row(format!("largest difference on {images} {on}"), format!("{difference:.1e} of the largest number"));
+            if let Some(own) = of_int8 {
+                row(format!("int8 from floating point on {images} {on}"), format!("{own:.1e} of the largest number"));
+            }
         }
         row("tolerance".into(), format!("{:.1e}", self.tolerance));
-        if let Some(Latency { median, p5, p95, .. }) = self.latency_ms {
-            row("latency, one image, one thread".into(), format!("{median:.2} ms (p5 {p5:.2}, p95 {p95:.2})"));
+        let milliseconds =
+            |Latency { median, p5, p95, .. }: Latency| format!("{median:.2} ms (p5 {p5:.2}, p95 {p95:.2})");
+        if let Some(latency) = self.latency_ms {
+            let float = self.float.as_ref().and_then(|float| float.latency_ms).map(milliseconds);
+            row("latency, one image, one thread".into(), beside(milliseconds(latency), float));
         }
         for port in &self.card.outputs {
             row(
@@ -226,7 +264,9 @@ impl Tables for Exported {
                 format!("{} [{}]: {}", port.dtype, port.shape.join(", "), port.meaning),
             );
         }
-        vec![table]
+        let mut tables = vec![table];
+        tables.extend(self.quantization.as_ref().and_then(QuantizeReport::accuracy_table));
+        tables
     }
 }
 
@@ -237,6 +277,13 @@ impl ExportArgs {
                 "--freeze is for TorchScript: in a file for {} weights are always constants",
                 self.format.name()
             ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_quantization(&self) -> Result<(), Failure> {
+        match self.quantization.given() {
+            Some(option) if !self.int8 => Err(Failure::usage(format!("{option} is only valid with --int8"))),
             _ => Ok(()),
         }
     }

@@ -12,6 +12,7 @@ mod info;
 mod init;
 mod man;
 mod predict;
+mod quantize;
 mod reparameterize;
 mod report;
 mod score;
@@ -36,6 +37,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Info(args) => info::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Quantize(args) => quantize::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Data(command) => data::run(&command),

@@ -32,6 +32,9 @@ pub struct Card {
     pub task: TaskKind,
     /// The format of the file.
     pub format: Format,
+    /// Whether it computes in int8.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub int8: bool,
     /// The published variant that its backbone is, where it is one.
     pub variant: Option<String>,
     /// The backbone.
@@ -51,6 +54,10 @@ pub struct Card {
     pub producer: String,
     /// The configuration that it was trained with, as YAML, without paths of the machine that exported it.
     pub config: String,
+}
+
+fn is_not(flag: &bool) -> bool {
+    !flag
 }
 
 /// What an exported file takes.

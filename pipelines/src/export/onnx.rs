@@ -7,20 +7,16 @@ use std::path::Path;
 use tch::{Kind, Tensor};
 
 use super::{CARD, Card, Input};
-use crate::config::Precision;
 use crate::failure::Failure;
-use crate::measure::random_images;
 use crate::model::Network;
-use crate::model::trace;
 use crate::task::{Export, OnnxGraph};
 
-/// A file with the inputs and outputs of `card`, and the card in its metadata.
+/// A file of the network's graph with the inputs and outputs of `card`, and the card in its metadata.
 ///
 /// # Errors
 /// When the network has an operation that cannot be written.
-pub fn assemble_onnx<T: Export>(task: &T, network: &Network<T>, card: &Card) -> Result<Model, Failure> {
+pub fn assemble_onnx<T: Export>(task: &T, network: &Network<T>, graph: &Graph, card: &Card) -> Result<Model, Failure> {
     let size = card.input.size;
-    let recorded = trace(task, network, &random_images(network, super::RECORDED_BATCH, size), Precision::Fp32)?;
     let mut builder = Builder::new("MobileOne");
     let batch = Dim::named("batch");
     let sides = match card.input.fixed_size {
@@ -40,8 +36,7 @@ pub fn assemble_onnx<T: Export>(task: &T, network: &Network<T>, card: &Card) -> 
         Input::Normalized => images.clone(),
         Input::Nchw | Input::Nhwc => builder.normalize(&images, layout, mean, std)?,
     };
-    let graph = Graph::read(&recorded.nodes("forward")?, &[normalized.rank()])?;
-    let numbers = builder.network(&graph, &[normalized])?;
+    let numbers = builder.network(graph, &[normalized])?;
     task.export_onnx(
         &network.model,
         &mut OnnxGraph { builder: &mut builder, numbers, images, layout, batch, sides },

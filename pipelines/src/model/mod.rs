@@ -22,7 +22,7 @@ mod weights;
 
 pub use batch::{Normalizer, affine, stack};
 pub use network::Network;
-pub use predictor::{Eager, Predictor};
+pub use predictor::{Eager, Interpreted, Predictor};
 pub use start::{calibrate, start_weights};
 pub use trace::trace;
 pub use weights::{

@@ -144,6 +144,6 @@ fn provenance(rule: &str, comparable: &str) -> String {
 }
 
 /// A number of a table, with `-` where there is none.
-fn cell(value: Option<f64>) -> String {
+pub(crate) fn cell(value: Option<f64>) -> String {
     value.map_or("-".to_owned(), |value| format!("{value:.4}"))
 }

@@ -1,7 +1,7 @@
 //! What evaluation and prediction need of a task.
 
-use backbone::Mode;
 use datasets::{Class, Encoding, Image};
+use eval::Comparison;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,8 @@ pub trait Evaluate: Task {
     type Prediction;
     /// Scores predictions against the truth.
     type Scorer: Scorer<Self>;
+    /// Compares the predictions of two networks.
+    type Pairing: Pairing<Self>;
 
     /// The columns of a prediction's rows: `id` and `name` of a class first.
     const COLUMNS: &'static [&'static str];
@@ -35,12 +37,17 @@ pub trait Evaluate: Task {
         configured
     }
 
-    /// The output that predictions are made from: that of the network, or an average over several views of the images.
+    /// The output that predictions are made from: that of the network, which `forward` runs, or an average over several views of the
+    /// images.
     ///
     /// # Errors
-    /// When the images do not fit the network.
-    fn evaluation_output(&self, model: &WithHead<Self::Head>, images: &Tensor) -> Result<Self::Output, Failure> {
-        self.forward(model, images, Mode::Eval)
+    /// Those of `forward`.
+    fn evaluation_output(
+        &self,
+        forward: &dyn Fn(&Tensor) -> Result<Self::Output, Failure>,
+        images: &Tensor,
+    ) -> Result<Self::Output, Failure> {
+        forward(images)
     }
 
     /// The prediction for each image of `batch`.
@@ -60,6 +67,15 @@ pub trait Evaluate: Task {
     /// # Errors
     /// When the annotations cannot be evaluated, or a file cannot be written.
     fn scorer(&self, data: &Data<Self::Dataset>, folder: Option<&Path>) -> Result<Self::Scorer, Failure>;
+
+    /// A comparison of two networks on the samples of `data`.
+    ///
+    /// # Errors
+    /// When the annotations cannot be evaluated.
+    fn pairing(&self, data: &Data<Self::Dataset>) -> Result<Self::Pairing, Failure>;
+
+    /// The classes that a sample shows, by their indices.
+    fn classes_in(sample: &Self::Sample) -> Vec<usize>;
 
     /// Prepares any image for the network, as in evaluation.
     ///
@@ -87,6 +103,14 @@ pub trait Evaluate: Task {
         data::read(config, (Purpose::Validation, &config.data.val), classes, |set| {
             Self::validation_samples(config, set)
         })
+    }
+
+    /// Reads the training set's annotations, for its images prepared as in evaluation.
+    ///
+    /// # Errors
+    /// When the data is missing or wrong.
+    fn calibration_data(config: &Config<Self::Keys>) -> Result<Data<Self::Dataset>, Failure> {
+        data::read(config, (Purpose::Training, &config.data.train), None, |set| Self::validation_samples(config, set))
     }
 }
 
@@ -119,6 +143,36 @@ pub trait Scorer<T: Evaluate> {
     fn finish(self) -> Result<Self::Report, Failure>;
 }
 
+/// What a sample's prediction is scored by.
+pub type ResultOf<T> = <<T as Evaluate>::Scorer as Scorer<T>>::Result;
+
+/// Takes what two networks, A and B, predict for the same images.
+pub trait Pairing<T: Evaluate> {
+    /// What is counted as agreement, as a noun.
+    const AGREEMENT: &'static str;
+
+    /// Takes the results for an image.
+    ///
+    /// # Errors
+    /// When they cannot be scored.
+    fn add(&mut self, a: ResultOf<T>, b: ResultOf<T>) -> Result<(), Failure>;
+
+    /// The comparison.
+    ///
+    /// # Errors
+    /// When there is nothing to compare.
+    fn finish(self) -> Result<Paired, Failure>;
+}
+
+/// Two networks on the same images.
+#[derive(Clone, Debug, Serialize)]
+pub struct Paired {
+    /// Their metrics, the headline first, and the differences with intervals.
+    pub comparison: Comparison,
+    /// The share of predictions that agree.
+    pub agreement: f64,
+}
+
 /// How predictions are shown.
 #[derive(Clone, Debug)]
 pub struct RenderOptions {
@@ -137,4 +191,23 @@ pub(super) fn write_picture(place: &Path, image: &Image) -> Result<PathBuf, Fail
     let bytes = image.encode(Encoding::Jpeg(JPEG_QUALITY)).map_err(Failure::failed)?;
     files::write(&path, &bytes)?;
     Ok(path)
+}
+
+/// Counts predictions that agree.
+#[derive(Debug, Default)]
+pub(super) struct Agreement {
+    agreeing: usize,
+    all: usize,
+}
+
+impl Agreement {
+    pub fn add(&mut self, agreeing: usize, all: usize) {
+        self.agreeing += agreeing;
+        self.all += all;
+    }
+
+    /// The share that agrees; 1 where there is none.
+    pub fn share(&self) -> f64 {
+        if self.all == 0 { 1.0 } else { self.agreeing as f64 / self.all as f64 }
+    }
 }

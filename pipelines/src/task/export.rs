@@ -10,15 +10,16 @@ use crate::failure::Failure;
 /// A task whose networks can be exported. An exported file holds the network, recorded, and behind it the task's final
 /// steps, in TorchScript or as ONNX nodes.
 pub trait Export: Evaluate {
-    /// The part of the network that is recorded, for normalised images `[N, C, H, W]`: the same operations for any number of
-    /// images, and for any size where [`FinalSteps::fixed_size`] is not set.
+    /// What is recorded behind the network, by the same operations for any number of images, and for any size where
+    /// [`FinalSteps::fixed_size`] is not set; nothing where not stated otherwise.
     ///
     /// # Errors
-    /// When the images do not fit the network.
-    fn export_network(&self, model: &WithHead<Self::Head>, images: &Tensor) -> Result<Vec<Tensor>, Failure>;
+    /// When the output is not from the network.
+    fn decode(&self, _: &WithHead<Self::Head>, output: &Self::Output) -> Result<Vec<Tensor>, Failure> {
+        Ok(self.numbers(output).into_iter().map(|(_, numbers)| numbers.shallow_clone()).collect())
+    }
 
-    /// The tensors that [`Export::export_network`] uses besides the weights, by name; they share memory with the model. In a
-    /// TorchScript file they are buffers.
+    /// The tensors that [`Export::decode`] uses, by name; they share memory with the model. In a TorchScript file they are buffers.
     fn export_buffers(&self, _: &WithHead<Self::Head>) -> Vec<(String, Tensor)> {
         Vec::new()
     }
@@ -38,14 +39,15 @@ pub trait Export: Evaluate {
         kind: OutputKind,
     ) -> Result<(), onnx::Error>;
 
-    /// The outputs that an exported file should give for these normalised images `[N, C, H, W]`, computed by the network.
+    /// The outputs that an exported file should give for images of `size` (height, width) for which the network has this output.
     ///
     /// # Errors
-    /// When the images do not fit the network.
+    /// When the output is not from the network.
     fn expected_outputs(
         &self,
         model: &WithHead<Self::Head>,
-        images: &Tensor,
+        output: &Self::Output,
+        size: [i64; 2],
         kind: OutputKind,
     ) -> Result<Vec<Tensor>, Failure>;
 
@@ -61,15 +63,16 @@ pub trait Export: Evaluate {
         batch: &[Self::Sample],
     ) -> Result<Vec<Self::Prediction>, Failure>;
 
-    /// The difference between the outputs of an exported file and the network's for the same normalised images, relative to
-    /// the largest number. A difference that only a tie decides is none.
+    /// The difference between the outputs of an exported file and what the network's output for the same images, `expected` with
+    /// their size, leads to,
+    /// relative to the largest number. A difference that only a tie decides is none.
     ///
     /// # Errors
     /// When the outputs are not those of [`Export::final_steps`].
     fn difference(
         &self,
         model: &WithHead<Self::Head>,
-        images: &Tensor,
+        expected: (&Self::Output, [i64; 2]),
         outputs: &[Tensor],
         kind: OutputKind,
     ) -> Result<f64, Failure>;
@@ -117,7 +120,7 @@ pub struct OnnxGraph<'a> {
 pub struct FinalSteps {
     /// Methods that `body` calls, each a complete `def`.
     pub helpers: String,
-    /// Names for the outputs of the recorded network, in its order.
+    /// Names for what [`Export::decode`] gives, in its order.
     pub names: &'static [&'static str],
     /// Statements that turn these, and the normalised images `x`, into the outputs; the last one returns them.
     pub body: String,

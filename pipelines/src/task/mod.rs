@@ -28,7 +28,7 @@ pub use backbone_builder::BackboneBuilder;
 pub use classify::Classify;
 pub use data::{AnnotatedSet, Data, Member, Source, read_splits, warn_findings};
 pub use detect::Detect;
-pub use evaluate::{Evaluate, RenderOptions, Scorer};
+pub use evaluate::{Evaluate, Paired, Pairing, RenderOptions, Scorer};
 pub use export::{Export, FinalSteps, OnnxGraph, OutputKind, Port};
 pub use segment::Segment;
 pub use train::{Loss, Train};
@@ -76,6 +76,12 @@ pub trait Task: Sized {
     /// The tensors of an output, by name, for comparing two models.
     fn numbers<'a>(&self, output: &'a Self::Output) -> Vec<(&'static str, &'a Tensor)>;
 
+    /// The output that has these tensors, in the order of [`Task::numbers`].
+    ///
+    /// # Errors
+    /// When there are not as many.
+    fn output_of(&self, numbers: Vec<Tensor>) -> Result<Self::Output, Failure>;
+
     /// The cost of a model of that form, heads included, for one image of the configured size, layer by layer.
     fn cost(&self, model: &WithHead<Self::Head>, form: Form) -> Cost;
 }
@@ -93,6 +99,15 @@ impl<H: Fold> Fold for WithHead<H> {
         self.backbone.fold(into);
         self.head.fold(into);
     }
+}
+
+/// As many tensors as an output has.
+///
+/// # Errors
+/// When there are more or fewer.
+fn exactly<const COUNT: usize>(numbers: Vec<Tensor>) -> Result<[Tensor; COUNT], Failure> {
+    let found = numbers.len();
+    numbers.try_into().map_err(|_| Failure::failed(format!("a network gave {found} tensors, expected {COUNT}")))
 }
 
 /// A section of the configuration in which a task has no keys.

@@ -11,6 +11,7 @@ mod faults;
 mod init;
 mod modules;
 mod published;
+mod quantization;
 mod real_data;
 mod resume;
 mod scores;

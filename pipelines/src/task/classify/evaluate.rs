@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
 
+use super::pairing::ClassifyPairing;
 use super::{Classify, ClassifyKeys, ClassifyScorer, ImageClassifier, view};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -18,6 +19,7 @@ impl Evaluate for Classify {
     /// A logit for each class.
     type Prediction = Vec<f32>;
     type Scorer = ClassifyScorer;
+    type Pairing = ClassifyPairing;
 
     const COLUMNS: &'static [&'static str] = &["id", "name", "score"];
 
@@ -39,6 +41,14 @@ impl Evaluate for Classify {
 
     fn scorer(&self, data: &Data<ClassificationDataset>, folder: Option<&Path>) -> Result<ClassifyScorer, Failure> {
         ClassifyScorer::new(data.samples.set(), &self.root, self.real_labels.as_deref(), folder)
+    }
+
+    fn pairing(&self, data: &Data<ClassificationDataset>) -> Result<ClassifyPairing, Failure> {
+        ClassifyPairing::new(data.samples.set())
+    }
+
+    fn classes_in(sample: &ClassificationSample) -> Vec<usize> {
+        vec![sample.class]
     }
 
     fn prepare(&self, picture: &Image, file: &Path) -> Result<ClassificationSample, Failure> {

@@ -1,6 +1,5 @@
 //! Logits or probabilities from an exported classifier.
 
-use backbone::Mode;
 use datasets::classification::ClassificationSample;
 use formats::onnx::{self, Dim};
 use tch::{Kind, Tensor};
@@ -8,13 +7,9 @@ use tch::{Kind, Tensor};
 use super::{Classify, ImageClassifier};
 use crate::failure::Failure;
 use crate::task::export::{relative_difference, unexpected_outputs};
-use crate::task::{Export, FinalSteps, OnnxGraph, OutputKind, Port, Task};
+use crate::task::{Export, FinalSteps, OnnxGraph, OutputKind, Port};
 
 impl Export for Classify {
-    fn export_network(&self, model: &ImageClassifier, images: &Tensor) -> Result<Vec<Tensor>, Failure> {
-        Ok(vec![self.forward(model, images, Mode::Eval)?])
-    }
-
     fn final_steps(&self, kind: OutputKind) -> FinalSteps {
         let shape = ["N", &self.classes.len().to_string()];
         let (body, port) = match kind {
@@ -42,13 +37,13 @@ impl Export for Classify {
 
     fn expected_outputs(
         &self,
-        model: &ImageClassifier,
-        images: &Tensor,
+        _: &ImageClassifier,
+        logits: &Tensor,
+        _: [i64; 2],
         kind: OutputKind,
     ) -> Result<Vec<Tensor>, Failure> {
-        let logits = self.forward(model, images, Mode::Eval)?;
         Ok(vec![match kind {
-            OutputKind::Raw => logits,
+            OutputKind::Raw => logits.shallow_clone(),
             OutputKind::Final => logits.softmax(1, Kind::Float),
         }])
     }
@@ -75,11 +70,11 @@ impl Export for Classify {
     fn difference(
         &self,
         model: &ImageClassifier,
-        images: &Tensor,
+        (logits, size): (&Tensor, [i64; 2]),
         outputs: &[Tensor],
         kind: OutputKind,
     ) -> Result<f64, Failure> {
         let [found] = outputs else { return Err(unexpected_outputs("one", outputs)) };
-        relative_difference(&self.expected_outputs(model, images, kind)?[0], found)
+        relative_difference(&self.expected_outputs(model, logits, size, kind)?[0], found)
     }
 }

@@ -3,6 +3,7 @@
 mod data;
 mod evaluate;
 mod export;
+mod pairing;
 mod scoring;
 mod train;
 
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use tch::{Tensor, nn};
 
-use super::{BackboneBuilder, NoOptions, Task, WithHead};
+use super::{BackboneBuilder, NoOptions, Task, WithHead, exactly};
 use crate::config::{Config, ImageSize, Keys, TaskKind};
 use crate::failure::Failure;
 pub use data::ClassificationSource;
@@ -103,6 +104,11 @@ impl Task for Classify {
 
     fn numbers<'a>(&self, output: &'a Tensor) -> Vec<(&'static str, &'a Tensor)> {
         vec![("logits", output)]
+    }
+
+    fn output_of(&self, numbers: Vec<Tensor>) -> Result<Tensor, Failure> {
+        let [logits] = exactly(numbers)?;
+        Ok(logits)
     }
 
     fn cost(&self, _: &ImageClassifier, form: Form) -> Cost {

@@ -6,6 +6,7 @@ use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::pairing::DetectPairing;
 use super::{Detect, DetectKeys, DetectScorer, Detector};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -17,6 +18,7 @@ impl Evaluate for Detect {
     /// In pixels of the network's input.
     type Prediction = Detections;
     type Scorer = DetectScorer;
+    type Pairing = DetectPairing;
 
     const COLUMNS: &'static [&'static str] = &["id", "name", "score", "x", "y", "width", "height"];
 
@@ -35,6 +37,14 @@ impl Evaluate for Detect {
 
     fn scorer(&self, data: &Data<DetectionDataset>, folder: Option<&Path>) -> Result<DetectScorer, Failure> {
         DetectScorer::new(data.samples.set(), folder)
+    }
+
+    fn pairing(&self, data: &Data<DetectionDataset>) -> Result<DetectPairing, Failure> {
+        DetectPairing::new(data.samples.set())
+    }
+
+    fn classes_in(sample: &DetectionSample) -> Vec<usize> {
+        sample.labels.clone()
     }
 
     fn prepare(&self, picture: &Image, file: &Path) -> Result<DetectionSample, Failure> {

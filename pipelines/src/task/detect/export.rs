@@ -1,19 +1,18 @@
 //! Exported detectors: decoded boxes, suppression within each class, and the best detections.
 
-use backbone::Mode;
 use datasets::DetectionSample;
 use formats::onnx::{self, Decoding, Dim};
-use heads::ssdlite::{Decoded, Detections, select};
+use heads::ssdlite::{Decoded, Detections, Predictions, select};
 use tch::{Kind, Tensor};
 
 use super::{Detect, Detector, comparison, suppression};
 use crate::failure::Failure;
 use crate::task::export::{check_ids, relative_difference, unexpected_outputs};
-use crate::task::{Export, FinalSteps, OnnxGraph, OutputKind, Port, Task};
+use crate::task::{Export, FinalSteps, OnnxGraph, OutputKind, Port};
 
 impl Export for Detect {
-    fn export_network(&self, model: &Detector, images: &Tensor) -> Result<Vec<Tensor>, Failure> {
-        let Decoded { scores, boxes } = self.decoded(model, images)?;
+    fn decode(&self, model: &Detector, output: &Predictions) -> Result<Vec<Tensor>, Failure> {
+        let Decoded { scores, boxes } = model.head.decode(output)?;
         Ok(vec![boxes, scores])
     }
 
@@ -78,10 +77,16 @@ impl Export for Detect {
         Ok(())
     }
 
-    fn expected_outputs(&self, model: &Detector, images: &Tensor, kind: OutputKind) -> Result<Vec<Tensor>, Failure> {
+    fn expected_outputs(
+        &self,
+        model: &Detector,
+        output: &Predictions,
+        _: [i64; 2],
+        kind: OutputKind,
+    ) -> Result<Vec<Tensor>, Failure> {
         match kind {
-            OutputKind::Raw => self.export_network(model, images),
-            OutputKind::Final => Ok(as_outputs(&self.detections(model, images)?)),
+            OutputKind::Raw => self.decode(model, output),
+            OutputKind::Final => Ok(as_outputs(&model.head.detect(output)?)),
         }
     }
 
@@ -97,16 +102,16 @@ impl Export for Detect {
     fn difference(
         &self,
         model: &Detector,
-        images: &Tensor,
+        (output, _): (&Predictions, [i64; 2]),
         outputs: &[Tensor],
         kind: OutputKind,
     ) -> Result<f64, Failure> {
         if kind == OutputKind::Raw {
-            let expected = self.decoded(model, images)?;
             let [boxes, scores] = outputs else { return Err(unexpected_outputs("boxes and scores", outputs)) };
-            return Ok(relative_difference(&expected.boxes, boxes)?.max(relative_difference(&expected.scores, scores)?));
+            let expected = self.decode(model, output)?;
+            return Ok(relative_difference(&expected[0], boxes)?.max(relative_difference(&expected[1], scores)?));
         }
-        let expected = self.detections(model, images)?;
+        let expected = model.head.detect(output)?;
         let found = self.read(outputs, kind, expected.len())?;
         let pairs = expected.iter().zip(&found);
         Ok(pairs
@@ -116,14 +121,6 @@ impl Export for Detect {
 }
 
 impl Detect {
-    fn decoded(&self, model: &Detector, images: &Tensor) -> Result<Decoded, Failure> {
-        model.head.decode(&self.forward(model, images, Mode::Eval)?).map_err(Failure::failed)
-    }
-
-    fn detections(&self, model: &Detector, images: &Tensor) -> Result<Vec<Detections>, Failure> {
-        model.head.detect(&self.forward(model, images, Mode::Eval)?).map_err(Failure::failed)
-    }
-
     /// The detections in each of `images` images.
     pub(super) fn read(&self, outputs: &[Tensor], kind: OutputKind, images: usize) -> Result<Vec<Detections>, Failure> {
         match kind {

@@ -4,6 +4,7 @@ mod comparison;
 mod data;
 mod evaluate;
 mod export;
+mod pairing;
 mod scoring;
 mod suppression;
 #[cfg(test)]
@@ -19,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Tensor, nn};
 
-use super::{BackboneBuilder, Task, WithHead};
+use super::{BackboneBuilder, Task, WithHead, exactly};
 use crate::config::{Config, ImageSize, Keys, TaskKind};
 use crate::failure::Failure;
 pub use data::DetectionSource;
@@ -92,6 +93,11 @@ impl Task for Detect {
 
     fn numbers<'a>(&self, output: &'a Predictions) -> Vec<(&'static str, &'a Tensor)> {
         vec![("logits", &output.logits), ("deltas", &output.deltas)]
+    }
+
+    fn output_of(&self, numbers: Vec<Tensor>) -> Result<Predictions, Failure> {
+        let [logits, deltas] = exactly(numbers)?;
+        Ok(Predictions { logits, deltas })
     }
 
     fn cost(&self, model: &Detector, form: Form) -> Cost {

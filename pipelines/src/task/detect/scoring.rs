@@ -64,7 +64,7 @@ impl Scorer<Detect> for DetectScorer {
 
 /// What the evaluator counts against; an object marked difficult counts as a crowd does, so that finding it is neither
 /// right nor wrong.
-fn truth(set: &DetectionSet) -> Result<coco::GroundTruth, eval::Error> {
+pub(super) fn truth(set: &DetectionSet) -> Result<coco::GroundTruth, eval::Error> {
     let images = set.records.iter().map(|record| coco::Image {
         id: record.image_id,
         width: record.width,

@@ -1,6 +1,5 @@
 //! Masks as predictions, averaged over scales and mirror images where the configuration says so.
 
-use backbone::Mode;
 use datasets::mask::{Mask, voc_palette};
 use datasets::segmentation::{EvaluationSize, SegmentationDataset, SegmentationSample, SegmentationSet, voc};
 use datasets::{Image, Size, draw};
@@ -10,18 +9,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
 
+use super::pairing::SegmentPairing;
 use super::{Segment, SegmentEval, SegmentKeys, SegmentScorer, Segmenter, options, sides};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::files;
 use crate::report::ImagePredictions;
 use crate::task::evaluate::write_picture;
-use crate::task::{Data, Evaluate, RenderOptions, Task};
+use crate::task::{Data, Evaluate, RenderOptions};
 
 impl Evaluate for Segment {
     /// At the size of the sample's own mask.
     type Prediction = Mask;
     type Scorer = SegmentScorer;
+    type Pairing = SegmentPairing;
 
     const COLUMNS: &'static [&'static str] = &["id", "name", "pixels"];
 
@@ -37,10 +38,14 @@ impl Evaluate for Segment {
         }
     }
 
-    fn evaluation_output(&self, model: &Segmenter, images: &Tensor) -> Result<Output, Failure> {
+    fn evaluation_output(
+        &self,
+        forward: &dyn Fn(&Tensor) -> Result<Output, Failure>,
+        images: &Tensor,
+    ) -> Result<Output, Failure> {
         let SegmentEval { scales, flip, .. } = &self.eval;
         if scales[..] == [1.0] && !flip {
-            return self.forward(model, images, Mode::Eval);
+            return forward(images);
         }
         let size = sides(images)?;
         let mut sum: Option<Tensor> = None;
@@ -49,7 +54,7 @@ impl Evaluate for Segment {
             let scaled = if *scale == 1.0 { images.shallow_clone() } else { upsample(images, size.map(side))? };
             for mirrored in [false, true].into_iter().filter(|mirrored| !mirrored || *flip) {
                 let turned = |xs: &Tensor| if mirrored { xs.flip([3]) } else { xs.shallow_clone() };
-                let output = self.forward(model, &turned(&scaled), Mode::Eval)?;
+                let output = forward(&turned(&scaled))?;
                 let maps = upsample(&turned(&output.logits), size)?;
                 let probabilities = maps.softmax(1, Kind::Float);
                 sum = Some(sum.map_or_else(|| probabilities.shallow_clone(), |sum| sum + &probabilities));
@@ -77,6 +82,16 @@ impl Evaluate for Segment {
 
     fn scorer(&self, data: &Data<SegmentationDataset>, folder: Option<&Path>) -> Result<SegmentScorer, Failure> {
         SegmentScorer::new(data.samples.set(), options(&self.eval), folder)
+    }
+
+    fn pairing(&self, data: &Data<SegmentationDataset>) -> Result<SegmentPairing, Failure> {
+        SegmentPairing::new(data.samples.set())
+    }
+
+    fn classes_in(sample: &SegmentationSample) -> Vec<usize> {
+        let mut seen = [false; 256];
+        sample.mask.data.iter().for_each(|&id| seen[usize::from(id)] = true);
+        (0..seen.len()).filter(|&id| seen[id]).collect()
     }
 
     fn prepare(&self, picture: &Image, file: &Path) -> Result<SegmentationSample, Failure> {

@@ -1,23 +1,18 @@
 //! Exported segmenters: logits or class ids at the size of the input.
 
-use backbone::Mode;
 use datasets::segmentation::SegmentationSample;
 use datasets::{Mask, Size};
 use formats::onnx::{self, Dim};
-use heads::deeplabv3::upsample;
+use heads::deeplabv3::{Output, upsample};
 use tch::{Kind, Tensor};
 
 use super::evaluate::mask_of;
-use super::{Segment, Segmenter, sides};
+use super::{Segment, Segmenter};
 use crate::failure::Failure;
 use crate::task::export::{check_ids, relative_difference, unexpected_outputs};
-use crate::task::{Export, FinalSteps, OnnxGraph, OutputKind, Port, Task};
+use crate::task::{Export, FinalSteps, OnnxGraph, OutputKind, Port};
 
 impl Export for Segment {
-    fn export_network(&self, model: &Segmenter, images: &Tensor) -> Result<Vec<Tensor>, Failure> {
-        Ok(vec![self.forward(model, images, Mode::Eval)?.logits])
-    }
-
     fn final_steps(&self, kind: OutputKind) -> FinalSteps {
         let classes = self.classes.len().to_string();
         let (last, port) = match kind {
@@ -50,8 +45,14 @@ impl Export for Segment {
         }
     }
 
-    fn expected_outputs(&self, model: &Segmenter, images: &Tensor, kind: OutputKind) -> Result<Vec<Tensor>, Failure> {
-        let logits = upsample(&self.export_network(model, images)?[0], sides(images)?)?;
+    fn expected_outputs(
+        &self,
+        _: &Segmenter,
+        output: &Output,
+        size: [i64; 2],
+        kind: OutputKind,
+    ) -> Result<Vec<Tensor>, Failure> {
+        let logits = upsample(&output.logits, size)?;
         Ok(vec![match kind {
             OutputKind::Raw => logits,
             OutputKind::Final => logits.argmax(1, false),
@@ -94,11 +95,11 @@ impl Export for Segment {
     fn difference(
         &self,
         model: &Segmenter,
-        images: &Tensor,
+        (output, size): (&Output, [i64; 2]),
         outputs: &[Tensor],
         kind: OutputKind,
     ) -> Result<f64, Failure> {
-        let logits = &self.expected_outputs(model, images, OutputKind::Raw)?[0];
+        let logits = &self.expected_outputs(model, output, size, OutputKind::Raw)?[0];
         let [found] = outputs else { return Err(unexpected_outputs("one", outputs)) };
         if kind == OutputKind::Raw {
             return relative_difference(logits, found);

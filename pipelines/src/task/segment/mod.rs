@@ -3,6 +3,7 @@
 mod data;
 mod evaluate;
 mod export;
+mod pairing;
 mod scoring;
 #[cfg(test)]
 mod tests;
@@ -19,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Tensor, nn};
 
-use super::{BackboneBuilder, NoOptions, Task, WithHead};
+use super::{BackboneBuilder, NoOptions, Task, WithHead, exactly};
 use crate::config::{Config, ImageSize, Keys, TaskKind};
 use crate::failure::Failure;
 pub use data::SegmentationSource;
@@ -119,6 +120,11 @@ impl Task for Segment {
 
     fn numbers<'a>(&self, output: &'a Output) -> Vec<(&'static str, &'a Tensor)> {
         vec![("logits", &output.logits)]
+    }
+
+    fn output_of(&self, numbers: Vec<Tensor>) -> Result<Output, Failure> {
+        let [logits] = exactly(numbers)?;
+        Ok(Output { logits, auxiliary: None })
     }
 
     fn cost(&self, model: &Segmenter, form: Form) -> Cost {

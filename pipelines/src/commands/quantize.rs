@@ -1,0 +1,20 @@
+//! `pipeline quantize`: what a network loses in int8, and where.
+
+use crate::cli::QuantizeArgs;
+use crate::export::{Source, Trained};
+use crate::failure::Failure;
+use crate::files;
+use crate::quantize;
+use crate::report;
+use crate::task::for_task;
+
+pub(super) fn run(args: &QuantizeArgs) -> Result<(), Failure> {
+    let trained = Trained::open(&args.subject, args.weights.as_deref(), args.key.name(), &args.set.overrides)?;
+    for_task!(trained.config.task()?, T: Export => {
+        let source: Source<T> = Source::build(trained)?;
+        let (_, report) = quantize::quantize(&source, &args.quantization.options())?;
+        files::create_folder(&args.output)?;
+        files::write(&args.output.join("quantization.json"), report::json(&report)?.as_bytes())?;
+        report::print(&report, args.json)
+    })
+}

@@ -1,0 +1,180 @@
+//! A network in int8: calibrated on images without labels, and compared with the network in floating point.
+//!
+//! | module | holds |
+//! |---|---|
+//! | here | the flow, and which layers stay in floating point |
+//! | `images` | the images of a calibration |
+//! | `judge` | both networks on the validation set |
+//! | `report` | what was found and done |
+//!
+//! What is done to the weights is [`formats::quantize`]'s.
+
+mod images;
+mod judge;
+mod report;
+
+use formats::graph::Graph;
+use formats::quantize::{LayerReport, Quantized, Reconstruction, reconstruct};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::str::FromStr;
+use tch::Device;
+
+use crate::config::Precision;
+use crate::console::{self, Progress};
+use crate::export::Source;
+use crate::failure::Failure;
+use crate::measure::random_images;
+use crate::model::{Interpreted, Network, Normalizer, trace};
+use crate::task::Export;
+pub use images::Images;
+pub use report::{Accuracy, QuantizeReport};
+
+/// How a network is quantised.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many images it is calibrated with.
+    pub images: usize,
+    /// Where they are from: folders of images or configurations; the training set where none is named.
+    pub sources: Vec<PathBuf>,
+    /// Which layers stay in floating point.
+    pub float_layers: FloatLayers,
+    /// The largest drop of the headline metric.
+    pub max_drop: f64,
+    /// Passes over the images in which the quantised network is trained to give the float network's outputs.
+    pub reconstruct: usize,
+}
+
+/// Which layers stay in floating point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FloatLayers {
+    /// As few as keep the drop within the limit.
+    Auto,
+    /// As many of the worst.
+    Worst(usize),
+    /// Those of these names.
+    Named(BTreeSet<String>),
+}
+
+impl FromStr for FloatLayers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.parse()) {
+            ("auto", _) => Ok(Self::Auto),
+            (_, Ok(count)) => Ok(Self::Worst(count)),
+            _ => Ok(Self::Named(text.split(',').map(|name| name.trim().to_owned()).collect())),
+        }
+    }
+}
+
+/// The network's graph, in floating point.
+///
+/// # Errors
+/// When it has an operation that exported files cannot hold.
+pub fn graph_of<T: Export>(task: &T, network: &Network<T>, size: [i64; 2]) -> Result<Graph, Failure> {
+    let images = random_images(network, crate::export::RECORDED_BATCH, size);
+    let recorded = trace(task, network, &images, Precision::Fp32)?;
+    Ok(Graph::read(&recorded.nodes("forward")?, &[images.dim()])?)
+}
+
+/// Counts of layers in floating point that [`FloatLayers::Auto`] tries, one after the other.
+const AUTO_COUNTS: [usize; 5] = [0, 1, 2, 4, 8];
+
+/// Quantises a network.
+///
+/// # Errors
+/// When there are no images, a weight is not finite, a layer's name is unknown, or the metric drops by more than the limit.
+pub fn quantize<T: Export>(source: &Source<T>, options: &Options) -> Result<(Graph, QuantizeReport), Failure> {
+    let Source { task, config, network, data, .. } = source;
+    let graph = graph_of(task, network, config.data.size.sides())?;
+    let images = Images::collect(source, options)?;
+    let normalizer = Normalizer::new(&config.normalization(), Device::Cpu, true);
+    let calibrated =
+        |float: &BTreeSet<String>| calibrate(&graph, &images.normalized(&normalizer), float, options.reconstruct);
+    let judged = |quantized: &Quantized| -> Result<Option<Accuracy>, Failure> {
+        let Some(data) = data else { return Ok(None) };
+        let of = |graph| Interpreted { graph, model: &network.model, normalizer: &normalizer };
+        judge::judge(source, data, [&of(&graph), &of(&quantized.graph)]).map(Some)
+    };
+    if data.is_none() {
+        console::warning("there is no validation set: what int8 costs in accuracy is not known");
+    }
+    let (named, counts) = match &options.float_layers {
+        FloatLayers::Named(names) => (names.clone(), vec![0]),
+        FloatLayers::Worst(count) => (BTreeSet::new(), vec![*count]),
+        FloatLayers::Auto => (BTreeSet::new(), AUTO_COUNTS.to_vec()),
+    };
+    let all = calibrated(&named)?;
+    let ranking = all.layers.clone();
+    let mut best = None;
+    let mut all = Some(all);
+    for count in counts {
+        if count > 0 {
+            console::status(format!("quantising again with {count} layers in floating point"));
+        }
+        let quantized = match all.take() {
+            Some(all) if count == 0 => all,
+            _ => calibrated(&worst(&ranking, count))?,
+        };
+        let accuracy = judged(&quantized)?;
+        let enough = accuracy.as_ref().is_none_or(|accuracy| accuracy.drop() <= options.max_drop);
+        best = Some((quantized, accuracy));
+        if enough {
+            break;
+        }
+    }
+    let (quantized, accuracy) = best.ok_or_else(|| Failure::usage("no number of layers to try"))?;
+    if let Some(accuracy) = accuracy.as_ref().filter(|accuracy| accuracy.drop() > options.max_drop) {
+        return Err(Failure::failed(format!(
+            "in int8 {} drops by {:.4}, more than {}; nothing is written",
+            accuracy.metric(),
+            accuracy.drop(),
+            options.max_drop
+        ))
+        .hint("More or other calibration images and --float-layers lower the drop; --max-drop sets another limit."));
+    }
+    Ok((quantized.graph, QuantizeReport { images: images.summary(), accuracy, layers: quantized.layers }))
+}
+
+/// The names of the layers that err most by themselves.
+fn worst(layers: &[LayerReport], count: usize) -> BTreeSet<String> {
+    let mut ranked: Vec<&LayerReport> = layers.iter().filter(|layer| layer.int8).collect();
+    let noise = |layer: &LayerReport| layer.own_signal_to_noise.unwrap_or(f64::INFINITY);
+    ranked.sort_by(|a, b| noise(a).total_cmp(&noise(b)));
+    ranked.into_iter().take(count).map(|layer| layer.name.clone()).collect()
+}
+
+fn calibrate(
+    graph: &Graph,
+    images: &dyn formats::quantize::Images,
+    float: &BTreeSet<String>,
+    epochs: usize,
+) -> Result<Quantized, Failure> {
+    let mut progress: Option<(String, Progress)> = None;
+    let mut advance = |step: usize, of: usize, what: &str| {
+        if step == 1 {
+            if let Some((_, progress)) = progress.take() {
+                progress.finish();
+            }
+            progress = Some((what.to_owned(), Progress::new(format!("quantising: {what}"), of as u64)));
+        }
+        if let Some((_, progress)) = &mut progress {
+            progress.advance(1, String::new);
+        }
+    };
+    let mut quantized = formats::quantize::quantize(graph, images, float, &mut advance)?;
+    if epochs > 0 {
+        let options = Reconstruction { epochs, ..Reconstruction::default() };
+        let (trained, noise) = reconstruct(&quantized.reference, quantized.graph, images, options, &mut advance)?;
+        console::status(format!(
+            "reconstruction: noise on images that are held out {:.5} before, {:.5} after",
+            noise[0], noise[1]
+        ));
+        quantized.graph = trained;
+    }
+    if let Some((_, progress)) = progress {
+        progress.finish();
+    }
+    Ok(quantized)
+}
