@@ -1,7 +1,7 @@
 //! Networks in int8: exported in every format, and refused with a reason where they cannot be.
 
 use crate::tasks::{TASKS, train_task};
-use crate::workshop::{Workshop, fail, read, succeed};
+use crate::workshop::{Workshop, fail, output, pipeline, read, succeed};
 use serde_json::Value;
 
 fn json(text: &str) -> Value {
@@ -76,4 +76,19 @@ fn what_cannot_be_quantised_is_refused_with_the_reason() {
     assert!(text.contains("a drop from 0 to 1"), "{text}");
     let text = fail(&["export", &run, "-o", &file, "--format", "onnx", "--calibration", "8"], 2);
     assert!(text.contains("--calibration is only valid with --int8"), "{text}");
+}
+
+#[test]
+fn calibration_images_of_one_class_are_warned_of() {
+    let workshop = Workshop::with_folders();
+    let run = train_task(&workshop, "classify");
+    let folder = workshop.at("int8");
+    let words = ["quantize", &run, "-o", &folder, "--max-drop", "1", "--calibration"];
+    let errors = |count| {
+        let ended = output(&mut pipeline(&[&words[..], &[count]].concat()));
+        assert!(ended.status.success());
+        String::from_utf8(ended.stderr).expect("standard error is text")
+    };
+    assert!(errors("1").contains("all calibration images show one class only"));
+    assert!(!errors("12").contains("one class only"));
 }
