@@ -14,6 +14,7 @@ mod operation;
 mod read;
 mod run;
 
+pub(crate) use operation::along;
 pub(crate) use run::MAX_WEIGHT;
 
 pub use operation::{Binary, Convolution, Grid, Layer, Operation, Unary, Weight};

@@ -239,25 +239,6 @@ impl Operation {
         matches!(self, Self::Unary(Unary::Relu) | Self::Clip { .. })
     }
 
-    /// Whether its output holds only numbers of its inputs, so that bytes can pass it as they are.
-    pub fn keeps_values(&self) -> bool {
-        matches!(
-            self,
-            Self::Unary(Unary::Relu)
-                | Self::Clip { .. }
-                | Self::MaxPool { .. }
-                | Self::Concat(_)
-                | Self::Reshape(_)
-                | Self::Flatten(_)
-                | Self::Transpose(_)
-                | Self::Unsqueeze(_)
-                | Self::ExpandAs
-                | Self::Expand(_)
-                | Self::Slice { .. }
-                | Self::Select { .. }
-        )
-    }
-
     /// Its name in tables.
     pub fn name(&self) -> &'static str {
         match self {
@@ -300,4 +281,11 @@ impl Operation {
             Self::Cast(_) => "cast",
         }
     }
+}
+
+/// A vector along an axis of a tensor of this rank, to be multiplied with it.
+pub(crate) fn along(vector: &Tensor, axis: usize, rank: usize) -> Result<Tensor, tch::TchError> {
+    let mut shape = vec![1; rank];
+    shape[axis] = -1;
+    vector.f_view(shape.as_slice())
 }

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::operation::MAX_BYTE;
+use super::operation::{MAX_BYTE, along};
 use super::{Binary, Convolution, Edge, Graph, Grid, Layer, Node, Operation, Unary};
 use crate::onnx::{Element, Error};
 
@@ -132,10 +132,8 @@ impl Layer {
     pub fn integers(&self) -> Result<Tensor, tch::TchError> {
         let weight = self.weight.tensor.f_detach()?;
         let Some(scales) = &self.scales else { return weight.f_to_kind(Kind::Int8) };
-        let mut shape = vec![1; weight.dim()];
-        shape[0] = -1;
         // As `fake_quantize_per_channel_affine` rounds: by the inverse of the scale.
-        let steps = weight.f_mul(&scales.f_reciprocal()?.f_view(shape.as_slice())?)?.f_round()?;
+        let steps = weight.f_mul(&along(&scales.f_reciprocal()?, 0, weight.dim())?)?.f_round()?;
         steps.f_clamp(-MAX_WEIGHT, MAX_WEIGHT)?.f_to_kind(Kind::Int8)
     }
 

@@ -8,7 +8,7 @@
 use tch::Tensor;
 
 use super::observe::Observed;
-use crate::graph::{Convolution, Graph, Operation, Unary};
+use crate::graph::{Convolution, Graph, Operation, Unary, along};
 use crate::onnx::Error;
 
 /// The share of the activations' ranges in the balance before layers that are not depthwise; the rest is the weights'.
@@ -120,11 +120,4 @@ fn columns(operation: &Operation) -> Result<Option<Tensor>, tch::TchError> {
         _ => return Ok(None),
     };
     weight.f_transpose(0, 1)?.f_flatten(1, -1)?.f_abs()?.f_amax(1, false).map(Some)
-}
-
-/// A vector along an axis of a tensor of this rank.
-fn along(vector: &Tensor, axis: usize, rank: usize) -> Result<Tensor, tch::TchError> {
-    let mut shape = vec![1; rank];
-    shape[axis] = -1;
-    vector.f_view(shape.as_slice())
 }

@@ -55,7 +55,7 @@ pub struct Quantized {
     pub layers: Vec<LayerReport>,
 }
 
-/// What is told of the progress: a step, of how many, and what it is about.
+/// Takes the progress: a step, the number of steps, and what is being done.
 pub type Progress<'a> = dyn FnMut(usize, usize, &str) + 'a;
 
 /// Quantises a graph by calibration images. The layers named in `float` stay in floating point, and so do convolutions over single

@@ -10,8 +10,8 @@
 use tch::{Kind, Tensor};
 use tch_ext::optim::{AdamWOptions, adamw_step};
 
-use super::{Images, Progress};
-use crate::graph::{Edge, Graph, Grid};
+use super::{Images, Progress, Quantized, report};
+use crate::graph::{Edge, Graph, Grid, MAX_WEIGHT, along};
 use crate::onnx::Error;
 
 /// How long a network is trained.
@@ -29,37 +29,40 @@ impl Default for Reconstruction {
     }
 }
 
-/// One batch in so many is held out: training must lower the noise there, or nothing is changed.
+/// One batch in so many is held out, one at least.
 const HELD_OUT: usize = 8;
 /// Steps that a weight is counted in. Small, because the weights' rounding is chosen well already: it should change only for a reason.
 const WEIGHT_UNIT: f64 = 0.02;
 /// The unit in which the logarithm of a grid's scale is counted.
 const GRID_UNIT: f64 = 0.01;
 
-/// Trains `graph`, the quantised form of `float`.
+/// Trains a quantised graph; returns the noise on images that are held out, before and after. Where it does not fall, nothing is changed.
 ///
 /// # Errors
-/// Those of `images`; libtorch's.
+/// [`Error::Value`] where there is a single batch, of which none can be held out; those of `images`; libtorch's.
 pub fn reconstruct(
-    float: &Graph,
-    graph: Graph,
+    quantized: &mut Quantized,
     images: &dyn Images,
     options: Reconstruction,
     progress: &mut Progress<'_>,
-) -> Result<(Graph, [f64; 2]), Error> {
-    let (held_out, training): (Vec<usize>, Vec<usize>) =
-        (0..images.batches()).partition(|index| images.batches() > 1 && index % HELD_OUT == HELD_OUT - 1);
-    let held_out = if held_out.is_empty() { training.clone() } else { held_out };
+) -> Result<[f64; 2], Error> {
+    let batches = images.batches();
+    if batches < 2 {
+        return Err(Error::value("the number of batches for a reconstruction", "at least 2", batches.to_string()));
+    }
+    let period = HELD_OUT.min(batches);
+    let (held_out, training): (Vec<usize>, Vec<usize>) = (0..batches).partition(|index| (index + 1) % period == 0);
+    let Quantized { graph, reference, .. } = &*quantized;
     let noise = |graph: &Graph| -> Result<f64, Error> {
         let mut sum = 0.0;
         for &index in &held_out {
             let batch = images.batch(index)?;
-            sum += tch::no_grad(|| Ok::<_, Error>(loss(float, graph, &batch)?.double_value(&[])))?;
+            sum += tch::no_grad(|| Ok::<_, Error>(loss(reference, graph, &batch)?.double_value(&[])))?;
         }
         Ok(sum / held_out.len() as f64)
     };
-    let before = noise(&graph)?;
-    let mut latent = Latent::of(&graph).map_err(failed)?;
+    let before = noise(graph)?;
+    let mut latent = Latent::of(graph).map_err(failed)?;
     let total = options.epochs * training.len();
     let mut step = 0;
     for epoch in 0..options.epochs {
@@ -67,16 +70,20 @@ pub fn reconstruct(
             let batch = images.batch(index)?;
             let batch = if (epoch + index) % 2 == 0 { batch } else { batch.flip([3]) };
             let rate = 0.5 * options.rate * (1.0 + (std::f64::consts::PI * step as f64 / total as f64).cos());
-            let trained = latent.graph(&graph).map_err(failed)?;
-            loss(float, &trained, &batch)?.f_backward().map_err(failed)?;
+            let trained = latent.graph(graph).map_err(failed)?;
+            loss(reference, &trained, &batch)?.f_backward().map_err(failed)?;
             step += 1;
             latent.step(step, rate)?;
             progress(step, total, "reconstruction");
         }
     }
-    let trained = tch::no_grad(|| latent.settled(&graph)).map_err(failed)?;
+    let trained = tch::no_grad(|| latent.settled(graph)).map_err(failed)?;
     let after = noise(&trained)?;
-    if after < before { Ok((trained, [before, after])) } else { Ok((graph, [before, after])) }
+    if after < before {
+        quantized.layers = report::layers(reference, &trained, images)?;
+        quantized.graph = trained;
+    }
+    Ok([before, after])
 }
 
 fn failed(cause: tch::TchError) -> Error {
@@ -139,7 +146,7 @@ impl Latent {
         for position in graph.layers() {
             let layer = graph.layer(position);
             let Some(scales) = &layer.scales else { continue };
-            let steps = layer.weight.tensor.f_div(&along_outputs(scales, &layer.weight.tensor)?)?.f_round()?;
+            let steps = layer.weight.tensor.f_div(&along(scales, 0, layer.weight.tensor.dim())?)?.f_round()?;
             weights.push((position, variable(steps.f_div_scalar(WEIGHT_UNIT)?)));
             channels.push(variable(scales.f_zeros_like()?));
             if let Some(bias) = &layer.bias {
@@ -148,7 +155,7 @@ impl Latent {
                     // The weights' own reach: a full input to the largest weight.
                     None => {
                         let input = graph.facts(graph.node(position).inputs[0]).grid.map_or(1.0, |grid| grid.scale);
-                        scales.f_mul_scalar(input * 127.0)?
+                        scales.f_mul_scalar(input * MAX_WEIGHT as f64)?
                     }
                 };
                 biases.push((position, variable(bias.tensor.f_zeros_like()?), unit));
@@ -179,7 +186,7 @@ impl Latent {
             let layer = trained.layer_mut(*position);
             if let Some(scales) = &layer.scales {
                 let scales = change.f_mul_scalar(GRID_UNIT)?.f_exp()?.f_mul(scales)?;
-                layer.weight.tensor = steps.f_mul_scalar(WEIGHT_UNIT)?.f_mul(&along_outputs(&scales, steps)?)?;
+                layer.weight.tensor = steps.f_mul_scalar(WEIGHT_UNIT)?.f_mul(&along(&scales, 0, steps.dim())?)?;
                 layer.scales = Some(scales.f_detach()?);
             }
         }
@@ -219,11 +226,4 @@ impl Latent {
         variables.into_iter().for_each(|mut tensor| tensor.zero_grad());
         Ok(())
     }
-}
-
-/// The scale of each output channel, to be multiplied with `[outputs, ...]`.
-fn along_outputs(scales: &Tensor, weight: &Tensor) -> Result<Tensor, tch::TchError> {
-    let mut shape = vec![1; weight.dim()];
-    shape[0] = -1;
-    scales.f_view(shape.as_slice())
 }

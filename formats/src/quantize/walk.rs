@@ -1,15 +1,15 @@
 //! The float graph and the quantised one side by side over calibration images, layer by layer.
 //!
-//! A layer is quantised when everything before it is: so its bias and the range behind it can make up for errors of earlier layers. Biases are corrected by the difference of each channel's mean, which quantised layers shift (Nagel et al.,
-//! arXiv 1906.04721).
+//! A layer is quantised when everything before it is: so its bias and the range behind it can make up for errors of earlier layers.
+//! Biases are corrected by the difference of each channel's mean, which quantised layers shift (Nagel et al., arXiv 1906.04721).
 
 use std::collections::BTreeSet;
 
 use tch::{Kind, Tensor};
 
 use super::observe::Observed;
-use super::{Images, LayerReport, Progress, Quantized, gridded, ranges, report, weights};
-use crate::graph::{Edge, Graph};
+use super::{Images, Progress, Quantized, gridded, ranges, report, weights};
+use crate::graph::{Edge, Graph, along};
 use crate::onnx::Error;
 
 /// Bytes for the tensors between layers, of both graphs. Fewer images than there are take part where all of them need more.
@@ -29,8 +29,8 @@ pub(super) fn walk(
         graph: float.detached(),
         int8,
         gridded: gridded(float, int8),
+        batches: batches.len(),
         alive: (0..float.edges()).map(|_| None).collect(),
-        layers: Vec::new(),
     };
     for &edge in float.inputs() {
         let pair = Pair {
@@ -46,7 +46,8 @@ pub(super) fn walk(
         walk.node(position).map_err(|cause| failed(&format!("quantising {place}"), cause))?;
         progress(position + 1, total, "layers");
     }
-    Ok(Quantized { graph: walk.graph, reference: float.clone(), layers: walk.layers })
+    let layers = report::layers(float, &walk.graph, images)?;
+    Ok(Quantized { graph: walk.graph, reference: float.clone(), layers })
 }
 
 fn failed(action: &str, cause: tch::TchError) -> Error {
@@ -80,8 +81,8 @@ struct Walk<'a> {
     graph: Graph,
     int8: &'a BTreeSet<usize>,
     gridded: BTreeSet<Edge>,
+    batches: usize,
     alive: Vec<Option<Pair>>,
-    layers: Vec<LayerReport>,
 }
 
 impl Walk<'_> {
@@ -91,7 +92,7 @@ impl Walk<'_> {
             let tensor = |edge: &Edge| &of(self.alive[edge.index()].as_ref().expect("computed before"))[batch];
             node.inputs.iter().map(tensor).collect()
         };
-        let batches = self.batches();
+        let batches = self.batches;
         let float: Vec<Tensor> =
             (0..batches).map(|batch| node.compute(&inputs(|pair| &pair.float, batch))).collect::<Result<_, _>>()?;
         if self.int8.contains(&position) {
@@ -109,9 +110,6 @@ impl Walk<'_> {
             (0..batches).map(|batch| node.compute(&inputs(batch))).collect::<Result<_, _>>()?;
         if node.operation.layer().is_some() {
             self.correct_bias(position, &float, &mut rounded)?;
-            let pair = self.alive[self.float.node(position).inputs[0].index()].as_ref().expect("computed before");
-            let report = report::layer(self.float, &self.graph, position, (&pair.float[0], &float[0], &rounded[0]))?;
-            self.layers.push(report);
         }
         let output = self.float.node(position).output;
         let pair = self.on_grid(output, Pair { float, rounded })?;
@@ -120,18 +118,13 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn batches(&self) -> usize {
-        let input = self.alive.iter().flatten().next();
-        input.map_or(0, |pair| pair.float.len())
-    }
-
     /// Adds to a layer's bias what its channels lack on average.
     fn correct_bias(&mut self, position: usize, float: &[Tensor], rounded: &mut [Tensor]) -> Result<(), tch::TchError> {
         let means = |tensors: &[Tensor]| -> Result<Tensor, tch::TchError> {
             let mut sum: Option<Tensor> = None;
             let mut count = 0;
             for tensor in tensors {
-                let rows = channels_first(tensor)?.f_flatten(1, -1)?;
+                let rows = tensor.f_transpose(0, channel_axis(tensor) as i64)?.f_flatten(1, -1)?;
                 count += rows.size()[1];
                 let own = rows.f_sum_dim_intlist(1, false, Kind::Double)?;
                 sum = Some(match sum {
@@ -145,10 +138,7 @@ impl Walk<'_> {
         let difference = means(float)?.f_sub(&means(rounded)?)?.f_to_kind(Kind::Float)?;
         bias.tensor = bias.tensor.f_add(&difference)?;
         for tensor in rounded {
-            let mut shape = vec![1; tensor.dim()];
-            let axis = if tensor.dim() == 4 { 1 } else { tensor.dim() - 1 };
-            shape[axis] = -1;
-            *tensor = tensor.f_add(&difference.f_view(shape.as_slice())?)?;
+            *tensor = tensor.f_add(&along(&difference, channel_axis(tensor), tensor.dim())?)?;
         }
         Ok(())
     }
@@ -174,7 +164,7 @@ impl Walk<'_> {
     }
 }
 
-/// A layer's output with its channels as the first axis.
-fn channels_first(tensor: &Tensor) -> Result<Tensor, tch::TchError> {
-    tensor.f_transpose(0, if tensor.dim() == 4 { 1 } else { -1 })
+/// The axis of the channels in a layer's output.
+fn channel_axis(tensor: &Tensor) -> usize {
+    if tensor.dim() == 4 { 1 } else { tensor.dim() - 1 }
 }

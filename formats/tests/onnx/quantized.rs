@@ -163,13 +163,24 @@ fn a_name_that_no_layer_has_and_weights_that_are_not_finite_are_errors() {
 fn reconstruction_lowers_the_noise_and_is_the_same_every_time() {
     let net = classifier(&tiny());
     let run = || {
-        let Quantized { graph, reference, .. } = quantized(&net);
+        let mut quantized = quantized(&net);
+        let before = quantized.layers.clone();
         let options = Reconstruction { epochs: 4, ..Reconstruction::default() };
-        reconstruct(&reference, graph, &calibration(), options, &mut |_, _, _| ()).unwrap()
+        let noise = reconstruct(&mut quantized, &calibration(), options, &mut |_, _, _| ()).unwrap();
+        assert_ne!(quantized.layers, before, "the report is that of the trained network");
+        (quantized.graph, noise)
     };
     let ((first, noise), (second, again)) = (run(), run());
     assert!(noise[1] < noise[0], "{noise:?}");
     assert_eq!(noise, again);
     let input = images(2, SIZE);
     assert_eq!(first.run(&[input.shallow_clone()]).unwrap()[0], second.run(&[input]).unwrap()[0]);
+}
+
+#[test]
+fn a_single_batch_cannot_be_reconstructed_because_none_is_held_out() {
+    let mut quantized = quantized(&classifier(&tiny()));
+    let one = Given(vec![images(4, SIZE)]);
+    let error = reconstruct(&mut quantized, &one, Reconstruction::default(), &mut |_, _, _| ()).unwrap_err();
+    assert!(error.to_string().contains("at least 2"), "{error}");
 }

@@ -7,7 +7,7 @@ mod stages;
 mod weights;
 
 use clap::{Args, Parser, Subcommand};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
@@ -122,6 +122,21 @@ impl KeyArgs {
             (name, _) => Ok(name),
         }
     }
+}
+
+/// A network with its configuration, of the commands that work on its deploy form.
+#[derive(Debug, Args)]
+pub struct TrainedArgs {
+    /// A run's folder, weights of this program, or a configuration with --weights
+    #[arg(value_name = "RUN|WEIGHTS|CONFIG")]
+    pub subject: String,
+    /// The weights to use, a file or a published name [default: the run's best]
+    #[arg(long, value_name = "FILE|NAME")]
+    pub weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
+    #[command(flatten)]
+    pub(crate) set: SetArgs,
 }
 
 /// Options of every command that reads a configuration.

@@ -4,7 +4,7 @@ use clap::Args;
 use clap::builder::TypedValueParser;
 use std::path::PathBuf;
 
-use super::{DeviceArgs, KeyArgs, ProcessArgs, SetArgs};
+use super::{DeviceArgs, KeyArgs, ProcessArgs, SetArgs, TrainedArgs};
 use crate::config::ImageSize;
 use crate::export::{Format, Input};
 use crate::measure::Engine;
@@ -81,14 +81,8 @@ pub struct ReportArgs {
 /// `pipeline export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// A run's folder, weights of this program, or a configuration with --weights
-    #[arg(value_name = "RUN|WEIGHTS|CONFIG")]
-    pub subject: String,
-    /// The weights to export, a file or a published name [default: the run's best]
-    #[arg(long, value_name = "FILE|NAME")]
-    pub weights: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) key: KeyArgs,
+    pub(crate) trained: TrainedArgs,
     /// The format of the file
     #[arg(long, value_enum, default_value = "torchscript")]
     pub format: Format,
@@ -119,8 +113,6 @@ pub struct ExportArgs {
     /// Write nothing if the outputs of file and network differ by more than this, relative to the largest
     #[arg(long, value_name = "SHARE", default_value_t = 1e-4)]
     pub tolerance: f64,
-    #[command(flatten)]
-    pub(crate) set: SetArgs,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
@@ -129,21 +121,13 @@ pub struct ExportArgs {
 /// `pipeline quantize`.
 #[derive(Debug, Args)]
 pub struct QuantizeArgs {
-    /// A run's folder, weights of this program, or a configuration with --weights
-    #[arg(value_name = "RUN|WEIGHTS|CONFIG")]
-    pub subject: String,
-    /// The weights to quantise, a file or a published name [default: the run's best]
-    #[arg(long, value_name = "FILE|NAME")]
-    pub weights: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) key: KeyArgs,
+    pub(crate) trained: TrainedArgs,
     #[command(flatten)]
     pub(crate) quantization: QuantizeOptions,
     /// The folder for the report, quantization.json
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
-    #[command(flatten)]
-    pub(crate) set: SetArgs,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,

@@ -16,13 +16,13 @@ use crate::console::Table;
 use crate::evaluate::ReportOf;
 use crate::export::{
     CARD, Card, CardClass, CardInput, Check, Expected, ExportedModel, Format, Metric, Source, Trained, assemble,
-    assemble_onnx, compare, portable,
+    assemble_onnx, compare, graph_of, portable,
 };
 use crate::failure::Failure;
 use crate::files;
 use crate::measure::{Latency, Run, latency, measure_by_turns};
 use crate::model::Normalizer;
-use crate::quantize::{QuantizeReport, graph_of, quantize};
+use crate::quantize::{QuantizeReport, quantize};
 use crate::report::{self, Report, Tables};
 use crate::run::{Checkpoint, RunFolder};
 use crate::task::{Evaluate, Export, OutputKind, for_task};
@@ -36,7 +36,8 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
     }
     // The lite interpreter is slow in a process whose number of threads changes.
     system::set_intra_op_threads(NonZeroUsize::MIN)?;
-    let trained = Trained::open(&args.subject, args.weights.as_deref(), args.key.name(), &args.set.overrides)?;
+    let named = &args.trained;
+    let trained = Trained::open(&named.subject, named.weights.as_deref(), named.key.name(), &named.set.overrides)?;
     for_task!(trained.config.task()?, T: Export => export::<T>(args, trained))
 }
 
@@ -87,7 +88,7 @@ fn export<T: Export>(args: &ExportArgs, trained: Trained) -> Result<(), Failure>
         outputs: steps.outputs.clone(),
         output_kind,
         classes: classes.iter().map(|class| CardClass { id: class.id, name: class.name.clone() }).collect(),
-        metric: metric::<T>(Path::new(&args.subject), args.weights.is_none())?,
+        metric: metric::<T>(Path::new(&args.trained.subject), args.trained.weights.is_none())?,
         producer: format!("pipeline {}, libtorch {}", env!("CARGO_PKG_VERSION"), system::libtorch_version()),
         config: portable(config, &std::env::current_dir().map_err(Failure::failed)?)?,
     };

@@ -9,7 +9,8 @@ use crate::report;
 use crate::task::for_task;
 
 pub(super) fn run(args: &QuantizeArgs) -> Result<(), Failure> {
-    let trained = Trained::open(&args.subject, args.weights.as_deref(), args.key.name(), &args.set.overrides)?;
+    let named = &args.trained;
+    let trained = Trained::open(&named.subject, named.weights.as_deref(), named.key.name(), &named.set.overrides)?;
     for_task!(trained.config.task()?, T: Export => {
         let source: Source<T> = Source::build(trained)?;
         let (_, report) = quantize::quantize(&source, &args.quantization.options())?;

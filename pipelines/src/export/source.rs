@@ -36,7 +36,7 @@ impl Trained {
         let (config, weights) = match (Subject::open(subject, own_key, overrides)?, weights) {
             (Subject::Config(file), Some(path)) => (file, read(path)?),
             (Subject::Config(_), None) => {
-                return Err(Failure::usage("a configuration alone has no weights to export")
+                return Err(Failure::usage("a configuration alone has no weights")
                     .hint("Add --weights FILE, or name a run's folder."));
             }
             (Subject::Trained { config, .. }, Some(path)) => (config, read(path)?),

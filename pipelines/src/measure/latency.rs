@@ -50,15 +50,6 @@ pub fn method(timed: Duration) -> String {
     )
 }
 
-/// Times `run`.
-///
-/// # Errors
-/// Those of `run`.
-pub fn measure<'a>(run: impl FnMut() -> Result<(), Failure> + 'a) -> Result<Latency, Failure> {
-    let mut runs: [Run<'a>; 1] = [Box::new(run)];
-    Ok(measure_by_turns(&mut runs, DEFAULT_TIME, |_| ())?[0])
-}
-
 /// Times each of `runs` for `timed` in all; `advance` is called after every piece of the work, [`pieces`] times for each run.
 ///
 /// # Errors
@@ -166,6 +157,7 @@ mod tests {
         let of = |millis, runs| Latency { median: millis, p5: millis, p95: millis, minimum: millis, runs };
         assert_eq!(latencies, [of(30.0, ROUNDS * MIN_RUNS_PER_ROUND), of(5.0, ROUNDS * 4)]);
         assert_eq!(pieces_done, [pieces(); 2]);
-        assert!(measure(|| Err(Failure::failed("no"))).is_err());
+        let mut failing: [Run<'_>; 1] = [Box::new(|| Err(Failure::failed("no")))];
+        assert!(measure_by_turns(&mut failing, timed, |_| ()).is_err());
     }
 }

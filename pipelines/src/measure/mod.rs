@@ -14,5 +14,5 @@ mod profile;
 
 pub use engine::{Engine, Forms, compile, lite, prepare, random_images, scripted};
 pub use footprint::{Footprint, Timing};
-pub use latency::{Latency, Run, measure, measure_by_turns};
+pub use latency::{Latency, Run, measure_by_turns};
 pub use profile::{Profile, profile};

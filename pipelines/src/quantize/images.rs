@@ -38,7 +38,7 @@ impl Images {
     /// As many images as the options ask for, or as there are, spread evenly over the sources and drawn by the configuration's seed.
     ///
     /// # Errors
-    /// When a source cannot be read, or there is no image.
+    /// When a source cannot be read, or all are empty.
     pub fn collect<T: Export>(source: &Source<T>, options: &Options) -> Result<Self, Failure> {
         let Source { config, task, .. } = source;
         let mut pools: Vec<Pool<T>> = Vec::new();
@@ -62,15 +62,20 @@ impl Images {
         }
         let mut collected = Collected::default();
         let mut progress = Progress::new("reading calibration images", total as u64);
-        for (pool, count) in pools.iter().zip(counts) {
-            for &index in &pool.order[..count] {
-                let sample = pool.sample(task, index)?;
-                if pool.is_labelled() {
-                    collected.classes.extend(T::classes_in(&sample));
-                }
-                collected.push(T::image(&sample));
-                progress.advance(1, String::new);
+        let of_pool = |(pool, count): (&'_ Pool<T>, usize)| pool.order[..count].to_vec();
+        let drawn = pools.iter().zip(counts).map(of_pool).enumerate();
+        let mut drawn: Vec<(usize, usize)> =
+            drawn.flat_map(|(pool, indices)| indices.into_iter().map(move |index| (pool, index))).collect();
+        // Some steps of a quantisation look at the first images only: they must be of all sources.
+        SampleRng::for_order(config.seed, 1).shuffle(&mut drawn);
+        for (pool, index) in drawn {
+            let pool = &pools[pool];
+            let sample = pool.sample(task, index)?;
+            if pool.is_labelled() {
+                collected.classes.extend(T::classes_in(&sample));
             }
+            collected.push(T::image(&sample));
+            progress.advance(1, String::new);
         }
         progress.finish();
         if collected.classes.len() == 1 {

@@ -27,7 +27,8 @@ pub(super) fn judge<T: Export>(
     let scorer = task.scorer(data, None)?;
     let mut pairing = task.pairing(data)?;
     let mut progress = Progress::new("comparing with floating point", loader.batches() as u64);
-    for batch in loader.epoch(0, 0)? {
+    let mut batches = loader.epoch(0, 0)?;
+    for batch in &mut batches {
         let batch = batch?;
         warn_skipped(&batch.skipped);
         if !batch.samples.is_empty() {
@@ -39,6 +40,7 @@ pub(super) fn judge<T: Export>(
         progress.advance(1, String::new);
     }
     progress.finish();
+    warn_skipped(batches.skipped_at_end());
     let paired = pairing.finish()?;
     let headline = ReportOf::<T>::HEADLINE;
     Ok(Accuracy { headline, agreement_of: T::Pairing::AGREEMENT, paired })

@@ -20,12 +20,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use tch::Device;
 
-use crate::config::Precision;
 use crate::console::{self, Progress};
-use crate::export::Source;
+use crate::export::{Source, graph_of};
 use crate::failure::Failure;
-use crate::measure::random_images;
-use crate::model::{Interpreted, Network, Normalizer, trace};
+use crate::model::{Interpreted, Normalizer};
 use crate::task::Export;
 pub use images::Images;
 pub use report::{Accuracy, QuantizeReport};
@@ -68,16 +66,6 @@ impl FromStr for FloatLayers {
     }
 }
 
-/// The network's graph, in floating point.
-///
-/// # Errors
-/// When it has an operation that exported files cannot hold.
-pub fn graph_of<T: Export>(task: &T, network: &Network<T>, size: [i64; 2]) -> Result<Graph, Failure> {
-    let images = random_images(network, crate::export::RECORDED_BATCH, size);
-    let recorded = trace(task, network, &images, Precision::Fp32)?;
-    Ok(Graph::read(&recorded.nodes("forward")?, &[images.dim()])?)
-}
-
 /// Counts of layers in floating point that [`FloatLayers::Auto`] tries, one after the other.
 const AUTO_COUNTS: [usize; 5] = [0, 1, 2, 4, 8];
 
@@ -90,8 +78,8 @@ pub fn quantize<T: Export>(source: &Source<T>, options: &Options) -> Result<(Gra
     let graph = graph_of(task, network, config.data.size.sides())?;
     let images = Images::collect(source, options)?;
     let normalizer = Normalizer::new(&config.normalization(), Device::Cpu, true);
-    let calibrated =
-        |float: &BTreeSet<String>| calibrate(&graph, &images.normalized(&normalizer), float, options.reconstruct);
+    let images_in_range = images.normalized(&normalizer);
+    let calibrated = |float: &BTreeSet<String>| calibrate(&graph, &images_in_range, float);
     let judged = |quantized: &Quantized| -> Result<Option<Accuracy>, Failure> {
         let Some(data) = data else { return Ok(None) };
         let of = |graph| Interpreted { graph, model: &network.model, normalizer: &normalizer };
@@ -105,18 +93,20 @@ pub fn quantize<T: Export>(source: &Source<T>, options: &Options) -> Result<(Gra
         FloatLayers::Worst(count) => (BTreeSet::new(), vec![*count]),
         FloatLayers::Auto => (BTreeSet::new(), AUTO_COUNTS.to_vec()),
     };
-    let all = calibrated(&named)?;
-    let ranking = all.layers.clone();
+    let mut all = Some(calibrated(&named)?);
+    let ranking = all.as_ref().map(|all| all.layers.clone()).unwrap_or_default();
     let mut best = None;
-    let mut all = Some(all);
     for count in counts {
-        if count > 0 {
-            console::status(format!("quantising again with {count} layers in floating point"));
-        }
-        let quantized = match all.take() {
+        let mut quantized = match all.take() {
             Some(all) if count == 0 => all,
-            _ => calibrated(&worst(&ranking, count))?,
+            _ => {
+                console::status(format!("quantising again with {count} layers in floating point"));
+                calibrated(&worst(&ranking, count))?
+            }
         };
+        if options.reconstruct > 0 {
+            improve(&mut quantized, &images_in_range, options.reconstruct)?;
+        }
         let accuracy = judged(&quantized)?;
         let enough = accuracy.as_ref().is_none_or(|accuracy| accuracy.drop() <= options.max_drop);
         best = Some((quantized, accuracy));
@@ -149,32 +139,31 @@ fn calibrate(
     graph: &Graph,
     images: &dyn formats::quantize::Images,
     float: &BTreeSet<String>,
-    epochs: usize,
 ) -> Result<Quantized, Failure> {
-    let mut progress: Option<(String, Progress)> = None;
-    let mut advance = |step: usize, of: usize, what: &str| {
+    with_progress(|advance| formats::quantize::quantize(graph, images, float, advance))
+}
+
+/// Trains the quantised network to give the float network's outputs.
+fn improve(quantized: &mut Quantized, images: &dyn formats::quantize::Images, epochs: usize) -> Result<(), Failure> {
+    let options = Reconstruction { epochs, ..Reconstruction::default() };
+    let [before, after] = with_progress(|advance| reconstruct(quantized, images, options, advance))?;
+    let kept = if after < before { "" } else { "; it is left as it was" };
+    console::status(format!("noise on images that are held out: {before:.5} before, {after:.5} after{kept}"));
+    Ok(())
+}
+
+/// Runs `work`, which reports steps of one thing after another, with a progress bar for each.
+fn with_progress<T>(
+    work: impl FnOnce(&mut formats::quantize::Progress<'_>) -> Result<T, formats::onnx::Error>,
+) -> Result<T, Failure> {
+    let mut progress: Option<Progress> = None;
+    let done = work(&mut |step, steps, what| {
         if step == 1 {
-            if let Some((_, progress)) = progress.take() {
-                progress.finish();
-            }
-            progress = Some((what.to_owned(), Progress::new(format!("quantising: {what}"), of as u64)));
+            progress.take().into_iter().for_each(Progress::finish);
         }
-        if let Some((_, progress)) = &mut progress {
-            progress.advance(1, String::new);
-        }
-    };
-    let mut quantized = formats::quantize::quantize(graph, images, float, &mut advance)?;
-    if epochs > 0 {
-        let options = Reconstruction { epochs, ..Reconstruction::default() };
-        let (trained, noise) = reconstruct(&quantized.reference, quantized.graph, images, options, &mut advance)?;
-        console::status(format!(
-            "reconstruction: noise on images that are held out {:.5} before, {:.5} after",
-            noise[0], noise[1]
-        ));
-        quantized.graph = trained;
-    }
-    if let Some((_, progress)) = progress {
-        progress.finish();
-    }
-    Ok(quantized)
+        let bar = progress.get_or_insert_with(|| Progress::new(format!("quantising: {what}"), steps as u64));
+        bar.advance(1, String::new);
+    });
+    progress.into_iter().for_each(Progress::finish);
+    Ok(done?)
 }

@@ -1,23 +1,9 @@
 //! Files for other programs: written, checked, evaluated and used for prediction.
 
-use crate::tasks::{TASKS, train_task};
-use crate::workshop::{Workshop, fail, output, pipeline, read, succeed};
+use crate::tasks::{TASKS, headline, train_task};
+use crate::workshop::{Workshop, fail, json, output, pipeline, read, succeed};
 use serde_json::Value;
 use std::path::Path;
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).expect("the output is JSON")
-}
-
-/// What decides which checkpoint of a task is best, in a report.
-fn headline(task: &str, report: &Value) -> f64 {
-    let value = match task {
-        "classify" => &report["top_k"][0]["accuracy"],
-        "detect" => &report["stats"]["AP"],
-        _ => &report["mean_iou"],
-    };
-    value.as_f64().unwrap_or_else(|| panic!("{task}: {report}"))
-}
 
 #[test]
 fn every_task_is_exported_in_every_format_and_scores_as_before() {
@@ -95,7 +81,7 @@ fn a_refused_export_leaves_no_file() {
     let errors = fail(&["export", &run, "-o", &workshop.at("out/x.bin")], 2);
     assert!(errors.contains("ends in .pt"), "{errors}");
     let errors = fail(&["export", &workshop.at("task.yaml"), "-o", &file], 2);
-    assert!(errors.contains("has no weights to export"), "{errors}");
+    assert!(errors.contains("has no weights"), "{errors}");
 }
 
 #[test]

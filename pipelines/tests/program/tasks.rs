@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use crate::workshop::{Workshop, fail, output, pipeline, read, succeed};
+use crate::workshop::{Workshop, fail, json, output, pipeline, read, succeed};
 use serde_json::Value;
 
 /// A tiny backbone, the task's own sections, and a short training.
@@ -98,8 +98,14 @@ fn done(output: Output) -> String {
     String::from_utf8(output.stdout).expect("standard output is text")
 }
 
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).expect("the output is JSON")
+/// The headline metric of an evaluation.
+pub fn headline(task: &str, report: &Value) -> f64 {
+    let value = match task {
+        "classify" => &report["top_k"][0]["accuracy"],
+        "detect" => &report["stats"]["AP"],
+        _ => &report["mean_iou"],
+    };
+    value.as_f64().unwrap_or_else(|| panic!("{task}: {report}"))
 }
 
 /// A report on accuracy without what the network costs.

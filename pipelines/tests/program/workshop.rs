@@ -1,5 +1,6 @@
 //! The program under test, and small data for it.
 
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -135,6 +136,11 @@ train:
             root = self.at("shapes")
         )
     }
+}
+
+/// `text`, which a command printed or wrote, as JSON.
+pub fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("the text is JSON")
 }
 
 /// The text of a file.
