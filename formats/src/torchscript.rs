@@ -173,8 +173,8 @@ impl Writer<'_> {
         Ok(format!("self.{name}"))
     }
 
-    fn float_parameters(&mut self, layer: &Layer) -> Result<String, Error> {
-        let weight = layer.rounded_weight().map_err(|cause| torch(&layer.weight, cause))?;
+    fn float_parameters(&mut self, operation: &Operation, layer: &Layer) -> Result<String, Error> {
+        let weight = operation.rounded_weight().map_err(|cause| torch(&layer.weight, cause))?;
         let weight = self.known(&layer.weight.name, &weight)?;
         let bias = match &layer.bias {
             Some(bias) => self.known(&bias.name, &bias.tensor)?,
@@ -194,11 +194,11 @@ impl Writer<'_> {
                 self.known(&name, tensor)?
             }
             Operation::Convolution(Convolution { layer, stride, padding, dilation, groups }) => {
-                let parameters = self.float_parameters(layer)?;
+                let parameters = self.float_parameters(&node.operation, layer)?;
                 format!("torch.conv2d({x}, {parameters}, {stride:?}, {padding:?}, {dilation:?}, {groups})")
             }
             Operation::Linear(layer) => {
-                let parameters = self.float_parameters(layer)?;
+                let parameters = self.float_parameters(&node.operation, layer)?;
                 format!("torch.linear({x}, {parameters})")
             }
             Operation::Unary(function) => format!("torch.{}({x})", unary(*function)),

@@ -13,6 +13,7 @@ use tch::Tensor;
 use crate::{
     Error,
     ffi::{self, check},
+    foreach,
     list::TensorList,
 };
 
@@ -154,6 +155,36 @@ pub fn adamw_step(
             eps,
             weight_decay,
         )
+    })
+}
+
+/// Takes a step with parameters that are counted in units of their own: `step` gets each divided by its unit and its gradient
+/// multiplied by it, so that one learning rate fits parameters of any size. With powers of two as units nothing is rounded by that.
+///
+/// # Errors
+/// Lists that do not match, libtorch's own message, and the errors of `step`.
+pub fn in_units(
+    params: &[Tensor],
+    grads: &[Tensor],
+    units: &[Tensor],
+    step: impl FnOnce(&[Tensor], &[Tensor]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    tch::no_grad(|| {
+        let counted = |of: &[Tensor], by: fn(&Tensor, &Tensor) -> Result<Tensor, tch::TchError>| {
+            let pairs = of.iter().zip(units).map(|(tensor, unit)| by(tensor, unit));
+            let failed = |cause: tch::TchError| Error::Libtorch {
+                call: "count parameters in units",
+                message: cause.to_string().lines().next().unwrap_or_default().to_owned(),
+            };
+            pairs.collect::<Result<Vec<_>, _>>().map_err(failed)
+        };
+        TensorList::new("gradients", grads)?.of_shapes(&TensorList::new("parameters", params)?)?;
+        if units.len() != params.len() {
+            return Err(Error::Count { list: "units", expected: params.len(), found: units.len() });
+        }
+        let counts = counted(params, Tensor::f_div)?;
+        step(&counts, &counted(grads, Tensor::f_mul)?)?;
+        foreach::copy(params, &counted(&counts, Tensor::f_mul)?)
     })
 }
 

@@ -140,24 +140,15 @@ impl Graph {
         (0..self.edges.len()).map(Edge)
     }
 
-    /// Rounds an edge by a scale that gradients reach, float `[1]`, until [`Graph::settle`].
+    /// Rounds an edge by a scale that gradients reach, float `[1]`, until [`Graph::set_grid`].
     pub(crate) fn set_scale(&mut self, edge: Edge, scale: Tensor) {
         self.edges[edge.0].scale = Some(scale);
     }
 
-    /// Makes scales that gradients reach, weights and biases plain numbers.
-    pub(crate) fn settle(&mut self) {
-        for facts in &mut self.edges {
-            if let (Some(grid), Some(scale)) = (&mut facts.grid, facts.scale.take()) {
-                grid.scale = f64::from(scale.double_value(&[0]) as f32);
-            }
-        }
-        *self = self.detached();
-    }
-
     /// Sets or removes the grid of an edge.
     pub fn set_grid(&mut self, edge: Edge, grid: Option<Grid>) {
-        self.edges[edge.0].grid = grid;
+        let facts = &mut self.edges[edge.0];
+        (facts.grid, facts.scale) = (grid, None);
     }
 
     /// The weights of a layer, to be changed.

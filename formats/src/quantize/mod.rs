@@ -7,6 +7,7 @@
 //! | `walk` | both graphs side by side, layer by layer: ranges, weights, biases |
 //! | `ranges` | the grid of an edge |
 //! | `weights` | the grid and the rounding of a layer's weights |
+//! | [`parameters`](parameters()) | what is trained of a quantised graph, under names |
 //! | [`reconstruct`](reconstruct()) | all of it trained to give the float network's outputs |
 //! | `report` | what was found and done, layer by layer |
 //!
@@ -16,6 +17,7 @@
 
 mod equalize;
 mod observe;
+mod parameters;
 mod ranges;
 mod reconstruct;
 mod report;
@@ -26,8 +28,9 @@ use std::collections::BTreeSet;
 
 use tch::Tensor;
 
-pub use reconstruct::{Reconstruction, reconstruct};
-pub use report::LayerReport;
+pub use parameters::{PREFIX, TRAINED, parameters, settled, units, with_parameters};
+pub use reconstruct::{Reconstruction, noise, reconstruct};
+pub use report::{LayerReport, layers};
 
 use crate::graph::{Edge, Graph, Operation};
 use crate::onnx::Error;

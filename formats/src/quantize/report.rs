@@ -31,8 +31,11 @@ pub struct LayerReport {
 /// Images that the layers are compared on.
 const IMAGES: i64 = 4;
 
-/// The report on each layer of a graph and of the same graph in floating point.
-pub(super) fn layers(float: &Graph, graph: &Graph, images: &dyn Images) -> Result<Vec<LayerReport>, Error> {
+/// The report on each layer of a quantised graph beside the same graph in floating point, on the first images.
+///
+/// # Errors
+/// Those of `images`; libtorch's.
+pub fn layers(float: &Graph, graph: &Graph, images: &dyn Images) -> Result<Vec<LayerReport>, Error> {
     let batch = images.batch(0)?;
     let inputs = [batch.narrow(0, 0, IMAGES.min(batch.size()[0]))];
     tch::no_grad(|| {

@@ -98,7 +98,7 @@ impl Walk<'_> {
         if self.int8.contains(&position) {
             let pair = self.alive[node.inputs[0].index()].as_ref().expect("computed before");
             let moments = weights::moments(&node.operation, &pair.rounded)?;
-            let limit = weights::limit(&node.operation);
+            let limit = node.operation.largest_weight();
             weights::fit(self.graph.layer_mut(position), limit, moments.as_ref())?;
         }
         let node = self.graph.node(position);

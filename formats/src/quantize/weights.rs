@@ -7,7 +7,7 @@
 
 use tch::{Kind, Tensor};
 
-use crate::graph::{Convolution, Layer, MAX_WEIGHT, Operation};
+use crate::graph::{Convolution, Layer, Operation};
 
 /// Shares of a channel's largest weight that are tried as the end of its grid.
 const SHARES: [f64; 11] = [1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5];
@@ -76,15 +76,6 @@ fn thinned(columns: &Tensor) -> Result<Tensor, tch::TchError> {
     let (images, _, positions) = columns.size3()?;
     let step = (images * positions / POSITIONS).max(1);
     columns.f_slice(2, 0, i64::MAX, step)
-}
-
-/// The largest step of a layer's weights. Those of depthwise layers have seven bits: on processors of x86, libtorch's kernel for them
-/// adds two products in 16 bits (255 x 64 x 2 fits), and they have bits to spare, with a grid for each nine weights.
-pub(super) fn limit(operation: &Operation) -> i64 {
-    match operation {
-        Operation::Convolution(convolution) if convolution.is_depthwise() => MAX_WEIGHT / 2 + 1,
-        _ => MAX_WEIGHT,
-    }
 }
 
 /// Sets the weights of a layer, up to `limit` steps, on the grids that it also sets, by the moments of its inputs where there are any.

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use crate::support::*;
 use formats::graph::Graph;
 use formats::onnx::{Builder, Element, Error, Session};
-use formats::quantize::{Images, Quantized, Reconstruction, quantize, reconstruct};
+use formats::quantize::{
+    Images, Quantized, Reconstruction, parameters, quantize, reconstruct, settled, units, with_parameters,
+};
 use formats::torchscript;
 use heads::{deeplabv3::DeepLabV3Config, ssdlite::SsdLiteConfig};
 use tch::{Kind, Tensor};
@@ -183,4 +185,29 @@ fn a_single_batch_cannot_be_reconstructed_because_none_is_held_out() {
     let one = Given(vec![images(4, SIZE)]);
     let error = reconstruct(&mut quantized, &one, Reconstruction::default(), &mut |_, _, _| ()).unwrap_err();
     assert!(error.to_string().contains("at least 2"), "{error}");
+}
+
+#[test]
+fn a_graph_is_the_same_after_its_parameters_were_taken_and_given_back() {
+    for (what, net) in networks() {
+        let Quantized { graph: calibrated, .. } = quantized(&net);
+        let float = graph(&net);
+        let mut tensors = parameters(&calibrated).unwrap();
+        let input = [images(2, SIZE)];
+        let given = with_parameters(&float, &tensors).unwrap();
+        for graph in [&given, &settled(&given).unwrap()] {
+            for (found, expected) in graph.run(&input).unwrap().iter().zip(calibrated.run(&input).unwrap()) {
+                assert_eq!(*found, expected, "{what}");
+            }
+        }
+        let units = units(&float, &tensors).unwrap();
+        for (name, unit) in &units {
+            let tensor = tensors.get(name).unwrap_or_else(|| panic!("{what}: {name}"));
+            assert_eq!((tensor / unit).size(), tensor.size(), "{what}: {name}");
+            assert_eq!(tensor / unit * unit, *tensor, "{what}: {name} is rounded by its unit");
+        }
+        let (known, _) = tensors.pop_first().unwrap();
+        let text = with_parameters(&float, &tensors).unwrap_err().to_string();
+        assert!(text.contains(known.rsplit_once('.').unwrap().1) || text.contains("others"), "{what}: {text}");
+    }
 }

@@ -16,12 +16,12 @@ use crate::console::Table;
 use crate::evaluate::ReportOf;
 use crate::export::{
     CARD, Card, CardClass, CardInput, Check, Expected, ExportedModel, Format, Metric, Source, Trained, assemble,
-    assemble_onnx, compare, graph_of, portable,
+    assemble_onnx, compare, portable,
 };
 use crate::failure::Failure;
 use crate::files;
 use crate::measure::{Latency, Run, latency, measure_by_turns};
-use crate::model::Normalizer;
+use crate::model::{Normalizer, graph_of};
 use crate::quantize::{QuantizeReport, quantize};
 use crate::report::{self, Report, Tables};
 use crate::run::{Checkpoint, RunFolder};
@@ -69,6 +69,7 @@ struct Float {
 fn export<T: Export>(args: &ExportArgs, trained: Trained) -> Result<(), Failure> {
     let source: Source<T> = Source::build(trained)?;
     let Source { config, task, network, classes, .. } = &source;
+    let in_int8 = args.int8 || network.is_int8();
     let output_kind = OutputKind::from(args.raw);
     let steps = task.final_steps(output_kind);
     let spec = config.backbone.specification()?;
@@ -76,7 +77,7 @@ fn export<T: Export>(args: &ExportArgs, trained: Trained) -> Result<(), Failure>
         name: config.name.clone().unwrap_or_default(),
         task: config.task,
         format: args.format,
-        int8: args.int8,
+        int8: in_int8,
         variant: spec.variant().map(|variant| variant.name().to_owned()),
         backbone: spec,
         input: CardInput {
@@ -101,12 +102,12 @@ fn export<T: Export>(args: &ExportArgs, trained: Trained) -> Result<(), Failure>
             Format::Lite => module()?.optimize_for_mobile(&[])?.save_for_mobile(path, &extras)?,
             Format::Onnx => match int8 {
                 Some(graph) => assemble_onnx(task, network, graph, &card)?.write(path)?,
-                None => assemble_onnx(task, network, &graph_of(task, network, card.input.size)?, &card)?.write(path)?,
+                None => assemble_onnx(task, network, &graph_of(task, network)?, &card)?.write(path)?,
             },
         }
         Ok(())
     };
-    let int8 = args.int8.then(|| quantize(&source, &args.quantization.options())).transpose()?;
+    let int8 = in_int8.then(|| quantize(&source, &args.quantization.options())).transpose()?;
     let (graph, quantization) = int8.unzip();
     place(args, |path| {
         write(path, graph.as_ref())?;

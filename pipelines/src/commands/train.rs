@@ -11,6 +11,7 @@ use crate::failure::{Failure, Kind};
 use crate::interruption::Interruption;
 use crate::model::{Network, calibrate, device, metadata, start_weights};
 use crate::processes::{self, Processes};
+use crate::quantize::{Start, TEACHER};
 use crate::report;
 use crate::run::{Checkpoint, DataIdentity, Environment, NewestCheckpoint, RunFolder};
 use crate::task::{Data, Evaluate, Task, Train, for_task};
@@ -60,15 +61,18 @@ fn train<T: Train + Evaluate>(
     let task = T::new(config, &training.classes)?;
 
     tch::manual_seed(i64::from_ne_bytes(config.seed.to_ne_bytes()));
-    let network = Network::new(&task, backbone::Form::Train, device)?;
-    let checkpoint = match &resumed {
-        Some(run) => Some(run.newest_checkpoint()?.settle()?),
-        None if processes.is_first() => {
-            start_weights(&config.backbone, &network)?;
-            calibrate(config, &network, &training)?;
-            None
+    let checkpoint = resumed.as_ref().map(|run| run.newest_checkpoint()?.settle()).transpose()?;
+    let begun = resumed.as_ref().zip(checkpoint.as_ref());
+    let Start { network, teacher } = match &config.train.quantize {
+        Some(int8) => Start::of(config, int8, (&task, &training.classes), device, processes, begun)?,
+        None => {
+            let network = Network::new(&task, backbone::Form::Train, device)?;
+            if processes.is_first() && begun.is_none() {
+                start_weights(&config.backbone, &network)?;
+                calibrate(config, &network, &training)?;
+            }
+            Start { network, teacher: None }
         }
-        None => None,
     };
     let (run, _lock) = match (resumed, lock) {
         (Some(run), Some(lock)) => (Some(run), lock),
@@ -92,8 +96,12 @@ fn train<T: Train + Evaluate>(
         run.map_or(args.output.as_path(), RunFolder::path).display()
     ));
 
-    let metadata = metadata::<T>(config, &training.classes)?;
-    let setup = Setup { task: &task, config, run, processes, interruption, training, validation, network, metadata };
+    let metadata = metadata::<T>(config, network.form, &training.classes)?;
+    if let (Some(run), Some(teacher), None) = (run, &teacher, &checkpoint) {
+        backbone::checkpoint::write(&run.file(TEACHER), &teacher.state(), &metadata).map_err(Failure::failed)?;
+    }
+    let setup =
+        Setup { task: &task, config, run, processes, interruption, training, validation, network, teacher, metadata };
     let mut trainer = Trainer::new(setup)?;
     trainer.begin(checkpoint.as_ref())?;
     if let Some(checkpoint) = &checkpoint {

@@ -14,7 +14,7 @@ use super::check::Problem;
 use super::extends::{self, Source};
 use super::position::line_of;
 use super::schema::{self, Node};
-use super::{Config, Keys, TaskKind, configuration_path, overrides::Override};
+use super::{Config, Keys, Precision, TaskKind, configuration_path, overrides::Override};
 use crate::failure::Failure;
 
 /// A configuration that was read, before its task is known.
@@ -79,6 +79,15 @@ impl ConfigFile {
         if let Some(weights) = &mut config.backbone.weights {
             *weights = weights.with_file(file_or_name(weights.file())?);
         }
+        if let Some(quantize) = &mut config.train.quantize {
+            quantize.weights = absolute(&quantize.weights)?;
+            for source in quantize.calibration_data.iter_mut().filter(|source| source.exists()) {
+                *source = absolute(source)?;
+            }
+            let (precision, int8) = (config.train.precision, quantize.labels + quantize.teacher);
+            self.require(precision == Precision::Fp32, &["train", "precision"], "must be fp32 for train.quantize")?;
+            self.require(int8 > 0.0, &["train", "quantize"], "needs labels or a teacher: both are 0")?;
+        }
         let normalize = config.normalization();
         let channels = config.backbone.channels();
         if normalize.channels() != channels {
@@ -90,6 +99,12 @@ impl ConfigFile {
         }
         config.data.normalize = Some(normalize);
         Ok(config)
+    }
+
+    /// Refuses a key's value.
+    fn require(&self, holds: bool, key: &[&str], why: &str) -> Result<(), Failure> {
+        let path: Vec<String> = key.iter().map(|&part| part.to_owned()).collect();
+        if holds { Ok(()) } else { Err(Failure::usage(format!("{}: {} {why}", self.place(&path), key.join(".")))) }
     }
 
     fn typed<T: DeserializeOwned + JsonSchema>(&self) -> Result<T, Failure> {

@@ -31,8 +31,8 @@ pub use load::ConfigFile;
 pub use model::{BackboneConfig, Initialization, NetworkInFile, WeightsFile};
 pub use resume::Changes;
 pub use train::{
-    Auto, CheckpointConfig, NotFiniteConfig, NotFinitePolicy, OptimizerConfig, Precision, ReduceConfig, ScheduleConfig,
-    ScheduleKind, SyncBatchNorm, TrainConfig,
+    Auto, CheckpointConfig, NotFiniteConfig, NotFinitePolicy, OptimizerConfig, Precision, QuantizeConfig, ReduceConfig,
+    ScheduleConfig, ScheduleKind, SyncBatchNorm, TrainConfig,
 };
 
 /// Which of the tasks a configuration describes.

@@ -46,7 +46,11 @@ fn ends(node: Node<'_>, key: &str, found: &mut Vec<End>) {
 }
 
 fn agree<T: Task>(sets: &str, augment: impl Fn(&Config<T::Keys>) -> Result<(), datasets::Error>) {
-    let job = format!("{{task: {}, backbone: {{variant: s0}}, data: {{root: /d, size: 64, {sets}}}}}", T::KIND.name());
+    let job = format!(
+        "{{task: {}, backbone: {{variant: s0}}, data: {{root: /d, size: 64, {sets}}}, \
+         train: {{quantize: {{weights: w, teacher: 1}}}}}}",
+        T::KIND.name()
+    );
     let classes: Vec<Class> = (0..3).map(|id| Class { id, name: id.to_string() }).collect();
     let check = |change: &str| -> Result<Config<T::Keys>, String> {
         let file =

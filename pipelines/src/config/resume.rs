@@ -18,7 +18,7 @@ enum Effect {
 }
 
 /// What changing a key, or one below it, does: the first match decides. Any other key breaks a run.
-const EFFECTS: [(&str, Effect); 15] = [
+const EFFECTS: [(&str, Effect); 16] = [
     ("name", Effect::None),
     ("data.workers", Effect::None),
     ("data.on_error", Effect::None),
@@ -35,6 +35,7 @@ const EFFECTS: [(&str, Effect); 15] = [
     // Follows from this and the number of processes: the changed batch size is what differs.
     ("train.batch_per_process", Effect::None),
     ("train.optimizer.kind", Effect::Breaks),
+    ("train.quantize", Effect::Breaks),
     ("train", Effect::Differs),
 ];
 

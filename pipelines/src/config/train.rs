@@ -2,6 +2,8 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 /// The training.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +44,8 @@ pub struct TrainConfig {
     pub checkpoint: CheckpointConfig,
     /// What happens when a loss or gradient is not finite.
     pub not_finite: NotFiniteConfig,
+    /// Training in int8: the network computes as files of `export --int8` do, and learns to live with that. `null` for floating point.
+    pub quantize: Option<QuantizeConfig>,
     /// With several processes: whether batch norm takes the statistics of the whole batch (`true`), as one process would, or of the
     /// part of each process (`false`); `auto` synchronises where a process has less than 16 images per step.
     pub sync_batch_norm: SyncBatchNorm,
@@ -68,11 +72,45 @@ impl Default for TrainConfig {
             eval_every: 1,
             checkpoint: CheckpointConfig::default(),
             not_finite: NotFiniteConfig::default(),
+            quantize: None,
             sync_batch_norm: SyncBatchNorm::Chosen(Auto::Auto),
             reduce: ReduceConfig::default(),
             timeout: 30.0,
         }
     }
+}
+
+/// Training in int8, of a network that was trained before. It begins calibrated; then weights, biases and the scales of all grids are
+/// trained, through their rounding. The optimiser counts weights in 64ths of a step of their grids, scales in 128ths of themselves and
+/// biases in steps, so that one learning rate fits every network: `{ kind: adamw, lr: 0.02, weight_decay: 0 }`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuantizeConfig {
+    /// The trained network: a run's folder, or a file of its weights. `backbone.weights` is not read.
+    pub weights: PathBuf,
+    /// Images that it is calibrated with.
+    #[serde(default = "calibration_images")]
+    #[schemars(range(min = 1))]
+    pub calibration: usize,
+    /// Where they are from: folders of images or configurations; the training set where none is named.
+    #[serde(default)]
+    pub calibration_data: Vec<PathBuf>,
+    /// Names of layers that stay in floating point.
+    #[serde(default)]
+    pub float_layers: BTreeSet<String>,
+    /// What the usual loss, by labels, is multiplied with; 0 to train without labels.
+    #[serde(default = "one")]
+    #[schemars(range(min = 0.0))]
+    pub labels: f64,
+    /// What the loss against the outputs of the network in floating point is multiplied with: the squared difference by the square of
+    /// the outputs, for each image. 0 for none.
+    #[serde(default)]
+    #[schemars(range(min = 0.0))]
+    pub teacher: f64,
+}
+
+fn calibration_images() -> usize {
+    256
 }
 
 /// Whether batch norm takes the statistics of all processes.

@@ -15,13 +15,10 @@ use std::path::Path;
 pub use card::{CARD, Card, CardClass, CardInput, Metric};
 pub use check::{Check, Expected, compare};
 pub use file::ExportedModel;
-pub use onnx::{assemble_onnx, graph_of};
+pub use onnx::assemble_onnx;
 pub use portable::portable;
 pub use source::{Source, Trained};
 pub use torchscript::assemble;
-
-/// The batch that the network is recorded with: more than one image, so that no step takes the batch for a side of one.
-const RECORDED_BATCH: i64 = 2;
 
 /// A kind of exported file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]

@@ -7,21 +7,9 @@ use std::path::Path;
 use tch::{Kind, Tensor};
 
 use super::{CARD, Card, Input};
-use crate::config::Precision;
 use crate::failure::Failure;
-use crate::measure::random_images;
-use crate::model::{Network, trace};
+use crate::model::Network;
 use crate::task::{Export, OnnxGraph};
-
-/// The network's graph, in floating point.
-///
-/// # Errors
-/// When it has an operation that exported files cannot hold.
-pub fn graph_of<T: Export>(task: &T, network: &Network<T>, size: [i64; 2]) -> Result<Graph, Failure> {
-    let images = random_images(network, super::RECORDED_BATCH, size);
-    let recorded = trace(task, network, &images, Precision::Fp32)?;
-    Ok(Graph::read(&recorded.nodes("forward")?, &[images.dim()])?)
-}
 
 /// A file of the network's graph with the inputs and outputs of `card`, and the card in its metadata.
 ///

@@ -13,13 +13,14 @@ use crate::failure::Failure;
 /// | `data.root` | the path from `here` | left out |
 /// | other keys of `data` | the path from `data.root` | the last part, also below `here` |
 /// | `eval.real_labels` | the path from `here` | `null` |
-/// | `backbone.weights` | `null`: what the training started from | `null` |
+/// | `backbone.weights`, `train.quantize` | `null`: what the training started from | `null` |
 ///
 /// # Errors
 /// None for a configuration that was read.
 pub fn portable<K: Keys>(config: &Config<K>, here: &Path) -> Result<String, Failure> {
     let mut kept = config.clone();
     kept.backbone.weights = None;
+    kept.train.quantize = None;
     let mut document = serde_yaml::to_value(&kept)?;
     if let Some(data) = section(&mut document, "data") {
         match from(here, &config.data.root) {

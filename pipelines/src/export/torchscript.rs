@@ -7,8 +7,7 @@ use tch_ext::jit::{Module, Tracing};
 
 use super::{Card, CardInput, Input};
 use crate::failure::Failure;
-use crate::measure::random_images;
-use crate::model::{Network, affine};
+use crate::model::{Network, affine, images_to_record};
 use crate::task::{Export, FinalSteps, OutputKind};
 
 /// A module with the input of `card` and the outputs of `steps`: normalisation, the network (recorded, or `int8` where it is given),
@@ -24,12 +23,12 @@ pub fn assemble<T: Export>(
     card: &Card,
     steps: &FinalSteps,
 ) -> Result<Module, Failure> {
-    let CardInput { kind: input, size, normalization, .. } = &card.input;
-    let images = random_images(network, super::RECORDED_BATCH, *size);
+    let CardInput { kind: input, normalization, .. } = &card.input;
+    let images = images_to_record(task, network);
     let recorded = match int8 {
         Some(graph) => quantized(task, network, graph, &images)?,
         None => {
-            let weights: Vec<(String, Tensor)> = network.state().into_iter().collect();
+            let weights: Vec<(String, Tensor)> = network.weights().into_iter().collect();
             Tracing::new("Network")
                 .parameters(&weights)
                 .buffers(&task.export_buffers(&network.model))

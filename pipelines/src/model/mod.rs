@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`network`] | a task's model with its variables |
+//! | [`int8`] | a network that computes in int8 |
 //! | [`weights`] | files of weights: their metadata, classes and names; a network built from one |
 //! | [`published`] | files of weights by their published name |
 //! | [`start`] | initial weights of a run |
@@ -12,6 +13,7 @@
 
 mod batch;
 pub mod device;
+mod int8;
 mod network;
 pub mod precision;
 mod predictor;
@@ -21,10 +23,11 @@ mod trace;
 mod weights;
 
 pub use batch::{Normalizer, affine, stack};
+pub use int8::GridShapes;
 pub use network::Network;
 pub use predictor::{Eager, Interpreted, Predictor};
 pub use start::{calibrate, start_weights};
-pub use trace::trace;
+pub use trace::{graph_of, images_to_record, trace};
 pub use weights::{
     CONFIG, LayoutName, bare_metadata, classes_of, deployed, known_classes, metadata, not_finite, numbered,
     read_any_weights, read_weights, write_weights,

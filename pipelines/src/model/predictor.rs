@@ -35,7 +35,7 @@ impl<T: Evaluate> Predictor<T> for Eager<'_, T> {
         let Self { network, normalizer, precision } = self;
         tch::no_grad(|| {
             let images = normalizer.batch(batch.iter().map(T::image));
-            let forward = |images: &Tensor| task.forward(&network.model, images, Mode::Eval);
+            let forward = |images: &Tensor| network.forward(task, images, Mode::Eval);
             let forward = || task.evaluation_output(&forward, &images);
             let output = precision::forward(*precision, network.device(), forward)??;
             task.predictions(&network.model, &output, batch)

@@ -1,7 +1,8 @@
 //! A network as TorchScript.
 
 use backbone::Mode;
-use tch::{Device, Tensor};
+use formats::graph::Graph;
+use tch::{Device, Kind, Tensor};
 use tch_ext::jit::{Module, Tracing};
 
 use super::{Network, precision};
@@ -21,7 +22,7 @@ pub fn trace<T: Task>(
     images: &Tensor,
     precision: Precision,
 ) -> Result<Module, Failure> {
-    let weights: Vec<(String, Tensor)> = network.state().into_iter().collect();
+    let weights: Vec<(String, Tensor)> = network.weights().into_iter().collect();
     let tracing = Tracing::new("Network").parameters(&weights).input("images", images);
     precision::forward(precision, Device::Cpu, || {
         tracing.record(|inputs| {
@@ -29,4 +30,20 @@ pub fn trace<T: Task>(
             Ok(task.numbers(&output).into_iter().map(|(_, numbers)| numbers.shallow_clone()).collect())
         })
     })?
+}
+
+/// Images to record a network with, `[N, C, H, W]`: more than one, so that no step takes the batch for a side of one.
+pub fn images_to_record<T: Task>(task: &T, network: &Network<T>) -> Tensor {
+    let ([height, width], channels) = (task.size(), network.model.backbone.spec().in_channels);
+    Tensor::zeros([2, height, width, channels], (Kind::Float, network.device())).permute([0, 3, 1, 2])
+}
+
+/// The graph of a network in deploy form, in floating point. Its weights share the network's memory.
+///
+/// # Errors
+/// When it has an operation that exported files cannot hold.
+pub fn graph_of<T: Task>(task: &T, network: &Network<T>) -> Result<Graph, Failure> {
+    let images = images_to_record(task, network);
+    let recorded = trace(task, network, &images, Precision::Fp32)?;
+    Ok(Graph::read(&recorded.nodes("forward")?, &[images.dim()])?)
 }

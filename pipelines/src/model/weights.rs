@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::path::Path;
 use tch::Device;
 
-use super::Network;
+use super::{GridShapes, Network};
 use crate::config::{Config, DEFAULT_WORKERS};
 use crate::console;
 use crate::failure::Failure;
@@ -138,7 +138,7 @@ pub fn deployed<T: Task>(
 ) -> Result<Network<T>, Failure> {
     // A network that is trained on a deploy-form backbone still has normalisation in its head: its metadata says train form.
     let form = weights.metadata.map(|metadata| metadata.form).or(weights.form).unwrap_or(Form::Train);
-    let mut network = Network::new(task, form, device)?;
+    let mut network = Network::new(task, form, device)?.with_grids(task, &GridShapes::of(&weights.tensors))?;
     network.variables.freeze();
     network.load(&weights.tensors)?;
     let network = if form == Form::Deploy { network } else { network.deployed(task)? };
@@ -148,8 +148,8 @@ pub fn deployed<T: Task>(
     Ok(network)
 }
 
-/// The metadata of a run's weights.
-pub fn metadata<T: Task>(config: &Config<T::Keys>, classes: &[Class]) -> Result<Metadata, Failure> {
+/// The metadata of a run's weights, which are in this form.
+pub fn metadata<T: Task>(config: &Config<T::Keys>, form: Form, classes: &[Class]) -> Result<Metadata, Failure> {
     let ids: Vec<u64> = classes.iter().map(|class| class.id).collect();
     let ids = serde_json::to_string(&ids)?;
     // The file must not depend on the number of threads that read the data.
@@ -158,7 +158,7 @@ pub fn metadata<T: Task>(config: &Config<T::Keys>, classes: &[Class]) -> Result<
     let text = serde_yaml::to_string(&kept)?;
     Ok(Metadata {
         spec: config.backbone.specification()?,
-        form: Form::Train,
+        form,
         classes: classes.iter().map(|class| class.name.clone()).collect(),
         normalization: config.normalization(),
         extra: [(CLASS_IDS.to_owned(), ids), (CONFIG.to_owned(), text)].into(),

@@ -7,13 +7,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tch::Tensor;
 
-use super::Options;
 use crate::config::{Config, ConfigFile};
 use crate::console::{self, Progress};
-use crate::export::Source;
 use crate::failure::Failure;
 use crate::model::{Normalizer, stack};
-use crate::task::{Data, Export};
+use crate::task::{Data, Evaluate};
 
 /// Images that are calibrated together.
 const BATCH: usize = 16;
@@ -35,30 +33,35 @@ pub struct Summary {
 }
 
 impl Images {
-    /// As many images as the options ask for, or as there are, spread evenly over the sources and drawn by the configuration's seed.
+    /// As many images as `wanted`, or as there are, spread evenly over the sources (folders of images or configurations; the training set
+    /// where none is named) and drawn by the configuration's seed.
     ///
     /// # Errors
     /// When a source cannot be read, or all are empty.
-    pub fn collect<T: Export>(source: &Source<T>, options: &Options) -> Result<Self, Failure> {
-        let Source { config, task, .. } = source;
+    pub fn collect<T: Evaluate>(
+        config: &Config<T::Keys>,
+        task: &T,
+        wanted: usize,
+        sources: &[PathBuf],
+    ) -> Result<Self, Failure> {
         let mut pools: Vec<Pool<T>> = Vec::new();
-        if options.sources.is_empty() {
+        if sources.is_empty() {
             pools.push(Pool::set(config, "the training set".to_owned())?);
         }
-        for path in &options.sources {
+        for path in sources {
             pools.push(Pool::open(config, path)?);
         }
         for pool in &mut pools {
             SampleRng::for_order(config.seed, 0).shuffle(&mut pool.order);
         }
-        let counts = dealt(options.images, &pools.iter().map(|pool| pool.order.len()).collect::<Vec<_>>());
+        let counts = dealt(wanted, &pools.iter().map(|pool| pool.order.len()).collect::<Vec<_>>());
         let total: usize = counts.iter().sum();
         if total == 0 {
             return Err(Failure::usage("there are no images to calibrate with")
                 .hint("--calibration-data names a folder of images, or a configuration."));
         }
-        if total < options.images {
-            console::warning(format!("{total} images to calibrate with, fewer than the {} asked for", options.images));
+        if total < wanted {
+            console::warning(format!("{total} images to calibrate with, fewer than the {wanted} asked for"));
         }
         let mut collected = Collected::default();
         let mut progress = Progress::new("reading calibration images", total as u64);
@@ -129,19 +132,19 @@ fn dealt(count: usize, sizes: &[usize]) -> Vec<usize> {
 }
 
 /// Images to draw from.
-struct Pool<T: Export> {
+struct Pool<T: Evaluate> {
     name: String,
     images: Kept<T>,
     /// The order in which they are drawn.
     order: Vec<usize>,
 }
 
-enum Kept<T: Export> {
+enum Kept<T: Evaluate> {
     Set(Data<T::Dataset>),
     Files(Vec<PathBuf>, PixelOptions),
 }
 
-impl<T: Export> Pool<T> {
+impl<T: Evaluate> Pool<T> {
     fn open(config: &Config<T::Keys>, path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
         if !path.is_dir() {

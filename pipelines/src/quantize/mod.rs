@@ -12,21 +12,23 @@
 mod images;
 mod judge;
 mod report;
+mod start;
 
 use formats::graph::Graph;
-use formats::quantize::{LayerReport, Quantized, Reconstruction, reconstruct};
+use formats::quantize::{LayerReport, Quantized, Reconstruction, layers, reconstruct, settled};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::str::FromStr;
 use tch::Device;
 
 use crate::console::{self, Progress};
-use crate::export::{Source, graph_of};
+use crate::export::Source;
 use crate::failure::Failure;
-use crate::model::{Interpreted, Normalizer};
+use crate::model::{Interpreted, Normalizer, graph_of};
 use crate::task::Export;
 pub use images::Images;
 pub use report::{Accuracy, QuantizeReport};
+pub use start::{Start, TEACHER};
 
 /// How a network is quantised.
 #[derive(Clone, Debug)]
@@ -75,8 +77,11 @@ const AUTO_COUNTS: [usize; 5] = [0, 1, 2, 4, 8];
 /// When there are no images, a weight is not finite, a layer's name is unknown, or the metric drops by more than the limit.
 pub fn quantize<T: Export>(source: &Source<T>, options: &Options) -> Result<(Graph, QuantizeReport), Failure> {
     let Source { task, config, network, data, .. } = source;
-    let graph = graph_of(task, network, config.data.size.sides())?;
-    let images = Images::collect(source, options)?;
+    if let Some(trained) = network.graph()? {
+        return as_trained(source, &trained);
+    }
+    let graph = graph_of(task, network)?;
+    let images = Images::collect(config, task, options.images, &options.sources)?;
     let normalizer = Normalizer::new(&config.normalization(), Device::Cpu, true);
     let images_in_range = images.normalized(&normalizer);
     let calibrated = |float: &BTreeSet<String>| calibrate(&graph, &images_in_range, float);
@@ -124,7 +129,23 @@ pub fn quantize<T: Export>(source: &Source<T>, options: &Options) -> Result<(Gra
         ))
         .hint("More or other calibration images and --float-layers lower the drop; --max-drop sets another limit."));
     }
-    Ok((quantized.graph, QuantizeReport { images: images.summary(), accuracy, layers: quantized.layers }))
+    Ok((quantized.graph, QuantizeReport { images: Some(images.summary()), accuracy, layers: quantized.layers }))
+}
+
+/// A network that was trained in int8, as it is.
+fn as_trained<T: Export>(source: &Source<T>, trained: &Graph) -> Result<(Graph, QuantizeReport), Failure> {
+    let Source { task, config, network, data, .. } = source;
+    console::status("the network was trained in int8: it is written as it is, and `pipeline eval` gives its accuracy");
+    let graph = settled(trained)?;
+    let layers = match data {
+        Some(_) => {
+            let images = Images::collect(config, task, 1, &[])?;
+            let normalizer = Normalizer::new(&config.normalization(), Device::Cpu, true);
+            layers(&graph_of(task, network)?, &graph, &images.normalized(&normalizer))?
+        }
+        None => Vec::new(),
+    };
+    Ok((graph, QuantizeReport { images: None, accuracy: None, layers }))
 }
 
 /// The names of the layers that err most by themselves.

@@ -41,9 +41,9 @@ impl Accuracy {
 /// What was found and done.
 #[derive(Clone, Debug, Serialize)]
 pub struct QuantizeReport {
-    /// The images that it was calibrated with.
-    pub images: Summary,
-    /// What it costs in accuracy, where there is a validation set.
+    /// The images that it was calibrated with; none where it was trained in int8.
+    pub images: Option<Summary>,
+    /// What it costs in accuracy, where there is a validation set and it was calibrated.
     pub accuracy: Option<Accuracy>,
     /// The layers, in order.
     pub layers: Vec<LayerReport>,
@@ -70,7 +70,10 @@ impl QuantizeReport {
 
     fn layer_table(&self) -> Table {
         let Self { images, layers, .. } = self;
-        let title = format!("layers, calibrated with {} images of {}", images.count, images.sources.join(", "));
+        let title = match images {
+            Some(images) => format!("layers, calibrated with {} images of {}", images.count, images.sources.join(", ")),
+            None => "layers, trained in int8".to_owned(),
+        };
         let mut table = Table::new(title, &["layer", "operation", "in", "SNR dB", "own dB", "input range", "outliers"]);
         table.rows.extend(layers.iter().map(|layer| {
             let decibels = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));

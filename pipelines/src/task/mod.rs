@@ -58,6 +58,9 @@ pub trait Task: Sized {
     /// When the configuration does not describe a network that can be built for them.
     fn new(config: &Config<Self::Keys>, classes: &[Class]) -> Result<Self, Failure>;
 
+    /// Height and width of the network's input.
+    fn size(&self) -> [i64; 2];
+
     /// The image of a sample.
     fn image(sample: &Self::Sample) -> &Image;
 

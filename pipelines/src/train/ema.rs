@@ -21,9 +21,7 @@ impl<T: Task> Ema<T> {
     /// # Errors
     /// When libtorch cannot make the second network.
     pub fn new(task: &T, network: &Network<T>, decay: f64) -> Result<Self, Failure> {
-        let mut average = Network::new(task, network.form, network.device())?;
-        average.variables.freeze();
-        average.load(&network.state())?;
+        let average = network.copied(task)?;
         let [averages, followed] = [&average, network].map(|network| network.state().into_values().collect());
         Ok(Self { network: average, decay, averages, followed })
     }

@@ -64,6 +64,7 @@ pub struct Trainer<'a, T: Train + Evaluate> {
     metadata: Metadata,
     data: DataIdentity,
     network: Network<T>,
+    teacher: Option<Network<T>>,
     ema: Option<Ema<T>>,
     optimizer: Optimizer,
     /// Trainable parameters, and their keys in the same order.
@@ -100,6 +101,8 @@ pub struct Setup<'a, T: Train + Evaluate> {
     pub validation: Data<T::Dataset>,
     /// The network with its initial weights.
     pub network: Network<T>,
+    /// A network whose outputs it is to give, besides those by labels.
+    pub teacher: Option<Network<T>>,
     /// The metadata of the weights.
     pub metadata: Metadata,
 }
@@ -110,7 +113,8 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
     /// # Errors
     /// When libtorch fails.
     pub fn new(setup: Setup<'a, T>) -> Result<Self, Failure> {
-        let Setup { task, config, run, processes, interruption, training, validation, network, metadata } = setup;
+        let Setup { task, config, run, processes, interruption, training, validation, network, teacher, metadata } =
+            setup;
         let train = &config.train;
         let pieces = train.accumulate.saturating_mul(processes.count());
         if train.batch_size < pieces {
@@ -143,6 +147,7 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
             training,
             validation,
             metadata,
+            teacher,
             ema,
             optimizer,
             parameters,

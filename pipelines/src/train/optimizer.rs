@@ -18,6 +18,8 @@ struct Group {
     first: Vec<Tensor>,
     /// AdamW's second moment; empty for SGD.
     second: Vec<Tensor>,
+    /// What the parameters are counted in; empty where each is counted as it is.
+    units: Vec<Tensor>,
 }
 
 /// An optimiser over all trainable parameters of a network.
@@ -42,6 +44,7 @@ impl Optimizer {
                 decay_scale: if decays { 1.0 } else { 0.0 },
                 first: Vec::new(),
                 second: Vec::new(),
+                units: Vec::new(),
             });
             group.names.push(name.clone());
             group.parameters.push(parameter.shallow_clone());
@@ -73,6 +76,13 @@ impl Optimizer {
         }
         self.steps += 1;
         Ok(())
+    }
+
+    /// From now on counts parameters in these units, by name: all of them, or none.
+    pub fn count_in(&mut self, units: &BTreeMap<String, Tensor>) {
+        for group in &mut self.groups {
+            group.units = group.names.iter().filter_map(|name| units.get(name)).map(Tensor::shallow_clone).collect();
+        }
     }
 
     /// Steps taken.
@@ -131,17 +141,38 @@ impl Group {
         decay: f64,
         steps: u64,
     ) -> Result<(), tch_ext::Error> {
+        let (parameters, units) = (std::mem::take(&mut self.parameters), std::mem::take(&mut self.units));
+        let mut step = |parameters: &[Tensor], gradients: &[Tensor]| {
+            self.step_of(parameters, config, gradients, factor, decay, steps)
+        };
+        let done = match units.is_empty() {
+            true => step(&parameters, gradients),
+            false => optim::in_units(&parameters, gradients, &units, step),
+        };
+        (self.parameters, self.units) = (parameters, units);
+        done
+    }
+
+    fn step_of(
+        &mut self,
+        parameters: &[Tensor],
+        config: &OptimizerConfig,
+        gradients: &[Tensor],
+        factor: f64,
+        decay: f64,
+        steps: u64,
+    ) -> Result<(), tch_ext::Error> {
         let weight_decay = decay * self.decay_scale;
         let lr = config.learning_rate() * self.lr_scale * factor;
         match config {
             OptimizerConfig::Sgd { momentum, nesterov, .. } => {
                 let options = optim::SgdOptions { lr, momentum: *momentum, weight_decay, nesterov: *nesterov };
-                optim::sgd_step(&self.parameters, gradients, &mut self.first, options, steps == 0)
+                optim::sgd_step(parameters, gradients, &mut self.first, options, steps == 0)
             }
             OptimizerConfig::Adamw { betas: [beta1, beta2], eps, .. } => {
                 let options = optim::AdamWOptions { lr, beta1: *beta1, beta2: *beta2, eps: *eps, weight_decay };
                 let step = steps as i64 + 1;
-                optim::adamw_step(&self.parameters, gradients, &mut self.first, &mut self.second, step, options)
+                optim::adamw_step(parameters, gradients, &mut self.first, &mut self.second, step, options)
             }
         }
     }

@@ -15,7 +15,9 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
     /// When the checkpoint does not fit the configuration or the data.
     pub fn begin(&mut self, checkpoint: Option<&Checkpoint>) -> Result<(), Failure> {
         let generators = checkpoint.map(|checkpoint| self.resume(checkpoint)).transpose()?.unwrap_or_default();
-        self.share(&generators)
+        self.share(&generators)?;
+        self.optimizer.count_in(&self.network.units()?);
+        Ok(())
     }
 
     fn resume(&mut self, checkpoint: &Checkpoint) -> Result<StateDict, Failure> {

@@ -9,8 +9,8 @@ use super::Trainer;
 use super::progress::Step;
 use super::schedule::Schedule;
 use crate::failure::Failure;
-use crate::model::precision;
-use crate::task::{Evaluate, Train};
+use crate::model::{Network, precision};
+use crate::task::{Evaluate, Loss, Train};
 
 impl<T: Train + Evaluate> Trainer<'_, T> {
     /// Trains on a batch, of which each process has `images`, and which is number `scheduled` (from 0) of the run. None
@@ -76,9 +76,18 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
         let mode = self.exchange.as_ref().map_or(Mode::Train, |exchange| exchange.mode(images));
         let inputs = self.normalizer.batch(samples.iter().map(T::image));
         let (inputs, targets) = task.targets(inputs, samples, rng)?;
-        let forward = || task.forward(&self.network.model, &inputs, mode);
+        let forward = || self.network.forward(task, &inputs, mode);
         let output = precision::forward(self.config.train.precision, device, forward)??;
-        let parts = task.losses(&self.network.model, &output, &targets)?;
+        let [labels, taught] =
+            self.config.train.quantize.as_ref().map_or([1.0, 0.0], |int8| [int8.labels, int8.teacher]);
+        let mut parts = Vec::new();
+        if labels > 0.0 {
+            let weighted = |part: Loss| if labels == 1.0 { part } else { Loss { value: part.value * labels, ..part } };
+            parts.extend(task.losses(&self.network.model, &output, &targets)?.into_iter().map(weighted));
+        }
+        if let Some(teacher) = &self.teacher {
+            parts.push(teaching(task, teacher, &inputs, &output, taught)?);
+        }
         let values: Vec<&Tensor> = parts.iter().map(|part| &part.value).collect();
         let scalar = |weight: &Tensor| weight.detach().to_device(device).to_kind(Kind::Double).view([]);
         let weights: Vec<Tensor> = parts.iter().map(|part| scalar(&part.weight)).collect();
@@ -88,6 +97,25 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
             weights: Tensor::stack(&weights, 0),
         })
     }
+}
+
+/// The squared difference of each image's outputs from the teacher's, by the square of the teacher's, times `weight`.
+fn teaching<T: Train>(
+    task: &T,
+    teacher: &Network<T>,
+    inputs: &Tensor,
+    output: &T::Output,
+    weight: f64,
+) -> Result<Loss, Failure> {
+    let expected = tch::no_grad(|| teacher.forward(task, inputs, Mode::Eval))?;
+    let power = |tensor: Tensor| tensor.flatten(1, -1).square().sum_dim_intlist(1, false, Kind::Float);
+    let relative = |((_, expected), (_, found)): ((&str, &Tensor), (&str, &Tensor))| {
+        power(found - expected) / power(expected.shallow_clone()).clamp_min(f64::from(f32::MIN_POSITIVE))
+    };
+    let pairs = task.numbers(&expected).into_iter().zip(task.numbers(output));
+    let noise: Vec<Tensor> = pairs.map(relative).collect();
+    let value = Tensor::stack(&noise, 0).sum_dim_intlist(0, false, Kind::Float).mean(Kind::Float) * weight;
+    Ok(Loss { name: "teacher", value, weight: Tensor::from(inputs.size()[0]) })
 }
 
 /// The parts of a loss.

@@ -1,7 +1,9 @@
 //! Networks in int8: exported in every format, and refused with a reason where they cannot be.
 
+use crate::resume::checkpoints;
 use crate::tasks::{TASKS, headline, train_task};
 use crate::workshop::{Workshop, fail, json, output, pipeline, read, succeed};
+use std::path::Path;
 
 #[test]
 fn every_task_is_exported_in_int8_in_every_format() {
@@ -76,4 +78,88 @@ fn calibration_images_of_one_class_are_warned_of() {
     };
     assert!(errors("1").contains("all calibration images show one class only"));
     assert!(!errors("12").contains("one class only"));
+}
+
+/// Trains a task, and writes a configuration that trains it on in int8, without an average, for three epochs.
+fn int8_job(workshop: &Workshop, task: &str, more: &str) -> String {
+    let run = train_task(workshop, task);
+    let job = workshop.at("int8.yaml");
+    let text = format!(
+        "extends: {}\ntrain:\n  epochs: 3\n  ema: null\n  optimizer: {{ kind: adamw, lr: 0.02, weight_decay: 0 }}\n  \
+         checkpoint: {{ keep: 9 }}\n  quantize: {{ weights: {run}, calibration: 12, {more} }}\n",
+        workshop.at("task.yaml")
+    );
+    std::fs::write(&job, text).unwrap();
+    job
+}
+
+#[test]
+fn a_run_in_int8_goes_on_bit_for_bit_and_is_exported_as_it_is() {
+    let workshop = Workshop::with_folders();
+    for task in TASKS {
+        let job = int8_job(&workshop, task, "teacher: 1, labels: 0.5");
+        let name = format!("{task}-int8");
+        succeed(&["train", &job, "--output", &workshop.at("runs"), "--name", &name, "--no-latency"]);
+        let run = workshop.at(&format!("runs/{name}"));
+        assert!(read(format!("{run}/metrics.csv")).lines().next().unwrap().contains("teacher"), "{task}");
+
+        // As if it had been killed after the first epoch.
+        let mut steps: Vec<_> =
+            checkpoints(Path::new(&run)).into_iter().filter(|name| name.starts_with("step-")).collect();
+        let last = steps.pop().expect("a checkpoint");
+        let weights = |step: &str| std::fs::read(format!("{run}/checkpoints/{step}/weights.safetensors")).unwrap();
+        let (begun, whole) = (weights(&steps[0]), weights(&last));
+        assert_ne!(begun, whole, "{task}");
+        for later in steps[2..].iter().chain([&last]) {
+            std::fs::remove_dir_all(format!("{run}/checkpoints/{later}")).unwrap();
+        }
+        succeed(&["train", "--resume", &run, "--no-latency"]);
+        assert_eq!(weights(&last), whole, "{task}: the resumed run is another one");
+
+        let file = workshop.at(&format!("{task}-int8.onnx"));
+        let words = ["export", &run, "--format", "onnx", "-o", &file, "--json", "--no-latency"];
+        let exported = json(&succeed(&words));
+        assert_eq!(exported["card"]["int8"], true, "{task}");
+        assert!(exported["quantization"]["images"].is_null(), "{task}");
+        let score =
+            |words: &[&str]| headline(task, &json(&succeed(&[&["eval", "--json", "--no-latency"], words].concat())));
+        let (of_run, of_file) = (score(&[&run]), score(&[&file, &run]));
+        assert!((of_run - of_file).abs() < 0.05, "{task}: {of_run} is not {of_file}");
+    }
+}
+
+#[test]
+fn several_processes_train_one_network_in_int8() {
+    let workshop = Workshop::new();
+    let job = int8_job(&workshop, "detect", "teacher: 1");
+    let words = ["train", &job, "--output", &workshop.at("runs"), "--no-latency", "--set", "train.epochs=1"];
+    succeed(&[&words[..], &["--name", "two", "--processes", "2"]].concat());
+    succeed(&[&words[..], &["--name", "one"]].concat());
+    let losses = |run: &str| {
+        let text = read(workshop.at(&format!("runs/{run}/metrics.csv")));
+        let [names, values] = [0, 1].map(|row| text.lines().nth(row).unwrap().split(',').collect::<Vec<_>>());
+        let place = names.iter().position(|name| *name == "loss").expect("a loss");
+        values[place].parse::<f64>().unwrap()
+    };
+    assert!((losses("one") - losses("two")).abs() < 1e-3, "{} {}", losses("one"), losses("two"));
+}
+
+#[test]
+fn a_run_in_int8_begins_with_a_network_in_floating_point_of_the_same_classes_or_not_at_all() {
+    let workshop = Workshop::with_folders();
+    let job = int8_job(&workshop, "classify", "teacher: 1");
+    let words = ["train", &job, "--output", &workshop.at("runs"), "--name", "int8", "--no-latency", "--set"];
+    let refused = |change: &str, status| fail(&[&words[..], &[change]].concat(), status);
+    let text = refused("train.precision=bf16", 2);
+    assert!(text.contains("train.precision must be fp32 for train.quantize"), "{text}");
+    let neither = [&words[..], &["train.quantize.teacher=0", "--set", "train.quantize.labels=0"]].concat();
+    let text = fail(&neither, 2);
+    assert!(text.contains("train.quantize needs labels or a teacher"), "{text}");
+    let text = refused("train.quantize.weights=nothing.safetensors", 1);
+    assert!(text.contains("nothing.safetensors"), "{text}");
+    let text = refused("train.quantize.float_layers=[nothing]", 1);
+    assert!(text.contains("`nothing`"), "{text}");
+    succeed(&[&words[..], &["train.epochs=1"]].concat());
+    let text = refused(&format!("train.quantize.weights={}", workshop.at("runs/int8")), 2);
+    assert!(text.contains("was trained in int8 already"), "{text}");
 }

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::interruption::Interruption;
 use crate::model::{Network, device, metadata};
 use crate::processes::{self, Processes};
+use crate::quantize::Start;
 use crate::report::{self, Tables};
 use crate::run::Machine;
 use crate::task::{Evaluate, Task, Train, for_task};
@@ -87,11 +88,15 @@ fn measured<T: Train + Evaluate>(
     let training = T::training_data(config)?;
     let validation = T::validation_data(config, Some(&training.classes))?;
     let task = T::new(config, &training.classes)?;
-    let network = Network::new(&task, backbone::Form::Train, device)?;
-    let metadata = metadata::<T>(config, &training.classes)?;
+    let Start { network, teacher } = match &config.train.quantize {
+        Some(int8) => Start::of(config, int8, (&task, &training.classes), device, processes, None)?,
+        None => Start { network: Network::new(&task, backbone::Form::Train, device)?, teacher: None },
+    };
+    let metadata = metadata::<T>(config, network.form, &training.classes)?;
     let interruption = &Interruption::default();
+    let run = None;
     let setup =
-        Setup { task: &task, config, run: None, processes, interruption, training, validation, network, metadata };
+        Setup { task: &task, config, run, processes, interruption, training, validation, network, teacher, metadata };
     let images_per_second = Trainer::new(setup)?.pace(Duration::from_secs_f64(args.seconds))?;
     Ok(Row { processes: processes.count(), images_per_step: config.train.batch_size, images_per_second })
 }

@@ -86,6 +86,10 @@ impl Task for Classify {
         })
     }
 
+    fn size(&self) -> [i64; 2] {
+        self.size.sides()
+    }
+
     fn image(sample: &ClassificationSample) -> &Image {
         &sample.image
     }

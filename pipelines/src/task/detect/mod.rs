@@ -74,6 +74,10 @@ impl Task for Detect {
         })
     }
 
+    fn size(&self) -> [i64; 2] {
+        self.size.sides()
+    }
+
     fn image(sample: &DetectionSample) -> &Image {
         &sample.image
     }

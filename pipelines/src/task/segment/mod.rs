@@ -102,6 +102,10 @@ impl Task for Segment {
         })
     }
 
+    fn size(&self) -> [i64; 2] {
+        self.size.sides()
+    }
+
     fn image(sample: &SegmentationSample) -> &Image {
         &sample.image
     }
