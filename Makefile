@@ -7,7 +7,7 @@ PIPELINE = target/release/pipeline
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 15
 
-setup: ## install OpenCV and clang (apt), libtorch (.libtorch/), ONNX Runtime (.onnxruntime/)
+setup: ## install OpenCV and clang (apt), libtorch (.libtorch/), ONNX Runtime (.onnxruntime/), LiteRT (.litert/)
 	@tools/setup
 
 build: setup ## build the program: target/release/pipeline

@@ -2,12 +2,12 @@
 differ.
 
     tools/python
-    pipeline export RUN -o model.pt --example          # also .ptl and .onnx
-    .venv/bin/python tools/check_export.py model.pt model.ptl model.onnx [--coreml]
+    pipeline export RUN -o model.pt --example          # also .ptl, .onnx and .tflite, and with --int8
+    .venv/bin/python tools/check_export.py model.pt model.ptl model.onnx model.tflite [--coreml]
 
 `--example` writes model.pt.example.safetensors: the images and the network's outputs. A .pt is run by
-torch.jit.load, a .ptl by the lite interpreter, an .onnx by ONNX Runtime after ONNX's own checker. Without images each must give
-empty outputs. A .pt that was exported without --freeze is a module: it also runs in fp64 and bf16, and on a GPU where there is one.
+torch.jit.load, a .ptl by the lite interpreter, an .onnx by ONNX Runtime after ONNX's own checker, a .tflite by LiteRT with XNNPACK and by
+its reference kernels, and in batches where it takes them. Without images each but a .tflite must give empty outputs. A .pt that was exported without --freeze is a module: it also runs in fp64 and bf16, and on a GPU where there is one.
 With --coreml, a .pt that takes normalised images is also converted by coremltools (the conversion alone: Core ML runs on a Mac), a
 segmenter for several sizes.
 """
@@ -77,6 +77,17 @@ def run_onnx(path, images):
     onnx.checker.check_model(onnx.load(path), full_check=True)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return session.run(None, {session.get_inputs()[0].name: images})
+
+
+def litert_runs(path, images):
+    """What the kernels of LiteRT give, with those of XNNPACK as a delegate and without any: name, outputs by name."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    for name, kernels in [("LiteRT", OpResolverType.AUTO), ("LiteRT's reference kernels", OpResolverType.BUILTIN_REF)]:
+        interpreter = Interpreter(path, experimental_op_resolver_type=kernels, num_threads=1)
+        found = interpreter.get_signature_runner("serving_default")(images=images)
+        delegated = sum(step["op_name"] == "DELEGATE" for step in interpreter._get_ops_details())
+        yield f"{name}, {delegated} delegated parts", {port: np.array(found[port]) for port in found}
 
 
 class Upsampled(torch.nn.Module):
@@ -174,11 +185,34 @@ class Comparison:
             if reduced:
                 return print(f"{self.path}: {text} instead of {len(expected[0])}")
             return self.expect(farthest_detection(found, expected, max(self.card["input"]["size"])), tolerance, text)
+        if reduced and "count" in self.ports:
+            return print(f"{self.path}: {runtime}: {int(found[3][0])} detections instead of {int(expected[3][0])}")
         if reduced and "classes" in self.ports:
             return print(f"{self.path}: {runtime}: {difference(found[0], expected[0]):.1%} of the pixels have another class")
         for port, tensor, wanted in zip(self.ports, found, expected):
             compared = (mean_difference if reduced else difference)(tensor, wanted)
             self.expect(compared, tolerance, f"{runtime}: {port} {list(tensor.shape)}")
+
+    def litert(self):
+        tolerance = self.tolerance()
+        for runtime, found in litert_runs(self.path, self.images):
+            if "count" in self.ports:
+                # Rows behind the number of detections mean nothing.
+                kept = int(found["count"][0])
+                found = {port: values if port == "count" else values[:, :kept] for port, values in found.items()}
+                self.example = {port: self.example[port] if port in ("count", "images") else self.example[port][:, :kept]
+                                for port in self.example}
+            self.outputs(runtime, [found[port] for port in self.ports], tolerance)
+        if not self.card["input"].get("single"):
+            twice = np.concatenate([self.images, self.images])
+            for runtime, found in litert_runs(self.path, twice):
+                halves = [np.split(found[port], 2) for port in self.ports]
+                largest = max(difference(second, first) for first, second in halves)
+                self.expect(largest, TOLERANCE, f"{runtime}: the second of two equal images")
+
+    def tolerance(self):
+        """Runtimes round sums in int8 each in their way."""
+        return REDUCED_TOLERANCE if self.card.get("int8") else TOLERANCE
 
     def empty(self, runtime, found):
         shapes = [list(tensor.shape) for tensor in found]
@@ -197,10 +231,16 @@ def main():
     for path in arguments.files:
         comparison = Comparison(path)
         images = comparison.images
+        if path.endswith(".tflite"):
+            comparison.litert()
+            failed |= comparison.failed
+            continue
         runtime, run = RUNTIMES[pathlib.Path(path).suffix]
-        comparison.outputs(runtime, run(path, images))
-        comparison.empty(runtime, run(path, images[:0]))
-        if path.endswith(".pt"):
+        comparison.outputs(runtime, run(path, images), comparison.tolerance())
+        int8 = comparison.card.get("int8")
+        if not int8 or path.endswith(".onnx"):
+            comparison.empty(runtime, run(path, images[:0]))
+        if path.endswith(".pt") and not int8:
             for name, tolerance, found in module_runs(path, images):
                 comparison.outputs(name, found, tolerance)
             if arguments.coreml and comparison.card["input"]["kind"] == "normalized":

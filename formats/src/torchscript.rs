@@ -11,7 +11,7 @@ use tch_ext::jit::Module;
 use tch_ext::quantized;
 
 use crate::graph::{Binary, Convolution, Edge, Graph, Grid, Layer, Node, Operation, Unary, Weight};
-use crate::onnx::{Element, Error};
+use crate::{Element, Error};
 
 /// The number of unsigned bytes with a scale in libtorch.
 const QUINT8: i64 = 13;
@@ -216,6 +216,10 @@ impl Writer<'_> {
                 format!("torch.max_pool2d({x}, {kernel:?}, {stride:?}, {padding:?}, {dilation:?}, {})", truth(*ceil))
             }
             Operation::Resize(size) => format!("torch.upsample_bilinear2d({x}, {size:?}, False)"),
+            Operation::ResizeAs => {
+                let like = &inputs[1];
+                format!("torch.upsample_bilinear2d({x}, [{like}.size(2), {like}.size(3)], False)")
+            }
             Operation::Concat(axis) => format!("torch.cat([{}], {axis})", inputs.join(", ")),
             Operation::Reshape(sides) => format!("torch.reshape({x}, {sides:?})"),
             Operation::Flatten(start) => format!("torch.flatten({x}, {start}, -1)"),

@@ -147,12 +147,15 @@ macro_rules! from_plain {
 }
 from_plain!(eval::Error, serde_json::Error, serde_yaml::Error, tch::TchError);
 
-/// Errors of ONNX files and of what runs them.
-impl From<formats::onnx::Error> for Failure {
-    fn from(error: formats::onnx::Error) -> Self {
+/// Errors of exported files and of what runs them.
+impl From<formats::Error> for Failure {
+    fn from(error: formats::Error) -> Self {
         let failure = Self::failed(&error);
         match error {
-            formats::onnx::Error::Library { .. } => failure.hint(
+            formats::Error::Library { runtime: "LiteRT", .. } => {
+                failure.hint("Run tools/setup, or set LITERT to libLiteRt.so of ai-edge-litert 2.3 or later, or to its folder.")
+            }
+            formats::Error::Library { .. } => failure.hint(
                 "Run tools/setup, or set ONNX_RUNTIME to a libonnxruntime.so of version 1.18 or later, or to its folder.",
             ),
             _ => failure,

@@ -25,6 +25,7 @@ pub mod foreach;
 pub mod jit;
 mod library;
 mod list;
+pub mod litert;
 pub mod memory_format;
 pub mod onnx_runtime;
 pub mod optim;

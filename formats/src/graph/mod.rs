@@ -3,25 +3,30 @@
 //! | module | holds |
 //! |---|---|
 //! | [`operation`](Operation) | the operations and their settings |
+//! | [`ends`] | what follows a network |
 //! | `read` | from a TorchScript graph |
+//! | `sides` | the shapes of tensors |
 //! | `run` | the interpreter, by libtorch |
 //!
 //! Edges carry tensors between nodes. An edge may have a [`Grid`] and a layer's weights may have [scales](Layer::scales): then the
 //! graph is quantised, its values are rounded there, and [`Graph::run`] computes what a file in int8 computes, up to a step of a
 //! grid where a runtime rounds a tie otherwise.
 
+pub mod ends;
 mod operation;
 mod read;
 mod run;
+mod sides;
 
 pub(crate) use operation::along;
 pub(crate) use run::MAX_WEIGHT;
 
 pub use operation::{Binary, Convolution, Grid, Layer, Operation, Unary, Weight};
+pub use sides::Side;
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
-use crate::onnx::Element;
+use crate::Element;
 
 /// The place of a tensor between nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -165,6 +170,17 @@ impl Graph {
     /// Where the node at `position` is not a convolution or linear layer.
     pub fn layer(&self, position: usize) -> &Layer {
         self.nodes[position].operation.layer().expect("a convolution or linear layer")
+    }
+
+    /// The same with the weights of layers rounded to 16 bits.
+    pub fn with_half_weights(&self) -> Self {
+        let mut rounded = self.detached();
+        for node in &mut rounded.nodes {
+            if let Some(layer) = node.operation.layer_mut() {
+                layer.weight.tensor = layer.weight.tensor.to_kind(Kind::Half).to_kind(Kind::Float);
+            }
+        }
+        rounded
     }
 
     /// The same computation with weights that do not share memory.

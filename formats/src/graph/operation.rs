@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use crate::onnx::Element;
+use crate::Element;
 
 /// A tensor of the network under its name.
 #[derive(Debug)]
@@ -178,6 +178,8 @@ pub enum Operation {
     },
     /// Bilinear, `align_corners=False`, to a height and width.
     Resize([i64; 2]),
+    /// The same to the height and width of the second input.
+    ResizeAs,
     /// Tensors one behind the other along an axis.
     Concat(usize),
     /// Other sides for the same numbers; one may be -1, and 0 keeps the side in its place.
@@ -268,7 +270,7 @@ impl Operation {
             Self::Mean { .. } => "mean",
             Self::GlobalAveragePool => "global average pool",
             Self::MaxPool { .. } => "max pool",
-            Self::Resize(_) => "resize",
+            Self::Resize(_) | Self::ResizeAs => "resize",
             Self::Concat(_) => "concat",
             Self::Reshape(_) => "reshape",
             Self::Flatten(_) => "flatten",

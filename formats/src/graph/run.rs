@@ -4,7 +4,7 @@ use tch::{Kind, Tensor};
 
 use super::operation::{MAX_BYTE, along};
 use super::{Binary, Convolution, Edge, Graph, Grid, Layer, Node, Operation, Unary};
-use crate::onnx::{Element, Error};
+use crate::{Element, Error};
 
 impl Graph {
     /// The outputs for these inputs, rounded wherever the graph is quantised. Gradients pass a rounding unchanged within its range.
@@ -208,6 +208,10 @@ impl Node {
                 first().f_max_pool2d(kernel, stride, padding, dilation, *ceil)
             }
             Operation::Resize(size) => first().f_upsample_bilinear2d(size, false, None, None),
+            Operation::ResizeAs => {
+                let size = inputs[1].size();
+                first().f_upsample_bilinear2d(&size[2..], false, None, None)
+            }
             Operation::Concat(dim) => Tensor::f_cat(inputs, axis(*dim)),
             Operation::Reshape(sides) => {
                 let kept = first().size();

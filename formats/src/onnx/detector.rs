@@ -8,23 +8,9 @@
 //!
 //! ONNX leaves two things to the runtime: how an overlap is rounded, and what happens to boxes that are NaN.
 
-use crate::onnx::{Array, Builder, Data, Element, Error, Value, graph::Setting};
-
-/// The largest logarithm of a ratio of sides that is decoded: a box is at most 1000 / 16 times its anchor, as in torchvision.
-const MAX_LOG_RATIO: f64 = 4.135_166_556_742_356;
-
-/// What the offsets refer to.
-#[derive(Debug, Clone, Copy)]
-pub struct Decoding<'a> {
-    /// The anchors as corners `x1, y1, x2, y2` in pixels of the input, in the order of the predictions.
-    pub anchors: &'a [[f32; 4]],
-    /// What the offsets (centre x, centre y, log width, log height) were multiplied by.
-    pub weights: [f32; 4],
-    /// Height and width of the input in pixels; boxes are clipped to it.
-    pub size: [i64; 2],
-    /// Number of classes without the background.
-    pub classes: usize,
-}
+use crate::graph::ends::Decoding;
+use crate::onnx::{Builder, Value, graph::Setting};
+use crate::{Array, Element, Error};
 
 /// Probabilities and boxes of all anchors.
 #[derive(Debug, Clone)]
@@ -33,8 +19,10 @@ pub struct Decoded {
     pub scores: Value,
     /// Float `[N, A, 4]`: corners in pixels of the input, within it.
     pub boxes: Value,
-    anchors: usize,
-    classes: usize,
+    /// How many anchors there are.
+    pub anchors: usize,
+    /// How many classes, without the background.
+    pub classes: usize,
 }
 
 /// The limits of non-maximum suppression.
@@ -69,49 +57,15 @@ impl Builder {
     /// # Errors
     /// [`Error::Value`] where there is no anchor or class, or a weight or side is not above zero.
     pub fn decode(&mut self, logits: &Value, deltas: &Value, decoding: &Decoding) -> Result<Decoded, Error> {
-        let Decoding { anchors, weights, size, classes } = *decoding;
-        for (what, count) in [("anchors", anchors.len()), ("classes", classes)] {
-            if count == 0 {
-                return Err(Error::value(format!("the number of {what}"), "at least 1", "0"));
-            }
-        }
         for (what, value) in [("logits", logits), ("deltas", deltas)] {
             if (value.element, value.rank) != (Element::F32, 3) {
                 let found = format!("{} of {} sides", value.element.name(), value.rank);
                 return Err(Error::value(format!("the value of the {what}"), "float of 3 sides", found));
             }
         }
-        if let Some(weight) = weights.iter().find(|&&weight| weight <= 0.0 || !weight.is_finite()) {
-            return Err(Error::value("a weight of the offsets", "above zero", weight.to_string()));
-        }
-        if let Some(side) = size.iter().find(|&&side| side < 1) {
-            return Err(Error::value("a side of the input", "at least 1", side.to_string()));
-        }
-
-        self.scope("decode");
-        let scores = self.softmax(logits, -1);
-        let [centres, sides] = extents(anchors);
-        let pairs = |values| Array::new(vec![anchors.len(), 2], Data::F32(values));
-        let (centres, sides) = (pairs(centres)?, pairs(sides)?);
-        let (centres, sides) = (self.constant("anchor_centres", &centres), self.constant("anchor_sides", &sides));
-        let weights = self.constant("box_weights", &Array::floats(&weights));
-        let deltas = self.map("Div", &[deltas, &weights]);
-        let moves = self.slice(&deltas, 2, 0, 2, 1);
-        let ratios = self.slice(&deltas, 2, 2, 4, 1);
-        let moved = self.map("Mul", &[&moves, &sides]);
-        let centres = self.map("Add", &[&moved, &centres]);
-        let ratios = self.clip(&ratios, None, Some(MAX_LOG_RATIO));
-        let ratios = self.map("Exp", &[&ratios]);
-        let grown = self.map("Mul", &[&ratios, &sides]);
-        let half = self.number("half", 0.5, Element::F32);
-        let half = self.map("Mul", &[&grown, &half]);
-        let corners = [self.map("Sub", &[&centres, &half]), self.map("Add", &[&centres, &half])];
-        let boxes = self.concat(&corners.each_ref(), 2);
-        let boxes = self.clip(&boxes, Some(0.0), None);
-        let [height, width] = size.map(|side| side as f32);
-        let limits = self.constant("limits", &Array::floats(&[width, height, width, height]));
-        let boxes = self.map("Min", &[&boxes, &limits]);
-        Ok(Decoded { scores, boxes, anchors: anchors.len(), classes })
+        let outputs = self.network(&decoding.graph()?, &[logits.clone(), deltas.clone()])?;
+        let [boxes, scores] = <[Value; 2]>::try_from(outputs).expect("a decoding has two outputs");
+        Ok(Decoded { scores, boxes, anchors: decoding.anchors.len(), classes: decoding.classes })
     }
 
     /// The best boxes of each image after suppression in each class; see the module for what is exact.
@@ -203,16 +157,6 @@ impl Builder {
         let columns = [self.unsqueeze(left, 1), self.unsqueeze(right, 1)];
         self.concat(&columns.each_ref(), 1)
     }
-}
-
-/// Centres and sides, row by row.
-fn extents(anchors: &[[f32; 4]]) -> [Vec<f32>; 2] {
-    let sides = |&[x1, y1, x2, y2]: &[f32; 4]| [x2 - x1, y2 - y1];
-    let centres = |anchor: &[f32; 4]| {
-        let [width, height] = sides(anchor);
-        [anchor[0] + 0.5 * width, anchor[1] + 0.5 * height]
-    };
-    [anchors.iter().flat_map(centres).collect(), anchors.iter().flat_map(sides).collect()]
 }
 
 /// The largest 32-bit number that is not above the value: a 32-bit number is above both or above neither.

@@ -1,6 +1,7 @@
 //! What comes before and after a network, and small operations for it.
 
-use crate::onnx::{Array, Builder, Data, Element, Error, Value, graph::Setting};
+use crate::onnx::{Builder, Value, graph::Setting};
+use crate::{Array, Data, Element, Error};
 
 /// The position of the channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,26 +57,6 @@ impl Builder {
     pub(crate) fn zeros_like(&mut self, xs: &Value) -> Value {
         let (zero, shape) = (self.number("zero", 0.0, xs.element), self.shape(xs));
         self.node("Expand", &[&zero, &shape], &[], (xs.element, xs.rank))
-    }
-
-    /// Maps `[N, K, h, w]` at the size that `images` (`[N, H, W, C]` or `[N, C, H, W]`, by the layout) have in a run:
-    /// `[N, K, H, W]`, bilinear, `align_corners=False`.
-    pub fn upsample_to(&mut self, maps: &Value, images: &Value, layout: Layout) -> Value {
-        self.scope("upsample");
-        let sides = self.shape(images);
-        let first = match layout {
-            Layout::ChannelsFirst => 2,
-            Layout::ChannelsLast => 1,
-        };
-        let size = self.slice(&sides, 0, first, first + 2, 1);
-        self.resize(maps, &size)
-    }
-
-    /// The most probable class of each pixel of `[N, K, H, W]`, of equal ones the first: int64 `[N, H, W]`.
-    pub fn class_ids(&mut self, logits: &Value) -> Value {
-        self.scope("class_ids");
-        let settings = [("axis", Setting::Int(1)), ("keepdims", Setting::Int(0))];
-        self.node("ArgMax", &[logits], &settings, (Element::I64, logits.rank - 1))
     }
 
     /// `size` is the height and width, int64 `[2]`.

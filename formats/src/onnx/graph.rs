@@ -8,11 +8,11 @@ use std::{
 use tch::{Kind, Tensor};
 
 use crate::onnx::{
-    Array, Data, Element, Error,
     messages::{attribute, bytes, info},
     model::Model,
     proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto},
 };
+use crate::{Array, Data, Element, Error};
 
 /// The version of the format, of the same year as the operator set.
 const IR_VERSION: i64 = 8;

@@ -12,8 +12,9 @@ use std::{
 use ort::LoadDynamicError;
 use tch_ext::onnx_runtime;
 
-use crate::onnx::Error;
+use crate::Error;
 
+const RUNTIME: &str = "ONNX Runtime";
 const VARIABLE: &str = "ONNX_RUNTIME";
 /// What [`VARIABLE`] was when this program was built.
 const BUILT_WITH: Option<&str> = option_env!("ONNX_RUNTIME");
@@ -71,7 +72,7 @@ fn unusable(path: &Path, reason: &str) -> Error {
     let path = path.display();
     // The loader begins with the path, too.
     let reason = reason.strip_prefix(&format!("{path}: ")).unwrap_or(reason);
-    Error::Library { reason: format!("cannot load {path}: {reason}") }
+    Error::Library { runtime: RUNTIME, reason: format!("cannot load {path}: {reason}") }
 }
 
 /// The file of the library, by its full path: the loader looks for other names in the system's folders.
@@ -79,9 +80,10 @@ fn find() -> Result<PathBuf, Error> {
     let given = env::var_os(VARIABLE).filter(|place| !place.is_empty()).map(PathBuf::from);
     let place = given.or_else(|| BUILT_WITH.map(PathBuf::from));
     let place = place.ok_or_else(|| Error::Library {
+        runtime: RUNTIME,
         reason: format!("{VARIABLE} is not set, and was not when this program was built"),
     })?;
-    let absent = |what: &str| Error::Library { reason: format!("{} {what}", place.display()) };
+    let absent = |what: &str| Error::Library { runtime: RUNTIME, reason: format!("{} {what}", place.display()) };
     if !place.exists() {
         return Err(absent("does not exist"));
     }

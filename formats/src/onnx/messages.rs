@@ -3,13 +3,13 @@
 use tch::{Device, Tensor};
 
 use crate::onnx::{
-    Element, Error,
     graph::{Dim, Setting},
     proto::{
         AttributeProto, DimensionProto, DimensionValue, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
         attribute_type,
     },
 };
+use crate::{Element, Error};
 
 pub(crate) fn info(name: &str, element: Element, shape: &[Dim]) -> Result<ValueInfoProto, Error> {
     let dim = |(index, dim): (usize, &Dim)| {

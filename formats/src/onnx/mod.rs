@@ -13,7 +13,7 @@
 //! | `library` | finding and loading ONNX Runtime |
 //!
 //! ```no_run
-//! use formats::{graph::Graph, onnx::{Builder, Dim, Element, Layout}};
+//! use formats::{Element, graph::Graph, onnx::{Builder, Dim, Layout}};
 //!
 //! # fn export(module: &tch_ext::jit::Module) -> Result<(), Box<dyn std::error::Error>> {
 //! let mut builder = Builder::new("classifier");
@@ -30,10 +30,8 @@
 //!
 //! Files have IR version 8 and operator set 17: ONNX Runtime 1.12 and later read them.
 
-pub mod array;
 pub mod detector;
 mod ends;
-mod error;
 pub mod graph;
 mod library;
 pub mod messages;
@@ -42,11 +40,8 @@ mod network;
 pub mod proto;
 pub mod session;
 
-pub use array::{Array, Data, Element};
-pub use detector::{Decoded, Decoding, Detections, Suppression};
+pub use detector::{Decoded, Detections, Suppression};
 pub use ends::Layout;
-pub use error::Error;
-pub(crate) use error::described;
 pub use graph::{Builder, Dim, Value};
 pub use library::Library;
 pub use model::Model;

@@ -13,10 +13,8 @@ use std::{
 use atomic_write_file::AtomicWriteFile;
 use prost::Message;
 
-use crate::onnx::{
-    Element, Error,
-    proto::{GraphProto, ModelProto, TensorProto, ValueInfoProto},
-};
+use crate::onnx::proto::{GraphProto, ModelProto, TensorProto, ValueInfoProto};
+use crate::{Element, Error};
 
 /// The limit of protocol buffers.
 const MAX_BYTES: usize = i32::MAX as usize;
@@ -42,7 +40,7 @@ impl Model {
     /// where it has weights outside the file, functions or nested graphs, or where names, shapes and lengths do not agree.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let io = |cause| Error::Io { action: "read", path: path.to_owned(), cause };
-        let malformed = |reason: String| Error::Malformed { path: path.to_owned(), reason };
+        let malformed = |reason: String| Error::Malformed { format: "ONNX", path: path.to_owned(), reason };
         let file = File::open(path).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
         if length > MAX_BYTES as u64 {

@@ -3,7 +3,8 @@
 use tch::{Kind, Tensor};
 
 use crate::graph::{Binary, Convolution, Edge, Graph, Grid, Layer, Node, Operation, Unary, Weight};
-use crate::onnx::{Array, Builder, Data, Element, Error, Value, graph::Setting};
+use crate::onnx::{Builder, Value, graph::Setting};
+use crate::{Array, Data, Element, Error};
 
 impl Builder {
     /// Adds the nodes of a network; returns a value for each of its outputs. Weights keep their names, and a node is named after the
@@ -70,6 +71,11 @@ impl Builder {
             }
             Operation::Resize(size) => {
                 let size = self.ints("size", size);
+                self.resize(first(), &size)
+            }
+            Operation::ResizeAs => {
+                let sides = self.shape(&inputs[1]);
+                let size = self.slice(&sides, 0, 2, 4, 1);
                 self.resize(first(), &size)
             }
             Operation::Concat(axis) => self.concat(&inputs.iter().collect::<Vec<_>>(), *axis as i64),

@@ -144,7 +144,7 @@ pub struct TensorProto {
     /// The sides.
     #[prost(int64, repeated, packed = "false", tag = "1")]
     pub dims: Vec<i64>,
-    /// The kind of the elements; see [`Element::code`](crate::onnx::Element::code).
+    /// The kind of the elements; see [`Element::code`](crate::Element::code).
     #[prost(int32, tag = "2")]
     pub data_type: i32,
     /// The values, where they are not in `raw_data`.

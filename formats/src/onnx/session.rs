@@ -14,12 +14,11 @@ use ort::{
 };
 
 use crate::onnx::{
-    Array, Data, Element, Error,
-    error::described,
     library::Library,
     model::Model,
     proto::{DimensionProto, DimensionValue, ValueInfoProto},
 };
+use crate::{Array, Data, Element, Error, described};
 
 /// An input or output of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,8 +59,11 @@ impl Session {
         // What was checked is loaded: fields that this crate does not know are not in these bytes.
         let bytes = model.to_bytes();
         drop(model);
-        let engine =
-            engine(&bytes).map_err(|error| Error::Malformed { path: path.to_owned(), reason: line(&error) })?;
+        let engine = engine(&bytes).map_err(|error| Error::Malformed {
+            format: "ONNX",
+            path: path.to_owned(),
+            reason: line(&error),
+        })?;
         Ok(Self { path: path.to_owned(), inputs, outputs, metadata, engine: Mutex::new(engine) })
     }
 

@@ -8,8 +8,8 @@
 use tch::Tensor;
 
 use super::observe::Observed;
+use crate::Error;
 use crate::graph::{Convolution, Graph, Operation, Unary, along};
-use crate::onnx::Error;
 
 /// The share of the activations' ranges in the balance before layers that are not depthwise; the rest is the weights'.
 const BALANCE: f64 = 0.5;

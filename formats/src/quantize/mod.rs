@@ -32,8 +32,8 @@ pub use parameters::{PREFIX, TRAINED, parameters, settled, units, with_parameter
 pub use reconstruct::{Reconstruction, noise, reconstruct};
 pub use report::{LayerReport, layers};
 
+use crate::Error;
 use crate::graph::{Edge, Graph, Operation};
-use crate::onnx::Error;
 
 /// Images that a graph is calibrated with.
 pub trait Images {

@@ -4,7 +4,7 @@ use tch::{Kind, Tensor};
 
 use super::{Images, Progress};
 use crate::graph::{Edge, Graph};
-use crate::onnx::{Element, Error};
+use crate::{Element, Error};
 
 /// What was seen of the edges of a graph.
 #[derive(Debug)]

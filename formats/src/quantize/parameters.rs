@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, HashMap};
 use tch::{Device, Kind, Tensor};
 
 use super::name;
+use crate::Error;
 use crate::graph::{Edge, Graph, Grid, MAX_WEIGHT, along};
-use crate::onnx::Error;
 
 /// What the names of these tensors begin with, those of weights and biases left out.
 pub const PREFIX: &str = "int8.";

@@ -13,8 +13,8 @@ use tch_ext::foreach::clear_gradients;
 use tch_ext::optim::{AdamWOptions, adamw_step, in_units};
 
 use super::{Images, Progress, Quantized, parameters, report, settled, units, with_parameters};
+use crate::Error;
 use crate::graph::{Edge, Graph};
-use crate::onnx::Error;
 
 /// How long a network is trained.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -4,8 +4,8 @@ use serde::Serialize;
 use tch::{Kind, Tensor};
 
 use super::{Images, name};
+use crate::Error;
 use crate::graph::Graph;
-use crate::onnx::Error;
 
 /// A convolution or linear layer of a quantised graph.
 #[derive(Debug, Clone, PartialEq, Serialize)]

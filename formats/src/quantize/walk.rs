@@ -9,8 +9,8 @@ use tch::{Kind, Tensor};
 
 use super::observe::Observed;
 use super::{Images, Progress, Quantized, gridded, ranges, report, weights};
+use crate::Error;
 use crate::graph::{Edge, Graph, along};
-use crate::onnx::Error;
 
 /// Bytes for the tensors between layers, of both graphs. Fewer images than there are take part where all of them need more.
 const BYTES: f64 = 2e9;

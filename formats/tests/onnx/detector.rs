@@ -2,9 +2,9 @@
 
 use crate::support::*;
 use backbone::{Form, OutputStride};
-use formats::onnx::{
-    Array, Builder, Data, Decoded, Decoding, Detections, Dim, Element, Error, Model, Session, Suppression,
-};
+use formats::graph::ends::Decoding;
+use formats::onnx::{Builder, Decoded, Detections, Dim, Model, Session, Suppression};
+use formats::{Array, Data, Element, Error};
 use heads::HeadSpec;
 use heads::ssdlite::{Predictions, SsdLite, SsdLiteConfig};
 use proptest::prelude::*;

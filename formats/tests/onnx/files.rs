@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use crate::support::*;
 use formats::onnx::{
-    self, Array, Builder, Data, Element, Error, Model, Session,
+    self, Builder, Model, Session,
     proto::{DimensionValue, ModelProto, OperatorSetIdProto},
 };
+use formats::{Array, Data, Element, Error};
 use prost::Message;
 use tch::{Kind, Tensor};
 

@@ -2,6 +2,7 @@
 
 mod detector;
 mod files;
+mod litert;
 mod networks;
 mod operators;
 mod quantized;

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::*;
 use backbone::{OutputStride, Spec, Variant};
-use formats::onnx::{self, Builder, Dim, Element, Layout, Model, Session};
+use formats::Element;
+use formats::graph::ends;
+use formats::onnx::{Builder, Dim, Layout, Model, Session};
 use heads::{deeplabv3::DeepLabV3Config, ssdlite::SsdLiteConfig};
 use tch::{Kind, Tensor};
 
 const SIZE: [i64; 2] = [64, 96];
-const MEAN: &[f64] = &[0.485, 0.456, 0.406];
-const STD: &[f64] = &[0.229, 0.224, 0.225];
 
-fn run(session: &Session, input: &Tensor) -> Vec<onnx::Array> {
+fn run(session: &Session, input: &Tensor) -> Vec<formats::Array> {
     session.run(&[array(input)]).unwrap()
 }
 
@@ -75,10 +75,8 @@ fn nodes_and_weights_have_readable_names() {
 fn a_classifier_takes_photos_and_gives_probabilities() {
     let net = classifier(&narrow(Variant::S1));
     let graph = read(&net.trace(&images(1, SIZE)), &[4]);
-    let photos = Tensor::randint(256, [2, SIZE[0], SIZE[1], 3], FLOATS).to_kind(Kind::Uint8);
-    let channels = |values: &[f64]| Tensor::from_slice(values).to_kind(Kind::Float).view([1, 3, 1, 1]);
-    let normalized = (photos.permute([0, 3, 1, 2]).to_kind(Kind::Float) / 255.0 - channels(MEAN)) / channels(STD);
-    let expected = net.forward(&normalized)[0].softmax(-1, Kind::Float);
+    let photos = photos(2, SIZE);
+    let expected = net.forward(&normalized(&photos))[0].softmax(-1, Kind::Float);
     for layout in [Layout::ChannelsLast, Layout::ChannelsFirst] {
         let (sides, photos) = match layout {
             Layout::ChannelsLast => ([SIZE[0], SIZE[1], 3], photos.shallow_clone()),
@@ -119,9 +117,9 @@ fn segmenting(net: &Net, size: [i64; 2]) -> Model {
     let [batch, height, width] = ["batch", "height", "width"].map(Dim::named);
     let sides = [batch.clone(), Dim::Fixed(3), height.clone(), width.clone()];
     let given = builder.input("images", Element::F32, &sides).unwrap();
-    let logits = builder.network(&graph, std::slice::from_ref(&given)).unwrap().remove(0);
-    let large = builder.upsample_to(&logits, &given, Layout::ChannelsFirst);
-    let ids = builder.class_ids(&large);
+    let large = graph.then(&ends::maps()).unwrap();
+    let large = builder.network(&large, std::slice::from_ref(&given)).unwrap().remove(0);
+    let ids = builder.network(&ends::class_ids(), std::slice::from_ref(&large)).unwrap().remove(0);
     builder.output("logits", &large, &[batch.clone(), Dim::Fixed(CLASSES), height.clone(), width.clone()]).unwrap();
     builder.output("class_ids", &ids, &[batch, height, width]).unwrap();
     builder.finish(&Default::default()).unwrap()
@@ -143,7 +141,7 @@ fn segmenters_run_like_libtorch_at_any_batch_and_size() {
             let what = format!("output stride {output_stride:?}, {batch} images of {size:?}");
             assert_close(&outputs[..1], &[logits.shallow_clone()], 1e-4, &what);
             let ids = array(&logits.argmax(1, false));
-            let (onnx::Data::I64(found), onnx::Data::I64(expected)) = (outputs[1].data(), ids.data()) else {
+            let (formats::Data::I64(found), formats::Data::I64(expected)) = (outputs[1].data(), ids.data()) else {
                 panic!("class ids are integers")
             };
             assert_eq!(outputs[1].shape(), ids.shape());

@@ -2,7 +2,8 @@
 
 use crate::support::*;
 use formats::graph::Graph;
-use formats::onnx::{self, Builder, Element, Error, Value};
+use formats::onnx::{self, Builder, Value};
+use formats::{Element, Error};
 use tch::{Kind, Tensor};
 use tch_ext::jit::{Module, Tracing};
 

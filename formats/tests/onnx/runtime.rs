@@ -9,17 +9,21 @@ use std::{
 
 use crate::support::*;
 use formats::onnx::{
-    Array, Builder, Data, Element, Library, Session,
+    Builder, Library, Session,
     proto::{
         AttributeProto, DimensionProto, DimensionValue, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
         TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto, attribute_type,
     },
 };
+use formats::{Array, Data, Element};
 use prost::Message;
 use tch_ext::system::library_folder;
 
 /// The file that a child process loads.
 const FILE: &str = "ONNX_FILE_OF_THE_TEST";
+
+/// In place of a file: load the library of LiteRT alone.
+const LITERT: &str = "LiteRT";
 
 fn softmax(folder: &Path) -> PathBuf {
     let mut builder = Builder::new("small");
@@ -41,7 +45,11 @@ fn child(test: &str, folder: &Path) -> Command {
 fn run_in_child() -> bool {
     let Some(file) = env::var_os(FILE) else { return false };
     let input = Array::new(vec![1, 2], Data::F32(vec![1.0, 1.0])).unwrap();
-    let ending = match Session::load(file.as_ref()).and_then(|session| session.run(&[input])) {
+    let session = |file: &Path| match file.to_str() {
+        Some(LITERT) => Err(formats::litert::Library::load().expect_err("there is no library")),
+        _ => Session::load(file),
+    };
+    let ending = match session(file.as_ref()).and_then(|session| session.run(&[input])) {
         Ok(outputs) => format!("outputs: {:?}\n", outputs[0].data()),
         Err(error) => format!("error: {error}\n"),
     };
@@ -93,6 +101,30 @@ fn a_library_that_cannot_be_used_is_one_sentence() {
         let output = child.env("ONNX_RUNTIME", &place).output().unwrap();
         let ending = ending(&output);
         assert!(ending.starts_with("error: ONNX Runtime cannot be used: ") && ending.contains(words), "{ending}");
+        assert!(ending.contains(&*place.to_string_lossy()), "{ending}");
+        assert!(output.stderr.is_empty(), "{output:?}");
+    }
+}
+
+#[test]
+fn a_litert_that_cannot_be_used_is_one_sentence() {
+    if run_in_child() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text.so");
+    fs::write(&text, "not a library").unwrap();
+    let cases = [
+        (folder.path().join("nothing"), "does not exist"),
+        (folder.path().to_owned(), "has no libLiteRt.so"),
+        (text, "file too short"),
+        (library_folder().unwrap().join("libgomp.so.1"), "undefined symbol: LiteRtCreateEnvironment"),
+    ];
+    for (place, words) in cases {
+        let mut child = child("runtime::a_litert_that_cannot_be_used_is_one_sentence", folder.path());
+        let output = child.env(FILE, LITERT).env("LITERT", &place).output().unwrap();
+        let ending = ending(&output);
+        assert!(ending.starts_with("error: LiteRT cannot be used: ") && ending.contains(words), "{ending}");
         assert!(ending.contains(&*place.to_string_lossy()), "{ending}");
         assert!(output.stderr.is_empty(), "{output:?}");
     }

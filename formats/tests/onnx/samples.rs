@@ -6,16 +6,15 @@ use std::path::{Path, PathBuf};
 use crate::detector::{self, add_outputs, decoding, limits};
 use crate::support::*;
 use backbone::{Mode, OutputStride, Spec, Variant};
-use formats::onnx::{Builder, Dim, Element, Layout, Model};
+use formats::Element;
+use formats::graph::ends;
+use formats::onnx::{Builder, Dim, Layout, Model};
 use heads::{
     deeplabv3::DeepLabV3Config,
     ssdlite::{Predictions, SsdLite, SsdLiteConfig},
 };
 use tch::{Device, Kind, Tensor, nn};
 use tch_ext::jit::Tracing;
-
-const MEAN: &[f64] = &[0.485, 0.456, 0.406];
-const STD: &[f64] = &[0.229, 0.224, 0.225];
 
 fn folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("onnx");
@@ -31,19 +30,6 @@ fn save(folder: &Path, name: &str, model: &Model, inputs: &[(&str, Tensor)], out
     };
     write("in", inputs);
     write("out", outputs);
-}
-
-/// Blobs of colour, so that no two places are alike: equal scores have no defined order.
-fn photos(batch: i64, size: [i64; 2]) -> Tensor {
-    tch::manual_seed(21);
-    let blobs = Tensor::rand([batch, 3, 5, 7], FLOATS).upsample_bilinear2d(size, false, None, None);
-    let noise = Tensor::rand([batch, 3, size[0], size[1]], FLOATS);
-    ((blobs * 0.8 + noise * 0.2) * 255.0).to_kind(Kind::Uint8).permute([0, 2, 3, 1]).contiguous()
-}
-
-fn normalized(photos: &Tensor) -> Tensor {
-    let channels = |values: &[f64]| Tensor::from_slice(values).to_kind(Kind::Float).view([1, 3, 1, 1]);
-    (photos.permute([0, 3, 1, 2]).to_kind(Kind::Float) / 255.0 - channels(MEAN)) / channels(STD)
 }
 
 #[test]
@@ -83,9 +69,9 @@ fn segmenters() {
         let sides = [batch.clone(), height.clone(), width.clone(), Dim::Fixed(3)];
         let given = builder.input("images", Element::U8, &sides).unwrap();
         let input = builder.normalize(&given, Layout::ChannelsLast, MEAN, STD).unwrap();
-        let logits = builder.network(&graph, &[input]).unwrap().remove(0);
-        let large = builder.upsample_to(&logits, &given, Layout::ChannelsLast);
-        let ids = builder.class_ids(&large);
+        let large = graph.then(&ends::maps()).unwrap();
+        let large = builder.network(&large, std::slice::from_ref(&input)).unwrap().remove(0);
+        let ids = builder.network(&ends::class_ids(), std::slice::from_ref(&large)).unwrap().remove(0);
         builder.output("logits", &large, &[batch.clone(), Dim::Fixed(CLASSES), height.clone(), width.clone()]).unwrap();
         builder.output("class_ids", &ids, &[batch, height, width]).unwrap();
         let model = builder.finish(&Default::default()).unwrap();

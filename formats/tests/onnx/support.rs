@@ -2,7 +2,8 @@
 
 use backbone::{Form, MobileOne, Mode, OutputStride, Spec, Stage};
 use formats::graph::Graph;
-use formats::onnx::{Array, Builder, Data, Dim, Element, Model, Session};
+use formats::onnx::{Builder, Dim, Model, Session};
+use formats::{Array, Data, Element};
 use heads::{
     HeadSpec,
     classifier::{Classifier, ClassifierConfig},
@@ -64,9 +65,11 @@ pub struct Net {
 impl Net {
     fn new(build: impl FnOnce(&nn::Path) -> Forward) -> Self {
         tch::manual_seed(7);
-        let vs = nn::VarStore::new(Device::Cpu);
+        let mut vs = nn::VarStore::new(Device::Cpu);
         let forward = build(&vs.root());
         shake(&vs);
+        // A network that is trained computes some layers in another way.
+        vs.freeze();
         let mut parameters: Vec<_> = vs.variables().into_iter().collect();
         parameters.sort_by(|a, b| a.0.cmp(&b.0));
         Self { parameters, forward }
@@ -151,11 +154,15 @@ pub fn array(tensor: &Tensor) -> Array {
     Array::new(shape, data).unwrap()
 }
 
-/// A plain array of floats as a tensor.
+/// An array of floats or 64-bit integers as a tensor.
 pub fn tensor(array: &Array) -> Tensor {
-    let Data::F32(values) = array.data() else { panic!("{:?}", array.element()) };
+    let flat = match array.data() {
+        Data::F32(values) => Tensor::from_slice(values),
+        Data::I64(values) => Tensor::from_slice(values),
+        _ => panic!("{:?}", array.element()),
+    };
     let shape: Vec<i64> = array.shape().iter().map(|&side| side as i64).collect();
-    Tensor::from_slice(values).view(shape.as_slice())
+    flat.view(shape.as_slice())
 }
 
 /// Largest difference over largest expected value, of arrays of one shape and kind.
@@ -218,4 +225,22 @@ pub fn plain(net: &Net, size: [i64; 2], input: &[Dim]) -> Model {
         builder.output(&format!("output{index}"), value, &sides).unwrap();
     }
     builder.finish(&Default::default()).unwrap()
+}
+
+/// ImageNet's normalisation.
+pub const MEAN: &[f64] = &[0.485, 0.456, 0.406];
+pub const STD: &[f64] = &[0.229, 0.224, 0.225];
+
+/// Blobs of colour, so that no two places are alike: equal scores have no defined order.
+pub fn photos(batch: i64, size: [i64; 2]) -> Tensor {
+    tch::manual_seed(21);
+    let blobs = Tensor::rand([batch, 3, 5, 7], FLOATS).upsample_bilinear2d(size, false, None, None);
+    let noise = Tensor::rand([batch, 3, size[0], size[1]], FLOATS);
+    ((blobs * 0.8 + noise * 0.2) * 255.0).to_kind(Kind::Uint8).permute([0, 2, 3, 1]).contiguous()
+}
+
+/// The same as a network takes them, float `[N, 3, H, W]`.
+pub fn normalized(photos: &Tensor) -> Tensor {
+    let channels = |values: &[f64]| Tensor::from_slice(values).to_kind(Kind::Float).view([1, 3, 1, 1]);
+    (photos.permute([0, 3, 1, 2]).to_kind(Kind::Float) / 255.0 - channels(MEAN)) / channels(STD)
 }

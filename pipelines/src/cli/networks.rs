@@ -83,9 +83,9 @@ pub struct ReportArgs {
 pub struct ExportArgs {
     #[command(flatten)]
     pub(crate) trained: TrainedArgs,
-    /// The format of the file
-    #[arg(long, value_enum, default_value = "torchscript")]
-    pub format: Format,
+    /// The format of the file [default: what its ending says]
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
     /// The file to write; FILE.json beside it describes inputs and outputs
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
@@ -110,6 +110,9 @@ pub struct ExportArgs {
     /// Do not measure latency
     #[arg(long)]
     pub no_latency: bool,
+    /// Keep weights in 16 bits (litert); a phone's GPU and CPU compute with them either way
+    #[arg(long)]
+    pub fp16: bool,
     /// Write nothing if the outputs of file and network differ by more than this, relative to the largest
     #[arg(long, value_name = "SHARE", default_value_t = 1e-4)]
     pub tolerance: f64,

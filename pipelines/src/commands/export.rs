@@ -1,6 +1,8 @@
 //! `pipeline export`: the deploy form as a file for other programs, checked before it is moved to its name.
 
+use clap::ValueEnum;
 use formats::graph::Graph;
+use formats::litert;
 use formats::onnx::Library;
 use serde::Serialize;
 use std::fs::Permissions;
@@ -15,8 +17,8 @@ use crate::cli::ExportArgs;
 use crate::console::Table;
 use crate::evaluate::ReportOf;
 use crate::export::{
-    CARD, Card, CardClass, CardInput, Check, Expected, ExportedModel, Format, Metric, Source, Trained, assemble,
-    assemble_onnx, compare, portable,
+    CARD, Card, CardClass, CardInput, Check, Expected, ExportedModel, Format, Input, Metric, Source, Trained, assemble,
+    assemble_litert, assemble_onnx, compare, portable,
 };
 use crate::failure::Failure;
 use crate::files;
@@ -28,17 +30,18 @@ use crate::run::{Checkpoint, RunFolder};
 use crate::task::{Evaluate, Export, OutputKind, for_task};
 
 pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
-    args.check_ending()?;
-    args.check_freeze()?;
-    args.check_quantization()?;
-    if args.format == Format::Onnx {
-        Library::load()?;
+    let format = args.format()?;
+    args.check(format)?;
+    match format {
+        Format::Onnx => Library::load().map(|_| ())?,
+        Format::Litert => litert::Library::load().map(|_| ())?,
+        Format::Torchscript | Format::Lite => {}
     }
     // The lite interpreter is slow in a process whose number of threads changes.
     system::set_intra_op_threads(NonZeroUsize::MIN)?;
     let named = &args.trained;
     let trained = Trained::open(&named.subject, named.weights.as_deref(), named.key.name(), &named.set.overrides)?;
-    for_task!(trained.config.task()?, T: Export => export::<T>(args, trained))
+    for_task!(trained.config.task()?, T: Export => export::<T>(args, format, trained))
 }
 
 /// What is printed.
@@ -66,17 +69,18 @@ struct Float {
     latency_ms: Option<Latency>,
 }
 
-fn export<T: Export>(args: &ExportArgs, trained: Trained) -> Result<(), Failure> {
+fn export<T: Export>(args: &ExportArgs, format: Format, trained: Trained) -> Result<(), Failure> {
     let source: Source<T> = Source::build(trained)?;
     let Source { config, task, network, classes, .. } = &source;
     let in_int8 = args.int8 || network.is_int8();
     let output_kind = OutputKind::from(args.raw);
     let steps = task.final_steps(output_kind);
+    let litert = format == Format::Litert;
     let spec = config.backbone.specification()?;
     let card = Card {
         name: config.name.clone().unwrap_or_default(),
         task: config.task,
-        format: args.format,
+        format,
         int8: in_int8,
         variant: spec.variant().map(|variant| variant.name().to_owned()),
         backbone: spec,
@@ -84,9 +88,10 @@ fn export<T: Export>(args: &ExportArgs, trained: Trained) -> Result<(), Failure>
             kind: args.input,
             size: config.data.size.sides(),
             fixed_size: steps.fixed_size,
+            single: litert && task.suppression(output_kind).is_some(),
             normalization: config.normalization(),
         },
-        outputs: steps.outputs.clone(),
+        outputs: if litert { task.litert_outputs(output_kind) } else { steps.outputs.clone() },
         output_kind,
         classes: classes.iter().map(|class| CardClass { id: class.id, name: class.name.clone() }).collect(),
         metric: metric::<T>(Path::new(&args.trained.subject), args.trained.weights.is_none())?,
@@ -96,7 +101,7 @@ fn export<T: Export>(args: &ExportArgs, trained: Trained) -> Result<(), Failure>
     let extras = [(CARD.to_owned(), card.to_json()?)].into();
     let write = |path: &Path, int8: Option<&Graph>| -> Result<(), Failure> {
         let module = || assemble(task, network, int8, &card, &steps);
-        match args.format {
+        match format {
             Format::Torchscript if args.freeze => module()?.freeze(&[])?.save(path, &extras)?,
             Format::Torchscript => module()?.save(path, &extras)?,
             Format::Lite => module()?.optimize_for_mobile(&[])?.save_for_mobile(path, &extras)?,
@@ -104,6 +109,13 @@ fn export<T: Export>(args: &ExportArgs, trained: Trained) -> Result<(), Failure>
                 Some(graph) => assemble_onnx(task, network, graph, &card)?.write(path)?,
                 None => assemble_onnx(task, network, &graph_of(task, network)?, &card)?.write(path)?,
             },
+            Format::Litert => {
+                let bytes = match int8 {
+                    Some(graph) => assemble_litert(task, network, graph, &card, false)?,
+                    None => assemble_litert(task, network, &graph_of(task, network)?, &card, args.fp16)?,
+                };
+                files::write(path, &bytes)?;
+            }
         }
         Ok(())
     };
@@ -111,7 +123,8 @@ fn export<T: Export>(args: &ExportArgs, trained: Trained) -> Result<(), Failure>
     let (graph, quantization) = int8.unzip();
     place(args, |path| {
         write(path, graph.as_ref())?;
-        let expected = Expected { task, network, int8: graph.as_ref() };
+        let half = args.fp16.then(|| graph_of(task, network)).transpose()?.map(|graph| graph.with_half_weights());
+        let expected = Expected { task, network, graph: graph.as_ref().or(half.as_ref()), int8: graph.is_some() };
         let mut exported = check(args, &source, &expected, path)?;
         if !args.no_latency {
             let float = graph.as_ref().map(|_| float_aside(path, |path| write(path, None))).transpose()?;
@@ -179,7 +192,8 @@ fn check<T: Export>(
     if let Some(failed) = checks.iter().find(|check| !check.is_within(args.tolerance)) {
         return Err(Failure::failed(format!(
             "the exported file differs from the network by {:.1e} of the largest number, more than {:.1e}; nothing is written",
-            failed.difference, args.tolerance
+            failed.difference,
+            args.tolerance
         ))
         .hint("--tolerance SHARE sets another limit."));
     }
@@ -216,10 +230,14 @@ fn example<T: Export>(args: &ExportArgs, expected: &Expected<'_, T>, path: &Path
     let size = exported.card.input.size;
     let bytes = exported.random_bytes(1, size);
     let images = Normalizer::new(&exported.card.input.normalization, Device::Cpu, true).bytes(&bytes);
-    let outputs = tch::no_grad(|| {
-        let output = expected.output(&images)?;
-        expected.task.expected_outputs(&expected.network.model, &output, size, exported.card.output_kind)
-    })?;
+    let outputs = match exported.card.format {
+        // Its outputs are of a form of their own, and were compared with the network's.
+        Format::Litert => exported.run(&exported.input(&bytes))?,
+        _ => tch::no_grad(|| {
+            let output = expected.output(&images)?;
+            expected.task.expected_outputs(&expected.network.model, &output, size, exported.card.output_kind)
+        })?,
+    };
     let names = exported.card.outputs.iter().map(|port| port.name.clone());
     let named = names.zip(outputs).chain([("images".to_owned(), exported.input(&bytes))]);
     let named: Vec<(String, Tensor)> = named.map(|(name, tensor)| (name, tensor.contiguous())).collect();
@@ -273,33 +291,41 @@ impl Tables for Exported {
 }
 
 impl ExportArgs {
-    fn check_freeze(&self) -> Result<(), Failure> {
-        match self.format {
-            Format::Lite | Format::Onnx if self.freeze => Err(Failure::usage(format!(
+    /// The format, which `--format` or the ending of the file says.
+    fn format(&self) -> Result<Format, Failure> {
+        let (path, of_ending) = (self.output.display(), Format::of(&self.output));
+        match (self.format, of_ending) {
+            (None, Some(format)) => Ok(format),
+            (Some(format), Some(found)) if format == found => Ok(format),
+            (Some(format), _) => {
+                Err(Failure::usage(format!("{path}: a file for {} ends in {}", format.name(), format.ending())))
+            }
+            (None, None) => {
+                let endings: Vec<String> = Format::value_variants().iter().map(|format| format.ending()).collect();
+                Err(Failure::usage(format!("{path}: the ending does not name a format"))
+                    .hint(format!("Files end in {}.", endings.join(", "))))
+            }
+        }
+    }
+
+    /// Refuses options that the format has not.
+    fn check(&self, format: Format) -> Result<(), Failure> {
+        let refuse = |what: String| Err(Failure::usage(what));
+        if self.freeze && format != Format::Torchscript {
+            return refuse(format!(
                 "--freeze is for TorchScript: in a file for {} weights are always constants",
-                self.format.name()
-            ))),
-            _ => Ok(()),
+                format.name()
+            ));
         }
-    }
-
-    fn check_quantization(&self) -> Result<(), Failure> {
+        if self.fp16 && (format != Format::Litert || self.int8) {
+            return refuse("--fp16 is for LiteRT files in floating point".to_owned());
+        }
+        if format == Format::Litert && self.input == Input::Nchw {
+            return refuse("LiteRT files take images with their channels last: --input nhwc or normalized".to_owned());
+        }
         match self.quantization.given() {
-            Some(option) if !self.int8 => Err(Failure::usage(format!("{option} is only valid with --int8"))),
+            Some(option) if !self.int8 => refuse(format!("{option} is only valid with --int8")),
             _ => Ok(()),
         }
-    }
-
-    /// The format is detected from the extension.
-    fn check_ending(&self) -> Result<(), Failure> {
-        if Format::of(&self.output) == Some(self.format) {
-            return Ok(());
-        }
-        let ending = match self.format {
-            Format::Torchscript => ".pt",
-            Format::Lite => ".ptl",
-            Format::Onnx => ".onnx",
-        };
-        Err(Failure::usage(format!("{}: a file for {} ends in {ending}", self.output.display(), self.format.name())))
     }
 }

@@ -69,6 +69,9 @@ pub struct CardInput {
     pub size: [i64; 2],
     /// Whether it takes images of that size only.
     pub fixed_size: bool,
+    /// Whether it takes a single image at a time.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub single: bool,
     /// What it does, or what the caller has to do, to pixels in 0..1.
     pub normalization: Normalization,
 }
@@ -99,10 +102,14 @@ impl Card {
     pub fn summary(&self) -> String {
         let CardInput { kind, size: [height, width], fixed_size, .. } = &self.input;
         let channels = self.input.channels();
+        let batch = if self.input.single { "1" } else { "N" };
         let what = match kind {
-            Input::Normalized => format!("normalised fp32 [N, {channels}, {height}, {width}]"),
-            Input::Nchw => format!("uint8 [N, {channels}, {height}, {width}]"),
-            Input::Nhwc => format!("uint8 [N, {height}, {width}, {channels}]"),
+            Input::Normalized if self.format == Format::Litert => {
+                format!("normalised fp32 [{batch}, {height}, {width}, {channels}]")
+            }
+            Input::Normalized => format!("normalised fp32 [{batch}, {channels}, {height}, {width}]"),
+            Input::Nchw => format!("uint8 [{batch}, {channels}, {height}, {width}]"),
+            Input::Nhwc => format!("uint8 [{batch}, {height}, {width}, {channels}]"),
         };
         let any = if *fixed_size { "" } else { " or any other size" };
         format!("{}, {} classes, takes {what}{any}", self.name, self.classes.len())

@@ -1,12 +1,13 @@
 //! An exported file, loaded by its own runtime.
 
+use formats::litert::Session as LitertSession;
 use formats::onnx::Session;
 use std::path::{Path, PathBuf};
 use tch::{Device, Kind, Tensor};
 use tch_ext::jit::{LiteModule, Module, extra_files};
 
 use super::onnx::{card_of, to_array, to_tensor};
-use super::{CARD, Card, Format, Input};
+use super::{CARD, Card, Format, Input, litert};
 use crate::failure::Failure;
 use crate::model::{Normalizer, Predictor, stack};
 use crate::task::Export;
@@ -23,6 +24,7 @@ enum Runtime {
     Script(Module),
     Lite(LiteModule),
     Onnx(Box<Session>),
+    Litert(Box<LitertSession>),
 }
 
 impl ExportedModel {
@@ -30,7 +32,7 @@ impl ExportedModel {
     pub fn is_at(path: &Path) -> bool {
         match Format::of(path) {
             Some(Format::Torchscript) => extra_files(path).is_ok_and(|files| files.contains_key(CARD)),
-            Some(Format::Lite | Format::Onnx) => true,
+            Some(Format::Lite | Format::Onnx | Format::Litert) => true,
             None => false,
         }
     }
@@ -42,7 +44,7 @@ impl ExportedModel {
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let format = Format::of(path).ok_or_else(|| {
             Failure::usage(format!("{} is not an exported file", path.display()))
-                .hint("Exported files end in .pt, .ptl or .onnx.")
+                .hint("Exported files end in .pt, .ptl, .onnx or .tflite.")
         })?;
         let no_card = || {
             Failure::failed(format!("{} has no {CARD}: it was not exported by this program", path.display()))
@@ -51,12 +53,14 @@ impl ExportedModel {
         let text = match format {
             Format::Torchscript | Format::Lite => extra_files(path)?.remove(CARD),
             Format::Onnx => card_of(path)?,
+            Format::Litert => litert::card_of(path)?,
         };
         let text = text.ok_or_else(no_card)?;
         let runtime = match format {
             Format::Torchscript => Runtime::Script(Module::load(path, Device::Cpu)?),
             Format::Lite => Runtime::Lite(LiteModule::load(path)?),
             Format::Onnx => Runtime::Onnx(Box::new(Session::load(path)?)),
+            Format::Litert => Runtime::Litert(Box::new(LitertSession::load(path)?)),
         };
         Ok(Self { card: Card::parse(path, &text)?, path: path.to_owned(), runtime })
     }
@@ -74,7 +78,30 @@ impl ExportedModel {
                 let outputs = session.run(&[to_array(images)?])?;
                 outputs.iter().map(to_tensor).collect::<Result<_, _>>()?
             }
+            Runtime::Litert(session) => {
+                let outputs = session.run(&[to_array(images)?])?;
+                outputs.iter().map(to_tensor).collect::<Result<_, _>>()?
+            }
         })
+    }
+
+    /// The outputs of [`Export::final_steps`] for images of one size, `[N, H, W, C]` bytes.
+    ///
+    /// # Errors
+    /// When the file does not take them, or has other outputs.
+    pub fn outputs<T: Export>(&self, task: &T, bytes: &Tensor) -> Result<Vec<Tensor>, Failure> {
+        let (images, kind) = (self.input(bytes), self.card.output_kind);
+        if self.card.format != Format::Litert {
+            return self.run(&images);
+        }
+        if !self.card.input.single {
+            return task.read_litert(self.run(&images)?, kind, 0);
+        }
+        let one = |image: i64| task.read_litert(self.run(&images.narrow(0, image, 1).contiguous())?, kind, image);
+        let each: Vec<Vec<Tensor>> = (0..images.size()[0]).map(one).collect::<Result<_, _>>()?;
+        let ports = each.first().map_or(0, Vec::len);
+        let joined = |port: usize| Tensor::cat(&each.iter().map(|outputs| &outputs[port]).collect::<Vec<_>>(), 0);
+        Ok((0..ports).map(joined).collect())
     }
 
     /// Images of one size, `[N, H, W, C]` bytes, as the file takes them.
@@ -83,7 +110,11 @@ impl ExportedModel {
             Input::Nhwc => bytes.shallow_clone(),
             Input::Nchw => bytes.permute([0, 3, 1, 2]).contiguous(),
             Input::Normalized => {
-                Normalizer::new(&self.card.input.normalization, Device::Cpu, true).bytes(bytes).contiguous()
+                let images = Normalizer::new(&self.card.input.normalization, Device::Cpu, true).bytes(bytes);
+                match self.card.format {
+                    Format::Litert => images.permute([0, 2, 3, 1]).contiguous(),
+                    _ => images.contiguous(),
+                }
             }
         }
     }
@@ -103,7 +134,7 @@ impl ExportedModel {
 impl<T: Export> Predictor<T> for ExportedModel {
     fn predict(&self, task: &T, batch: &[T::Sample]) -> Result<Vec<T::Prediction>, Failure> {
         let bytes = stack(batch.iter().map(T::image));
-        let outputs = self.run(&self.input(&bytes))?;
+        let outputs = self.outputs(task, &bytes)?;
         let predictions = task.read_outputs(&outputs, self.card.output_kind, batch);
         predictions.map_err(|failure| Failure::failed(format!("{}: {failure}", self.path.display())))
     }

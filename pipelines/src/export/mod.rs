@@ -1,8 +1,9 @@
-//! Exported files: TorchScript, files for the lite interpreter, ONNX. Writing, checking and running them.
+//! Exported files: TorchScript, files for the lite interpreter, ONNX, LiteRT. Writing, checking and running them.
 
 mod card;
 mod check;
 mod file;
+mod litert;
 mod onnx;
 mod portable;
 mod source;
@@ -15,6 +16,7 @@ use std::path::Path;
 pub use card::{CARD, Card, CardClass, CardInput, Metric};
 pub use check::{Check, Expected, compare};
 pub use file::ExportedModel;
+pub use litert::assemble_litert;
 pub use onnx::assemble_onnx;
 pub use portable::portable;
 pub use source::{Source, Trained};
@@ -30,6 +32,8 @@ pub enum Format {
     Lite,
     /// For ONNX Runtime and other engines (.onnx)
     Onnx,
+    /// For LiteRT on Android, iOS and elsewhere (.tflite)
+    Litert,
 }
 
 impl Format {
@@ -38,12 +42,24 @@ impl Format {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
+    /// How the names of its files end.
+    pub fn ending(self) -> String {
+        let ending = match self {
+            Self::Torchscript => ".pt",
+            Self::Lite => ".ptl",
+            Self::Onnx => ".onnx",
+            Self::Litert => ".tflite",
+        };
+        ending.to_owned()
+    }
+
     /// The format that the ending of a name stands for.
     pub fn of(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "pt" => Some(Self::Torchscript),
             "ptl" => Some(Self::Lite),
             "onnx" => Some(Self::Onnx),
+            "tflite" => Some(Self::Litert),
             _ => None,
         }
     }
@@ -53,7 +69,7 @@ impl Format {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Input {
-    /// fp32 [N, C, H, W], normalised by the caller
+    /// fp32 [N, C, H, W], of LiteRT files [N, H, W, C], normalised by the caller
     Normalized,
     /// uint8 [N, C, H, W], color as RGB; normalised inside
     Nchw,

@@ -1,15 +1,16 @@
 //! A network with normalisation and final steps as an ONNX file, and tensors as the arrays of a session.
 
 use backbone::Normalization;
-use formats::graph::Graph;
-use formats::onnx::{Array, Builder, Data, Dim, Element, Layout, Model};
+use formats::graph::{Graph, Side};
+use formats::onnx::{Builder, Decoded, Dim, Layout, Model};
+use formats::{Array, Data, Element};
 use std::path::Path;
 use tch::{Kind, Tensor};
 
 use super::{CARD, Card, Input};
 use crate::failure::Failure;
 use crate::model::Network;
-use crate::task::{Export, OnnxGraph};
+use crate::task::Export;
 
 /// A file of the network's graph with the inputs and outputs of `card`, and the card in its metadata.
 ///
@@ -23,12 +24,14 @@ pub fn assemble_onnx<T: Export>(task: &T, network: &Network<T>, graph: &Graph, c
         true => size.map(Dim::Fixed),
         false => ["height", "width"].map(Dim::named),
     };
-    let [height, width] = sides.clone();
+    let [height, width] = sides;
     let channels = Dim::Fixed(card.input.channels());
     let (layout, element, shape) = match card.input.kind {
-        Input::Nhwc => (Layout::ChannelsLast, Element::U8, [batch.clone(), height, width, channels]),
-        Input::Nchw => (Layout::ChannelsFirst, Element::U8, [batch.clone(), channels, height, width]),
-        Input::Normalized => (Layout::ChannelsFirst, Element::F32, [batch.clone(), channels, height, width]),
+        Input::Nhwc => (Layout::ChannelsLast, Element::U8, [batch.clone(), height.clone(), width.clone(), channels]),
+        Input::Nchw => (Layout::ChannelsFirst, Element::U8, [batch.clone(), channels, height.clone(), width.clone()]),
+        Input::Normalized => {
+            (Layout::ChannelsFirst, Element::F32, [batch.clone(), channels, height.clone(), width.clone()])
+        }
     };
     let images = builder.input("images", element, &shape)?;
     let Normalization { mean, std } = &card.input.normalization;
@@ -36,12 +39,34 @@ pub fn assemble_onnx<T: Export>(task: &T, network: &Network<T>, graph: &Graph, c
         Input::Normalized => images.clone(),
         Input::Nchw | Input::Nhwc => builder.normalize(&images, layout, mean, std)?,
     };
-    let numbers = builder.network(graph, &[normalized])?;
-    task.export_onnx(
-        &network.model,
-        &mut OnnxGraph { builder: &mut builder, numbers, images, layout, batch, sides },
-        card.output_kind,
-    )?;
+    let graph = graph.then(&task.ends(&network.model, card.output_kind)?)?;
+    let sides = graph.sides([card.input.channels(), size[0], size[1]], !card.input.fixed_size)?;
+    let sides_of = |output: usize| &sides[graph.outputs()[output].index()];
+    let values = builder.network(&graph, &[normalized])?;
+    match task.suppression(card.output_kind) {
+        Some(limits) => {
+            let (anchors, classes) = (sides_of(0)[1].length as usize, sides_of(1)[2].length as usize - 1);
+            let decoded = Decoded { boxes: values[0].clone(), scores: values[1].clone(), anchors, classes };
+            let kept = builder.suppress(&decoded, &limits)?;
+            let found = [kept.boxes, kept.scores, kept.labels, kept.images];
+            for (port, value) in card.outputs.iter().zip(&found) {
+                builder.output(&port.name, value, &[Dim::named("detections"), Dim::Fixed(4)][..value.rank()])?;
+            }
+        }
+        None => {
+            for (output, (port, value)) in card.outputs.iter().zip(&values).enumerate() {
+                let words = port.shape.iter().zip(sides_of(output));
+                let dim = |(word, side): (&String, &Side)| match (side.free, word.as_str()) {
+                    (false, _) => Dim::Fixed(side.length),
+                    (true, "N") => batch.clone(),
+                    (true, "H") => height.clone(),
+                    (true, "W") => width.clone(),
+                    (true, other) => Dim::named(other),
+                };
+                builder.output(&port.name, value, &words.map(dim).collect::<Vec<_>>())?;
+            }
+        }
+    }
     Ok(builder.finish(&[(CARD.to_owned(), card.to_json()?)].into())?)
 }
 

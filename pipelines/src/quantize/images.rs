@@ -109,7 +109,7 @@ impl formats::quantize::Images for Normalized<'_> {
         self.images.batches.len()
     }
 
-    fn batch(&self, index: usize) -> Result<Tensor, formats::onnx::Error> {
+    fn batch(&self, index: usize) -> Result<Tensor, formats::Error> {
         Ok(self.normalizer.bytes(&self.images.batches[index]))
     }
 }

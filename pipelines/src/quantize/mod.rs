@@ -175,7 +175,7 @@ fn improve(quantized: &mut Quantized, images: &dyn formats::quantize::Images, ep
 
 /// Runs `work`, which reports steps of one thing after another, with a progress bar for each.
 fn with_progress<T>(
-    work: impl FnOnce(&mut formats::quantize::Progress<'_>) -> Result<T, formats::onnx::Error>,
+    work: impl FnOnce(&mut formats::quantize::Progress<'_>) -> Result<T, formats::Error>,
 ) -> Result<T, Failure> {
     let mut progress: Option<Progress> = None;
     let done = work(&mut |step, steps, what| {

@@ -1,6 +1,7 @@
 //! What an exported file needs of a task.
 
-use formats::onnx;
+use formats::graph::Graph;
+use formats::onnx::Suppression;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
@@ -27,17 +28,30 @@ pub trait Export: Evaluate {
     /// The steps behind the recorded network, in TorchScript.
     fn final_steps(&self, kind: OutputKind) -> FinalSteps;
 
-    /// Adds the final steps of an ONNX file: from the network's [numbers](super::Task::numbers), and the file's own images where
-    /// the task takes a size from them, to the outputs of [`Export::final_steps`].
+    /// The final steps as a graph, whose inputs are the network's [numbers](super::Task::numbers) and, behind them, its images. Where
+    /// [`Export::suppression`] follows, boxes and probabilities.
     ///
     /// # Errors
-    /// When a step cannot be built from these.
-    fn export_onnx(
-        &self,
-        model: &WithHead<Self::Head>,
-        graph: &mut OnnxGraph<'_>,
-        kind: OutputKind,
-    ) -> Result<(), onnx::Error>;
+    /// When they cannot be built.
+    fn ends(&self, model: &WithHead<Self::Head>, kind: OutputKind) -> Result<Graph, formats::Error>;
+
+    /// The outputs of a LiteRT file, which are those of [`Export::final_steps`] where not stated otherwise.
+    fn litert_outputs(&self, kind: OutputKind) -> Vec<Port> {
+        self.final_steps(kind).outputs
+    }
+
+    /// The outputs of [`Export::final_steps`] from those of a LiteRT file for the image at a position of a batch, or for a whole batch.
+    ///
+    /// # Errors
+    /// When they are not those of [`Export::litert_outputs`].
+    fn read_litert(&self, outputs: Vec<Tensor>, _: OutputKind, _: i64) -> Result<Vec<Tensor>, Failure> {
+        Ok(outputs)
+    }
+
+    /// The limits of the suppression behind [`Export::ends`], where the outputs are detections.
+    fn suppression(&self, _: OutputKind) -> Option<Suppression> {
+        None
+    }
 
     /// The outputs that an exported file should give for images of `size` (height, width) for which the network has this output.
     ///
@@ -98,22 +112,6 @@ impl From<OutputKind> for bool {
     fn from(kind: OutputKind) -> Self {
         kind == OutputKind::Raw
     }
-}
-
-/// An ONNX file without its final steps.
-pub struct OnnxGraph<'a> {
-    /// What builds it.
-    pub builder: &'a mut onnx::Builder,
-    /// The outputs of the network, in the order of [`Task::numbers`](super::Task::numbers).
-    pub numbers: Vec<onnx::Value>,
-    /// The input of the file.
-    pub images: onnx::Value,
-    /// Where these images have their channels.
-    pub layout: onnx::Layout,
-    /// The free side of the batch.
-    pub batch: onnx::Dim,
-    /// Height and width of the images, which may be free.
-    pub sides: [onnx::Dim; 2],
 }
 
 /// The last part of an exported file, in TorchScript.

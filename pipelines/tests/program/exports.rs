@@ -11,18 +11,21 @@ fn every_task_is_exported_in_every_format_and_scores_as_before() {
     for task in TASKS {
         let run = train_task(&workshop, task);
         let before = json(&succeed(&["eval", &run, "--json", "--no-latency", "-o", &workshop.at("before")]));
-        for (format, ending) in [("torchscript", "pt"), ("lite", "ptl"), ("onnx", "onnx")] {
+        for ending in ["pt", "ptl", "onnx", "tflite"] {
             for (input, raw) in [("nhwc", &["--raw"][..]), ("nchw", &[]), ("normalized", &[])] {
                 let file = workshop.at(&format!("{task}-{input}.{ending}"));
-                let words =
-                    ["export", &run, "--format", format, "--input", input, "-o", &file, "--json", "--no-latency"];
+                let words = ["export", &run, "--input", input, "-o", &file, "--json", "--no-latency"];
+                if (ending, input) == ("tflite", "nchw") {
+                    assert!(fail(&words, 2).contains("--input nhwc or normalized"));
+                    continue;
+                }
                 let exported = json(&succeed(&[&words[..], raw].concat()));
                 assert!(exported["checks"].as_array().is_some_and(|checks| checks.len() == 2), "{exported}");
                 assert_eq!(exported["card"]["task"], task);
                 assert_eq!(json(&read(format!("{file}.json"))), exported["card"]);
                 let report = json(&succeed(&["eval", &file, &run, "--json", "--no-latency"]));
                 let (found, expected) = (headline(task, &report), headline(task, &before));
-                assert!((found - expected).abs() < 0.02, "{task} {format} {input}: {found} is not {expected}");
+                assert!((found - expected).abs() < 0.02, "{task} {ending} {input}: {found} is not {expected}");
             }
         }
         let operators = read(workshop.path(&format!("{task}-nhwc.operators.yaml")));
@@ -69,6 +72,21 @@ fn an_exported_file_predicts_as_the_run_does() {
 }
 
 #[test]
+fn weights_in_16_bits_make_a_litert_file_half_as_large() {
+    let workshop = Workshop::with_folders();
+    let run = train_task(&workshop, "classify");
+    let export = |file: &str, more: &[&str]| {
+        let file = workshop.at(file);
+        let words = ["export", &run, "-o", &file, "--json", "--no-latency"];
+        json(&succeed(&[&words[..], more].concat()))["bytes"].as_u64().expect("a size")
+    };
+    let (whole, half) = (export("whole.tflite", &[]), export("half.tflite", &["--fp16"]));
+    assert!(half < whole, "{half} {whole}");
+    let text = fail(&["export", &run, "-o", &workshop.at("x.onnx"), "--fp16"], 2);
+    assert!(text.contains("--fp16 is for LiteRT files"), "{text}");
+}
+
+#[test]
 fn a_refused_export_leaves_no_file() {
     let workshop = Workshop::with_folders();
     let run = train_task(&workshop, "classify");
@@ -79,7 +97,7 @@ fn a_refused_export_leaves_no_file() {
     assert_eq!(std::fs::read_dir(workshop.path("out")).unwrap().count(), 0);
 
     let errors = fail(&["export", &run, "-o", &workshop.at("out/x.bin")], 2);
-    assert!(errors.contains("ends in .pt"), "{errors}");
+    assert!(errors.contains("the ending does not name a format") && errors.contains(".tflite"), "{errors}");
     let errors = fail(&["export", &workshop.at("task.yaml"), "-o", &file], 2);
     assert!(errors.contains("has no weights"), "{errors}");
 }

@@ -1,7 +1,7 @@
 //! Networks in int8: exported in every format, and refused with a reason where they cannot be.
 
 use crate::resume::checkpoints;
-use crate::tasks::{TASKS, headline, train_task};
+use crate::tasks::{TASKS, headline, prepare, train, train_task};
 use crate::workshop::{Workshop, fail, json, output, pipeline, read, succeed};
 use std::path::Path;
 
@@ -10,9 +10,12 @@ fn every_task_is_exported_in_int8_in_every_format() {
     let workshop = Workshop::with_folders();
     for task in TASKS {
         let run = train_task(&workshop, task);
-        for (format, ending, input) in
-            [("onnx", "onnx", "nhwc"), ("torchscript", "pt", "normalized"), ("lite", "ptl", "nchw")]
-        {
+        for (format, ending, input) in [
+            ("onnx", "onnx", "nhwc"),
+            ("torchscript", "pt", "normalized"),
+            ("lite", "ptl", "nchw"),
+            ("litert", "tflite", "nhwc"),
+        ] {
             let file = workshop.at(&format!("{task}.{ending}"));
             let words = ["export", &run, "--int8", "--format", format, "--input", input, "-o", &file, "--json"];
             let exported = json(&succeed(&[&words[..], &["--max-drop", "1", "--no-latency"]].concat()));
@@ -63,6 +66,25 @@ fn what_cannot_be_quantised_is_refused_with_the_reason() {
     assert!(text.contains("a drop from 0 to 1"), "{text}");
     let text = fail(&["export", &run, "-o", &file, "--format", "onnx", "--calibration", "8"], 2);
     assert!(text.contains("--calibration is only valid with --int8"), "{text}");
+}
+
+#[test]
+fn nothing_is_written_where_the_metric_drops_by_more_than_the_limit() {
+    let workshop = Workshop::with_folders();
+    // Long enough to be better than chance.
+    prepare(&workshop, "classify");
+    assert!(output(&mut train(&workshop, "classify", &["train.epochs=12", "train.ema=null"])).status.success());
+    let (run, file, folder) = (workshop.at("runs/classify"), workshop.at("x.onnx"), workshop.at("int8"));
+    // With one grey image every range is wrong.
+    let grey = workshop.at("grey");
+    std::fs::create_dir(&grey).unwrap();
+    std::fs::write(format!("{grey}/0.ppm"), [&b"P6 64 64 255\n"[..], &[127; 3 * 64 * 64]].concat()).unwrap();
+    let words = ["--calibration-data", &grey, "--float-layers", "0", "--max-drop", "0"];
+    for command in [["export", &run, "--int8", "-o", &file], ["quantize", &run, "-o", &folder, "--json"]] {
+        let text = fail(&[&command[..], &words].concat(), 1);
+        assert!(text.contains("drops by") && text.contains("nothing is written"), "{text}");
+    }
+    assert!(!std::path::Path::new(&file).exists() && !std::path::Path::new(&folder).exists());
 }
 
 #[test]

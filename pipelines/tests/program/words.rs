@@ -61,7 +61,8 @@ fn doctor_prints_versions_on_standard_output() {
     let found = |what: &str| findings.as_array().unwrap().iter().find(|finding| finding["what"] == what).unwrap();
     assert!(found("OpenCV")["found"].is_string());
     assert!(found("ONNX Runtime")["found"].as_str().unwrap().starts_with("1."), "{findings}");
-    assert!(found("ONNX Runtime library")["found"].as_str().unwrap().contains("libonnxruntime.so"), "{findings}");
+    assert!(found("ONNX Runtime")["found"].as_str().unwrap().contains("libonnxruntime.so"), "{findings}");
+    assert!(found("LiteRT")["found"].as_str().unwrap().contains("libLiteRt.so"), "{findings}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use tch::{Kind, Tensor};
 use tch_ext::jit::{Constant, Graph, Node};
 
 use crate::graph::{Draft, Edge, Operation, Weight};
-use crate::onnx::{Element, Error, described};
+use crate::{Element, Error, described};
 
 /// The value of a name in the recorded graph.
 #[derive(Debug, Clone)]

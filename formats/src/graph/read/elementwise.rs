@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use crate::graph::{Binary, Edge, Operation, Unary};
-use crate::onnx::{Element, Error};
+use crate::{Element, Error};
 
 impl Call<'_> {
     /// An elementwise operation; `None` for another operator.

@@ -1,8 +1,8 @@
 //! Convolutions, linear layers, pooling, resizing.
 
 use super::call::Call;
+use crate::Error;
 use crate::graph::{Binary, Convolution, Edge, Layer, Operation};
-use crate::onnx::Error;
 
 impl Call<'_> {
     /// A layer; `None` for another operator.

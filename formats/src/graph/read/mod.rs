@@ -18,7 +18,7 @@ use tch_ext::jit;
 
 use self::call::{Call, Slot};
 use super::{Draft, Edge, Graph};
-use crate::onnx::{Element, Error};
+use crate::{Element, Error};
 
 impl Graph {
     /// Reads the graph of a recorded network, whose inputs are float with these ranks.

@@ -2,7 +2,7 @@
 
 use super::{call::Call, elementwise::FLOAT};
 use crate::graph::{Edge, Operation};
-use crate::onnx::{Element, Error};
+use crate::{Element, Error};
 
 impl Call<'_> {
     /// A change of shape, or an operation that is the identity outside of training; `None` for another operator.

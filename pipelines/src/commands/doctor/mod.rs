@@ -2,7 +2,7 @@
 
 mod distributed;
 
-use formats::onnx::Library;
+use formats::{litert, onnx};
 use serde::Serialize;
 use tch::{Cuda, Device};
 use tch_ext::{cuda, system};
@@ -73,17 +73,19 @@ fn findings() -> Vec<Finding> {
             fix: Some(format!("{error}; build with LIBTORCH naming a complete CUDA build of libtorch 2.11")),
         },
     });
-    match Library::load() {
-        Ok(Library { path, version }) => {
-            findings.push(present("ONNX Runtime", version));
-            findings.push(present("ONNX Runtime library", path.display().to_string()));
-        }
-        Err(error) => {
-            let failure = Failure::from(error);
-            let fix = failure.next_step().map(str::to_owned);
-            findings.push(Finding { what: "ONNX Runtime", found: failure.to_string(), fix });
-        }
-    }
+    let mut runtime = |name: &'static str, library: Result<String, formats::Error>| {
+        findings.push(match library {
+            Ok(found) => present(name, found),
+            Err(error) => {
+                let failure = Failure::from(error);
+                let fix = failure.next_step().map(str::to_owned);
+                Finding { what: name, found: failure.to_string(), fix }
+            }
+        });
+    };
+    let onnx = onnx::Library::load();
+    runtime("ONNX Runtime", onnx.map(|library| format!("{}, {}", library.version, library.path.display())));
+    runtime("LiteRT", litert::Library::load().map(|library| library.path.display().to_string()));
     let devices = if Cuda::is_available() { Cuda::device_count() } else { 0 };
     let driver = std::path::Path::new("/proc/driver/nvidia/version").exists();
     findings.push(Finding {

@@ -1,13 +1,13 @@
 //! Logits or probabilities from an exported classifier.
 
 use datasets::classification::ClassificationSample;
-use formats::onnx::{self, Dim};
+use formats::graph::{Graph, ends};
 use tch::{Kind, Tensor};
 
 use super::{Classify, ImageClassifier};
 use crate::failure::Failure;
 use crate::task::export::{relative_difference, unexpected_outputs};
-use crate::task::{Export, FinalSteps, OnnxGraph, OutputKind, Port};
+use crate::task::{Export, FinalSteps, OutputKind, Port};
 
 impl Export for Classify {
     fn final_steps(&self, kind: OutputKind) -> FinalSteps {
@@ -23,16 +23,11 @@ impl Export for Classify {
         FinalSteps { helpers, names: &["logits"], body, outputs: vec![port], fixed_size: true }
     }
 
-    fn export_onnx(&self, _: &ImageClassifier, graph: &mut OnnxGraph<'_>, kind: OutputKind) -> Result<(), onnx::Error> {
-        let logits = &graph.numbers[0];
-        let sides = [graph.batch.clone(), Dim::Fixed(self.classes.len() as i64)];
-        match kind {
-            OutputKind::Raw => graph.builder.output("logits", logits, &sides),
-            OutputKind::Final => {
-                let probabilities = graph.builder.softmax(logits, 1);
-                graph.builder.output("probabilities", &probabilities, &sides)
-            }
-        }
+    fn ends(&self, _: &ImageClassifier, kind: OutputKind) -> Result<Graph, formats::Error> {
+        Ok(match kind {
+            OutputKind::Raw => ends::nothing(1),
+            OutputKind::Final => ends::probabilities(),
+        })
     }
 
     fn expected_outputs(

@@ -1,14 +1,16 @@
 //! Exported detectors: decoded boxes, suppression within each class, and the best detections.
 
 use datasets::DetectionSample;
-use formats::onnx::{self, Decoding, Dim};
+use formats::graph::Graph;
+use formats::graph::ends::Decoding;
+use formats::onnx::Suppression;
 use heads::ssdlite::{Decoded, Detections, Predictions, select};
 use tch::{Kind, Tensor};
 
 use super::{Detect, Detector, comparison, suppression};
 use crate::failure::Failure;
 use crate::task::export::{check_ids, relative_difference, unexpected_outputs};
-use crate::task::{Export, FinalSteps, OnnxGraph, OutputKind, Port};
+use crate::task::{Export, FinalSteps, OutputKind, Port};
 
 impl Export for Detect {
     fn decode(&self, model: &Detector, output: &Predictions) -> Result<Vec<Tensor>, Failure> {
@@ -47,34 +49,55 @@ impl Export for Detect {
         }
     }
 
-    fn export_onnx(&self, model: &Detector, graph: &mut OnnxGraph<'_>, kind: OutputKind) -> Result<(), onnx::Error> {
-        let OnnxGraph { builder, numbers, batch, .. } = graph;
+    fn ends(&self, model: &Detector, _: OutputKind) -> Result<Graph, formats::Error> {
         let decoding = Decoding {
             anchors: model.head.anchors().boxes(),
             weights: model.head.coder().weights(),
             size: self.size.sides(),
             classes: self.classes.len(),
         };
-        let decoded = builder.decode(&numbers[0], &numbers[1], &decoding)?;
+        decoding.graph()
+    }
+
+    fn litert_outputs(&self, kind: OutputKind) -> Vec<Port> {
         if kind == OutputKind::Raw {
-            let (anchors, columns) = (decoding.anchors.len() as i64, decoding.classes as i64 + 1);
-            let sides = |last| [batch.clone(), Dim::Fixed(anchors), Dim::Fixed(last)];
-            builder.output("boxes", &decoded.boxes, &sides(4))?;
-            return builder.output("scores", &decoded.scores, &sides(columns));
+            return self.final_steps(kind).outputs;
         }
-        let limits = onnx::Suppression {
+        let most = self.head.detections_per_image.to_string();
+        vec![
+            Port::new("boxes", "float32", &["1", &most, "4"], "top, left, bottom, right as shares of the image"),
+            Port::new("classes", "float32", &["1", &most], "places in the list of classes, from 0"),
+            Port::new("scores", "float32", &["1", &most], "probabilities, the best first"),
+            Port::new("count", "float32", &["1"], "the number of detections; rows behind it mean nothing"),
+        ]
+    }
+
+    fn read_litert(&self, outputs: Vec<Tensor>, kind: OutputKind, image: i64) -> Result<Vec<Tensor>, Failure> {
+        if kind == OutputKind::Raw {
+            return Ok(outputs);
+        }
+        let expected = "boxes [1, M, 4], classes and scores [1, M], and their number [1]";
+        let [boxes, classes, scores, count] = &outputs[..] else { return Err(unexpected_outputs(expected, &outputs)) };
+        let rows = scores.numel() as i64;
+        if boxes.size() != [1, rows, 4] || classes.numel() as i64 != rows || count.numel() != 1 {
+            return Err(unexpected_outputs(expected, &outputs));
+        }
+        let kept = count.double_value(&[0]).clamp(0.0, rows as f64) as i64;
+        let [height, width] = self.size.sides();
+        let scale = Tensor::from_slice(&[width, height, width, height]).to_kind(Kind::Float);
+        let order = Tensor::from_slice(&[1_i64, 0, 3, 2]);
+        let boxes = boxes.view([rows, 4]).narrow(0, 0, kept).index_select(1, &order) * scale;
+        let labels = classes.view([rows]).narrow(0, 0, kept).to_kind(Kind::Int64) + 1;
+        Ok(vec![boxes, scores.view([rows]).narrow(0, 0, kept), labels.shallow_clone(), labels.full_like(image)])
+    }
+
+    fn suppression(&self, kind: OutputKind) -> Option<Suppression> {
+        (kind == OutputKind::Final).then_some(Suppression {
             score_threshold: self.head.score_threshold,
             iou_threshold: self.head.nms_threshold,
             topk_candidates: self.head.topk_candidates,
             detections_per_image: self.head.detections_per_image,
-        };
-        let kept = builder.suppress(&decoded, &limits)?;
-        let count = Dim::named("detections");
-        builder.output("boxes", &kept.boxes, &[count.clone(), Dim::Fixed(4)])?;
-        for (name, value) in [("scores", &kept.scores), ("labels", &kept.labels), ("image_index", &kept.images)] {
-            builder.output(name, value, std::slice::from_ref(&count))?;
-        }
-        Ok(())
+        })
     }
 
     fn expected_outputs(

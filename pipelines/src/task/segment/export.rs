@@ -2,7 +2,7 @@
 
 use datasets::segmentation::SegmentationSample;
 use datasets::{Mask, Size};
-use formats::onnx::{self, Dim};
+use formats::graph::{Graph, ends};
 use heads::deeplabv3::{Output, upsample};
 use tch::{Kind, Tensor};
 
@@ -10,7 +10,7 @@ use super::evaluate::mask_of;
 use super::{Segment, Segmenter};
 use crate::failure::Failure;
 use crate::task::export::{check_ids, relative_difference, unexpected_outputs};
-use crate::task::{Export, FinalSteps, OnnxGraph, OutputKind, Port};
+use crate::task::{Export, FinalSteps, OutputKind, Port};
 
 impl Export for Segment {
     fn final_steps(&self, kind: OutputKind) -> FinalSteps {
@@ -29,20 +29,24 @@ impl Export for Segment {
         FinalSteps { helpers: String::new(), names: &["logits"], body, outputs: vec![port], fixed_size: false }
     }
 
-    fn export_onnx(&self, _: &Segmenter, graph: &mut OnnxGraph<'_>, kind: OutputKind) -> Result<(), onnx::Error> {
-        let OnnxGraph { builder, numbers, images, layout, batch, sides: [height, width] } = graph;
-        let logits = builder.upsample_to(&numbers[0], images, *layout);
-        let (batch, height, width) = (batch.clone(), height.clone(), width.clone());
+    fn ends(&self, _: &Segmenter, kind: OutputKind) -> Result<Graph, formats::Error> {
         match kind {
-            OutputKind::Raw => {
-                let classes = Dim::Fixed(self.classes.len() as i64);
-                builder.output("logits", &logits, &[batch, classes, height, width])
-            }
-            OutputKind::Final => {
-                let ids = builder.class_ids(&logits);
-                builder.output("classes", &ids, &[batch, height, width])
-            }
+            OutputKind::Raw => Ok(ends::maps()),
+            OutputKind::Final => ends::maps().then(&ends::class_ids()),
         }
+    }
+
+    fn litert_outputs(&self, kind: OutputKind) -> Vec<Port> {
+        let mut outputs = self.final_steps(kind).outputs;
+        if let (OutputKind::Raw, [port]) = (kind, &mut outputs[..]) {
+            port.shape = ["N", "H", "W", &self.classes.len().to_string()].map(str::to_owned).to_vec();
+        }
+        outputs
+    }
+
+    fn read_litert(&self, outputs: Vec<Tensor>, kind: OutputKind, _: i64) -> Result<Vec<Tensor>, Failure> {
+        let first = |logits: Tensor| if logits.dim() == 4 { logits.permute([0, 3, 1, 2]) } else { logits };
+        Ok(if kind == OutputKind::Raw { outputs.into_iter().map(first).collect() } else { outputs })
     }
 
     fn expected_outputs(

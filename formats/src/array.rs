@@ -1,6 +1,6 @@
 //! Plain buffers with a shape: the constants of a file, the inputs and outputs of a session.
 
-use crate::onnx::Error;
+use crate::Error;
 
 /// The kinds of elements that are supported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,8 +1,8 @@
-//! The errors of this module.
+//! The errors of this crate.
 
 use std::{io, path::PathBuf};
 
-use crate::onnx::Element;
+use crate::Element;
 
 /// What fails: one sentence, with the facts in the fields.
 #[derive(Debug, thiserror::Error)]
@@ -17,9 +17,11 @@ pub enum Error {
         /// The system's reason.
         cause: io::Error,
     },
-    /// A file that is not an ONNX model, or one that is not supported.
-    #[error("{} is not a usable ONNX model: {reason}", path.display())]
+    /// A file that is not a model of its format, or one that is not supported.
+    #[error("{} is not a usable {format} model: {reason}", path.display())]
     Malformed {
+        /// The format.
+        format: &'static str,
         /// The file.
         path: PathBuf,
         /// What was found, and where.
@@ -36,6 +38,16 @@ pub enum Error {
     Operator {
         /// Its name in TorchScript.
         operator: String,
+    },
+    /// An operation that a format has not.
+    #[error("{format} files cannot hold {what}, in {place}")]
+    Unsupported {
+        /// The format.
+        format: &'static str,
+        /// The operation.
+        what: String,
+        /// The layer.
+        place: String,
     },
     /// An argument that the translation of its operation does not support.
     #[error("argument {index} of `{operator}` is {found}: expected {expected}")]
@@ -91,7 +103,7 @@ pub enum Error {
         /// What was given.
         found: String,
     },
-    /// An output of an element kind that [`Array`](crate::onnx::Array) does not hold.
+    /// An output of an element kind that [`Array`](crate::Array) does not hold.
     #[error("the output `{name}` holds {found}: expected float, uint8, int8, int32, int64 or bool")]
     Output {
         /// Its name.
@@ -99,9 +111,11 @@ pub enum Error {
         /// The runtime's name for the kind.
         found: String,
     },
-    /// There is no usable ONNX Runtime.
-    #[error("ONNX Runtime cannot be used: {reason}")]
+    /// There is no usable library of a runtime.
+    #[error("{runtime} cannot be used: {reason}")]
     Library {
+        /// The runtime.
+        runtime: &'static str,
         /// Which file or variable is wrong, and why.
         reason: String,
     },
