@@ -117,24 +117,29 @@ impl Network<'_> {
         axis: i32,
     ) -> Result<[Value; 2], Error> {
         let outputs = layer.weight.tensor.size()[0];
-        let scales = layer.scales.as_ref().zip(grid);
-        let weight = match scales {
+        let weight = match &layer.scales {
             Some(_) => layer.integers(),
             None => node.operation.rounded_weight(),
         };
         let weight = weight.and_then(|weight| weight.detach().f_permute(order)).map_err(torch)?.contiguous();
-        let shape = weight.size();
+        let name = &layer.weight.name;
+        let weight = match &layer.scales {
+            Some(scales) => {
+                self.integers(name, &weight, Quantization { scales: numbers(scales)?, zero_point: 0, axis })?
+            }
+            None => self.weight(name, &weight)?,
+        };
         let no_bias = Tensor::zeros([outputs], (TorchKind::Float, tch::Device::Cpu));
         let bias = layer.bias.as_ref().map_or(&no_bias, |bias| &bias.tensor).detach();
         let bias_name = layer.bias.as_ref().map_or("bias", |bias| &bias.name);
-        let Some((scales, grid)) = scales else {
-            let weight = self.weight(&layer.weight.name, &weight)?;
-            return Ok([weight, self.builder.floats(bias_name, &numbers(&bias)?, &[outputs])]);
+        let Some((scales, grid)) = layer.scales.as_ref().zip(grid) else {
+            let bias = self.builder.floats(bias_name, &numbers(&bias)?, &[outputs]);
+            let weight = match weight.kind {
+                Kind::I8 => self.widened(&weight, operators::dequantize_channels()),
+                _ => weight,
+            };
+            return Ok([weight, bias]);
         };
-        let bytes: Vec<i8> = Vec::try_from(weight.view(-1)).map_err(torch)?;
-        let quantization = Quantization { scales: numbers(scales)?, zero_point: 0, axis };
-        let bytes = bytes.into_iter().map(|value| value as u8).collect();
-        let weight = self.builder.constant(&layer.weight.name, Kind::I8, &shape, bytes, Some(quantization));
         let scales = (scales.to_kind(TorchKind::Double) * grid.scale).to_kind(TorchKind::Float);
         let limit = f64::from(i32::MAX);
         let steps = (bias.to_kind(TorchKind::Double) / scales.to_kind(TorchKind::Double)).round().clamp(-limit, limit);
@@ -158,8 +163,20 @@ impl Network<'_> {
         let halves: Vec<i16> = Vec::try_from(halves.contiguous().view(-1)).map_err(torch)?;
         let bytes = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
         let kept = self.builder.constant(name, Kind::F16, &shape, bytes, None);
+        Ok(self.widened(&kept, operators::widen()))
+    }
+
+    /// Weights as steps of their grids.
+    fn integers(&mut self, name: &str, steps: &Tensor, quantization: Quantization) -> Result<Value, Error> {
+        let bytes: Vec<i8> = Vec::try_from(steps.view(-1)).map_err(torch)?;
+        let bytes = bytes.into_iter().map(|value| value as u8).collect();
+        Ok(self.builder.constant(name, Kind::I8, &steps.size(), bytes, Some(quantization)))
+    }
+
+    /// Weights that are kept in fewer bits, as numbers of 32.
+    fn widened(&mut self, kept: &Value, operator: operators::Operator) -> Value {
         let weight = self.builder.tensor("weight", Kind::F32, &kept.sides, None);
-        self.builder.operator(operators::widen(), &[&kept], &[&weight]);
-        Ok(weight)
+        self.builder.operator(operator, &[kept], &[&weight]);
+        weight
     }
 }

@@ -106,6 +106,11 @@ pub(super) fn dequantize() -> Operator {
     with(6, 2, 38, vec![])
 }
 
+/// Weights with a scale for each output channel as numbers.
+pub(super) fn dequantize_channels() -> Operator {
+    with(6, 5, 38, vec![])
+}
+
 /// Numbers of 16 bits as numbers of 32.
 pub(super) fn widen() -> Operator {
     with(6, 3, 38, vec![])
