@@ -97,6 +97,8 @@ fn turned<T: Clone>(sides: &[T], order: [usize; 4]) -> Vec<T> {
     order.iter().map(|&axis| sides[axis].clone()).collect()
 }
 
+/// What XNNPACK joins at a time.
+const MOST_PARTS: usize = 4;
 /// Where an axis of `[N, C, H, W]` is when the channels are last.
 const FIRST_AXIS: [usize; 4] = [0, 3, 1, 2];
 
@@ -381,19 +383,38 @@ impl Network<'_> {
                         same.push(other);
                     }
                 }
-                let joined = self.builder.tensor("joined", Kind::I8, &sides, Some(grid.into()));
-                let parts: Vec<&Value> = same.iter().collect();
-                self.builder.operator(operators::concat(true, at), &parts, &[&joined]);
+                let joined = self.joined(same, at, &sides, Some(grid));
                 self.held[output.index()] = Held { float: None, bytes: Some(joined), channels_last: last };
             }
             _ => {
                 let parts: Vec<Value> =
                     node.inputs.iter().map(|&edge| self.float_as(edge, last)).collect::<Result<_, _>>()?;
-                let parts: Vec<&Value> = parts.iter().collect();
-                let joined = self.builder.compute("joined", operators::concat(false, at), &parts, &sides);
+                let joined = self.joined(parts, at, &sides, None);
                 self.keep(output, joined, last);
             }
         }
         Ok(())
+    }
+
+    /// Parts one behind the other along an axis. XNNPACK joins a few at a time, so more are joined in steps.
+    fn joined(&mut self, mut parts: Vec<Value>, axis: usize, sides: &[Side], grid: Option<Grid>) -> Value {
+        let kind = if grid.is_some() { Kind::I8 } else { Kind::F32 };
+        loop {
+            let some: Vec<Value> = parts.drain(..parts.len().min(MOST_PARTS)).collect();
+            let mut sides = sides.to_vec();
+            if !parts.is_empty() {
+                sides[axis].length = some.iter().map(|part| part.sides[axis].length).sum();
+            }
+            let joined = self.builder.tensor("joined", kind, &sides, grid.map(Into::into));
+            self.builder.operator(
+                operators::concat(grid.is_some(), axis),
+                &some.iter().collect::<Vec<_>>(),
+                &[&joined],
+            );
+            if parts.is_empty() {
+                return joined;
+            }
+            parts.insert(0, joined);
+        }
     }
 }
