@@ -125,22 +125,24 @@ fn photographs_become_probabilities_and_classes_of_pixels() {
     }
 }
 
+/// The suppression of boxes `[1, A, 4]` with scores `[1, A, columns]`.
+fn detector(config: &SsdLiteConfig, size: [i64; 2], [anchors, columns]: [i64; 2]) -> Builder {
+    let mut builder = Builder::new("detector");
+    let boxes = builder.input("boxes", Element::F32, &[1, anchors, 4].map(Side::fixed));
+    let scores = builder.input("scores", Element::F32, &[1, anchors, columns].map(Side::fixed));
+    let found = builder.detections(&boxes, &scores, &crate::detector::limits(config), size).unwrap();
+    let named = [("boxes", found.boxes), ("classes", found.classes), ("scores", found.scores), ("count", found.count)];
+    named.iter().for_each(|(name, value)| builder.output(name, value));
+    builder
+}
+
 #[test]
 fn detections_are_those_of_the_head() {
     let (size, anchors, columns) = ([64, 96], 200, 4);
     // More candidates than the suppression takes, and fewer.
     for topk_candidates in [20, 400] {
         let config = SsdLiteConfig { topk_candidates, score_threshold: 0.05, ..SsdLiteConfig::default() };
-        let mut builder = Builder::new("detector");
-        let side = |length| Side { length, free: false };
-        let boxes = builder.input("boxes", Element::F32, &[side(1), side(anchors), side(4)]);
-        let scores = builder.input("scores", Element::F32, &[side(1), side(anchors), side(columns)]);
-        let limits = crate::detector::limits(&config);
-        let found = builder.detections(&boxes, &scores, &limits, size).unwrap();
-        let named =
-            [("boxes", found.boxes), ("classes", found.classes), ("scores", found.scores), ("count", found.count)];
-        named.iter().for_each(|(name, value)| builder.output(name, value));
-        let session = loaded(&builder);
+        let session = loaded(&detector(&config, size, [anchors, columns]));
         for seed in 0..3 {
             tch::manual_seed(seed);
             let limits = Tensor::from_slice(&[96.0_f32, 64.0, 96.0, 64.0]);
@@ -222,11 +224,15 @@ fn files_that_are_cut_or_changed_are_errors_and_end_nothing() {
     let path = folder.path().join("network.tflite");
     let graph = read(&classifier(&tiny()).trace(&images(2, [32, 32])), &[4]);
     let int8 = calibrated(&graph, [32, 32]).graph;
-    for graph in [graph, int8] {
+    let network = |graph: &Graph| {
         let mut builder = Builder::new("network");
         let given = builder.input("images", Element::F32, &sides([32, 32], false));
-        let output = builder.network(&graph, &given).unwrap().remove(0);
+        let output = builder.network(graph, &given).unwrap().remove(0);
         builder.output("logits", &output.value);
+        builder
+    };
+    let suppressing = detector(&SsdLiteConfig { topk_candidates: 5, ..SsdLiteConfig::default() }, [32, 32], [20, 4]);
+    for builder in [network(&graph), network(&int8), suppressing] {
         let bytes = builder.finish(&Default::default(), &description()).unwrap();
         assert!(outcome(&path, &bytes).is_ok());
         // What describes the file comes before the weights, which may have any values.
