@@ -1,5 +1,7 @@
 //! Plain buffers with a shape: the constants of a file, the inputs and outputs of a session.
 
+use tch::Kind;
+
 use crate::Error;
 
 /// The kinds of elements that are supported.
@@ -37,6 +39,18 @@ impl Element {
     /// The kind with this number in ONNX.
     pub fn from_code(code: i32) -> Option<Self> {
         Self::ALL.into_iter().find(|element| element.code() == code)
+    }
+
+    /// The same kind in libtorch.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::F32 => Kind::Float,
+            Self::U8 => Kind::Uint8,
+            Self::I8 => Kind::Int8,
+            Self::I32 => Kind::Int,
+            Self::I64 => Kind::Int64,
+            Self::Bool => Kind::Bool,
+        }
     }
 
     /// Bytes per element.

@@ -21,11 +21,44 @@ pub struct Decoding<'a> {
     pub classes: usize,
 }
 
-/// The first outputs of a network of rank 2, as they are.
-pub fn nothing(outputs: usize) -> Graph {
+/// The limits of non-maximum suppression.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Suppression {
+    /// Detections need a higher score than this, rounded to 32 bits.
+    pub score_threshold: f64,
+    /// Overlap above which the weaker of two boxes of a class is dropped.
+    pub iou_threshold: f64,
+    /// How many boxes of each class and image, at most, go into the suppression: the best.
+    pub topk_candidates: usize,
+    /// How many detections of each image are returned, at most.
+    pub detections_per_image: usize,
+}
+
+impl Suppression {
+    /// # Errors
+    /// [`Error::Value`] where a threshold is not from 0 to 1 or a limit is 0.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        for (what, threshold) in [("score", self.score_threshold), ("overlap", self.iou_threshold)] {
+            if !(0.0..=1.0).contains(&threshold) {
+                return Err(Error::value(format!("the {what} threshold"), "from 0 to 1", threshold.to_string()));
+            }
+        }
+        for (what, limit) in
+            [("`topk_candidates`", self.topk_candidates), ("`detections_per_image`", self.detections_per_image)]
+        {
+            if limit == 0 {
+                return Err(Error::value(what, "at least 1", "0"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A network's output of rank 2 as it is.
+pub fn nothing() -> Graph {
     let mut draft = Draft::default();
-    let inputs: Vec<Edge> = (0..outputs).map(|_| draft.edge(Element::F32, 2)).collect();
-    draft.finish(inputs.clone(), inputs)
+    let output = draft.edge(Element::F32, 2);
+    draft.finish(vec![output], vec![output])
 }
 
 /// Probabilities `[N, K]` of logits `[N, K]`.

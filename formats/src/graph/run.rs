@@ -4,7 +4,7 @@ use tch::{Kind, Tensor};
 
 use super::operation::{MAX_BYTE, along};
 use super::{Binary, Convolution, Edge, Graph, Grid, Layer, Node, Operation, Unary};
-use crate::{Element, Error};
+use crate::Error;
 
 impl Graph {
     /// The outputs for these inputs, rounded wherever the graph is quantised. Gradients pass a rounding unchanged within its range.
@@ -226,7 +226,7 @@ impl Node {
             Operation::ZerosLike => first().f_zeros_like(),
             Operation::Slice { axis: dim, start, end, step } => first().f_slice(axis(*dim), *start, *end, *step),
             Operation::Select { axis: dim, position } => first().f_select(axis(*dim), *position),
-            Operation::Cast(element) => first().f_to_kind(kind(*element)),
+            Operation::Cast(element) => first().f_to_kind(element.kind()),
         }
     }
 }
@@ -252,16 +252,5 @@ fn binary(function: Binary, left: &Tensor, right: &Tensor) -> Result<Tensor, tch
         Binary::Div => left.f_div(right),
         Binary::Min => left.f_minimum(right),
         Binary::Max => left.f_maximum(right),
-    }
-}
-
-fn kind(element: Element) -> Kind {
-    match element {
-        Element::F32 => Kind::Float,
-        Element::U8 => Kind::Uint8,
-        Element::I8 => Kind::Int8,
-        Element::I32 => Kind::Int,
-        Element::I64 => Kind::Int64,
-        Element::Bool => Kind::Bool,
     }
 }

@@ -7,8 +7,8 @@
 use super::model::{Builder, Kind, Value};
 use super::operators;
 use crate::Error;
+use crate::graph::ends::Suppression;
 use crate::graph::{Binary, Side};
-use crate::onnx::Suppression;
 
 /// The outputs of the operator, for one image; rows behind the number of detections mean nothing.
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ impl Builder {
     /// this height and width.
     ///
     /// # Errors
-    /// [`Error::Value`] where the values have other shapes.
+    /// [`Error::Value`] where the values have other shapes, a threshold is not from 0 to 1, or a limit is 0.
     pub fn detections(
         &mut self,
         boxes: &Value,
@@ -36,6 +36,7 @@ impl Builder {
         limits: &Suppression,
         size: [i64; 2],
     ) -> Result<Detections, Error> {
+        limits.check()?;
         let ([_, anchors, corners], [_, _, columns]) = (&boxes.sides[..], &scores.sides[..]) else {
             return Err(Error::value(
                 "boxes and scores",

@@ -68,22 +68,26 @@ impl Writer {
         self.count(bytes.len())
     }
 
+    fn vector<const SIZE: usize>(
+        &mut self,
+        items: impl DoubleEndedIterator<Item = [u8; SIZE]> + ExactSizeIterator,
+    ) -> Offset {
+        let count = items.len();
+        self.align(SIZE * count, SIZE);
+        items.rev().for_each(|item| self.raw(&item));
+        self.count(count)
+    }
+
     pub(super) fn ints(&mut self, numbers: &[i32]) -> Offset {
-        self.align(4 * numbers.len(), 4);
-        numbers.iter().rev().for_each(|number| self.raw(&number.to_le_bytes()));
-        self.count(numbers.len())
+        self.vector(numbers.iter().map(|number| number.to_le_bytes()))
     }
 
     pub(super) fn longs(&mut self, numbers: &[i64]) -> Offset {
-        self.align(8 * numbers.len(), 8);
-        numbers.iter().rev().for_each(|number| self.raw(&number.to_le_bytes()));
-        self.count(numbers.len())
+        self.vector(numbers.iter().map(|number| number.to_le_bytes()))
     }
 
     pub(super) fn floats(&mut self, numbers: &[f32]) -> Offset {
-        self.align(4 * numbers.len(), 4);
-        numbers.iter().rev().for_each(|number| self.raw(&number.to_le_bytes()));
-        self.count(numbers.len())
+        self.vector(numbers.iter().map(|number| number.to_le_bytes()))
     }
 
     pub(super) fn objects(&mut self, objects: &[Offset]) -> Offset {

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use tch_ext::litert::{self, Buffer, Memory, Program, Runtime};
+use tch_ext::litert::{Buffer, Memory, Program, Runtime};
 
 use super::{check, library::Library, tensor::Port};
 use crate::{Array, Data, Element, Error, described};
@@ -171,27 +171,16 @@ impl Engine {
             }
         }
         let shapes = self.program.output_shapes(outputs.len())?;
-        let inputs = arrays.iter().map(|array| Buffer::new(self.runtime, kind(array.element()), array.shape()));
+        let inputs = arrays.iter().map(|array| Buffer::new(self.runtime, array.element().kind(), array.shape()));
         let inputs = inputs.collect::<Result<_, _>>()?;
         let outputs = outputs.iter().zip(shapes).map(|(slot, shape)| {
-            let buffer = Buffer::new(self.runtime, kind(slot.element), &shape)?;
+            let buffer = Buffer::new(self.runtime, slot.element.kind(), &shape)?;
             Ok((shape, buffer))
         });
         let outputs = outputs.collect::<Result<_, String>>()?;
         self.retired.append(&mut mem::replace(&mut self.inputs, inputs));
         self.retired.extend(mem::replace(&mut self.outputs, outputs).into_iter().map(|(_, buffer)| buffer));
         Ok(())
-    }
-}
-
-fn kind(element: Element) -> litert::Element {
-    match element {
-        Element::F32 => litert::Element::F32,
-        Element::U8 => litert::Element::U8,
-        Element::I8 => litert::Element::I8,
-        Element::I32 => litert::Element::I32,
-        Element::I64 => litert::Element::I64,
-        Element::Bool => litert::Element::Bool,
     }
 }
 

@@ -8,7 +8,7 @@
 //!
 //! ONNX leaves two things to the runtime: how an overlap is rounded, and what happens to boxes that are NaN.
 
-use crate::graph::ends::Decoding;
+use crate::graph::ends::{Decoding, Suppression};
 use crate::onnx::{Builder, Value, graph::Setting};
 use crate::{Array, Element, Error};
 
@@ -23,19 +23,6 @@ pub struct Decoded {
     pub anchors: usize,
     /// How many classes, without the background.
     pub classes: usize,
-}
-
-/// The limits of non-maximum suppression.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Suppression {
-    /// Detections need a higher score than this, rounded to 32 bits.
-    pub score_threshold: f64,
-    /// Overlap above which the weaker of two boxes of a class is dropped.
-    pub iou_threshold: f64,
-    /// How many boxes of each class and image, at most, go into the suppression: the best.
-    pub topk_candidates: usize,
-    /// How many detections of each image are returned, at most.
-    pub detections_per_image: usize,
 }
 
 /// The detections, image by image, by descending score.
@@ -73,18 +60,7 @@ impl Builder {
     /// # Errors
     /// [`Error::Value`] where a threshold is not from 0 to 1 or a limit is 0.
     pub fn suppress(&mut self, decoded: &Decoded, limits: &Suppression) -> Result<Detections, Error> {
-        for (what, threshold) in [("score", limits.score_threshold), ("overlap", limits.iou_threshold)] {
-            if !(0.0..=1.0).contains(&threshold) {
-                return Err(Error::value(format!("the {what} threshold"), "from 0 to 1", threshold.to_string()));
-            }
-        }
-        for (what, limit) in
-            [("`topk_candidates`", limits.topk_candidates), ("`detections_per_image`", limits.detections_per_image)]
-        {
-            if limit == 0 {
-                return Err(Error::value(what, "at least 1", "0"));
-            }
-        }
+        limits.check()?;
         self.scope("suppress");
         let (selected, scores) = self.select(decoded, limits);
         Ok(self.best(decoded, &selected, &scores, limits.detections_per_image))

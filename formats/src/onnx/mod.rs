@@ -40,7 +40,7 @@ mod network;
 pub mod proto;
 pub mod session;
 
-pub use detector::{Decoded, Detections, Suppression};
+pub use detector::{Decoded, Detections};
 pub use ends::Layout;
 pub use graph::{Builder, Dim, Value};
 pub use library::Library;

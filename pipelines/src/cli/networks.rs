@@ -110,7 +110,7 @@ pub struct ExportArgs {
     /// Do not measure latency
     #[arg(long)]
     pub no_latency: bool,
-    /// Keep weights in 16 bits (litert); a phone's GPU and CPU compute with them either way
+    /// Keep weights in 16 bits, in half of the space (litert)
     #[arg(long)]
     pub fp16: bool,
     /// Write nothing if the outputs of file and network differ by more than this, relative to the largest

@@ -73,6 +73,9 @@ fn export<T: Export>(args: &ExportArgs, format: Format, trained: Trained) -> Res
     let source: Source<T> = Source::build(trained)?;
     let Source { config, task, network, classes, .. } = &source;
     let in_int8 = args.int8 || network.is_int8();
+    if args.fp16 && in_int8 {
+        return Err(Failure::usage("--fp16 is for networks in floating point"));
+    }
     let output_kind = OutputKind::from(args.raw);
     let steps = task.final_steps(output_kind);
     let litert = format == Format::Litert;
@@ -99,35 +102,32 @@ fn export<T: Export>(args: &ExportArgs, format: Format, trained: Trained) -> Res
         config: portable(config, &std::env::current_dir().map_err(Failure::failed)?)?,
     };
     let extras = [(CARD.to_owned(), card.to_json()?)].into();
-    let write = |path: &Path, int8: Option<&Graph>| -> Result<(), Failure> {
-        let module = || assemble(task, network, int8, &card, &steps);
+    let write = |path: &Path, rounded: Option<&Graph>| -> Result<(), Failure> {
+        let module = || assemble(task, network, rounded, &card, &steps);
+        let graph = || rounded.map_or_else(|| graph_of(task, network), |graph| Ok(graph.clone()));
         match format {
             Format::Torchscript if args.freeze => module()?.freeze(&[])?.save(path, &extras)?,
             Format::Torchscript => module()?.save(path, &extras)?,
             Format::Lite => module()?.optimize_for_mobile(&[])?.save_for_mobile(path, &extras)?,
-            Format::Onnx => match int8 {
-                Some(graph) => assemble_onnx(task, network, graph, &card)?.write(path)?,
-                None => assemble_onnx(task, network, &graph_of(task, network)?, &card)?.write(path)?,
-            },
-            Format::Litert => {
-                let bytes = match int8 {
-                    Some(graph) => assemble_litert(task, network, graph, &card, false)?,
-                    None => assemble_litert(task, network, &graph_of(task, network)?, &card, args.fp16)?,
-                };
-                files::write(path, &bytes)?;
-            }
+            Format::Onnx => assemble_onnx(task, network, &graph()?, &card)?.write(path)?,
+            Format::Litert => files::write(path, &assemble_litert(task, network, &graph()?, &card, args.fp16)?)?,
         }
         Ok(())
     };
-    let int8 = in_int8.then(|| quantize(&source, &args.quantization.options())).transpose()?;
-    let (graph, quantization) = int8.unzip();
+    let (graph, quantization) = match in_int8 {
+        true => {
+            let (graph, report) = quantize(&source, &args.quantization.options())?;
+            (Some(graph), Some(report))
+        }
+        false if args.fp16 => (Some(graph_of(task, network)?.with_half_weights()), None),
+        false => (None, None),
+    };
     place(args, |path| {
         write(path, graph.as_ref())?;
-        let half = args.fp16.then(|| graph_of(task, network)).transpose()?.map(|graph| graph.with_half_weights());
-        let expected = Expected { task, network, graph: graph.as_ref().or(half.as_ref()), int8: graph.is_some() };
+        let expected = Expected { task, network, graph: graph.as_ref(), int8: in_int8 };
         let mut exported = check(args, &source, &expected, path)?;
         if !args.no_latency {
-            let float = graph.as_ref().map(|_| float_aside(path, |path| write(path, None))).transpose()?;
+            let float = in_int8.then(|| float_aside(path, |path| write(path, None))).transpose()?;
             exported.time(path, float.as_deref())?;
         }
         if args.example {
@@ -317,8 +317,8 @@ impl ExportArgs {
                 format.name()
             ));
         }
-        if self.fp16 && (format != Format::Litert || self.int8) {
-            return refuse("--fp16 is for LiteRT files in floating point".to_owned());
+        if self.fp16 && format != Format::Litert {
+            return refuse("--fp16 is for LiteRT files".to_owned());
         }
         if format == Format::Litert && self.input == Input::Nchw {
             return refuse("LiteRT files take images with their channels last: --input nhwc or normalized".to_owned());

@@ -1,7 +1,7 @@
 //! What an exported file needs of a task.
 
 use formats::graph::Graph;
-use formats::onnx::Suppression;
+use formats::graph::ends::Suppression;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 

@@ -163,6 +163,8 @@ fn several_processes_train_one_network_in_int8() {
         let place = names.iter().position(|name| *name == "loss").expect("a loss");
         values[place].parse::<f64>().unwrap()
     };
+    let pace = json(&succeed(&["bench", "--train", &job, "--seconds", "0.1", "--json"]));
+    assert!(pace["rows"][0]["images_per_second"]["steps"].as_f64().unwrap() > 0.0, "{pace}");
     assert!((losses("one") - losses("two")).abs() < 1e-3, "{} {}", losses("one"), losses("two"));
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use libloading::Library;
 
-use super::element::Element;
+use tch::Kind;
 
 /// The most dimensions that the library describes.
 pub const MOST_DIMENSIONS: usize = 8;
@@ -118,16 +118,17 @@ impl Functions {
     }
 }
 
-/// `LiteRtElementType`.
-pub(super) fn number(element: Element) -> c_int {
-    match element {
-        Element::F32 => 1,
-        Element::I32 => 2,
-        Element::U8 => 3,
-        Element::I64 => 4,
-        Element::Bool => 6,
-        Element::I8 => 9,
-    }
+/// `LiteRtElementType`; none for a kind that files here do not have.
+pub(super) fn number(kind: Kind) -> Option<c_int> {
+    Some(match kind {
+        Kind::Float => 1,
+        Kind::Int => 2,
+        Kind::Uint8 => 3,
+        Kind::Int64 => 4,
+        Kind::Bool => 6,
+        Kind::Int8 => 9,
+        _ => return None,
+    })
 }
 
 /// The reason of a failure; the library has no function for it.

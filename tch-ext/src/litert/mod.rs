@@ -2,13 +2,11 @@
 //!
 //! The library trusts what a file says: check a file before it is loaded, as `formats::litert` does.
 
-mod element;
 mod functions;
 mod memory;
 mod program;
 mod runtime;
 
-pub use element::Element;
 pub use functions::MOST_DIMENSIONS;
 pub use memory::Memory;
 pub use program::{Buffer, Program};

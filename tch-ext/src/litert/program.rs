@@ -5,12 +5,12 @@ use std::{
     ptr,
 };
 
-use super::element::Element;
 use super::{
     functions::{Handle, Layout, Status, TensorType, number, succeeded},
     memory::Memory,
     runtime::{Runtime, Silence},
 };
+use tch::Kind;
 
 unsafe extern "C" {
     /// Of the C library.
@@ -145,19 +145,20 @@ pub struct Buffer {
 unsafe impl Send for Buffer {}
 
 impl Buffer {
-    /// Zeros for an array of a shape.
+    /// Zeros for an array of a kind and shape.
     ///
     /// # Errors
-    /// The array is too large.
-    pub fn new(runtime: &'static Runtime, element: Element, shape: &[usize]) -> Result<Self, String> {
+    /// The array is too large, or LiteRT has no such kind.
+    pub fn new(runtime: &'static Runtime, kind: Kind, shape: &[usize]) -> Result<Self, String> {
+        let element = number(kind).ok_or_else(|| format!("LiteRT has no arrays of {kind:?}"))?;
         let too_large = || format!("an array of shape {shape:?} is too large");
         let mut layout = Layout { rank: shape.len() as c_uint, ..Layout::default() };
         for (dimension, &side) in layout.dimensions.iter_mut().zip(shape) {
             *dimension = i32::try_from(side).map_err(|_| too_large())?;
         }
-        let length = shape.iter().try_fold(element.bytes(), |length, &side| length.checked_mul(side));
+        let length = shape.iter().try_fold(kind.elt_size_in_bytes(), |length, &side| length.checked_mul(side));
         let memory = length.and_then(Memory::zeros).ok_or_else(too_large)?;
-        let kind = TensorType { element: number(element), layout };
+        let kind = TensorType { element, layout };
         let mut buffer = Self { runtime, handle: ptr::null_mut(), memory };
         let (bytes, length) = (buffer.memory.address(), buffer.memory.len());
         let create = runtime.functions().create_buffer;

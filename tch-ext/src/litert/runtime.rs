@@ -22,7 +22,7 @@ const CPU: c_int = 1;
 const LEAST_SEVERITY: c_int = 25;
 /// `kLiteRtLogSeveritySilent`.
 const SILENT: i64 = 4;
-/// What the CPU's accelerator and the interpreter are told; the second keeps the messages of a failed run.
+/// The settings of the CPU's kernels, and of the interpreter: the messages of a run that fails can be read.
 const SETTINGS: [(&CStr, &CStr); 2] =
     [(c"xnnpack", c"num_threads = 1\n"), (c"runtime_options_string", c"error_reporter_mode = 2\n")];
 

@@ -97,7 +97,9 @@ fn measured<T: Train + Evaluate>(
     let run = None;
     let setup =
         Setup { task: &task, config, run, processes, interruption, training, validation, network, teacher, metadata };
-    let images_per_second = Trainer::new(setup)?.pace(Duration::from_secs_f64(args.seconds))?;
+    let mut trainer = Trainer::new(setup)?;
+    trainer.begin(None)?;
+    let images_per_second = trainer.pace(Duration::from_secs_f64(args.seconds))?;
     Ok(Row { processes: processes.count(), images_per_step: config.train.batch_size, images_per_second })
 }
 

@@ -25,7 +25,7 @@ impl Export for Classify {
 
     fn ends(&self, _: &ImageClassifier, kind: OutputKind) -> Result<Graph, formats::Error> {
         Ok(match kind {
-            OutputKind::Raw => ends::nothing(1),
+            OutputKind::Raw => ends::nothing(),
             OutputKind::Final => ends::probabilities(),
         })
     }

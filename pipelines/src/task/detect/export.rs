@@ -2,8 +2,7 @@
 
 use datasets::DetectionSample;
 use formats::graph::Graph;
-use formats::graph::ends::Decoding;
-use formats::onnx::Suppression;
+use formats::graph::ends::{Decoding, Suppression};
 use heads::ssdlite::{Decoded, Detections, Predictions, select};
 use tch::{Kind, Tensor};
 

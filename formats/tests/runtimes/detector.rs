@@ -2,8 +2,8 @@
 
 use crate::support::*;
 use backbone::{Form, OutputStride};
-use formats::graph::ends::Decoding;
-use formats::onnx::{Builder, Decoded, Detections, Dim, Model, Session, Suppression};
+use formats::graph::ends::{Decoding, Suppression};
+use formats::onnx::{Builder, Decoded, Detections, Dim, Model, Session};
 use formats::{Array, Data, Element, Error};
 use heads::HeadSpec;
 use heads::ssdlite::{Predictions, SsdLite, SsdLiteConfig};
