@@ -2,14 +2,13 @@
 differ.
 
     tools/python
-    pipeline export RUN -o model.pt --example          # also .ptl, .onnx and .tflite, and with --int8
-    .venv/bin/python tools/check_export.py model.pt model.ptl model.onnx model.tflite [--coreml]
+    pipeline export RUN -o model.pt --example          # also of the other formats, and with --int8
+    .venv/bin/python tools/check_export.py model.pt model.ptl model.onnx model.tflite model.mlpackage
 
 `--example` writes model.pt.example.safetensors: the images and the network's outputs. A .pt is run by
 torch.jit.load, a .ptl by the lite interpreter, an .onnx by ONNX Runtime after ONNX's own checker, a .tflite by LiteRT with XNNPACK and by
 its reference kernels, and in batches where it takes them. Without images each but a .tflite must give empty outputs. A .pt that was exported without --freeze is a module: it also runs in fp64 and bf16, and on a GPU where there is one.
-With --coreml, a .pt that takes normalised images is also converted by coremltools (the conversion alone: Core ML runs on a Mac), a
-segmenter for several sizes.
+A .mlpackage is read and type-checked by coremltools, and computed by torch, operation by operation: Core ML runs on a Mac.
 """
 
 import argparse
@@ -88,36 +87,6 @@ def litert_runs(path, images):
         found = interpreter.get_signature_runner("serving_default")(images=images)
         delegated = sum(step["op_name"] == "DELEGATE" for step in interpreter._get_ops_details())
         yield f"{name}, {delegated} delegated parts", {port: np.array(found[port]) for port in found}
-
-
-class Upsampled(torch.nn.Module):
-    """A segmenter for sizes that are multiples of its stride. The file itself upsamples to the size of the input, which coremltools
-    does not convert where that varies."""
-
-    def __init__(self, module, images):
-        super().__init__()
-        self.network = module.network
-        self.stride = images.shape[2] / self.network(torch.from_numpy(images)).shape[2]
-
-    def forward(self, images):
-        logits = self.network(images)
-        return torch.nn.functional.interpolate(logits, scale_factor=self.stride, mode="bilinear", align_corners=False)
-
-
-def convert_coreml(path, images, card):
-    import coremltools
-
-    module = torch.jit.load(path)
-    shape = images.shape
-    if not card["input"]["fixed_size"] and hasattr(module, "network"):
-        sides = [(shape[2], shape[3]), (2 * shape[2], shape[3]), (2 * shape[2], 2 * shape[3])]
-        shape = coremltools.EnumeratedShapes([(1, 3, *size) for size in sides])
-        module = torch.jit.trace(Upsampled(module, images).eval(), torch.from_numpy(images))
-    kind = coremltools.TensorType(name="images", shape=shape)
-    model = coremltools.convert(module, inputs=[kind], convert_to="mlprogram", minimum_deployment_target=coremltools.target.iOS15)
-    names = [output.name for output in model.get_spec().description.output]
-    sizes = "" if images.shape == shape else f" for {len(sides)} sizes"
-    print(f"{path}: coremltools {coremltools.__version__} made an mlprogram{sizes} with outputs {names}")
 
 
 def difference(found, expected):
@@ -210,8 +179,16 @@ class Comparison:
                 largest = max(difference(second, first) for first, second in halves)
                 self.expect(largest, TOLERANCE, f"{runtime}: the second of two equal images")
 
+    def coreml(self):
+        import coreml_program
+
+        found = coreml_program.run(self.path, self.images)
+        # A detector's program gives what its suppression takes.
+        values = [found.get(port, found.get(f"raw_{port}")) for port in self.ports]
+        self.outputs("coremltools and torch", values, self.tolerance())
+
     def tolerance(self):
-        """Runtimes round sums in int8 each in their way."""
+        """Runtimes round sums in int8 each in their way, and torch those of a program in fp16."""
         return REDUCED_TOLERANCE if self.card.get("int8") else TOLERANCE
 
     def empty(self, runtime, found):
@@ -224,15 +201,14 @@ class Comparison:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+")
-    parser.add_argument("--coreml", action="store_true", help="convert TorchScript files by coremltools too")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
     failed = False
-    for path in arguments.files:
+    for path in map(lambda path: path.rstrip("/"), arguments.files):
         comparison = Comparison(path)
         images = comparison.images
-        if path.endswith(".tflite"):
-            comparison.litert()
+        if path.endswith((".tflite", ".mlpackage")):
+            comparison.litert() if path.endswith(".tflite") else comparison.coreml()
             failed |= comparison.failed
             continue
         runtime, run = RUNTIMES[pathlib.Path(path).suffix]
@@ -243,8 +219,6 @@ def main():
         if path.endswith(".pt") and not int8:
             for name, tolerance, found in module_runs(path, images):
                 comparison.outputs(name, found, tolerance)
-            if arguments.coreml and comparison.card["input"]["kind"] == "normalized":
-                convert_coreml(path, images, comparison.card)
         failed |= comparison.failed
     print("a file is outside of its tolerance" if failed else "every file is within its tolerance")
     sys.exit(failed)

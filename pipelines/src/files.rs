@@ -1,9 +1,11 @@
 //! Durable files: each is written completely, or the previous one stays.
 
 use atomic_write_file::AtomicWriteFile;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Write;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use tempfile::{TempDir, TempPath};
 
 use crate::failure::Failure;
 
@@ -55,12 +57,85 @@ pub fn read_text(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| Failure::cannot("read", path, &error))
 }
 
-/// The size of a file in bytes.
+/// The size of a file in bytes, or of all files in a folder.
 ///
 /// # Errors
 /// When it cannot be read.
 pub fn size(path: &Path) -> Result<u64, Failure> {
-    std::fs::metadata(path).map(|metadata| metadata.len()).map_err(|error| Failure::cannot("read", path, &error))
+    let failed = |error: std::io::Error| Failure::cannot("read", path, &error);
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if !metadata.is_dir() {
+        return Ok(metadata.len());
+    }
+    let entries = std::fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed)?;
+    entries.iter().map(|entry| size(&entry.path())).sum()
+}
+
+/// A file or folder under another name, beside the one that it is to get; removed where it does not get it.
+#[derive(Debug)]
+pub enum Aside {
+    /// A file, which exists already.
+    File(TempPath),
+    /// A folder above the one that is to be created.
+    Folder(TempDir, PathBuf),
+}
+
+impl Aside {
+    /// For a file, or a folder, with this path; what it ends in stays.
+    ///
+    /// # Errors
+    /// When its folder cannot be written.
+    pub fn of(path: &Path, is_folder: bool) -> Result<Self, Failure> {
+        let folder = folder_of(path);
+        create_folder(folder)?;
+        let ending = format!(".{}", path.extension().unwrap_or_default().to_string_lossy());
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".export-");
+        let failed = |error: std::io::Error| Failure::cannot("write", path, &error);
+        if is_folder {
+            let above = builder.tempdir_in(folder).map_err(failed)?;
+            let inside = above.path().join(format!("new{ending}"));
+            return Ok(Self::Folder(above, inside));
+        }
+        // Without these only its owner could read the file.
+        builder.permissions(Permissions::from_mode(0o666));
+        Ok(Self::File(builder.suffix(&ending).tempfile_in(folder).map_err(failed)?.into_temp_path()))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::File(path) => path,
+            Self::Folder(_, inside) => inside,
+        }
+    }
+
+    /// Gives it its name, durably. A folder of that name is replaced where it is of the same kind: with the same files in it.
+    ///
+    /// # Errors
+    /// When it cannot be renamed, or would replace another kind of folder.
+    pub fn persist(self, path: &Path) -> Result<(), Failure> {
+        let failed = |error: std::io::Error| Failure::cannot("write", path, &error);
+        match self {
+            Self::File(file) => {
+                File::open(&file).and_then(|file| file.sync_all()).map_err(failed)?;
+                file.persist(path).map_err(|error| failed(error.error))?;
+            }
+            Self::Folder(above, inside) => {
+                if path.exists() {
+                    let entries = std::fs::read_dir(&inside).map_err(failed)?;
+                    let names = entries.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+                    if !names.iter().all(|entry| path.join(entry.file_name()).exists()) {
+                        return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
+                    }
+                    // The old one is removed with the folder above.
+                    std::fs::rename(path, above.path().join("old")).map_err(failed)?;
+                }
+                std::fs::rename(&inside, path).map_err(failed)?;
+            }
+        }
+        sync_folder(folder_of(path)).map_err(failed)
+    }
 }
 
 #[cfg(test)]
@@ -80,5 +155,28 @@ mod tests {
             refused.to_string().starts_with("cannot write ") && refused.to_string().contains("nowhere/file"),
             "{refused}"
         );
+    }
+
+    #[test]
+    fn a_folder_takes_the_place_of_one_of_its_kind_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.mlpackage");
+        let make = |text: &str| {
+            let aside = Aside::of(&path, true).unwrap();
+            std::fs::create_dir(aside.path()).unwrap();
+            std::fs::write(aside.path().join("Manifest.json"), text).unwrap();
+            aside
+        };
+        for text in ["old", "new"] {
+            make(text).persist(&path).unwrap();
+            assert_eq!(std::fs::read_to_string(path.join("Manifest.json")).unwrap(), text);
+            assert_eq!(size(&path).unwrap(), 3);
+        }
+        std::fs::remove_dir_all(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(path.join("precious"), "").unwrap();
+        assert!(make("other").persist(&path).is_err());
+        assert!(path.join("precious").exists());
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
     }
 }

@@ -158,7 +158,7 @@ impl Draft {
     }
 
     fn finish(self, inputs: Vec<Edge>, outputs: Vec<Edge>) -> Graph {
-        Graph { inputs, outputs, nodes: self.nodes, edges: self.edges }
+        Graph { inputs, outputs, nodes: self.nodes, edges: self.edges, half: false }
     }
 }
 

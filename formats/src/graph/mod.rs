@@ -20,6 +20,7 @@ mod sides;
 
 pub(crate) use operation::along;
 pub(crate) use run::MAX_WEIGHT;
+pub(crate) use sides::is_single_pixel;
 
 pub use operation::{Binary, Convolution, Grid, Layer, Operation, Unary, Weight};
 pub use sides::Side;
@@ -80,6 +81,8 @@ pub struct Graph {
     outputs: Vec<Edge>,
     nodes: Vec<Node>,
     edges: Vec<Facts>,
+    /// Whether every number is rounded to 16 bits.
+    half: bool,
 }
 
 impl Graph {
@@ -177,10 +180,21 @@ impl Graph {
         let mut rounded = self.detached();
         for node in &mut rounded.nodes {
             if let Some(layer) = node.operation.layer_mut() {
-                layer.weight.tensor = layer.weight.tensor.to_kind(Kind::Half).to_kind(Kind::Float);
+                layer.weight.tensor = halved(&layer.weight.tensor);
             }
         }
         rounded
+    }
+
+    /// The same with every number rounded to 16 bits: weights, biases, and what each node computes.
+    pub fn in_half(&self) -> Self {
+        let mut rounded = self.with_half_weights();
+        for node in &mut rounded.nodes {
+            if let Some(bias) = node.operation.layer_mut().and_then(|layer| layer.bias.as_mut()) {
+                bias.tensor = halved(&bias.tensor);
+            }
+        }
+        Self { half: true, ..rounded }
     }
 
     /// The same computation with weights that do not share memory.
@@ -196,6 +210,11 @@ impl Graph {
         }
         copy
     }
+}
+
+/// Numbers rounded to 16 bits; whole numbers as they are.
+fn halved(tensor: &Tensor) -> Tensor {
+    if tensor.is_floating_point() { tensor.to_kind(Kind::Half).to_kind(Kind::Float) } else { tensor.shallow_clone() }
 }
 
 /// A graph while it is being read.

@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::operation::{MAX_BYTE, along};
-use super::{Binary, Convolution, Edge, Graph, Grid, Layer, Node, Operation, Unary};
+use super::{Binary, Convolution, Edge, Graph, Grid, Layer, Node, Operation, Unary, halved};
 use crate::Error;
 
 impl Graph {
@@ -56,6 +56,7 @@ impl Graph {
                 tensor.f_internal_fake_quantize_learnable_per_tensor_affine(scale, &zero_point, 0, MAX_BYTE, factor)
             }
             (Some(grid), None) => grid.round(&tensor),
+            (None, _) if self.half => Ok(halved(&tensor)),
             (None, _) => Ok(tensor),
         }
     }

@@ -10,7 +10,7 @@ use super::layers::activation;
 use super::model::{Builder, Kind, Value};
 use super::operators::{self, Activation};
 use crate::Error;
-use crate::graph::{Binary, Edge, Graph, Grid, Node, Operation, Side};
+use crate::graph::{Binary, Edge, Graph, Grid, Node, Operation, Side, is_single_pixel};
 
 /// What `[N, C, H, W]` is when its channels are last, and back.
 const LAST: [usize; 4] = [0, 2, 3, 1];
@@ -188,7 +188,7 @@ impl Network<'_> {
             Operation::Convolution(convolution) => self.convolution(position, convolution),
             Operation::Linear(layer) => self.linear(position, layer),
             Operation::Concat(axis) => self.concat(node, *axis),
-            Operation::Binary(Binary::Add) if let Some([other, like]) = self.beside_zeros(node) => {
+            Operation::Binary(Binary::Add) if let Some([other, like]) = self.graph.spread(node, &self.sides) => {
                 let sides = self.sides_as(output, true);
                 let xs = self.float_as(other, true)?;
                 let value = self.resized(&xs, &sides, Some(like))?;
@@ -213,19 +213,8 @@ impl Network<'_> {
         }
     }
 
-    /// The map of one pixel that is added to zeros, by which it becomes one of many, and the map whose size these have.
-    fn beside_zeros(&self, node: &Node) -> Option<[Edge; 2]> {
-        let like = |edge: Edge| {
-            let writer = self.graph.node(self.graph.writer(edge)?);
-            matches!(writer.operation, Operation::ZerosLike).then(|| writer.inputs[0])
-        };
-        let like_of_zeros = node.inputs.iter().find_map(|&edge| like(edge))?;
-        let other = *node.inputs.iter().find(|&&edge| like(edge).is_none())?;
-        self.is_single_pixel(other).then_some([other, like_of_zeros])
-    }
-
     fn is_single_pixel(&self, edge: Edge) -> bool {
-        matches!(self.sides[edge.index()][..], [_, _, rows, columns] if [rows, columns] == [Side::fixed(1); 2])
+        is_single_pixel(&self.sides[edge.index()])
     }
 
     /// The operations of one tensor, in numbers; whether the result has its channels last.

@@ -1,5 +1,6 @@
 //! Files are written, read back by this crate's own reader and runtime, and compared with libtorch.
 
+mod coreml;
 mod detector;
 mod files;
 mod litert;

@@ -1,6 +1,7 @@
 //! Single operators: each translation computes what libtorch computes, and unsupported operators are named.
 
 use crate::support::*;
+use formats::coreml;
 use formats::graph::Graph;
 use formats::onnx::{self, Builder, Value};
 use formats::{Element, Error};
@@ -34,6 +35,16 @@ fn compare(what: &str, module: &Module, input: &Tensor) {
         assert_close(&found, &expected, 1e-5, what);
         let interpreted: Vec<_> = graph.run(&[input]).unwrap().iter().map(array).collect();
         assert_close(&interpreted, &expected, 1e-6, &format!("{what}, interpreted"));
+    }
+    if let &[_, channels, height, width] = &input.size()[..] {
+        let one = input.narrow(0, 0, 1);
+        let package = crate::coreml::package(&graph, channels, &[[height, width]], coreml::Kind::F32);
+        let found = crate::coreml::loaded(&package).run(&one).unwrap_or_else(|error| panic!("{what}: {error}"));
+        // It has no integers of 64 bits.
+        let wide =
+            |found: &Tensor| if found.is_floating_point() { array(found) } else { array(&found.to_kind(Kind::Int64)) };
+        let found: Vec<_> = found.iter().map(wide).collect();
+        assert_close(&found, &module.run(&[one]).unwrap(), 1e-5, &format!("{what}, Core ML"));
     }
 }
 

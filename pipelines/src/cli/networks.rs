@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::{DeviceArgs, KeyArgs, ProcessArgs, SetArgs, TrainedArgs};
 use crate::config::ImageSize;
-use crate::export::{Format, Input};
+use crate::export::{FloatKind, Format, Input};
 use crate::measure::Engine;
 use crate::measure::latency;
 use crate::model::LayoutName;
@@ -86,12 +86,21 @@ pub struct ExportArgs {
     /// The format of the file [default: what its ending says]
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// The file to write; FILE.json beside it describes inputs and outputs
-    #[arg(short, long, value_name = "FILE")]
+    /// Write a file of every format into the folder
+    #[arg(long, conflicts_with_all = ["format", "freeze"])]
+    pub all: bool,
+    /// The file to write, or the folder; FILE.json beside it describes inputs and outputs
+    #[arg(short, long, value_name = "FILE|DIR")]
     pub output: PathBuf,
-    /// The input of the file
-    #[arg(long, value_enum, default_value = "normalized")]
-    pub input: Input,
+    /// The input of the file [default: image for Core ML, else normalized]
+    #[arg(long, value_enum)]
+    pub input: Option<Input>,
+    /// Floating point in the file [default: fp16 for Core ML, else fp32]
+    #[arg(long, value_enum)]
+    pub precision: Option<FloatKind>,
+    /// Other sizes of images that the file takes; of segmenters for Core ML, which is faster with listed sizes than with any
+    #[arg(long, value_name = "PIXELS|HEIGHTxWIDTH", value_delimiter = ',', value_parser = image_size)]
+    pub sizes: Vec<ImageSize>,
     /// Leave out the last steps: output logits, or every anchor's box and scores without suppression
     #[arg(long)]
     pub raw: bool,
@@ -110,9 +119,6 @@ pub struct ExportArgs {
     /// Do not measure latency
     #[arg(long)]
     pub no_latency: bool,
-    /// Keep weights in 16 bits, in half of the space (litert)
-    #[arg(long)]
-    pub fp16: bool,
     /// Write nothing if the outputs of file and network differ by more than this, relative to the largest
     #[arg(long, value_name = "SHARE", default_value_t = 1e-4)]
     pub tolerance: f64,

@@ -74,7 +74,11 @@ fn evaluate_exported(args: &EvalArgs, exported: ExportedModel, processes: &Proce
         }
         let images = exported.random_input(1, exported.card.input.size);
         let run: Run<'_> = Box::new(|| exported.run(&images).map(|_| ()));
-        let run = (!args.no_latency).then(|| (exported.card.format.name(), run));
+        if let Some(stand_in) = exported.stand_in() {
+            console::status(format!("{}: {stand_in}", args.subject));
+        }
+        let measured = !args.no_latency && exported.stand_in().is_none();
+        let run = measured.then(|| (exported.card.format.name(), run));
         let footprint = Footprint::of_file(&task, exported.card.input.size, Path::new(&args.subject), run)?;
         finish(args, &Evaluated::<T> { accuracy, footprint }, folder)
     })

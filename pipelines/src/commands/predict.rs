@@ -19,6 +19,9 @@ pub(super) fn run(args: &PredictArgs) -> Result<(), Failure> {
     args.key.of_weights(args.weights.as_deref())?;
     if ExportedModel::is_at(&args.subject) {
         let exported = ExportedModel::open(&args.subject)?;
+        if let Some(stand_in) = exported.stand_in() {
+            console::status(format!("{}: {stand_in}", args.subject.display()));
+        }
         if args.weights.is_some() {
             return Err(Failure::usage("--weights is only valid with a run: an exported file has its own"));
         }

@@ -67,7 +67,10 @@ pub struct CardInput {
     pub kind: Input,
     /// Height and width in pixels.
     pub size: [i64; 2],
-    /// Whether it takes images of that size only.
+    /// Other heights and widths that it takes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sizes: Vec<[i64; 2]>,
+    /// Whether it takes images of these sizes only.
     pub fixed_size: bool,
     /// Whether it takes a single image at a time.
     #[serde(default, skip_serializing_if = "is_not")]
@@ -80,6 +83,17 @@ impl CardInput {
     /// Channels of the images.
     pub fn channels(&self) -> i64 {
         self.normalization.channels()
+    }
+
+    /// Whether it takes images of this height and width.
+    pub fn takes(&self, size: [i64; 2]) -> bool {
+        !self.fixed_size || self.size == size || self.sizes.contains(&size)
+    }
+
+    /// The sizes that it takes, in words.
+    pub fn sizes_in_words(&self) -> String {
+        let all = std::iter::once(&self.size).chain(&self.sizes);
+        all.map(|[height, width]| format!("{height}x{width}")).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -110,8 +124,13 @@ impl Card {
             Input::Normalized => format!("normalised fp32 [{batch}, {channels}, {height}, {width}]"),
             Input::Nchw => format!("uint8 [{batch}, {channels}, {height}, {width}]"),
             Input::Nhwc => format!("uint8 [{batch}, {height}, {width}, {channels}]"),
+            Input::Image => format!("a picture of {height}x{width} with {channels} channels"),
         };
-        let any = if *fixed_size { "" } else { " or any other size" };
+        let any = match (fixed_size, self.input.sizes.is_empty()) {
+            (false, _) => " or any other size",
+            (true, true) => "",
+            (true, false) => " or another listed size",
+        };
         format!("{}, {} classes, takes {what}{any}", self.name, self.classes.len())
     }
 
@@ -169,15 +188,12 @@ impl Card {
     /// # Errors
     /// Another size, where the file takes one only, or another normalisation.
     pub fn check<K: Keys>(&self, config: &Config<K>) -> Result<(), Failure> {
-        let CardInput { size, fixed_size, normalization, .. } = &self.input;
-        if *fixed_size && config.data.size.sides() != *size {
-            let [height, width] = config.data.size.sides();
-            return Err(Failure::usage(format!(
-                "data.size is {height}x{width}, but the file takes {}x{} only",
-                size[0], size[1]
-            )));
+        let size @ [height, width] = config.data.size.sides();
+        if !self.input.takes(size) {
+            let sizes = self.input.sizes_in_words();
+            return Err(Failure::usage(format!("data.size is {height}x{width}, but the file takes {sizes} only")));
         }
-        if config.normalization() != *normalization {
+        if config.normalization() != self.input.normalization {
             return Err(Failure::usage("data.normalize is not what the file was exported with"));
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! An exported file, loaded by its own runtime.
 
+use datasets::{Image, Size};
+use formats::coreml::Session as CoremlSession;
 use formats::litert::Session as LitertSession;
 use formats::onnx::Session;
 use std::path::{Path, PathBuf};
@@ -7,10 +9,10 @@ use tch::{Device, Kind, Tensor};
 use tch_ext::jit::{LiteModule, Module, extra_files};
 
 use super::onnx::{card_of, to_array, to_tensor};
-use super::{CARD, Card, Format, Input, litert};
+use super::{CARD, Card, Format, Input, coreml, litert};
 use crate::failure::Failure;
 use crate::model::{Normalizer, Predictor, stack};
-use crate::task::Export;
+use crate::task::{Convention, Export, OutputKind};
 
 /// An exported file, ready to run on the CPU.
 pub struct ExportedModel {
@@ -25,6 +27,7 @@ enum Runtime {
     Lite(LiteModule),
     Onnx(Box<Session>),
     Litert(Box<LitertSession>),
+    Coreml(Box<CoremlSession>),
 }
 
 impl ExportedModel {
@@ -32,7 +35,7 @@ impl ExportedModel {
     pub fn is_at(path: &Path) -> bool {
         match Format::of(path) {
             Some(Format::Torchscript) => extra_files(path).is_ok_and(|files| files.contains_key(CARD)),
-            Some(Format::Lite | Format::Onnx | Format::Litert) => true,
+            Some(Format::Lite | Format::Onnx | Format::Litert | Format::Coreml) => true,
             None => false,
         }
     }
@@ -44,7 +47,7 @@ impl ExportedModel {
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let format = Format::of(path).ok_or_else(|| {
             Failure::usage(format!("{} is not an exported file", path.display()))
-                .hint("Exported files end in .pt, .ptl, .onnx or .tflite.")
+                .hint("Exported files end in .pt, .ptl, .onnx, .tflite or .mlpackage.")
         })?;
         let no_card = || {
             Failure::failed(format!("{} has no {CARD}: it was not exported by this program", path.display()))
@@ -54,6 +57,7 @@ impl ExportedModel {
             Format::Torchscript | Format::Lite => extra_files(path)?.remove(CARD),
             Format::Onnx => card_of(path)?,
             Format::Litert => litert::card_of(path)?,
+            Format::Coreml => coreml::card_of(path)?,
         };
         let text = text.ok_or_else(no_card)?;
         let runtime = match format {
@@ -61,6 +65,7 @@ impl ExportedModel {
             Format::Lite => Runtime::Lite(LiteModule::load(path)?),
             Format::Onnx => Runtime::Onnx(Box::new(Session::load(path)?)),
             Format::Litert => Runtime::Litert(Box::new(LitertSession::load(path)?)),
+            Format::Coreml => Runtime::Coreml(Box::new(CoremlSession::load(path)?)),
         };
         Ok(Self { card: Card::parse(path, &text)?, path: path.to_owned(), runtime })
     }
@@ -82,7 +87,15 @@ impl ExportedModel {
                 let outputs = session.run(&[to_array(images)?])?;
                 outputs.iter().map(to_tensor).collect::<Result<_, _>>()?
             }
+            Runtime::Coreml(session) => session.run(images)?,
         })
+    }
+
+    /// Why the file's own runtime does not run it here, and what does; its latency cannot be measured then.
+    pub fn stand_in(&self) -> Option<&'static str> {
+        let why =
+            "Core ML is on Apple's systems alone: libtorch computes what the file says, and no latency is measured";
+        matches!(self.runtime, Runtime::Coreml(_)).then_some(why)
     }
 
     /// The outputs of [`Export::final_steps`] for images of one size, `[N, H, W, C]` bytes.
@@ -90,14 +103,49 @@ impl ExportedModel {
     /// # Errors
     /// When the file does not take them, or has other outputs.
     pub fn outputs<T: Export>(&self, task: &T, bytes: &Tensor) -> Result<Vec<Tensor>, Failure> {
-        let (images, kind) = (self.input(bytes), self.card.output_kind);
-        if self.card.format != Format::Litert {
-            return self.run(&images);
+        self.read(task, bytes, self.card.output_kind, |images| self.run(images))
+    }
+
+    /// What is compared with the network, with its kind: the outputs, of a Core ML detector those before its suppression, which is the
+    /// system's own and not torchvision's.
+    ///
+    /// # Errors
+    /// As [`ExportedModel::outputs`].
+    pub fn comparable_outputs<T: Export>(
+        &self,
+        task: &T,
+        bytes: &Tensor,
+    ) -> Result<(Vec<Tensor>, OutputKind), Failure> {
+        let kind = match self.card.format.convention() {
+            Convention::Coreml if task.suppression(self.card.output_kind).is_some() => OutputKind::Raw,
+            _ => self.card.output_kind,
+        };
+        Ok((self.read(task, bytes, kind, |images| self.run_without_suppression(images))?, kind))
+    }
+
+    /// The file without the suppression that Core ML has behind a detector.
+    ///
+    /// # Errors
+    /// As [`ExportedModel::run`].
+    pub fn run_without_suppression(&self, images: &Tensor) -> Result<Vec<Tensor>, Failure> {
+        match &self.runtime {
+            Runtime::Coreml(session) => Ok(session.run_program(images)?),
+            _ => self.run(images),
         }
+    }
+
+    fn read<T: Export>(
+        &self,
+        task: &T,
+        bytes: &Tensor,
+        kind: OutputKind,
+        run: impl Fn(&Tensor) -> Result<Vec<Tensor>, Failure>,
+    ) -> Result<Vec<Tensor>, Failure> {
+        let (images, convention) = (self.input(bytes), self.card.format.convention());
         if !self.card.input.single {
-            return task.read_litert(self.run(&images)?, kind, 0);
+            return task.read_by(convention, run(&images)?, kind, 0);
         }
-        let one = |image: i64| task.read_litert(self.run(&images.narrow(0, image, 1).contiguous())?, kind, image);
+        let one = |image: i64| task.read_by(convention, run(&images.narrow(0, image, 1).contiguous())?, kind, image);
         let each: Vec<Vec<Tensor>> = (0..images.size()[0]).map(one).collect::<Result<_, _>>()?;
         let ports = each.first().map_or(0, Vec::len);
         let joined = |port: usize| Tensor::cat(&each.iter().map(|outputs| &outputs[port]).collect::<Vec<_>>(), 0);
@@ -109,12 +157,28 @@ impl ExportedModel {
         match self.card.input.kind {
             Input::Nhwc => bytes.shallow_clone(),
             Input::Nchw => bytes.permute([0, 3, 1, 2]).contiguous(),
+            Input::Image => bytes.permute([0, 3, 1, 2]).to_kind(Kind::Float).contiguous(),
             Input::Normalized => {
                 let images = Normalizer::new(&self.card.input.normalization, Device::Cpu, true).bytes(bytes);
                 match self.card.format {
                     Format::Litert => images.permute([0, 2, 3, 1]).contiguous(),
                     _ => images.contiguous(),
                 }
+            }
+        }
+    }
+
+    /// An image at the size that the file takes, where it does not take that of the image.
+    ///
+    /// # Errors
+    /// When it cannot be scaled.
+    pub fn scaled(&self, image: &Image) -> Result<Option<Image>, Failure> {
+        let [height, width] = self.card.input.size;
+        match self.card.input.takes([image.height as i64, image.width as i64]) {
+            true => Ok(None),
+            false => {
+                let size = Size { height: height as usize, width: width as usize };
+                image.resize(size).map(Some).map_err(Failure::failed)
             }
         }
     }
@@ -134,6 +198,16 @@ impl ExportedModel {
 impl<T: Export> Predictor<T> for ExportedModel {
     fn predict(&self, task: &T, batch: &[T::Sample]) -> Result<Vec<T::Prediction>, Failure> {
         let bytes = stack(batch.iter().map(T::image));
+        let size @ [height, width] = [bytes.size()[1], bytes.size()[2]];
+        if !self.card.input.takes(size) {
+            let (path, sizes) = (self.path.display(), self.card.input.sizes_in_words());
+            let failure =
+                Failure::usage(format!("{path} takes images of {sizes} only, and this one has {height}x{width}"));
+            let [height, width] = self.card.input.size;
+            return Err(
+                failure.hint(format!("For a segmenter: --set 'eval.size={{height: {height}, width: {width}}}'."))
+            );
+        }
         let outputs = self.outputs(task, &bytes)?;
         let predictions = task.read_outputs(&outputs, self.card.output_kind, batch);
         predictions.map_err(|failure| Failure::failed(format!("{}: {failure}", self.path.display())))

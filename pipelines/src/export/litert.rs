@@ -40,7 +40,7 @@ pub fn assemble_litert<T: Export>(
     let Normalization { mean, std } = &card.input.normalization;
     let images = match card.input.kind {
         Input::Normalized => images,
-        Input::Nchw | Input::Nhwc => builder.normalize(&images, mean, std)?,
+        Input::Nchw | Input::Nhwc | Input::Image => builder.normalize(&images, mean, std)?,
     };
     let graph = graph.then(&task.ends(&network.model, card.output_kind)?)?;
     let found = builder.network(&graph, &images)?;

@@ -1,7 +1,8 @@
-//! Exported files: TorchScript, files for the lite interpreter, ONNX, LiteRT. Writing, checking and running them.
+//! Exported files: TorchScript, files for the lite interpreter, ONNX, LiteRT, Core ML. Writing, checking and running them.
 
 mod card;
 mod check;
+mod coreml;
 mod file;
 mod litert;
 mod onnx;
@@ -13,8 +14,11 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
+use crate::task::Convention;
+
 pub use card::{CARD, Card, CardClass, CardInput, Metric};
-pub use check::{Check, Expected, compare};
+pub use check::{Check, Expected, Rounding, compare};
+pub use coreml::assemble_coreml;
 pub use file::ExportedModel;
 pub use litert::assemble_litert;
 pub use onnx::assemble_onnx;
@@ -34,6 +38,8 @@ pub enum Format {
     Onnx,
     /// For LiteRT on Android, iOS and elsewhere (.tflite)
     Litert,
+    /// For Core ML on iOS and macOS (.mlpackage)
+    Coreml,
 }
 
 impl Format {
@@ -49,6 +55,7 @@ impl Format {
             Self::Lite => ".ptl",
             Self::Onnx => ".onnx",
             Self::Litert => ".tflite",
+            Self::Coreml => ".mlpackage",
         };
         ending.to_owned()
     }
@@ -60,9 +67,48 @@ impl Format {
             "ptl" => Some(Self::Lite),
             "onnx" => Some(Self::Onnx),
             "tflite" => Some(Self::Litert),
+            "mlpackage" => Some(Self::Coreml),
             _ => None,
         }
     }
+
+    /// In which form its files give their outputs.
+    pub fn convention(self) -> Convention {
+        match self {
+            Self::Torchscript | Self::Lite | Self::Onnx => Convention::Pytorch,
+            Self::Litert => Convention::Litert,
+            Self::Coreml => Convention::Coreml,
+        }
+    }
+
+    /// What its files take where nothing else is asked for.
+    pub fn usual_input(self) -> Input {
+        if self == Self::Coreml { Input::Image } else { Input::Normalized }
+    }
+
+    /// Whether its files take that.
+    pub fn takes(self, input: Input) -> bool {
+        match self {
+            Self::Torchscript | Self::Lite | Self::Onnx => input != Input::Image,
+            Self::Litert => matches!(input, Input::Normalized | Input::Nhwc),
+            Self::Coreml => matches!(input, Input::Normalized | Input::Image),
+        }
+    }
+
+    /// Floating point in its files where nothing else is asked for.
+    pub fn usual_precision(self) -> FloatKind {
+        if self == Self::Coreml { FloatKind::Fp16 } else { FloatKind::Fp32 }
+    }
+}
+
+/// Floating point in an exported file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum FloatKind {
+    /// 32 bits
+    Fp32,
+    /// 16 bits: of Core ML files everything, of LiteRT files the weights
+    Fp16,
 }
 
 /// What an exported file takes.
@@ -75,4 +121,6 @@ pub enum Input {
     Nchw,
     /// uint8 [N, H, W, C], color as RGB, as image decoders give it; normalised inside
     Nhwc,
+    /// A picture, as Vision hands it over (Core ML); normalised inside
+    Image,
 }

@@ -28,7 +28,9 @@ pub fn assemble_onnx<T: Export>(task: &T, network: &Network<T>, graph: &Graph, c
     let channels = Dim::Fixed(card.input.channels());
     let (layout, element, shape) = match card.input.kind {
         Input::Nhwc => (Layout::ChannelsLast, Element::U8, [batch.clone(), height.clone(), width.clone(), channels]),
-        Input::Nchw => (Layout::ChannelsFirst, Element::U8, [batch.clone(), channels, height.clone(), width.clone()]),
+        Input::Nchw | Input::Image => {
+            (Layout::ChannelsFirst, Element::U8, [batch.clone(), channels, height.clone(), width.clone()])
+        }
         Input::Normalized => {
             (Layout::ChannelsFirst, Element::F32, [batch.clone(), channels, height.clone(), width.clone()])
         }
@@ -37,7 +39,7 @@ pub fn assemble_onnx<T: Export>(task: &T, network: &Network<T>, graph: &Graph, c
     let Normalization { mean, std } = &card.input.normalization;
     let normalized = match card.input.kind {
         Input::Normalized => images.clone(),
-        Input::Nchw | Input::Nhwc => builder.normalize(&images, layout, mean, std)?,
+        Input::Nchw | Input::Nhwc | Input::Image => builder.normalize(&images, layout, mean, std)?,
     };
     let graph = graph.then(&task.ends(&network.model, card.output_kind)?)?;
     let sides = graph.sides([card.input.channels(), size[0], size[1]], !card.input.fixed_size)?;

@@ -15,9 +15,11 @@ use crate::failure::Failure;
 /// | `eval.real_labels` | the path from `here` | `null` |
 /// | `backbone.weights`, `train.quantize` | `null`: what the training started from | `null` |
 ///
+/// Where a file takes images of one size only, `eval.size` becomes that size.
+///
 /// # Errors
 /// None for a configuration that was read.
-pub fn portable<K: Keys>(config: &Config<K>, here: &Path) -> Result<String, Failure> {
+pub fn portable<K: Keys>(config: &Config<K>, here: &Path, only_size: Option<[i64; 2]>) -> Result<String, Failure> {
     let mut kept = config.clone();
     kept.backbone.weights = None;
     kept.train.quantize = None;
@@ -31,6 +33,10 @@ pub fn portable<K: Keys>(config: &Config<K>, here: &Path) -> Result<String, Fail
     }
     if let Some(labels) = section(&mut document, "eval").and_then(|eval| eval.get_mut("real_labels")) {
         *labels = labels.as_str().and_then(|path| from(here, Path::new(path))).map_or(Value::Null, Value::from);
+    }
+    let evaluated = section(&mut document, "eval").and_then(|eval| eval.get_mut("size"));
+    if let (Some([height, width]), Some(size)) = (only_size, evaluated) {
+        *size = Mapping::from_iter([("height".into(), height.into()), ("width".into(), width.into())]).into();
     }
     serde_yaml::to_string(&document).map_err(Failure::from)
 }
@@ -72,7 +78,7 @@ mod tests {
         );
         let file = ConfigFile::kept_in(Path::new("x.yaml"), &text, &[]).unwrap();
         let config: Config<<Detect as Task>::Keys> = file.config().unwrap();
-        let text = portable(&config, Path::new("/home/me/project")).unwrap();
+        let text = portable(&config, Path::new("/home/me/project"), None).unwrap();
         let document: Value = serde_yaml::from_str(&text).unwrap();
         (document["data"].clone(), text)
     }

@@ -87,7 +87,7 @@ fn tensors(count: usize) -> String {
 fn source(input: Input, steps: &FinalSteps) -> String {
     let x = match input {
         Input::Normalized => "images",
-        Input::Nchw => "(images - self.shift) * self.scale",
+        Input::Nchw | Input::Image => "(images - self.shift) * self.scale",
         Input::Nhwc => "(images.permute([0, 3, 1, 2]) - self.shift) * self.scale",
     };
     let result = tensors(steps.outputs.len());

@@ -35,16 +35,17 @@ pub trait Export: Evaluate {
     /// When they cannot be built.
     fn ends(&self, model: &WithHead<Self::Head>, kind: OutputKind) -> Result<Graph, formats::Error>;
 
-    /// The outputs of a LiteRT file, which are those of [`Export::final_steps`] where not stated otherwise.
-    fn litert_outputs(&self, kind: OutputKind) -> Vec<Port> {
+    /// The outputs of a file of a convention, which are those of [`Export::final_steps`] where not stated otherwise.
+    fn outputs_by(&self, _: Convention, kind: OutputKind) -> Vec<Port> {
         self.final_steps(kind).outputs
     }
 
-    /// The outputs of [`Export::final_steps`] from those of a LiteRT file for the image at a position of a batch, or for a whole batch.
+    /// The outputs of [`Export::final_steps`] from those of a file of a convention, for the image at a position of a batch, or for a whole
+    /// batch.
     ///
     /// # Errors
-    /// When they are not those of [`Export::litert_outputs`].
-    fn read_litert(&self, outputs: Vec<Tensor>, _: OutputKind, _: i64) -> Result<Vec<Tensor>, Failure> {
+    /// When they are not those of [`Export::outputs_by`].
+    fn read_by(&self, _: Convention, outputs: Vec<Tensor>, _: OutputKind, _: i64) -> Result<Vec<Tensor>, Failure> {
         Ok(outputs)
     }
 
@@ -90,6 +91,17 @@ pub trait Export: Evaluate {
         outputs: &[Tensor],
         kind: OutputKind,
     ) -> Result<f64, Failure>;
+}
+
+/// In which form files give their outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Convention {
+    /// As torchvision's models do.
+    Pytorch,
+    /// As Task Library and Android's samples expect them: channels last, detections as `TFLite_Detection_PostProcess` gives them.
+    Litert,
+    /// As Vision reads them: labels with probabilities, detections as confidences and coordinates.
+    Coreml,
 }
 
 /// Which outputs an exported file has. Written as `raw: true` or `raw: false`.

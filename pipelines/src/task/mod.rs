@@ -29,7 +29,7 @@ pub use classify::Classify;
 pub use data::{AnnotatedSet, Data, Member, Source, read_splits, warn_findings};
 pub use detect::Detect;
 pub use evaluate::{Evaluate, Paired, Pairing, RenderOptions, Scorer};
-pub use export::{Export, FinalSteps, OutputKind, Port};
+pub use export::{Convention, Export, FinalSteps, OutputKind, Port};
 pub use segment::Segment;
 pub use train::{Loss, Train};
 

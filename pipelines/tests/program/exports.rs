@@ -11,20 +11,31 @@ fn every_task_is_exported_in_every_format_and_scores_as_before() {
     for task in TASKS {
         let run = train_task(&workshop, task);
         let before = json(&succeed(&["eval", &run, "--json", "--no-latency", "-o", &workshop.at("before")]));
-        for ending in ["pt", "ptl", "onnx", "tflite"] {
-            for (input, raw) in [("nhwc", &["--raw"][..]), ("nchw", &[]), ("normalized", &[])] {
+        // Core ML packages take images of one size.
+        let fixed = ["--set", "eval.size={height: 64, width: 64}"];
+        let fixed = if task == "segment" { &fixed[..] } else { &[] };
+        let before_fixed = json(&succeed(&[&["eval", &run, "--json", "--no-latency"][..], fixed].concat()));
+        for ending in ["pt", "ptl", "onnx", "tflite", "mlpackage"] {
+            let inputs = match ending {
+                "mlpackage" => {
+                    vec![("image", vec!["--precision", "fp32"]), ("normalized", vec!["--raw", "--precision", "fp32"])]
+                }
+                _ => vec![("nhwc", vec!["--raw"]), ("nchw", vec![]), ("normalized", vec![])],
+            };
+            for (input, more) in inputs {
                 let file = workshop.at(&format!("{task}-{input}.{ending}"));
                 let words = ["export", &run, "--input", input, "-o", &file, "--json", "--no-latency"];
                 if (ending, input) == ("tflite", "nchw") {
                     assert!(fail(&words, 2).contains("--input nhwc or normalized"));
                     continue;
                 }
-                let exported = json(&succeed(&[&words[..], raw].concat()));
+                let exported = json(&succeed(&[&words[..], &more].concat()));
                 assert!(exported["checks"].as_array().is_some_and(|checks| checks.len() == 2), "{exported}");
                 assert_eq!(exported["card"]["task"], task);
                 assert_eq!(json(&read(format!("{file}.json"))), exported["card"]);
-                let report = json(&succeed(&["eval", &file, &run, "--json", "--no-latency"]));
-                let (found, expected) = (headline(task, &report), headline(task, &before));
+                let (before, more) = if ending == "mlpackage" { (&before_fixed, fixed) } else { (&before, &[][..]) };
+                let report = json(&succeed(&[&["eval", &file, &run, "--json", "--no-latency"][..], more].concat()));
+                let (found, expected) = (headline(task, &report), headline(task, before));
                 assert!((found - expected).abs() < 0.02, "{task} {ending} {input}: {found} is not {expected}");
             }
         }
@@ -72,18 +83,53 @@ fn an_exported_file_predicts_as_the_run_does() {
 }
 
 #[test]
-fn weights_in_16_bits_make_a_litert_file_half_as_large() {
+fn numbers_of_16_bits_make_a_file_half_as_large() {
     let workshop = Workshop::with_folders();
     let run = train_task(&workshop, "classify");
-    let export = |file: &str, more: &[&str]| {
+    let export = |file: &str, precision: &str| {
         let file = workshop.at(file);
-        let words = ["export", &run, "-o", &file, "--json", "--no-latency"];
-        json(&succeed(&[&words[..], more].concat()))["bytes"].as_u64().expect("a size")
+        let words = ["export", &run, "-o", &file, "--json", "--no-latency", "--precision", precision];
+        json(&succeed(&words))["bytes"].as_u64().expect("a size")
     };
-    let (whole, half) = (export("whole.tflite", &[]), export("half.tflite", &["--fp16"]));
-    assert!(half < whole, "{half} {whole}");
-    let text = fail(&["export", &run, "-o", &workshop.at("x.onnx"), "--fp16"], 2);
-    assert!(text.contains("--fp16 is for LiteRT files"), "{text}");
+    for ending in ["tflite", "mlpackage"] {
+        let file = format!("x.{ending}");
+        let (whole, half) = (export(&file, "fp32"), export(&file, "fp16"));
+        assert!(half < whole, "{ending}: {half} {whole}");
+    }
+    let text = fail(&["export", &run, "-o", &workshop.at("x.onnx"), "--precision", "fp16"], 2);
+    assert!(text.contains("--precision fp16 is for LiteRT and Core ML files"), "{text}");
+}
+
+#[test]
+fn a_core_ml_package_is_computed_here_but_not_measured() {
+    let workshop = Workshop::with_folders();
+    let run = train_task(&workshop, "segment");
+    let file = workshop.at("x.mlpackage");
+    let words = ["export", &run, "-o", &file, "--sizes", "96,64x128", "--json"];
+    let exported = json(&succeed(&words));
+    assert!(exported["latency_ms"].is_null(), "{exported}");
+    assert_eq!(exported["card"]["input"]["sizes"], serde_json::json!([[96, 96], [64, 128]]));
+    for words in
+        [vec!["bench", &file, "--json"], vec!["eval", &file, &run, "--set", "eval.size={height: 64, width: 128}"]]
+    {
+        let ended = output(&mut pipeline(&words));
+        let errors = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success() && errors.contains("Core ML is on Apple's systems alone"), "{errors}");
+    }
+    let text = fail(&["eval", &file, &run, "--set", "eval.size={height: 72, width: 64}"], 2);
+    assert!(text.contains("images of 64x64, 96x96, 64x128 only") && text.contains("72x64"), "{text}");
+    // The package's own configuration has the size that it takes.
+    let report = succeed(&["eval", &file, "--set", &format!("data.root={}", workshop.at("shapes"))]);
+    assert!(report.contains("mean IoU"), "{report}");
+    let text = fail(&["export", &run, "-o", &workshop.at("x.onnx"), "--sizes", "96"], 2);
+    assert!(text.contains("--sizes is for Core ML files"), "{text}");
+    let text = fail(&["export", &run, "-o", &workshop.at("y.mlpackage"), "--input", "nhwc"], 2);
+    assert!(text.contains("--input image or normalized"), "{text}");
+    // A folder that is no package is not replaced.
+    std::fs::create_dir(workshop.path("y.mlpackage")).unwrap();
+    std::fs::write(workshop.path("y.mlpackage/precious"), "").unwrap();
+    let text = fail(&["export", &run, "-o", &workshop.at("y.mlpackage")], 1);
+    assert!(text.contains("y.mlpackage") && workshop.path("y.mlpackage/precious").exists(), "{text}");
 }
 
 #[test]

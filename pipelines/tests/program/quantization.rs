@@ -10,24 +10,28 @@ fn every_task_is_exported_in_int8_in_every_format() {
     let workshop = Workshop::with_folders();
     for task in TASKS {
         let run = train_task(&workshop, task);
-        for (format, ending, input) in [
-            ("onnx", "onnx", "nhwc"),
-            ("torchscript", "pt", "normalized"),
-            ("lite", "ptl", "nchw"),
-            ("litert", "tflite", "nhwc"),
-        ] {
-            let file = workshop.at(&format!("{task}.{ending}"));
-            let words = ["export", &run, "--int8", "--format", format, "--input", input, "-o", &file, "--json"];
-            let exported = json(&succeed(&[&words[..], &["--max-drop", "1", "--no-latency"]].concat()));
-            assert_eq!(exported["card"]["int8"], true);
-            let quantization = &exported["quantization"];
+        let folder = workshop.at(&format!("{task}-files"));
+        let words = ["export", &run, "--int8", "--all", "--input", "nchw", "-o", &folder, "--json", "--no-latency"];
+        let exported = json(&succeed(&[&words[..], &["--max-drop", "1"]].concat()));
+        let exported = exported.as_array().expect("a list");
+        assert_eq!(exported.len(), 5);
+        let quantization = &exported[4]["quantization"];
+        let layers = quantization["layers"].as_array().expect("there are layers");
+        assert!(layers.iter().any(|layer| layer["int8"] == true), "{task}: {layers:?}");
+        let metric = &quantization["accuracy"]["comparison"]["metrics"][0];
+        for written in exported {
+            assert_eq!(written["card"]["int8"], true);
+            let file = written["file"].as_str().expect("a path");
             assert_eq!(json(&read(format!("{file}.quantization.json"))), *quantization);
-            let layers = quantization["layers"].as_array().expect("there are layers");
-            assert!(layers.iter().any(|layer| layer["int8"] == true), "{task} {format}: {layers:?}");
-            let metric = &quantization["accuracy"]["comparison"]["metrics"][0];
-            let report = json(&succeed(&["eval", &file, &run, "--json", "--no-latency"]));
+            // A Core ML package takes images of one size, which is not what a segmenter was measured on.
+            let fixed = ["--set", "eval.size={height: 64, width: 64}"];
+            let (more, limit) = match task == "segment" && file.ends_with(".mlpackage") {
+                true => (&fixed[..], 0.2),
+                false => (&[][..], 0.05),
+            };
+            let report = json(&succeed(&[&["eval", file, &run, "--json", "--no-latency"][..], more].concat()));
             let (found, expected) = (headline(task, &report), metric["b"].as_f64().expect("a metric"));
-            assert!((found - expected).abs() < 0.05, "{task} {format}: {found} is not {expected}");
+            assert!((found - expected).abs() < limit, "{file}: {found} is not {expected}");
         }
     }
 }

@@ -60,7 +60,7 @@ macro_rules! functions {
         /// The functions of a library.
         #[derive(Debug)]
         pub(super) struct Functions {
-            $(pub(super) $name: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
+            $(pub(super) $name: unsafe extern "C-unwind" fn($($argument),*) $(-> $result)?,)*
         }
 
         impl Functions {

@@ -3,6 +3,7 @@
 //! The library trusts what a file says: check a file before it is loaded, as `formats::litert` does.
 
 mod functions;
+mod guard;
 mod memory;
 mod program;
 mod runtime;

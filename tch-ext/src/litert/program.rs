@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     functions::{Handle, Layout, Status, TensorType, number, succeeded},
+    guard::guarded,
     memory::Memory,
     runtime::{Runtime, Silence},
 };
@@ -46,12 +47,14 @@ impl Program {
         let _silence = Silence::new(&environment);
         let (bytes, length) = (program.file.address(), program.file.len());
         // SAFETY: the bytes stay where they are, unchanged, as long as `program` lives, which destroys the model first.
-        let status = unsafe { (functions.create_model)(environment.handle(), bytes, length, &mut program.model) };
-        succeeded(status)?;
+        succeeded(guarded(|| unsafe {
+            (functions.create_model)(environment.handle(), bytes, length, &mut program.model)
+        })?)?;
         let compile = functions.create_compiled;
         // SAFETY: all handles are valid; the environment is never destroyed, and the options are needed in this call only.
-        let status = unsafe { compile(environment.handle(), program.model, options.handle(), &mut program.compiled) };
-        succeeded(status)?;
+        succeeded(guarded(|| unsafe {
+            compile(environment.handle(), program.model, options.handle(), &mut program.compiled)
+        })?)?;
         Ok(program)
     }
 
@@ -62,7 +65,7 @@ impl Program {
     pub fn resize(&mut self, input: usize, shape: &[c_int]) -> Result<(), String> {
         let resize = self.runtime.functions().resize;
         // SAFETY: the handle is valid; the library checks the numbers of signature and input, and copies the shape.
-        let status = unsafe { resize(self.compiled, self.signature, input, shape.as_ptr(), shape.len()) };
+        let status = guarded(|| unsafe { resize(self.compiled, self.signature, input, shape.as_ptr(), shape.len()) })?;
         self.explained(status)
     }
 
@@ -74,7 +77,7 @@ impl Program {
         let mut layouts = vec![Layout::default(); outputs];
         let write = self.runtime.functions().output_layouts;
         // SAFETY: the library writes as many layouts as is said, or none where the signature has another number of outputs.
-        let status = unsafe { write(self.compiled, self.signature, outputs, layouts.as_mut_ptr(), true) };
+        let status = guarded(|| unsafe { write(self.compiled, self.signature, outputs, layouts.as_mut_ptr(), true) })?;
         self.explained(status)?;
         let shape = |layout: &Layout| {
             let sides = layout.dimensions.iter().take((layout.rank & 0x7f) as usize);
@@ -93,7 +96,7 @@ impl Program {
         let run = self.runtime.functions().run;
         let ((takes, from), (gives, to)) = ((takes.len(), takes.as_mut_ptr()), (gives.len(), gives.as_mut_ptr()));
         // SAFETY: all handles are valid; the library checks how many there are, and that they are large enough.
-        let status = unsafe { run(self.compiled, self.signature, takes, from, gives, to) };
+        let status = guarded(|| unsafe { run(self.compiled, self.signature, takes, from, gives, to) })?;
         self.explained(status)
     }
 
@@ -163,7 +166,7 @@ impl Buffer {
         let (bytes, length) = (buffer.memory.address(), buffer.memory.len());
         let create = runtime.functions().create_buffer;
         // SAFETY: the memory stays where it is as long as `buffer` lives; the library copies the type.
-        succeeded(unsafe { create(&kind, bytes, length, None, &mut buffer.handle) })?;
+        succeeded(guarded(|| unsafe { create(&kind, bytes, length, None, &mut buffer.handle) })?)?;
         Ok(buffer)
     }
 

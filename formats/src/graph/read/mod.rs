@@ -49,7 +49,7 @@ impl Graph {
             Some(Slot::List(_)) | None => Err(Error::value(format!("the output `{name}`"), "a tensor", "none")),
         };
         let outputs = recorded.outputs.iter().map(output).collect::<Result<_, _>>()?;
-        Ok(Self { inputs, outputs, nodes: draft.nodes, edges: draft.edges })
+        Ok(Self { inputs, outputs, nodes: draft.nodes, edges: draft.edges, half: false })
     }
 }
 

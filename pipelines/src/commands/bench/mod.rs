@@ -17,7 +17,7 @@ use tch_ext::system;
 
 use crate::cli::BenchArgs;
 use crate::console::{self, Progress, Table};
-use crate::export::{CardInput, ExportedModel};
+use crate::export::ExportedModel;
 use crate::failure::Failure;
 use crate::files;
 use crate::measure::{Engine, prepare, random_images};
@@ -95,7 +95,7 @@ fn bench(args: &BenchArgs, device: Device, machine: Machine) -> Result<BenchRepo
     let mut variants: Vec<Variant> = Vec::new();
     for name in &args.models {
         if ExportedModel::is_at(Path::new(name)) {
-            report.rows.push(file_row(Path::new(name), args)?);
+            report.rows.extend(file_row(Path::new(name), args)?);
             continue;
         }
         let named = Named::open(name, args)?;
@@ -150,14 +150,17 @@ fn rows<T: Task>(name: &str, model: &Model<T>, engines: &[Engine], args: &BenchA
     Ok(engines.into_iter().zip(latencies).map(row).collect())
 }
 
-/// Measures an exported file in its own runtime.
-fn file_row(path: &Path, args: &BenchArgs) -> Result<Row, Failure> {
+/// Measures an exported file in its own runtime, where there is one.
+fn file_row(path: &Path, args: &BenchArgs) -> Result<Option<Row>, Failure> {
     let exported = ExportedModel::open(path)?;
-    let CardInput { size: configured, fixed_size, .. } = exported.card.input;
-    let size = args.size.map_or(configured, |size| size.sides());
-    if fixed_size && size != configured {
-        let [height, width] = configured;
-        return Err(Failure::usage(format!("{} takes {height}x{width} only", path.display())));
+    if let Some(stand_in) = exported.stand_in() {
+        console::warning(format!("{}: {stand_in}", path.display()));
+        return Ok(None);
+    }
+    let input = &exported.card.input;
+    let size = args.size.map_or(input.size, |size| size.sides());
+    if !input.takes(size) {
+        return Err(Failure::usage(format!("{} takes {} only", path.display(), input.sizes_in_words())));
     }
     let images = exported.random_input(args.batch, size);
     let mut runs: [Run<'_>; 1] = [Box::new(|| exported.run(&images).map(|_| ()))];
@@ -167,7 +170,7 @@ fn file_row(path: &Path, args: &BenchArgs) -> Result<Row, Failure> {
         let task = T::new(&file.config()?, &exported.card.classes())?;
         task.cost(&Network::<T>::new(&task, Form::Deploy, Device::Cpu)?.model, Form::Deploy)
     });
-    Ok(Row {
+    Ok(Some(Row {
         model: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         engine: "file".to_owned(),
         batch: args.batch,
@@ -176,7 +179,7 @@ fn file_row(path: &Path, args: &BenchArgs) -> Result<Row, Failure> {
         macs: cost.total().macs,
         latency_ms,
         images_per_second: args.batch as f64 / latency_ms.median * 1e3,
-    })
+    }))
 }
 
 impl BenchArgs {

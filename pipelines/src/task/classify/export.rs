@@ -7,7 +7,7 @@ use tch::{Kind, Tensor};
 use super::{Classify, ImageClassifier};
 use crate::failure::Failure;
 use crate::task::export::{relative_difference, unexpected_outputs};
-use crate::task::{Export, FinalSteps, OutputKind, Port};
+use crate::task::{Convention, Export, FinalSteps, OutputKind, Port};
 
 impl Export for Classify {
     fn final_steps(&self, kind: OutputKind) -> FinalSteps {
@@ -28,6 +28,35 @@ impl Export for Classify {
             OutputKind::Raw => ends::nothing(),
             OutputKind::Final => ends::probabilities(),
         })
+    }
+
+    fn outputs_by(&self, convention: Convention, kind: OutputKind) -> Vec<Port> {
+        match (convention, kind) {
+            (Convention::Coreml, OutputKind::Final) => vec![
+                Port::new("classLabel", "string", &[], "the name of the most probable class"),
+                Port::new(
+                    "classLabel_probs",
+                    "dictionary",
+                    &[&self.classes.len().to_string()],
+                    "the probability of each class by its name",
+                ),
+            ],
+            _ => self.final_steps(kind).outputs,
+        }
+    }
+
+    fn read_by(
+        &self,
+        convention: Convention,
+        mut outputs: Vec<Tensor>,
+        kind: OutputKind,
+        _: i64,
+    ) -> Result<Vec<Tensor>, Failure> {
+        if (convention, kind) == (Convention::Coreml, OutputKind::Final) && outputs.len() == 2 {
+            // The label follows from the probabilities.
+            return Ok(outputs.split_off(1));
+        }
+        Ok(outputs)
     }
 
     fn expected_outputs(

@@ -9,7 +9,7 @@ use tch::{Kind, Tensor};
 use super::{Detect, Detector, comparison, suppression};
 use crate::failure::Failure;
 use crate::task::export::{check_ids, relative_difference, unexpected_outputs};
-use crate::task::{Export, FinalSteps, OutputKind, Port};
+use crate::task::{Convention, Export, FinalSteps, OutputKind, Port};
 
 impl Export for Detect {
     fn decode(&self, model: &Detector, output: &Predictions) -> Result<Vec<Tensor>, Failure> {
@@ -58,36 +58,25 @@ impl Export for Detect {
         decoding.graph()
     }
 
-    fn litert_outputs(&self, kind: OutputKind) -> Vec<Port> {
-        if kind == OutputKind::Raw {
-            return self.final_steps(kind).outputs;
-        }
-        let most = self.head.detections_per_image.to_string();
-        vec![
-            Port::new("boxes", "float32", &["1", &most, "4"], "top, left, bottom, right as shares of the image"),
-            Port::new("classes", "float32", &["1", &most], "places in the list of classes, from 0"),
-            Port::new("scores", "float32", &["1", &most], "probabilities, the best first"),
-            Port::new("count", "float32", &["1"], "the number of detections; rows behind it mean nothing"),
-        ]
+    fn outputs_by(&self, convention: Convention, kind: OutputKind) -> Vec<Port> {
+        self.ports(convention, kind)
     }
 
-    fn read_litert(&self, outputs: Vec<Tensor>, kind: OutputKind, image: i64) -> Result<Vec<Tensor>, Failure> {
-        if kind == OutputKind::Raw {
-            return Ok(outputs);
+    fn read_by(
+        &self,
+        convention: Convention,
+        outputs: Vec<Tensor>,
+        kind: OutputKind,
+        image: i64,
+    ) -> Result<Vec<Tensor>, Failure> {
+        match (convention, kind) {
+            (Convention::Litert, OutputKind::Final) => self.read_litert(&outputs, image),
+            // A program without its suppression gives confidences, too.
+            (Convention::Coreml, _) if outputs.first().is_some_and(|first| first.dim() == 2) => {
+                self.read_coreml(&outputs, kind, image)
+            }
+            _ => Ok(outputs),
         }
-        let expected = "boxes [1, M, 4], classes and scores [1, M], and their number [1]";
-        let [boxes, classes, scores, count] = &outputs[..] else { return Err(unexpected_outputs(expected, &outputs)) };
-        let rows = scores.numel() as i64;
-        if boxes.size() != [1, rows, 4] || classes.numel() as i64 != rows || count.numel() != 1 {
-            return Err(unexpected_outputs(expected, &outputs));
-        }
-        let kept = count.double_value(&[0]).clamp(0.0, rows as f64) as i64;
-        let [height, width] = self.size.sides();
-        let scale = Tensor::from_slice(&[width, height, width, height]).to_kind(Kind::Float);
-        let order = Tensor::from_slice(&[1_i64, 0, 3, 2]);
-        let boxes = boxes.view([rows, 4]).narrow(0, 0, kept).index_select(1, &order) * scale;
-        let labels = classes.view([rows]).narrow(0, 0, kept).to_kind(Kind::Int64) + 1;
-        Ok(vec![boxes, scores.view([rows]).narrow(0, 0, kept), labels.shallow_clone(), labels.full_like(image)])
     }
 
     fn suppression(&self, kind: OutputKind) -> Option<Suppression> {

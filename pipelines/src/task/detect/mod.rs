@@ -1,6 +1,7 @@
 //! Detection: MobileOne under SSDLite, scored as COCO does.
 
 mod comparison;
+mod conventions;
 mod data;
 mod evaluate;
 mod export;

@@ -10,7 +10,7 @@ use super::evaluate::mask_of;
 use super::{Segment, Segmenter};
 use crate::failure::Failure;
 use crate::task::export::{check_ids, relative_difference, unexpected_outputs};
-use crate::task::{Export, FinalSteps, OutputKind, Port};
+use crate::task::{Convention, Export, FinalSteps, OutputKind, Port};
 
 impl Export for Segment {
     fn final_steps(&self, kind: OutputKind) -> FinalSteps {
@@ -36,17 +36,33 @@ impl Export for Segment {
         }
     }
 
-    fn litert_outputs(&self, kind: OutputKind) -> Vec<Port> {
+    fn outputs_by(&self, convention: Convention, kind: OutputKind) -> Vec<Port> {
         let mut outputs = self.final_steps(kind).outputs;
-        if let (OutputKind::Raw, [port]) = (kind, &mut outputs[..]) {
-            port.shape = ["N", "H", "W", &self.classes.len().to_string()].map(str::to_owned).to_vec();
+        for port in &mut outputs {
+            match (convention, kind) {
+                (Convention::Litert, OutputKind::Raw) => {
+                    port.shape = ["N", "H", "W", &self.classes.len().to_string()].map(str::to_owned).to_vec();
+                }
+                (Convention::Coreml, OutputKind::Final) => "int32".clone_into(&mut port.dtype),
+                _ => {}
+            }
         }
         outputs
     }
 
-    fn read_litert(&self, outputs: Vec<Tensor>, kind: OutputKind, _: i64) -> Result<Vec<Tensor>, Failure> {
-        let first = |logits: Tensor| if logits.dim() == 4 { logits.permute([0, 3, 1, 2]) } else { logits };
-        Ok(if kind == OutputKind::Raw { outputs.into_iter().map(first).collect() } else { outputs })
+    fn read_by(
+        &self,
+        convention: Convention,
+        outputs: Vec<Tensor>,
+        kind: OutputKind,
+        _: i64,
+    ) -> Result<Vec<Tensor>, Failure> {
+        let read = |output: Tensor| match (convention, kind) {
+            (Convention::Litert, OutputKind::Raw) if output.dim() == 4 => output.permute([0, 3, 1, 2]),
+            (Convention::Coreml, OutputKind::Final) => output.to_kind(Kind::Int64),
+            _ => output,
+        };
+        Ok(outputs.into_iter().map(read).collect())
     }
 
     fn expected_outputs(
