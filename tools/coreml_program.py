@@ -1,6 +1,9 @@
 """Core ML packages without a Mac: coremltools reads and type-checks the program, torch computes its operations."""
 
 import logging
+import pathlib
+import shutil
+import tempfile
 import warnings
 
 import numpy as np
@@ -79,11 +82,14 @@ OPERATIONS = {
 
 def run(path, images):
     """The outputs of the program for images, by name: of a detector those before its suppression."""
-    model = coremltools.models.MLModel(path, skip_model_load=True)
-    spec = model.get_spec()
-    if spec.WhichOneof("Type") == "pipeline":
-        spec = spec.pipeline.models[0]
-    program = load(spec, spec.specificationVersion, model.weights_dir)
+    # coremltools writes Manifest.json anew when it opens a package.
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copytree(path, pathlib.Path(folder) / "copy.mlpackage")
+        model = coremltools.models.MLModel(str(copy), skip_model_load=True)
+        spec = model.get_spec()
+        if spec.WhichOneof("Type") == "pipeline":
+            spec = spec.pipeline.models[0]
+        program = load(spec, spec.specificationVersion, model.weights_dir)
     function = program.functions["main"]
     values = {name: torch.from_numpy(np.asarray(images, dtype=np.float32)) for name in function.inputs}
     read = lambda variable: values[variable.name] if variable.name in values else number(variable.val)

@@ -5,19 +5,21 @@
 //! | [`data_set`] | the readers of data sets |
 //! | [`checkpoint`] | the readers of weights |
 //! | `config` | the reader of configurations |
+//! | [`exported`] | the readers of exported files |
 //! | [`memory`] | how much memory a reader uses |
 //! | [`corpus`] | the files that fuzzing starts from |
 //!
 //! A promise is a function of a folder and the bytes of a file: it writes the file where its reader looks for it, reads it, and
 //! returns whether the reader accepts it. It panics where the reader breaks the promise.
 //!
-//! The tests `hostile` of `datasets`, `backbone` and `pipelines` include these files: they run the corpus without instrumentation.
+//! The tests `hostile` of `datasets`, `backbone`, `formats` and `pipelines` include these files: they run the corpus without instrumentation.
 
 pub mod checkpoint;
 #[cfg(feature = "config")]
 pub mod config;
 pub mod corpus;
 pub mod data_set;
+pub mod exported;
 pub mod memory;
 
 use std::path::Path;

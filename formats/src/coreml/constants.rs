@@ -11,7 +11,7 @@ use super::weights::blob;
 use crate::Error;
 
 /// The most elements of a tensor.
-const MOST_ELEMENTS: i64 = 1 << 30;
+const MOST_ELEMENTS: i64 = 1 << 28;
 
 /// The value of an operation that is a constant, or one that is computed when a program is loaded.
 pub(super) fn constant(operation: &Operation, weights: &[u8]) -> Result<Option<Held>, Error> {

@@ -24,6 +24,13 @@ impl Held {
         }
     }
 
+    pub(super) fn numbers(&self) -> usize {
+        match self {
+            Self::Tensor(tensor, _) => tensor.numel(),
+            Self::Texts(texts) => texts.len(),
+        }
+    }
+
     pub(super) fn tensor(&self) -> Result<&Tensor, Error> {
         match self {
             Self::Tensor(tensor, _) => Ok(tensor),

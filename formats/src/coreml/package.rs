@@ -157,12 +157,24 @@ impl Package {
         let root = items.get(&manifest.root_model_identifier);
         let root = root.ok_or_else(|| malformed(format!("{MANIFEST}: the root model is not listed")))?;
         let model = read(place(root)?)?;
-        let model = Model::decode(model.as_slice()).map_err(|cause| malformed(format!("{}: {cause}", root.path)))?;
         let weights = match items.values().find(|item| item.name == "weights") {
             Some(item) => read(place(item)?.join("weight.bin"))?,
             None => Vec::new(),
         };
-        Ok(Self { model, weights })
+        Self::of_bytes(&model, &weights, folder)
+    }
+
+    /// A package of the bytes of its model and weights; `place` is its name in errors.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] where the model is none.
+    pub fn of_bytes(model: &[u8], weights: &[u8], place: &Path) -> Result<Self, Error> {
+        let model = Model::decode(model).map_err(|cause| Error::Malformed {
+            format: FORMAT,
+            path: place.to_owned(),
+            reason: format!("its model: {cause}"),
+        })?;
+        Ok(Self { model, weights: weights.to_vec() })
     }
 
     /// The texts of its metadata by name.

@@ -19,6 +19,10 @@ use super::suppression::{BEFORE, BEHIND, pick_top};
 use super::value::Kind;
 use crate::Error;
 
+/// How often each byte of the weights may be used, and how many numbers may be in a program itself.
+const MOST_SHARING: usize = 4;
+const FEW_NUMBERS: usize = 1 << 20;
+
 /// A loaded package.
 #[derive(Debug)]
 pub struct Session {
@@ -69,6 +73,8 @@ impl Session {
             outputs,
             suppression,
         };
+        // A short file could name the same weights very often.
+        let (mut numbers, most) = (0, FEW_NUMBERS + MOST_SHARING * weights.len());
         let mut known: BTreeSet<String> = inputs.into_iter().map(|input| input.name).collect();
         for mut operation in operations {
             let reader = place(&operation);
@@ -98,9 +104,13 @@ impl Session {
                         .into_iter()
                         .next()
                         .ok_or_else(|| Error::value("a constant", "with a name", "without one"))?;
+                    numbers += value.numbers();
                     session.constants.insert(output.name, value);
                 }
                 None => session.operations.push(operation),
+            }
+            if numbers > most {
+                return Err(Error::value("the numbers of all constants", format!("at most {most}"), "more"));
             }
         }
         match session.outputs.iter().find(|output| !known.contains(*output)) {
@@ -115,6 +125,13 @@ impl Session {
             Some(_) => BEHIND.to_vec(),
             None => self.outputs.iter().map(String::as_str).collect(),
         }
+    }
+
+    /// Zeros of the first size that it takes; none where these are more numbers.
+    pub fn zeros(&self, most: usize) -> Option<Tensor> {
+        let shape = expected(&self.inputs).ok()?.swap_remove(0);
+        let count = shape.iter().try_fold(1_usize, |count, &side| count.checked_mul(usize::try_from(side).ok()?));
+        count.filter(|&count| count <= most).map(|_| Tensor::zeros(shape, (TorchKind::Float, Device::Cpu)))
     }
 
     /// The outputs for images, float `[1, C, H, W]`; pictures have numbers from 0 to 255. The label of a classifier is its place in the

@@ -5,14 +5,12 @@
 //!
 //! A file that was made to do harm can still crash the library: it is as safe to run as a program is.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::RangeInclusive,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     detection,
     flatbuffer::Table,
+    kinds::{self, Kind},
     tensor::{Port, Tensor, within},
 };
 use crate::{Element, Error};
@@ -24,59 +22,6 @@ const IDENTIFIER: &[u8] = b"TFL3";
 const VERSION: usize = 3;
 /// Graphs can share their tensors, so that a short file could describe very many.
 const MOST_GRAPHS: usize = 64;
-/// Of the operators that have no state and start no other graph, those that networks for images have: number, name, how many
-/// inputs and outputs, and how many of the inputs have the output's kind of elements. The library checks this for some only.
-const OPERATORS: [(i32, &str, RangeInclusive<usize>, usize, usize); 43] = [
-    (0, "ADD", 2..=2, 1, 2),
-    (1, "AVERAGE_POOL_2D", 1..=1, 1, 1),
-    (2, "CONCATENATION", 1..=16, 1, 16),
-    (3, "CONV_2D", 3..=3, 1, 1),
-    (4, "DEPTHWISE_CONV_2D", 3..=3, 1, 1),
-    (6, "DEQUANTIZE", 1..=1, 1, 0),
-    (FULLY_CONNECTED, "FULLY_CONNECTED", 2..=3, 1, 1),
-    (14, "LOGISTIC", 1..=1, 1, 1),
-    (17, "MAX_POOL_2D", 1..=1, 1, 1),
-    (18, "MUL", 2..=2, 1, 2),
-    (19, "RELU", 1..=1, 1, 1),
-    (21, "RELU6", 1..=1, 1, 1),
-    (RESHAPE, "RESHAPE", 1..=2, 1, 1),
-    (23, "RESIZE_BILINEAR", 2..=2, 1, 1),
-    (25, "SOFTMAX", 1..=1, 1, 1),
-    (28, "TANH", 1..=1, 1, 1),
-    (CUSTOM, "CUSTOM", 3..=3, 4, 0),
-    (34, "PAD", 2..=2, 1, 1),
-    (39, "TRANSPOSE", 2..=2, 1, 1),
-    (40, "MEAN", 2..=2, 1, 1),
-    (41, "SUB", 2..=2, 1, 2),
-    (42, "DIV", 2..=2, 1, 2),
-    (43, "SQUEEZE", 1..=1, 1, 1),
-    (45, "STRIDED_SLICE", 4..=4, 1, 1),
-    (47, "EXP", 1..=1, 1, 1),
-    (48, "TOPK_V2", 2..=2, 2, 1),
-    (CAST, "CAST", 1..=1, 1, 0),
-    (54, "PRELU", 2..=2, 1, 2),
-    (55, "MAXIMUM", 2..=2, 1, 2),
-    (ARG_MAX, "ARG_MAX", 2..=2, 1, 0),
-    (57, "MINIMUM", 2..=2, 1, 2),
-    (59, "NEG", 1..=1, 1, 1),
-    (60, "PADV2", 3..=3, 1, 1),
-    (62, "GREATER_EQUAL", 2..=2, 1, 0),
-    (65, "SLICE", 3..=3, 1, 1),
-    (73, "LOG", 1..=1, 1, 1),
-    (75, "SQRT", 1..=1, 1, 1),
-    (SHAPE, "SHAPE", 1..=1, 1, 0),
-    (97, "RESIZE_NEAREST_NEIGHBOR", 2..=2, 1, 1),
-    (98, "LEAKY_RELU", 1..=1, 1, 1),
-    (114, "QUANTIZE", 1..=1, 1, 0),
-    (117, "HARD_SWISH", 1..=1, 1, 1),
-    (120, "NON_MAX_SUPPRESSION_V4", 5..=5, 2, 0),
-];
-const CUSTOM: i32 = 32;
-const FULLY_CONNECTED: i32 = 9;
-const RESHAPE: i32 = 22;
-const CAST: i32 = 53;
-const ARG_MAX: i32 = 56;
-const SHAPE: i32 = 77;
 /// The fields of an operator for options outside of the structure.
 const LARGE_OPTIONS: [u16; 2] = [9, 10];
 /// Kernels end the program where two scales are further apart than 2^19.
@@ -154,27 +99,21 @@ fn signed(signature: &Table<'_>, graphs: &[Graph]) -> Result<Ends, Error> {
     Ok(Ends { inputs: named(0, &graph.inputs)?, outputs: named(1, &graph.outputs)? })
 }
 
-struct Code {
-    number: i32,
-    name: &'static str,
-    inputs: RangeInclusive<usize>,
-    outputs: usize,
-    alike: usize,
-}
+/// An operator of a file.
+struct Code(&'static Kind);
 
 impl Code {
     fn read(code: &Table<'_>) -> Result<Self, Error> {
         // Old files have only the first of the two.
         let number = (code.unsigned(3)? as i32).max(i32::from(code.byte(0)?));
-        let known = OPERATORS.iter().find(|(known, ..)| *known == number);
         let unknown = || Error::value("an operator", "one that networks for images have", format!("number {number}"));
-        let (_, name, inputs, outputs, alike) = known.ok_or_else(unknown)?;
+        let kind = kinds::ALL.iter().find(|known| known.number == number).ok_or_else(unknown)?;
         let custom = code.bytes(1)?;
-        if number == CUSTOM && custom != detection::NAME {
+        if *kind == kinds::CUSTOM && custom != detection::NAME {
             let expected = String::from_utf8_lossy(detection::NAME);
             return Err(Error::value("a custom operator", expected, String::from_utf8_lossy(custom)));
         }
-        Ok(Self { number, name, inputs: inputs.clone(), outputs: *outputs, alike: *alike })
+        Ok(Self(kind))
     }
 }
 
@@ -232,20 +171,22 @@ impl Code {
     /// The inputs of an operator. Of those that need not be there, only a bias may be left out.
     fn inputs(&self, operator: &Table<'_>) -> Result<Vec<i32>, Error> {
         let mut inputs = operator.ints(1)?;
-        if self.number == FULLY_CONNECTED && inputs.get(2) == Some(&-1) {
+        if *self.0 == kinds::FULLY_CONNECTED && inputs.get(2) == Some(&-1) {
             inputs.truncate(2);
         }
         Ok(inputs)
     }
 
     fn check(&self, operator: &Table<'_>, inputs: &[&Tensor], outputs: &[&Tensor]) -> Result<(), Error> {
-        if !self.inputs.contains(&inputs.len()) || outputs.len() != self.outputs {
-            let expected = format!("{:?} and {}", self.inputs, self.outputs);
+        let kind = self.0;
+        if !(kind.inputs.0..=kind.inputs.1).contains(&inputs.len()) || outputs.len() != kind.outputs {
+            let (least, most) = kind.inputs;
+            let expected = format!("{least} to {most} and {}", kind.outputs);
             let found = format!("{} and {}", inputs.len(), outputs.len());
-            return Err(Error::value(format!("the number of inputs and outputs of {}", self.name), expected, found));
+            return Err(Error::value(format!("the number of inputs and outputs of {}", kind.name), expected, found));
         }
-        if inputs.iter().take(self.alike).any(|input| input.port.element != outputs[0].port.element) {
-            let what = format!("the kind of the elements of {}", self.name);
+        if inputs.iter().take(kind.alike).any(|input| input.port.element != outputs[0].port.element) {
+            let what = format!("the kind of the elements of {}", kind.name);
             return Err(Error::value(what, "the same for inputs and output", "not the same"));
         }
         if LARGE_OPTIONS.iter().any(|&slot| operator.has(slot).unwrap_or(true)) {
@@ -259,19 +200,19 @@ impl Code {
             return Err(Error::value("the ratio of two scales of an operator", expected, (most / least).to_string()));
         }
         let is_unscaled = |tensor: &&&Tensor| tensor.port.element == Element::U8 && tensor.scale.is_none();
-        match self.number {
-            CAST => Ok(()),
+        match *kind {
+            kinds::CAST => Ok(()),
             _ if values().any(|tensor| is_unscaled(&tensor)) => {
                 Err(Error::value("a uint8 tensor", "with a scale where it is not cast", "without one"))
             }
-            CUSTOM => detection::check(operator.bytes(5)?, inputs, outputs),
+            kinds::CUSTOM => detection::check(operator.bytes(5)?, inputs, outputs),
             // The options decide, not the tensor.
-            ARG_MAX | SHAPE => {
+            kinds::ARG_MAX | kinds::SHAPE => {
                 let kind = operator.table(4)?.map_or(Ok(0), |options| options.byte(0))?;
                 equal("the kind of the elements of an operator", outputs[0].kind.into(), kind.into())
             }
             // The library has no check of the number of dimensions. Of a constant, the shape is that of its data.
-            RESHAPE => {
+            kinds::RESHAPE => {
                 let shape = inputs.get(1);
                 if shape.is_some_and(|shape| !shape.is_constant) {
                     return Err(Error::value("the shape of RESHAPE", "a constant", "computed"));

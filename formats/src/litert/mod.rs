@@ -5,7 +5,7 @@
 //! | `network`, `layers` | a graph as LiteRT operators |
 //! | `ends`, `detector` | what comes before a network, and the detections behind it |
 //! | `model` | tensors, operators, inputs and outputs as a file |
-//! | `operators` | their numbers and settings |
+//! | `kinds`, `operators` | the operators, and their settings |
 //! | `description` | what applications read of a file |
 //! | `metadata` | what a file says about itself |
 //! | [`Session`], [`Library`] | running a file, by LiteRT's library |
@@ -18,6 +18,7 @@ mod detection;
 mod detector;
 mod ends;
 mod flatbuffer;
+mod kinds;
 mod layers;
 mod library;
 mod metadata;

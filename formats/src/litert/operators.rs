@@ -1,8 +1,9 @@
-//! The operators of LiteRT: their numbers and versions, and their options as tables, all from TensorFlow Lite's `schema.fbs`.
+//! The operators of LiteRT with versions and options, from TensorFlow Lite's `schema.fbs`.
 //!
 //! A version is the smallest that has what is used, so that old runtimes take the file.
 
 use super::flatbuffer::Field;
+use super::kinds::{self, Kind};
 use crate::graph::{Binary, Unary};
 
 /// An operator with its settings.
@@ -31,12 +32,12 @@ pub(super) enum Options {
     Custom(Vec<u8>),
 }
 
-fn plain(number: i32, version: i32) -> Operator {
-    Operator { code: Code { number, version, custom: "" }, options: Options::None }
+fn plain(kind: Kind, version: i32) -> Operator {
+    Operator { code: Code { number: kind.number, version, custom: "" }, options: Options::None }
 }
 
-fn with(number: i32, version: i32, table: u8, fields: Vec<(u16, Field)>) -> Operator {
-    Operator { options: Options::Table(table, fields), ..plain(number, version) }
+fn with(kind: Kind, version: i32, table: u8, fields: Vec<(u16, Field)>) -> Operator {
+    Operator { options: Options::Table(table, fields), ..plain(kind, version) }
 }
 
 /// What a layer computes of its sums.
@@ -86,129 +87,136 @@ pub(super) fn convolution(moves: Moves, activation: Activation) -> Operator {
         (false, true) => 2,
         (false, false) => 1,
     };
-    if depthwise { with(4, version, 2, fields) } else { with(3, version, 1, fields) }
+    if depthwise {
+        with(kinds::DEPTHWISE_CONV_2D, version, 2, fields)
+    } else {
+        with(kinds::CONV_2D, version, 1, fields)
+    }
 }
 
 pub(super) fn linear(int8: bool, activation: Activation) -> Operator {
-    with(9, if int8 { 4 } else { 1 }, 8, vec![(0, activation.field())])
+    with(kinds::FULLY_CONNECTED, if int8 { 4 } else { 1 }, 8, vec![(0, activation.field())])
 }
 
 pub(super) fn quantize() -> Operator {
-    with(114, 1, 89, vec![])
+    with(kinds::QUANTIZE, 1, 89, vec![])
 }
 
 /// Bytes on another grid.
 pub(super) fn requantize() -> Operator {
-    with(114, 2, 89, vec![])
+    with(kinds::QUANTIZE, 2, 89, vec![])
 }
 
 pub(super) fn dequantize() -> Operator {
-    with(6, 2, 38, vec![])
+    with(kinds::DEQUANTIZE, 2, 38, vec![])
 }
 
 /// Weights with a scale for each output channel as numbers.
 pub(super) fn dequantize_channels() -> Operator {
-    with(6, 5, 38, vec![])
+    with(kinds::DEQUANTIZE, 5, 38, vec![])
 }
 
 /// Numbers of 16 bits as numbers of 32.
 pub(super) fn widen() -> Operator {
-    with(6, 3, 38, vec![])
+    with(kinds::DEQUANTIZE, 3, 38, vec![])
 }
 
 pub(super) fn cast() -> Operator {
-    with(53, 1, 37, vec![])
+    with(kinds::CAST, 1, 37, vec![])
 }
 
 pub(super) fn transpose() -> Operator {
-    with(39, 1, 26, vec![])
+    with(kinds::TRANSPOSE, 1, 26, vec![])
 }
 
 pub(super) fn reshape() -> Operator {
-    with(22, 1, 17, vec![])
+    with(kinds::RESHAPE, 1, 17, vec![])
 }
 
 pub(super) fn pad(int8: bool) -> Operator {
-    with(34, if int8 { 2 } else { 1 }, 22, vec![])
+    with(kinds::PAD, if int8 { 2 } else { 1 }, 22, vec![])
 }
 
 pub(super) fn softmax() -> Operator {
-    with(25, 1, 9, vec![(0, Field::Float(1.0))])
+    with(kinds::SOFTMAX, 1, 9, vec![(0, Field::Float(1.0))])
 }
 
 pub(super) fn concat(int8: bool, axis: usize) -> Operator {
-    with(2, if int8 { 2 } else { 1 }, 10, vec![(0, Field::Int(axis as i32))])
+    with(kinds::CONCATENATION, if int8 { 2 } else { 1 }, 10, vec![(0, Field::Int(axis as i32))])
 }
 
 pub(super) fn mean(keep: bool) -> Operator {
-    with(40, 1, 27, vec![(0, Field::Byte(keep.into()))])
+    with(kinds::MEAN, 1, 27, vec![(0, Field::Byte(keep.into()))])
 }
 
 /// Bilinear, by the centres of pixels.
 pub(super) fn resize() -> Operator {
-    with(23, 3, 15, vec![(2, Field::Byte(0)), (3, Field::Byte(1))])
+    with(kinds::RESIZE_BILINEAR, 3, 15, vec![(2, Field::Byte(0)), (3, Field::Byte(1))])
 }
 
 /// With 64-bit results.
 pub(super) fn arg_max() -> Operator {
-    with(56, 1, 40, vec![(0, Field::Byte(4))])
+    with(kinds::ARG_MAX, 1, 40, vec![(0, Field::Byte(4))])
 }
 
 /// Masks of axes: whole from the begin, whole to the end, left out.
 pub(super) fn slice(begin: i32, end: i32, shrink: i32) -> Operator {
-    with(45, 1, 32, vec![(0, Field::Int(begin)), (1, Field::Int(end)), (4, Field::Int(shrink))])
+    with(kinds::STRIDED_SLICE, 1, 32, vec![(0, Field::Int(begin)), (1, Field::Int(end)), (4, Field::Int(shrink))])
 }
 
 /// As 32-bit integers.
 pub(super) fn shape() -> Operator {
-    with(77, 1, 55, vec![(0, Field::Byte(2))])
+    with(kinds::SHAPE, 1, 55, vec![(0, Field::Byte(2))])
 }
 
 pub(super) fn logarithm() -> Operator {
-    plain(73, 1)
+    plain(kinds::LOG, 1)
 }
 
 /// The largest along the last axis, and their places.
 pub(super) fn top() -> Operator {
-    with(48, 1, 34, vec![])
+    with(kinds::TOPK_V2, 1, 34, vec![])
 }
 
 pub(super) fn greater_equal() -> Operator {
-    with(62, 1, 46, vec![])
+    with(kinds::GREATER_EQUAL, 1, 46, vec![])
 }
 
 pub(super) fn relu6() -> Operator {
-    plain(21, 1)
+    plain(kinds::RELU6, 1)
 }
 
 /// One that is not built in.
 pub(super) fn custom(name: &'static str, options: Vec<u8>) -> Operator {
-    Operator { code: Code { number: 32, version: 1, custom: name }, options: Options::Custom(options) }
+    Operator {
+        code: Code { number: kinds::CUSTOM.number, version: 1, custom: name },
+        options: Options::Custom(options),
+    }
 }
 
 /// A function of one number, where LiteRT has it.
 pub(super) fn unary(function: Unary) -> Option<Operator> {
     Some(match function {
-        Unary::Relu => plain(19, 1),
-        Unary::Sigmoid => plain(14, 1),
-        Unary::Tanh => plain(28, 1),
-        Unary::Exp => with(47, 1, 33, vec![]),
-        Unary::Sqrt => plain(75, 1),
-        Unary::Neg => with(59, 1, 42, vec![]),
-        Unary::HardSwish => with(117, 1, 91, vec![]),
+        Unary::Relu => plain(kinds::RELU, 1),
+        Unary::Sigmoid => plain(kinds::LOGISTIC, 1),
+        Unary::Tanh => plain(kinds::TANH, 1),
+        Unary::Exp => with(kinds::EXP, 1, 33, vec![]),
+        Unary::Sqrt => plain(kinds::SQRT, 1),
+        Unary::Neg => with(kinds::NEG, 1, 42, vec![]),
+        Unary::HardSwish => with(kinds::HARD_SWISH, 1, 91, vec![]),
         Unary::Erf => return None,
     })
 }
 
 /// A function of two numbers.
 pub(super) fn binary(function: Binary) -> Operator {
-    let (number, table) = match function {
-        Binary::Add => (0, 11),
-        Binary::Sub => (41, 28),
-        Binary::Mul => (18, 21),
-        Binary::Div => (42, 29),
-        Binary::Min => (57, 39),
-        Binary::Max => (55, 39),
+    let (kind, table) = match function {
+        Binary::Add => (kinds::ADD, 11),
+        Binary::Sub => (kinds::SUB, 28),
+        Binary::Mul => (kinds::MUL, 21),
+        Binary::Div => (kinds::DIV, 29),
+        Binary::Min => (kinds::MINIMUM, 39),
+        Binary::Max => (kinds::MAXIMUM, 39),
     };
-    with(number, 1, table, vec![])
+    with(kind, 1, table, vec![])
 }

@@ -178,7 +178,7 @@ fn packages_are_the_same_every_time_and_hold_their_metadata() {
     }
 }
 
-const FILES: [&str; 3] =
+pub const FILES: [&str; 3] =
     ["Manifest.json", "Data/com.apple.CoreML/model.mlmodel", "Data/com.apple.CoreML/weights/weight.bin"];
 
 /// What a package gives for zeros, where it can be loaded and run.

@@ -3,6 +3,7 @@
 mod coreml;
 mod detector;
 mod files;
+mod golden;
 mod litert;
 mod networks;
 mod operators;

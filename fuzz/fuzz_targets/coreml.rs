@@ -1,0 +1,5 @@
+//! Core ML packages.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::hold(fuzz::exported::coreml, bytes));
