@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_yaml::Value;
 use std::path::{Path, PathBuf};
 
-use super::{Format, Input};
+use super::{FloatKind, Format, Input};
 use crate::config::{Config, ConfigFile, Keys, TaskKind};
 use crate::failure::Failure;
 use crate::task::{OutputKind, Port};
@@ -35,6 +35,9 @@ pub struct Card {
     /// Whether it computes in int8.
     #[serde(default, skip_serializing_if = "is_not")]
     pub int8: bool,
+    /// Its floating point.
+    #[serde(default)]
+    pub precision: FloatKind,
     /// The published variant that its backbone is, where it is one.
     pub variant: Option<String>,
     /// The backbone.

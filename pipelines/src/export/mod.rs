@@ -102,10 +102,11 @@ impl Format {
 }
 
 /// Floating point in an exported file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum FloatKind {
     /// 32 bits
+    #[default]
     Fp32,
     /// 16 bits: of Core ML files everything, of LiteRT files the weights
     Fp16,

@@ -131,7 +131,7 @@ impl<T: Export> Exporting<'_, T> {
 
     fn card(&self, int8: bool) -> Result<Card, Failure> {
         let Source { config, task, classes, .. } = self.source;
-        let (args, Wanted { format, input, .. }) = (self.args, self.file);
+        let (args, Wanted { format, input, precision, .. }) = (self.args, self.file);
         let output_kind = OutputKind::from(args.raw);
         let steps = task.final_steps(output_kind);
         let spec = config.backbone.specification()?;
@@ -143,6 +143,7 @@ impl<T: Export> Exporting<'_, T> {
             task: config.task,
             format: *format,
             int8,
+            precision: *precision,
             variant: spec.variant().map(|variant| variant.name().to_owned()),
             backbone: spec,
             input: CardInput {
