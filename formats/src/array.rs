@@ -4,6 +4,9 @@ use tch::Kind;
 
 use crate::Error;
 
+/// The most elements of a tensor in a file that is run: a short file could ask for any memory.
+pub(crate) const MOST_ELEMENTS: usize = 1 << 28;
+
 /// The kinds of elements that are supported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Element {

@@ -21,6 +21,7 @@ pub mod onnx;
 pub mod quantize;
 pub mod torchscript;
 
+pub(crate) use array::MOST_ELEMENTS;
 pub use array::{Array, Data, Element};
 pub use error::Error;
 pub(crate) use error::described;

@@ -8,10 +8,7 @@ use super::proto::{Operation, TensorType, TensorValue, Value, ValueType};
 use super::session::{equal, place};
 use super::value::Kind;
 use super::weights::blob;
-use crate::Error;
-
-/// The most elements of a tensor.
-const MOST_ELEMENTS: i64 = 1 << 28;
+use crate::{Error, MOST_ELEMENTS};
 
 /// The value of an operation that is a constant, or one that is computed when a program is loaded.
 pub(super) fn constant(operation: &Operation, weights: &[u8]) -> Result<Option<Held>, Error> {
@@ -123,7 +120,7 @@ fn shape_of(tensor: &TensorType) -> Result<Vec<i64>, Error> {
 /// Refuses shapes of more elements than a tensor may have.
 pub(super) fn within(shape: &[i64]) -> Result<(), Error> {
     let count = shape.iter().try_fold(1_i64, |count, &side| count.checked_mul(side.max(0)));
-    match count.is_some_and(|count| count <= MOST_ELEMENTS) {
+    match count.is_some_and(|count| count <= MOST_ELEMENTS as i64) {
         true => Ok(()),
         false => Err(Error::value(
             "the number of a tensor's elements",

@@ -3,7 +3,7 @@
 use tch_ext::litert::MOST_DIMENSIONS;
 
 use super::flatbuffer::Table;
-use crate::{Element, Error};
+use crate::{Element, Error, MOST_ELEMENTS};
 
 /// Scales of activations are within these; kernels end the program for others.
 const SCALES: std::ops::RangeInclusive<f32> = 1e-9..=1e5;
@@ -64,6 +64,8 @@ impl Tensor {
         let side =
             |&side: &i32| usize::try_from(side).map_err(|_| Error::value("a dimension", "0 or more", side.to_string()));
         let shape = sides.iter().map(side).collect::<Result<Vec<_>, _>>()?;
+        let count = shape.iter().fold(1_usize, |count, &side| count.saturating_mul(side));
+        within(&format!("the number of elements of `{name}`"), count, MOST_ELEMENTS + 1)?;
         let free = (0..shape.len()).map(|axis| signature.get(axis) == Some(&-1)).collect();
         let scale = scale(tensor, &name, element, is_constant)?;
         Ok(Self { port: Port { name, element, shape, free }, kind, is_constant, scale })
