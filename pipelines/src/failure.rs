@@ -148,6 +148,12 @@ macro_rules! from_plain {
 from_plain!(eval::Error, serde_json::Error, serde_yaml::Error, tch::TchError);
 
 /// Errors of exported files and of what runs them.
+impl From<front::cli::Wrong> for Failure {
+    fn from(wrong: front::cli::Wrong) -> Self {
+        Self::usage(wrong.0)
+    }
+}
+
 impl From<formats::Error> for Failure {
     fn from(error: formats::Error) -> Self {
         let failure = Self::failed(&error);

@@ -1,8 +1,8 @@
-//! Configuration, tasks, stages and the command line of `pipeline`.
+//! Configuration, tasks, stages and commands of `pipeline`; its arguments are in the crate `front`.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`cli`], [`commands`] | the arguments of the command line, and the flow of each command |
+//! | [`commands`] | the flow of each command |
 //! | [`config`] | a job's YAML file, typed and checked |
 //! | [`task`] | what a task is: the seam between the stages and the three tasks |
 //! | [`model`] | a network with its weights on a device |
@@ -16,7 +16,6 @@
 //! | [`files`], [`interruption`] | durable files, signals |
 //! | [`console`], [`failure`] | what a person sees |
 
-pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod console;

@@ -1,12 +1,12 @@
-//! The program `pipeline`.
+//! The program that does the work of `pipeline`, which starts it.
 
 use clap::Parser;
-use pipelines::{cli::Cli, commands, console};
-use std::process::ExitCode;
-use tch_ext::onnx_runtime;
+use front::cli::Cli;
+use pipelines::{commands, console};
+use tch_ext::{onnx_runtime, system};
 
-fn main() -> ExitCode {
+fn main() {
     // While there is one thread only.
     onnx_runtime::disable_telemetry();
-    ExitCode::from(console::exit_status(|| commands::run(Cli::parse().command)))
+    system::exit(console::exit_status(|| commands::run(Cli::parse().command)));
 }

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::cli::EvalArgs;
 use crate::config::{Config, ConfigFile, Keys};
 use crate::console;
 use crate::evaluate::{Evaluated, Judging, ReportOf, results};
@@ -17,6 +16,7 @@ use crate::processes::{self, Processes};
 use crate::report::Report;
 use crate::run::{RunFolder, holds_weights};
 use crate::task::{Evaluate, Task, for_task};
+use front::cli::EvalArgs;
 
 pub(super) fn run(args: &EvalArgs) -> Result<(), Failure> {
     processes::run(args.start.processes, |processes| evaluate(args, processes))
@@ -36,7 +36,7 @@ fn evaluate(args: &EvalArgs, processes: &Processes) -> Result<(), Failure> {
         return Err(Failure::usage("CONFIG is only valid with an exported file: FILE CONFIG"));
     }
     let run = subject.is_dir().then(|| RunFolder::open(subject)).transpose()?;
-    let overrides = args.overrides();
+    let overrides = overrides(args);
     let file = match &run {
         Some(run) => run.configuration(&overrides)?,
         None => ConfigFile::open(&args.subject, &overrides)?,
@@ -49,7 +49,7 @@ fn evaluate_exported(args: &EvalArgs, exported: ExportedModel, processes: &Proce
     if args.weights.is_some() {
         return Err(Failure::usage("--weights is for runs and configurations: an exported file has its own"));
     }
-    let overrides = args.overrides();
+    let overrides = overrides(args);
     let file = match &args.config {
         Some(run) if Path::new(run).is_dir() => RunFolder::open(Path::new(run))?.configuration(&overrides)?,
         Some(config) => ConfigFile::open(config, &overrides)?,
@@ -84,11 +84,9 @@ fn evaluate_exported(args: &EvalArgs, exported: ExportedModel, processes: &Proce
     })
 }
 
-impl EvalArgs {
-    fn overrides(&self) -> Vec<String> {
-        let real_labels = self.real_labels.iter().map(|file| format!("eval.real_labels={}", file.display()));
-        self.set.overrides.iter().cloned().chain(real_labels).collect()
-    }
+fn overrides(args: &EvalArgs) -> Vec<String> {
+    let real_labels = args.real_labels.iter().map(|file| format!("eval.real_labels={}", file.display()));
+    args.set.overrides.iter().cloned().chain(real_labels).collect()
 }
 
 fn evaluate_with<T: Evaluate>(
@@ -99,7 +97,7 @@ fn evaluate_with<T: Evaluate>(
 ) -> Result<(), Failure> {
     let device = processes.device(device::select(&args.device.device)?)?;
     // The folder of a run keeps the report on the run itself, not one on other weights or other settings.
-    let own = run.filter(|_| args.weights.is_none() && args.overrides().is_empty());
+    let own = run.filter(|_| args.weights.is_none() && overrides(args).is_empty());
     let folder = create(args.output.as_deref().or(own.map(RunFolder::path)))?;
     let file = match (run, &args.weights) {
         (_, Some(weights)) => published::resolve(weights)?,

@@ -5,7 +5,6 @@ use datasets::Class;
 use serde::Serialize;
 use tch::Device;
 
-use crate::cli::InfoArgs;
 use crate::config::Config;
 use crate::console::Table;
 use crate::failure::Failure;
@@ -13,6 +12,7 @@ use crate::model::{Network, classes_of, numbered};
 use crate::report::{self, Tables};
 use crate::run::Subject;
 use crate::task::{Train, for_task};
+use front::cli::InfoArgs;
 
 /// Outputs of the published classifiers.
 const IMAGENET_CLASSES: u32 = 1000;

@@ -1,7 +1,6 @@
 //! The commands, one file each with its complete flow. No command calls another, and nothing else calls a command.
 
 mod bench;
-mod completions;
 mod config;
 mod convert;
 mod data;
@@ -10,7 +9,6 @@ mod eval;
 mod export;
 mod info;
 mod init;
-mod man;
 mod predict;
 mod quantize;
 mod reparameterize;
@@ -19,7 +17,9 @@ mod score;
 mod train;
 mod weights;
 
-use crate::cli::Command;
+use front::cli::Command;
+use front::start;
+
 use crate::failure::Failure;
 
 /// Runs a command.
@@ -27,6 +27,9 @@ use crate::failure::Failure;
 /// # Errors
 /// A failure with its exit status.
 pub fn run(command: Command) -> Result<(), Failure> {
+    if let Some(printed) = start::page(&command) {
+        return printed.map_err(Failure::failed);
+    }
     match command {
         Command::Train(args) => train::run(&args),
         Command::Reparameterize(args) => reparameterize::run(&args),
@@ -44,7 +47,6 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Weights(command) => weights::run(&command),
         Command::Config(args) => config::run(&args),
         Command::Doctor(args) => doctor::run(&args),
-        Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => man::run(&args),
+        Command::Completions(_) | Command::Man(_) => Ok(()),
     }
 }

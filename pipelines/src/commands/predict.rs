@@ -4,7 +4,6 @@ use datasets::inputs::{Input, InputOptions, Inputs};
 use std::io::BufRead;
 use std::path::Path;
 
-use crate::cli::PredictArgs;
 use crate::config::Config;
 use crate::console::{self, Progress};
 use crate::export::ExportedModel;
@@ -14,6 +13,7 @@ use crate::model::{Eager, Normalizer, Predictor, deployed, device, known_classes
 use crate::report::{ImageIds, PredictionFile};
 use crate::run::RunFolder;
 use crate::task::{Evaluate, RenderOptions, Task, for_task};
+use front::cli::PredictArgs;
 
 pub(super) fn run(args: &PredictArgs) -> Result<(), Failure> {
     args.key.of_weights(args.weights.as_deref())?;

@@ -1,19 +1,19 @@
 //! `pipeline quantize`: what a network loses in int8, and where.
 
-use crate::cli::QuantizeArgs;
 use crate::export::{Source, Trained};
 use crate::failure::Failure;
 use crate::files;
 use crate::quantize;
 use crate::report;
 use crate::task::for_task;
+use front::cli::QuantizeArgs;
 
 pub(super) fn run(args: &QuantizeArgs) -> Result<(), Failure> {
     let named = &args.trained;
     let trained = Trained::open(&named.subject, named.weights.as_deref(), named.key.name(), &named.set.overrides)?;
     for_task!(trained.config.task()?, T: Export => {
         let source: Source<T> = Source::build(trained)?;
-        let (_, report) = quantize::quantize(&source, &args.quantization.options())?;
+        let (_, report) = quantize::quantize(&source, &quantize::Options::from(&args.quantization))?;
         files::create_folder(&args.output)?;
         files::write(&args.output.join("quantization.json"), report::json(&report)?.as_bytes())?;
         report::print(&report, args.json)

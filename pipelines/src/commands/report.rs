@@ -3,7 +3,6 @@
 use serde::Serialize;
 use tch::Device;
 
-use crate::cli::ReportArgs;
 use crate::config::Config;
 use crate::console::{self, Progress, Table};
 use crate::evaluate::ReportOf;
@@ -18,6 +17,7 @@ use crate::report::{self, Report, Tables};
 use crate::run::Checkpoint;
 use crate::run::RunFolder;
 use crate::task::{Evaluate, for_task};
+use front::cli::ReportArgs;
 
 pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
     let mut progress = Progress::new("measuring", args.runs.len() as u64);

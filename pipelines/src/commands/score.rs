@@ -8,16 +8,16 @@ use eval::voc::{FileIds, VocOptions, VocReport, inclusive};
 use eval::{BootstrapOptions, classification, coco, segmentation, voc};
 use std::path::Path;
 
-use crate::cli::{IouTypeName, ScoreArgs};
 use crate::config::TaskKind;
 use crate::console;
 use crate::failure::Failure;
 use crate::files;
 use crate::measure::Footprint;
 use crate::report::{self, Report, WithCost};
+use front::cli::{IouTypeName, ScoreArgs};
 
 pub(super) fn run(args: &ScoreArgs) -> Result<(), Failure> {
-    args.check()?;
+    check(args)?;
     match &args.compare {
         None => score(args),
         Some(other) => compare(args, other),
@@ -36,8 +36,8 @@ fn score(args: &ScoreArgs) -> Result<(), Failure> {
         }
         TaskKind::Detect => {
             let report = match args.max_dets {
-                Some(count) => coco::score_files_with(truth, predictions, args.iou_type(), count),
-                None => coco::score_files(truth, predictions, args.iou_type()),
+                Some(count) => coco::score_files_with(truth, predictions, iou_type(args), count),
+                None => coco::score_files(truth, predictions, iou_type(args)),
             }
             .map_err(Failure::failed)?;
             warn(&report.findings);
@@ -54,8 +54,8 @@ fn score(args: &ScoreArgs) -> Result<(), Failure> {
         }
         TaskKind::Segment => {
             let options = SegmentationOptions { boundary_tolerance: args.boundary_tolerance, ..Default::default() };
-            let names = args.class_names()?;
-            let report = segmentation::score_folders(truth, predictions, names, args.ignore(), options);
+            let names = class_names(args)?;
+            let report = segmentation::score_folders(truth, predictions, names, ignore(args), options);
             show(args, &report.map_err(Failure::failed)?)
         }
     }
@@ -85,7 +85,7 @@ fn voc_report(args: &ScoreArgs) -> Result<VocReport, Failure> {
         Failure::usage("a VOC devkit has several lists of images")
             .hint("Add --split NAME, the list in ImageSets/Main without its ending, for example --split val.")
     })?;
-    let names = args.class_names.as_ref().map(|_| args.class_names()).transpose()?;
+    let names = args.class_names.as_ref().map(|_| class_names(args)).transpose()?;
     let classes = names.as_deref().map_or(Classes::Collected, Classes::Given);
     let set = datasets::voc::read_annotations(&args.annotations, split, classes).map_err(Failure::failed)?;
     crate::task::warn_findings("annotations", &set.findings);
@@ -112,10 +112,10 @@ fn compare(args: &ScoreArgs, other: &Path) -> Result<(), Failure> {
     let (truth, predictions) = (&args.annotations, &args.predictions);
     let options = BootstrapOptions { resamples: args.resamples, seed: args.seed, ..BootstrapOptions::default() };
     let comparison = match args.task {
-        TaskKind::Detect => coco::compare_files(truth, predictions, other, args.iou_type(), options),
+        TaskKind::Detect => coco::compare_files(truth, predictions, other, iou_type(args), options),
         TaskKind::Classify => classification::compare_files(truth, predictions, other, options),
         TaskKind::Segment => {
-            segmentation::compare_folders(truth, predictions, other, args.class_names()?, args.ignore(), options)
+            segmentation::compare_folders(truth, predictions, other, class_names(args)?, ignore(args), options)
         }
     }
     .map_err(Failure::failed)?;
@@ -123,52 +123,50 @@ fn compare(args: &ScoreArgs, other: &Path) -> Result<(), Failure> {
     report::print(&comparison, args.json)
 }
 
-impl ScoreArgs {
-    /// Refuses options that the task has no use for.
-    fn check(&self) -> Result<(), Failure> {
-        if let Some(count @ ..=10) = self.max_dets {
-            return Err(Failure::usage(format!("--max-dets is {count} instead of a number above 10")));
-        }
-        let detect = self.task == TaskKind::Detect;
-        let (classify, segment) = (self.task == TaskKind::Classify, self.task == TaskKind::Segment);
-        let devkit = detect && self.annotations.is_dir();
-        let options = [
-            ("--iou-type", self.iou_type.is_some(), detect && !devkit && !self.analyze),
-            ("--max-dets", self.max_dets.is_some(), detect && !devkit && !self.analyze && self.compare.is_none()),
-            ("--split", self.split.is_some(), devkit),
-            ("--analyze", self.analyze, detect && !devkit && self.compare.is_none()),
-            ("--real-labels", self.real_labels.is_some(), classify && self.compare.is_none()),
-            ("--class-names", self.class_names.is_some(), segment || devkit),
-            ("--ignore", self.ignore.is_some(), segment),
-            ("--boundary-tolerance", self.boundary_tolerance.is_some(), segment && self.compare.is_none()),
-            ("--compare", self.compare.is_some(), !devkit),
-            ("--csv", self.csv, self.compare.is_none()),
-            ("--output", self.output.is_some(), self.compare.is_none()),
-        ];
-        match options.iter().find(|(_, given, used)| *given && !used) {
-            Some((name, ..)) => Err(Failure::usage(format!("{name} has no meaning for this task and these options"))),
-            None => Ok(()),
-        }
+/// Refuses options that the task has no use for.
+fn check(args: &ScoreArgs) -> Result<(), Failure> {
+    if let Some(count @ ..=10) = args.max_dets {
+        return Err(Failure::usage(format!("--max-dets is {count} instead of a number above 10")));
     }
+    let detect = args.task == TaskKind::Detect;
+    let (classify, segment) = (args.task == TaskKind::Classify, args.task == TaskKind::Segment);
+    let devkit = detect && args.annotations.is_dir();
+    let options = [
+        ("--iou-type", args.iou_type.is_some(), detect && !devkit && !args.analyze),
+        ("--max-dets", args.max_dets.is_some(), detect && !devkit && !args.analyze && args.compare.is_none()),
+        ("--split", args.split.is_some(), devkit),
+        ("--analyze", args.analyze, detect && !devkit && args.compare.is_none()),
+        ("--real-labels", args.real_labels.is_some(), classify && args.compare.is_none()),
+        ("--class-names", args.class_names.is_some(), segment || devkit),
+        ("--ignore", args.ignore.is_some(), segment),
+        ("--boundary-tolerance", args.boundary_tolerance.is_some(), segment && args.compare.is_none()),
+        ("--compare", args.compare.is_some(), !devkit),
+        ("--csv", args.csv, args.compare.is_none()),
+        ("--output", args.output.is_some(), args.compare.is_none()),
+    ];
+    match options.iter().find(|(_, given, used)| *given && !used) {
+        Some((name, ..)) => Err(Failure::usage(format!("{name} has no meaning for this task and these options"))),
+        None => Ok(()),
+    }
+}
 
-    fn iou_type(&self) -> IouType {
-        match self.iou_type {
-            Some(IouTypeName::Segm) => IouType::Segm,
-            Some(IouTypeName::Bbox) | None => IouType::Bbox,
-        }
+fn iou_type(args: &ScoreArgs) -> IouType {
+    match args.iou_type {
+        Some(IouTypeName::Segm) => IouType::Segm,
+        Some(IouTypeName::Bbox) | None => IouType::Bbox,
     }
+}
 
-    fn ignore(&self) -> Option<u8> {
-        Some(self.ignore.unwrap_or(255))
-    }
+fn ignore(args: &ScoreArgs) -> Option<u8> {
+    Some(args.ignore.unwrap_or(255))
+}
 
-    /// The classes, one name a line.
-    fn class_names(&self) -> Result<Vec<String>, Failure> {
-        let Some(file) = &self.class_names else {
-            return Err(Failure::usage("masks do not name their classes")
-                .hint("Add --class-names FILE with one name a line, in the order of the ids."));
-        };
-        let text = files::read_text(file)?;
-        Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
-    }
+/// The classes, one name a line.
+fn class_names(args: &ScoreArgs) -> Result<Vec<String>, Failure> {
+    let Some(file) = &args.class_names else {
+        return Err(Failure::usage("masks do not name their classes")
+            .hint("Add --class-names FILE with one name a line, in the order of the ids."));
+    };
+    let text = files::read_text(file)?;
+    Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }

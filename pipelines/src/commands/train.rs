@@ -3,7 +3,6 @@
 use datasets::Dataset;
 use std::path::Path;
 
-use crate::cli::TrainArgs;
 use crate::config::{Changes, Config, ConfigFile, Keys};
 use crate::console;
 use crate::evaluate::Judging;
@@ -16,6 +15,7 @@ use crate::report;
 use crate::run::{Checkpoint, DataIdentity, Environment, NewestCheckpoint, RunFolder};
 use crate::task::{Data, Evaluate, Task, Train, for_task};
 use crate::train::{Finished, Setup, Trainer};
+use front::cli::TrainArgs;
 
 pub(super) fn run(args: &TrainArgs) -> Result<(), Failure> {
     processes::run(args.start.processes, |processes| train_among(args, processes))
@@ -144,7 +144,7 @@ fn require_same_job<K: Keys>(processes: &Processes, config: &Config<K>) -> Resul
     if processes.count() == 1 {
         return Ok(());
     }
-    processes.require_equal("the program", env!("PIPELINE_VERSION"))?;
+    processes.require_equal("the program", front::VERSION)?;
     let mut config = config.clone();
     // Each host may have the data in a place of its own: the files are compared.
     config.data.root.clear();

@@ -4,12 +4,12 @@ use published_weights::{Freshness, Name, PUBLISHED, Settings, cached};
 use serde::Serialize;
 use std::path::PathBuf;
 
-use crate::cli::{FetchArgs, ListArgs, WeightsCommand};
 use crate::console::{self, Table};
 use crate::failure::Failure;
 use crate::files;
 use crate::model::published;
 use crate::report::{self, Tables};
+use front::cli::{FetchArgs, ListArgs, WeightsCommand};
 
 pub(super) fn run(command: &WeightsCommand) -> Result<(), Failure> {
     match command {

@@ -2,6 +2,7 @@
 
 use backbone::Normalization;
 use datasets::{Depth, LoaderOptions, Orientation};
+use front::cli::Sides;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -28,6 +29,12 @@ impl ImageSize {
     /// Height and width, as tensors count them.
     pub fn sides(self) -> [i64; 2] {
         [self.height as i64, self.width as i64]
+    }
+}
+
+impl From<Sides> for ImageSize {
+    fn from(Sides { height, width }: Sides) -> Self {
+        Self { height, width }
     }
 }
 

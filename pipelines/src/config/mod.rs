@@ -19,7 +19,6 @@ mod train;
 mod variables;
 
 use backbone::Normalization;
-use clap::ValueEnum;
 use datasets::PixelOptions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -27,6 +26,7 @@ use std::fmt::Debug;
 
 pub use data::{DEFAULT_WORKERS, DataConfig, ImageSize};
 pub use find::configuration_path;
+pub use front::words::TaskKind;
 pub use load::ConfigFile;
 pub use model::{BackboneConfig, Initialization, NetworkInFile, WeightsFile};
 pub use resume::Changes;
@@ -34,32 +34,6 @@ pub use train::{
     Auto, CheckpointConfig, NotFiniteConfig, NotFinitePolicy, OptimizerConfig, Precision, QuantizeConfig, ReduceConfig,
     ScheduleConfig, ScheduleKind, SyncBatchNorm, TrainConfig,
 };
-
-/// Which of the tasks a configuration describes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum TaskKind {
-    /// Image classification.
-    Classify,
-    /// Object detection with SSDLite.
-    Detect,
-    /// Semantic segmentation with DeepLabV3.
-    Segment,
-}
-
-impl TaskKind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Classify, Self::Detect, Self::Segment];
-
-    /// The word in configurations.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Classify => "classify",
-            Self::Detect => "detect",
-            Self::Segment => "segment",
-        }
-    }
-}
 
 /// What a task adds to the common configuration.
 pub trait Keys: Clone + Debug + Sized + 'static {

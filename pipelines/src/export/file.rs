@@ -116,7 +116,7 @@ impl ExportedModel {
         task: &T,
         bytes: &Tensor,
     ) -> Result<(Vec<Tensor>, OutputKind), Failure> {
-        let kind = match self.card.format.convention() {
+        let kind = match Convention::of(self.card.format) {
             Convention::Coreml if task.suppression(self.card.output_kind).is_some() => OutputKind::Raw,
             _ => self.card.output_kind,
         };
@@ -141,7 +141,7 @@ impl ExportedModel {
         kind: OutputKind,
         run: impl Fn(&Tensor) -> Result<Vec<Tensor>, Failure>,
     ) -> Result<Vec<Tensor>, Failure> {
-        let (images, convention) = (self.input(bytes), self.card.format.convention());
+        let (images, convention) = (self.input(bytes), Convention::of(self.card.format));
         if !self.card.input.single {
             return task.read_by(convention, run(&images)?, kind, 0);
         }

@@ -1,10 +1,10 @@
 //! The ways to run a network.
 
 use backbone::{Form, Mode};
-use clap::ValueEnum;
-use serde::Serialize;
 use tch::{Cuda, Device, Kind, Tensor};
 use tch_ext::jit::{LiteModule, Module, set_onednn_fusion};
+
+pub use front::words::Engine;
 
 use super::Run;
 use crate::config::Precision;
@@ -13,39 +13,14 @@ use crate::model::Network;
 use crate::model::trace;
 use crate::task::Task;
 
-/// A way to run a network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Engine {
-    /// Train form, operation by operation
-    Train,
-    /// Deploy form, operation by operation
-    Deploy,
-    /// Deploy form as frozen TorchScript
-    Script,
-    /// Deploy form as frozen TorchScript, fused by oneDNN's graph compiler (CPU)
-    Onednn,
-    /// The same in bfloat16 (CPU)
-    OnednnBf16,
-    /// Deploy form in the lite interpreter of phones, prepacked for XNNPACK (CPU)
-    Lite,
+/// The form of the network that an engine runs.
+pub fn form(engine: Engine) -> Form {
+    if engine == Engine::Train { Form::Train } else { Form::Deploy }
 }
 
-impl Engine {
-    /// The form of the network that it runs.
-    pub fn form(self) -> Form {
-        if self == Self::Train { Form::Train } else { Form::Deploy }
-    }
-
-    /// Whether it runs on this device.
-    pub fn runs_on(self, device: Device) -> bool {
-        device == Device::Cpu || matches!(self, Self::Train | Self::Deploy | Self::Script)
-    }
-
-    /// The name on the command line and in tables.
-    pub fn name(self) -> String {
-        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
-    }
+/// Whether an engine runs on this device.
+pub fn runs_on(engine: Engine, device: Device) -> bool {
+    device == Device::Cpu || matches!(engine, Engine::Train | Engine::Deploy | Engine::Script)
 }
 
 /// A network in both forms, frozen and in channels-last memory format.
@@ -92,7 +67,7 @@ pub fn prepare<'a, T: Task>(
     images: &Tensor,
 ) -> Result<Run<'a>, Failure> {
     let images = images.shallow_clone();
-    let network = forms.form(engine.form());
+    let network = forms.form(form(engine));
     let script = |precision| trace(task, network, &images, precision)?.freeze(&[]).map_err(Failure::from);
     match engine {
         Engine::Train | Engine::Deploy => Ok(Box::new(move || {
@@ -164,12 +139,13 @@ fn synchronize(device: Device) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::ValueEnum;
 
     #[test]
     fn names_are_those_of_the_command_line() {
         for engine in Engine::value_variants() {
             assert_eq!(Engine::from_str(&engine.name(), false), Ok(*engine));
         }
-        assert!(Engine::Lite.runs_on(Device::Cpu) && !Engine::Lite.runs_on(Device::Cuda(0)));
+        assert!(runs_on(Engine::Lite, Device::Cpu) && !runs_on(Engine::Lite, Device::Cuda(0)));
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 use tch::Device;
 
-use super::{Engine, Forms, prepare, random_images};
+use super::{Engine, Forms, prepare, random_images, runs_on};
 use super::{Latency, Run, latency, measure_by_turns};
 use crate::console::Table;
 use crate::failure::Failure;
@@ -57,7 +57,7 @@ impl Footprint {
         let forms = Forms::of(task, train)?;
         let latency = device.map(|device| {
             let images = random_images(&forms.train, 1, size);
-            let engines = ENGINES.into_iter().filter(|engine| engine.runs_on(device));
+            let engines = ENGINES.into_iter().filter(|&engine| runs_on(engine, device));
             // An engine that cannot take the network is left out; `bench --engines` shows why.
             let runs = engines.filter_map(|engine| Some((engine.name(), prepare(engine, task, &forms, &images).ok()?)));
             Timing::of(runs.collect(), device)

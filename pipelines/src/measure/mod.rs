@@ -12,7 +12,7 @@ mod footprint;
 pub mod latency;
 mod profile;
 
-pub use engine::{Engine, Forms, compile, lite, prepare, random_images, scripted};
+pub use engine::{Engine, Forms, compile, form, lite, prepare, random_images, runs_on, scripted};
 pub use footprint::{Footprint, Timing};
 pub use latency::{Latency, Run, measure_by_turns};
 pub use profile::{Profile, profile};

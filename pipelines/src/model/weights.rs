@@ -2,9 +2,8 @@
 
 use backbone::checkpoint::{self, Checkpoint, Layout, Metadata, Normalization};
 use backbone::{Form, Spec, StateDict};
-use clap::ValueEnum;
 use datasets::Class;
-use serde::Serialize;
+pub use front::words::LayoutName;
 use std::path::Path;
 use tch::Device;
 
@@ -16,18 +15,6 @@ use crate::task::Task;
 
 /// The metadata key of the configuration that the weights were trained with.
 pub const CONFIG: &str = "config";
-
-/// The naming scheme that a file of weights is written with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum LayoutName {
-    /// This program's, with metadata
-    Own,
-    /// apple/ml-mobileone's
-    Apple,
-    /// timm's
-    Timm,
-}
 
 /// Writes weights under the names of `layout`.
 pub fn write_weights(path: &Path, tensors: &StateDict, metadata: &Metadata, layout: LayoutName) -> Result<(), Failure> {

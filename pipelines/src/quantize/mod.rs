@@ -16,9 +16,10 @@ mod start;
 
 use formats::graph::Graph;
 use formats::quantize::{LayerReport, Quantized, Reconstruction, layers, reconstruct, settled};
+use front::cli::QuantizeOptions;
+use front::words::FloatLayers;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::str::FromStr;
 use tch::Device;
 
 use crate::console::{self, Progress};
@@ -45,25 +46,19 @@ pub struct Options {
     pub reconstruct: usize,
 }
 
-/// Which layers stay in floating point.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FloatLayers {
-    /// As few as keep the drop within the limit.
-    Auto,
-    /// As many of the worst.
-    Worst(usize),
-    /// Those of these names.
-    Named(BTreeSet<String>),
-}
+/// The number of calibration images where none is given.
+const CALIBRATION_IMAGES: u32 = 256;
+/// The largest drop where none is given.
+const MAX_DROP: f64 = 0.01;
 
-impl FromStr for FloatLayers {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match (text, text.parse()) {
-            ("auto", _) => Ok(Self::Auto),
-            (_, Ok(count)) => Ok(Self::Worst(count)),
-            _ => Ok(Self::Named(text.split(',').map(|name| name.trim().to_owned()).collect())),
+impl From<&QuantizeOptions> for Options {
+    fn from(given: &QuantizeOptions) -> Self {
+        Self {
+            images: given.calibration.unwrap_or(CALIBRATION_IMAGES) as usize,
+            sources: given.calibration_data.clone(),
+            float_layers: given.float_layers.clone().unwrap_or(FloatLayers::Auto),
+            max_drop: given.max_drop.unwrap_or(MAX_DROP),
+            reconstruct: given.reconstruct.unwrap_or(0) as usize,
         }
     }
 }

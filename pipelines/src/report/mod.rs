@@ -27,7 +27,7 @@ use crate::failure::Failure;
 use crate::files;
 
 pub use image_ids::ImageIds;
-pub use predictions::{ImagePredictions, PredictionFile, PredictionFormat};
+pub use predictions::{ImagePredictions, PredictionFile};
 
 const MAX_CONFUSION_CLASSES: usize = 30;
 

@@ -1,10 +1,10 @@
 //! The file of predictions: JSON, COCO results or CSV, written image by image.
 
 use atomic_write_file::AtomicWriteFile;
-use clap::ValueEnum;
 use datasets::inputs::Input;
 use datasets::paths;
 use eval::csv_line;
+use front::words::PredictionFormat;
 use serde_json::{Value, json};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -12,17 +12,6 @@ use std::path::{Path, PathBuf};
 use crate::console;
 use crate::failure::Failure;
 use crate::report::ImageIds;
-
-/// The format of predictions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PredictionFormat {
-    /// One object per image: its file and its predictions
-    Json,
-    /// COCO results (detection): one object per box; image_id is the input's name
-    Coco,
-    /// One row per class or box
-    Csv,
-}
 
 /// The predictions for one image.
 #[derive(Debug, Default)]

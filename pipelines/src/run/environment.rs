@@ -50,7 +50,7 @@ impl Environment {
             threads: tch::get_num_threads(),
             cuda_devices: if Cuda::is_available() { Cuda::device_count() } else { 0 },
             host: std::fs::read_to_string("/etc/hostname").ok().map(|name| name.trim().to_owned()),
-            git_revision: option_env!("PIPELINE_REVISION"),
+            git_revision: front::REVISION,
             command_line: std::env::args().collect(),
             seed,
             hosts: Vec::new(),

@@ -2,6 +2,7 @@
 
 use formats::graph::Graph;
 use formats::graph::ends::Suppression;
+use front::words::Format;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
@@ -102,6 +103,17 @@ pub enum Convention {
     Litert,
     /// As Vision reads them: labels with probabilities, detections as confidences and coordinates.
     Coreml,
+}
+
+impl Convention {
+    /// That of the files of a format.
+    pub fn of(format: Format) -> Self {
+        match format {
+            Format::Torchscript | Format::Lite | Format::Onnx => Self::Pytorch,
+            Format::Litert => Self::Litert,
+            Format::Coreml => Self::Coreml,
+        }
+    }
 }
 
 /// Which outputs an exported file has. Written as `raw: true` or `raw: false`.

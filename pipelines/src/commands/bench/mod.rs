@@ -15,18 +15,18 @@ use std::time::Duration;
 use tch::Device;
 use tch_ext::system;
 
-use crate::cli::BenchArgs;
 use crate::console::{self, Progress, Table};
 use crate::export::ExportedModel;
 use crate::failure::Failure;
 use crate::files;
-use crate::measure::{Engine, prepare, random_images};
+use crate::measure::{Engine, form, prepare, random_images, runs_on};
 use crate::measure::{Latency, Profile, Run, latency, measure_by_turns, profile};
 use crate::model::Network;
 use crate::model::device;
 use crate::report::{self, Tables};
 use crate::run::Machine;
 use crate::task::{Task, for_task};
+use front::cli::BenchArgs;
 use model::{Model, Named};
 
 pub(super) fn run(args: &BenchArgs) -> Result<(), Failure> {
@@ -102,7 +102,7 @@ fn bench(args: &BenchArgs, device: Device, machine: Machine) -> Result<BenchRepo
         variants.extend(named.variant);
         for_task!(named.task()?, T => {
             let model: Model<T> = named.model(args, device)?;
-            report.rows.extend(rows(&named.name, &model, &args.engines(device)?, args)?);
+            report.rows.extend(rows(&named.name, &model, &engines(args, device)?, args)?);
             if args.profile {
                 report.profiles.push(profile(&named.name, &model.task, &model.forms, model.size, args.batch)?);
             }
@@ -131,10 +131,10 @@ fn rows<T: Task>(name: &str, model: &Model<T>, engines: &[Engine], args: &BenchA
     }
     let (engines, mut runs): (Vec<Engine>, Vec<Run<'_>>) = runs.into_iter().unzip();
     let mut progress = Progress::new(format!("measuring {name}"), (runs.len() * latency::pieces()) as u64);
-    let latencies = measure_by_turns(&mut runs, args.timed(), |index| progress.advance(1, || engines[index].name()))?;
+    let latencies = measure_by_turns(&mut runs, timed(args), |index| progress.advance(1, || engines[index].name()))?;
     progress.finish();
     let row = |(engine, latency_ms): (Engine, Latency)| {
-        let form = engine.form();
+        let form = form(engine);
         let cost = model.task.cost(&model.forms.form(form).model, form);
         Row {
             model: name.to_owned(),
@@ -164,7 +164,7 @@ fn file_row(path: &Path, args: &BenchArgs) -> Result<Option<Row>, Failure> {
     }
     let images = exported.random_input(args.batch, size);
     let mut runs: [Run<'_>; 1] = [Box::new(|| exported.run(&images).map(|_| ()))];
-    let latency_ms = measure_by_turns(&mut runs, args.timed(), |_| ())?[0];
+    let latency_ms = measure_by_turns(&mut runs, timed(args), |_| ())?[0];
     let file = exported.card.network_configuration(path)?;
     let cost = for_task!(file.task()?, T => {
         let task = T::new(&file.config()?, &exported.card.classes())?;
@@ -182,27 +182,25 @@ fn file_row(path: &Path, args: &BenchArgs) -> Result<Option<Row>, Failure> {
     }))
 }
 
-impl BenchArgs {
-    fn timed(&self) -> Duration {
-        Duration::from_secs_f64(self.seconds)
-    }
+fn timed(args: &BenchArgs) -> Duration {
+    Duration::from_secs_f64(args.seconds)
+}
 
-    /// The engines to measure.
-    fn engines(&self, device: Device) -> Result<Vec<Engine>, Failure> {
-        if let Some(engine) = self.engines.iter().find(|engine| !engine.runs_on(device)) {
-            return Err(Failure::usage(format!("the engine {} runs on a CPU only", engine.name()))
-                .hint("Add --device cpu, or leave it out of --engines."));
-        }
-        if !self.engines.is_empty() {
-            return Ok(self.engines.clone());
-        }
-        Ok(Engine::value_variants().iter().copied().filter(|engine| engine.runs_on(device)).collect())
+/// The engines to measure.
+fn engines(args: &BenchArgs, device: Device) -> Result<Vec<Engine>, Failure> {
+    if let Some(engine) = args.engines.iter().find(|&&engine| !runs_on(engine, device)) {
+        return Err(Failure::usage(format!("the engine {} runs on a CPU only", engine.name()))
+            .hint("Add --device cpu, or leave it out of --engines."));
     }
+    if !args.engines.is_empty() {
+        return Ok(args.engines.clone());
+    }
+    Ok(Engine::value_variants().iter().copied().filter(|&engine| runs_on(engine, device)).collect())
 }
 
 impl BenchReport {
     fn new(machine: Machine, args: &BenchArgs) -> Self {
-        let method = latency::method(args.timed());
+        let method = latency::method(timed(args));
         Self { machine, method, rows: Vec::new(), profiles: Vec::new(), published: Vec::new(), study: None }
     }
 

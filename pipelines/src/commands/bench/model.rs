@@ -5,13 +5,13 @@ use backbone::{Form, Spec, Variant};
 use std::path::Path;
 use tch::Device;
 
-use crate::cli::BenchArgs;
 use crate::config::{Config, ConfigFile, TaskKind};
 use crate::failure::Failure;
 use crate::measure::Forms;
 use crate::model::{Network, classes_of, numbered};
 use crate::run::Subject;
 use crate::task::{Task, Train};
+use front::cli::BenchArgs;
 
 /// Outputs of the published classifiers, and their input's side.
 const IMAGENET_CLASSES: u32 = 1000;
@@ -89,7 +89,7 @@ impl Named {
     pub fn model<T: Train>(&self, args: &BenchArgs, device: Device) -> Result<Model<T>, Failure> {
         let mut config: Config<T::Keys> = self.file.config()?;
         if let Some(size) = args.size {
-            config.data.size = size;
+            config.data.size = size.into();
         }
         let classes = match (args.classes, self.weights.as_ref().and_then(classes_of)) {
             (Some(count), _) => numbered(count.into()),

@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::time::Duration;
 
-use crate::cli::BenchArgs;
 use crate::config::{Config, ConfigFile};
 use crate::console::{self, Table};
 use crate::failure::Failure;
@@ -16,6 +15,7 @@ use crate::report::{self, Tables};
 use crate::run::Machine;
 use crate::task::{Evaluate, Task, Train, for_task};
 use crate::train::{Pace, Setup, Trainer};
+use front::cli::BenchArgs;
 
 /// The pace of a job in one number of processes.
 #[derive(Debug, Serialize, Deserialize)]

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor};
 use tch_ext::distributed::{Group, JoinOptions, Launch, Launcher, Reduction};
 
-use crate::cli::DoctorArgs;
 use crate::console::Table;
 use crate::failure::Failure;
 use crate::processes::{self, Processes};
 use crate::report::{self, Tables};
+use front::cli::DoctorArgs;
 
 /// Exchanges of a single number, whose median is the latency.
 const SHORT_EXCHANGES: usize = 50;

@@ -7,11 +7,11 @@ use serde::Serialize;
 use tch::{Cuda, Device};
 use tch_ext::{cuda, system};
 
-use crate::cli::DoctorArgs;
 use crate::console::{self, Table};
 use crate::failure::Failure;
 use crate::report;
 use crate::run::{Environment, cpu_name};
+use front::cli::DoctorArgs;
 
 /// A component of the program or machine.
 #[derive(Debug, Serialize)]
@@ -51,7 +51,7 @@ fn findings() -> Vec<Finding> {
         Err(error) => format!("unknown: {error}"),
     };
     let mut findings = vec![
-        present("pipeline", env!("PIPELINE_VERSION").to_owned()),
+        present("pipeline", front::VERSION.to_owned()),
         present("libtorch", environment.libtorch),
         present(
             "libtorch folder",

@@ -11,7 +11,6 @@ use std::path::Path;
 use tch::{Device, Tensor};
 use tch_ext::system;
 
-use crate::cli::ExportArgs;
 use crate::console;
 use crate::evaluate::ReportOf;
 use crate::export::{
@@ -21,15 +20,16 @@ use crate::export::{
 use crate::failure::Failure;
 use crate::files::{self, Aside};
 use crate::model::{Normalizer, graph_of};
-use crate::quantize::quantize;
+use crate::quantize::{Options, quantize};
 use crate::report::{self, Report};
 use crate::run::{Checkpoint, RunFolder};
 use crate::task::{Convention, Evaluate, Export, OutputKind, for_task};
-use options::Wanted;
+use front::cli::ExportArgs;
+use options::{Wanted, wanted};
 use written::{All, Written};
 
 pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
-    let wanted = args.wanted()?;
+    let wanted = wanted(args)?;
     for file in &wanted {
         match file.format {
             Format::Onnx => Library::load().map(|_| ())?,
@@ -54,7 +54,7 @@ fn export<T: Export>(args: &ExportArgs, wanted: &[Wanted], trained: Trained) -> 
         return Err(Failure::usage("--sizes is for segmenters: other networks take images of one size"));
     }
     let quantized = match in_int8 {
-        true => Some(quantize(&source, &args.quantization.options())?),
+        true => Some(quantize(&source, &Options::from(&args.quantization))?),
         false => None,
     };
     let mut all = Vec::new();
@@ -154,7 +154,7 @@ impl<T: Export> Exporting<'_, T> {
                 single: is_coreml || (*format == Format::Litert && task.suppression(output_kind).is_some()),
                 normalization: config.normalization(),
             },
-            outputs: task.outputs_by(format.convention(), output_kind),
+            outputs: task.outputs_by(Convention::of(*format), output_kind),
             output_kind,
             classes: classes.iter().map(|class| CardClass { id: class.id, name: class.name.clone() }).collect(),
             metric: metric::<T>(Path::new(&args.trained.subject), args.trained.weights.is_none())?,
@@ -215,7 +215,7 @@ impl<T: Export> Exporting<'_, T> {
         let size = exported.card.input.size;
         let bytes = exported.random_bytes(1, size);
         let images = Normalizer::new(&exported.card.input.normalization, Device::Cpu, true).bytes(&bytes);
-        let outputs = match exported.card.format.convention() {
+        let outputs = match Convention::of(exported.card.format) {
             Convention::Pytorch => tch::no_grad(|| {
                 let output = expected.output(&images)?;
                 expected.task.expected_outputs(&expected.network.model, &output, size, exported.card.output_kind)

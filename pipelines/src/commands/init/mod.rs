@@ -9,12 +9,12 @@ use datasets::survey::{Surveyed, survey};
 use datasets::{Class, Size};
 use std::path::{Path, PathBuf};
 
-use crate::cli::InitArgs;
 use crate::config::{ConfigFile, TaskKind};
 use crate::console;
 use crate::failure::Failure;
 use crate::files;
 use crate::task::{AnnotatedSet, Member, Source, Task, for_task, warn_findings};
+use front::cli::InitArgs;
 use recipe::Recipe;
 use sources::Sources;
 use split::Lists;

@@ -9,7 +9,6 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use tch::{Device, Tensor};
 
-use crate::cli::ReparameterizeArgs;
 use crate::config::Config;
 use crate::console::{self, Table};
 use crate::failure::Failure;
@@ -19,6 +18,7 @@ use crate::report::{self, Tables};
 use crate::run::Subject;
 use crate::task::{Evaluate, for_task};
 use comparison::{Comparison, compare, differences};
+use front::cli::ReparameterizeArgs;
 
 pub(super) fn run(args: &ReparameterizeArgs) -> Result<(), Failure> {
     let folded = match Subject::open_weights(&args.subject, args.key.name(), &[])? {

@@ -12,7 +12,6 @@ use tch::Device;
 
 use super::model::{Model, Named};
 use super::{BenchReport, Row};
-use crate::cli::BenchArgs;
 use crate::console::{Progress, Table};
 use crate::failure::Failure;
 use crate::files;
@@ -21,6 +20,7 @@ use crate::measure::{Latency, Run, latency, measure_by_turns};
 use crate::report::plot::{Point, PointSeries, Scale, ScatterPlot};
 use crate::run::Machine;
 use crate::task::classify::Classify;
+use front::cli::BenchArgs;
 use stack::BuildingBlock;
 
 /// The results.
@@ -107,7 +107,8 @@ fn branches(args: &BenchArgs) -> Result<Vec<Alternative>, Failure> {
 fn parts(label: &str, runs: Vec<(String, Run<'_>)>, args: &BenchArgs) -> Result<Vec<Alternative>, Failure> {
     let (names, mut runs): (Vec<String>, Vec<Run<'_>>) = runs.into_iter().unzip();
     let mut progress = Progress::new(format!("measuring {label}"), (runs.len() * latency::pieces()) as u64);
-    let latencies = measure_by_turns(&mut runs, args.timed(), |index| progress.advance(1, || names[index].clone()))?;
+    let latencies =
+        measure_by_turns(&mut runs, super::timed(args), |index| progress.advance(1, || names[index].clone()))?;
     progress.finish();
     let first = latencies.first().map_or(f64::NAN, |latency| latency.median);
     let part =

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
 use super::SetArgs;
-use crate::config::TaskKind;
+use crate::words::TaskKind;
 
 /// `pipeline data`.
 #[derive(Debug, Subcommand)]
@@ -22,7 +22,7 @@ pub struct CheckArgs {
     /// The configuration: a path, or a name in configs/
     pub config: String,
     #[command(flatten)]
-    pub(crate) set: SetArgs,
+    pub set: SetArgs,
     /// Threads that read and decode [default: one per core]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024).map(usize::from))]
     pub threads: Option<usize>,

@@ -9,17 +9,22 @@ mod weights;
 use clap::{Args, Parser, Subcommand};
 use std::path::{Path, PathBuf};
 
-use crate::failure::Failure;
-
 pub use data::{CheckArgs, DataCommand, InitArgs, ShapesArgs};
-pub use networks::{BenchArgs, ConvertArgs, ExportArgs, InfoArgs, QuantizeArgs, ReparameterizeArgs, ReportArgs};
+pub use networks::{
+    BenchArgs, ConvertArgs, ExportArgs, InfoArgs, QuantizeArgs, QuantizeOptions, ReparameterizeArgs, ReportArgs,
+    SECONDS, Sides,
+};
 pub use program::{CompletionsArgs, ConfigArgs, DoctorArgs, ManArgs};
 pub use stages::{EvalArgs, IouTypeName, PredictArgs, ScoreArgs, TrainArgs};
 pub use weights::{FetchArgs, ListArgs, WeightsCommand};
 
+/// Options that do not fit each other, in a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong(pub String);
+
 /// Trains, evaluates and runs MobileOne vision models.
 #[derive(Debug, Parser)]
-#[command(name = "pipeline", version, long_version = env!("PIPELINE_VERSION"), about, max_term_width = 100)]
+#[command(name = "pipeline", version, long_version = crate::VERSION, about, max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -91,9 +96,9 @@ impl ProcessArgs {
     ///
     /// # Errors
     /// When a number is given.
-    pub(crate) fn only_with(&self, option: &str) -> Result<(), Failure> {
+    pub fn only_with(&self, option: &str) -> Result<(), Wrong> {
         match self.processes {
-            Some(_) => Err(Failure::usage(format!("--processes is only valid with {option}"))),
+            Some(_) => Err(Wrong(format!("--processes is only valid with {option}"))),
             None => Ok(()),
         }
     }
@@ -104,11 +109,12 @@ impl ProcessArgs {
 pub struct KeyArgs {
     /// The network to read of a file that holds several, for example state_dict_ema [default: the average of the weights]
     #[arg(long, value_name = "NAME")]
-    key: Option<String>,
+    pub key: Option<String>,
 }
 
 impl KeyArgs {
-    pub(crate) fn name(&self) -> Option<&str> {
+    /// The name, where one is given.
+    pub fn name(&self) -> Option<&str> {
         self.key.as_deref()
     }
 
@@ -116,9 +122,9 @@ impl KeyArgs {
     ///
     /// # Errors
     /// When a name is given without such a file.
-    pub(crate) fn of_weights(&self, weights: Option<&Path>) -> Result<Option<&str>, Failure> {
+    pub fn of_weights(&self, weights: Option<&Path>) -> Result<Option<&str>, Wrong> {
         match (self.name(), weights) {
-            (Some(_), None) => Err(Failure::usage("--key is only valid with --weights FILE")),
+            (Some(_), None) => Err(Wrong("--key is only valid with --weights FILE".to_owned())),
             (name, _) => Ok(name),
         }
     }
@@ -134,9 +140,9 @@ pub struct TrainedArgs {
     #[arg(long, value_name = "FILE|NAME")]
     pub weights: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) key: KeyArgs,
+    pub key: KeyArgs,
     #[command(flatten)]
-    pub(crate) set: SetArgs,
+    pub set: SetArgs,
 }
 
 /// Options of every command that reads a configuration.

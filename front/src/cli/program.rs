@@ -5,7 +5,7 @@ use clap_complete::Shell;
 use std::path::PathBuf;
 
 use super::{ProcessArgs, SetArgs};
-use crate::config::TaskKind;
+use crate::words::TaskKind;
 
 /// `pipeline config`.
 #[derive(Debug, Args)]
@@ -14,7 +14,7 @@ pub struct ConfigArgs {
     #[arg(required_unless_present = "schema")]
     pub config: Option<String>,
     #[command(flatten)]
-    pub(crate) set: SetArgs,
+    pub set: SetArgs,
     /// Print as JSON
     #[arg(long)]
     pub json: bool,
@@ -30,7 +30,7 @@ pub struct DoctorArgs {
     #[arg(long)]
     pub distributed: bool,
     #[command(flatten)]
-    pub(crate) start: ProcessArgs,
+    pub start: ProcessArgs,
     /// Print as JSON
     #[arg(long)]
     pub json: bool,

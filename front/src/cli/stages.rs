@@ -5,8 +5,7 @@ use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 use super::{DeviceArgs, KeyArgs, ProcessArgs, SetArgs};
-use crate::config::TaskKind;
-use crate::report::PredictionFormat;
+use crate::words::{PredictionFormat, TaskKind};
 
 /// `pipeline train`.
 #[derive(Debug, Args)]
@@ -15,7 +14,7 @@ pub struct TrainArgs {
     #[arg(required_unless_present = "resume", conflicts_with = "resume")]
     pub config: Option<String>,
     #[command(flatten)]
-    pub(crate) set: SetArgs,
+    pub set: SetArgs,
     /// Resume an interrupted run, in its own folder
     #[arg(long, value_name = "RUN", conflicts_with_all = ["output", "name"])]
     pub resume: Option<PathBuf>,
@@ -26,9 +25,9 @@ pub struct TrainArgs {
     #[arg(long)]
     pub name: Option<String>,
     #[command(flatten)]
-    pub(crate) device: DeviceArgs,
+    pub device: DeviceArgs,
     #[command(flatten)]
-    pub(crate) start: ProcessArgs,
+    pub start: ProcessArgs,
     /// Do not measure latency at the end
     #[arg(long)]
     pub no_latency: bool,
@@ -51,12 +50,12 @@ pub struct EvalArgs {
     #[arg(long, value_name = "FILE|NAME")]
     pub weights: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) key: KeyArgs,
+    pub key: KeyArgs,
     /// Also score a classifier against ImageNet's ReaL labels (real.json)
     #[arg(long, value_name = "FILE")]
     pub real_labels: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) set: SetArgs,
+    pub set: SetArgs,
     /// The folder for predictions and the report [default: the run's folder; none for a configuration]
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
@@ -67,9 +66,9 @@ pub struct EvalArgs {
     #[arg(long)]
     pub no_latency: bool,
     #[command(flatten)]
-    pub(crate) device: DeviceArgs,
+    pub device: DeviceArgs,
     #[command(flatten)]
-    pub(crate) start: ProcessArgs,
+    pub start: ProcessArgs,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
@@ -158,7 +157,7 @@ pub struct PredictArgs {
     #[arg(long, value_name = "FILE|NAME")]
     pub weights: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) key: KeyArgs,
+    pub key: KeyArgs,
     /// The folder for predictions, images with the predictions drawn, and masks [default: print the predictions only]
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
@@ -181,5 +180,5 @@ pub struct PredictArgs {
     #[arg(long, default_value_t = 8, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024).map(usize::from))]
     pub batch: usize,
     #[command(flatten)]
-    pub(crate) device: DeviceArgs,
+    pub device: DeviceArgs,
 }

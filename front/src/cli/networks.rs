@@ -5,12 +5,7 @@ use clap::builder::TypedValueParser;
 use std::path::PathBuf;
 
 use super::{DeviceArgs, KeyArgs, ProcessArgs, SetArgs, TrainedArgs};
-use crate::config::ImageSize;
-use crate::export::{FloatKind, Format, Input};
-use crate::measure::Engine;
-use crate::measure::latency;
-use crate::model::LayoutName;
-use crate::quantize::{self, FloatLayers};
+use crate::words::{Engine, FloatKind, FloatLayers, Format, Input, LayoutName};
 
 /// `pipeline reparameterize`.
 #[derive(Debug, Args)]
@@ -19,7 +14,7 @@ pub struct ReparameterizeArgs {
     #[arg(value_name = "RUN|WEIGHTS")]
     pub subject: String,
     #[command(flatten)]
-    pub(crate) key: KeyArgs,
+    pub key: KeyArgs,
     /// The file to write
     #[arg(short, long, value_name = "OUT.safetensors")]
     pub output: PathBuf,
@@ -47,7 +42,7 @@ pub struct InfoArgs {
     #[arg(value_name = "VARIANT|CONFIG|RUN|WEIGHTS")]
     pub subject: String,
     #[command(flatten)]
-    pub(crate) key: KeyArgs,
+    pub key: KeyArgs,
     /// Input size of a variant, or of weights without a configuration
     #[arg(long, value_name = "PIXELS", default_value_t = 224, value_parser = clap::value_parser!(u16).range(32..).map(usize::from))]
     pub size: usize,
@@ -55,7 +50,7 @@ pub struct InfoArgs {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub classes: Option<u32>,
     #[command(flatten)]
-    pub(crate) set: SetArgs,
+    pub set: SetArgs,
     /// Print as JSON
     #[arg(long)]
     pub json: bool,
@@ -82,7 +77,7 @@ pub struct ReportArgs {
 #[derive(Debug, Args)]
 pub struct ExportArgs {
     #[command(flatten)]
-    pub(crate) trained: TrainedArgs,
+    pub trained: TrainedArgs,
     /// The format of the file [default: what its ending says]
     #[arg(long, value_enum)]
     pub format: Option<Format>,
@@ -100,7 +95,7 @@ pub struct ExportArgs {
     pub precision: Option<FloatKind>,
     /// Other sizes of images that the file takes; of segmenters for Core ML, which is faster with listed sizes than with any
     #[arg(long, value_name = "PIXELS|HEIGHTxWIDTH", value_delimiter = ',', value_parser = image_size)]
-    pub sizes: Vec<ImageSize>,
+    pub sizes: Vec<Sides>,
     /// Leave out the last steps: output logits, or every anchor's box and scores without suppression
     #[arg(long)]
     pub raw: bool,
@@ -112,7 +107,7 @@ pub struct ExportArgs {
     #[arg(long)]
     pub int8: bool,
     #[command(flatten)]
-    pub(crate) quantization: QuantizeOptions,
+    pub quantization: QuantizeOptions,
     /// Also write FILE.example.safetensors: images and the network's outputs for them, for checks elsewhere
     #[arg(long)]
     pub example: bool,
@@ -131,9 +126,9 @@ pub struct ExportArgs {
 #[derive(Debug, Args)]
 pub struct QuantizeArgs {
     #[command(flatten)]
-    pub(crate) trained: TrainedArgs,
+    pub trained: TrainedArgs,
     #[command(flatten)]
-    pub(crate) quantization: QuantizeOptions,
+    pub quantization: QuantizeOptions,
     /// The folder for the report, quantization.json
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
@@ -164,24 +159,9 @@ pub struct QuantizeOptions {
     pub reconstruct: Option<u32>,
 }
 
-/// The number of calibration images where none is given.
-const CALIBRATION_IMAGES: u32 = 256;
-/// The largest drop where none is given.
-const MAX_DROP: f64 = 0.01;
-
 impl QuantizeOptions {
-    pub(crate) fn options(&self) -> quantize::Options {
-        quantize::Options {
-            images: self.calibration.unwrap_or(CALIBRATION_IMAGES) as usize,
-            sources: self.calibration_data.clone(),
-            float_layers: self.float_layers.clone().unwrap_or(FloatLayers::Auto),
-            max_drop: self.max_drop.unwrap_or(MAX_DROP),
-            reconstruct: self.reconstruct.unwrap_or(0) as usize,
-        }
-    }
-
     /// The first option that is given, in a command that has a use for it with --int8 only.
-    pub(crate) fn given(&self) -> Option<&'static str> {
+    pub fn given(&self) -> Option<&'static str> {
         let options = [
             ("--calibration", self.calibration.is_some()),
             ("--calibration-data", !self.calibration_data.is_empty()),
@@ -200,6 +180,9 @@ fn drop(text: &str) -> Result<f64, String> {
     }
 }
 
+/// How long each engine is measured where nothing is said, in seconds.
+pub const SECONDS: f64 = 2.0;
+
 /// `pipeline bench`.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
@@ -214,7 +197,7 @@ pub struct BenchArgs {
     pub batch: i64,
     /// Height and width of the input, 224 or 512x384 [default: the configured size, 224 for variants]
     #[arg(long, value_name = "SIDE|HxW", value_parser = image_size)]
-    pub size: Option<ImageSize>,
+    pub size: Option<Sides>,
     /// Number of classes [default: 1000 for a variant, else that of the weights or the data]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub classes: Option<u32>,
@@ -225,7 +208,7 @@ pub struct BenchArgs {
     #[arg(long, value_delimiter = ',', value_name = "CPU,...")]
     pub pin: Vec<usize>,
     /// Measure each engine for this many seconds
-    #[arg(long, default_value_t = latency::DEFAULT_TIME.as_secs_f64(), value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, default_value_t = SECONDS, value_name = "SECONDS", value_parser = seconds)]
     pub seconds: f64,
     /// Show the time of each layer
     #[arg(long)]
@@ -241,27 +224,43 @@ pub struct BenchArgs {
     #[arg(long, value_name = "CONFIG", conflicts_with_all = ["engines", "batch", "threads", "size", "classes", "pin", "profile", "reference", "analyze", "output"])]
     pub train: Option<String>,
     #[command(flatten)]
-    pub(crate) start: ProcessArgs,
+    pub start: ProcessArgs,
     #[command(flatten)]
-    pub(crate) set: SetArgs,
+    pub set: SetArgs,
     /// Write bench.json, bench.csv and the figures of --analyze into this folder
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) device: DeviceArgs,
+    pub device: DeviceArgs,
     /// Print as JSON
     #[arg(long)]
     pub json: bool,
 }
 
-fn image_size(text: &str) -> Result<ImageSize, String> {
+/// Height and width of images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sides {
+    /// Rows of pixels.
+    pub height: usize,
+    /// Columns of pixels.
+    pub width: usize,
+}
+
+impl Sides {
+    /// Height and width, as tensors count them.
+    pub fn sides(self) -> [i64; 2] {
+        [self.height as i64, self.width as i64]
+    }
+}
+
+fn image_size(text: &str) -> Result<Sides, String> {
     let side = |text: &str| match text.parse() {
         Ok(side @ 32..=16384) => Ok(side),
         _ => Err(format!("`{text}` is not a side from 32 to 16384 pixels")),
     };
     match text.split_once('x') {
-        Some((height, width)) => Ok(ImageSize { height: side(height)?, width: side(width)? }),
-        None => side(text).map(|side| ImageSize { height: side, width: side }),
+        Some((height, width)) => Ok(Sides { height: side(height)?, width: side(width)? }),
+        None => side(text).map(|side| Sides { height: side, width: side }),
     }
 }
 
@@ -279,7 +278,7 @@ pub struct ConvertArgs {
     #[arg(value_name = "WEIGHTS")]
     pub weights: PathBuf,
     #[command(flatten)]
-    pub(crate) key: KeyArgs,
+    pub key: KeyArgs,
     /// Pass on weights that are not finite instead of refusing them
     #[arg(long)]
     pub allow_not_finite: bool,

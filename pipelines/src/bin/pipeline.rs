@@ -1,0 +1,5 @@
+//! The program `pipeline`.
+
+fn main() -> std::process::ExitCode {
+    front::start::main()
+}
