@@ -14,12 +14,6 @@ use crate::pages;
 
 /// The name of the program that does the work.
 pub const WORKER: &str = "pipeline-run";
-/// What the libraries of the worker read when they are loaded, where the environment does not say otherwise.
-const VARIABLES: [(&str, &str); 1] = [
-    // ONNX Runtime sends usage data unless this is set before it is loaded.
-    ("ORT_DISABLE_TELEMETRY", "1"),
-];
-
 /// Reads the command line and does what it says, or becomes the program that does.
 pub fn main() -> ExitCode {
     match page(&Cli::parse().command).unwrap_or_else(|| Err(become_worker())) {
@@ -48,14 +42,8 @@ pub fn page(command: &Chosen) -> Option<Result<(), String>> {
 /// Why this process could not become the worker; otherwise it does not return.
 fn become_worker() -> String {
     let worker = env::current_exe().map(|own| own.with_file_name(WORKER)).unwrap_or_else(|_| PathBuf::from(WORKER));
-    let mut command = Command::new(&worker);
-    command.args(env::args_os().skip(1));
-    for (name, value) in VARIABLES {
-        if env::var_os(name).is_none() {
-            command.env(name, value);
-        }
-    }
-    format!("cannot start {}: {}", worker.display(), command.exec())
+    let failed = Command::new(&worker).args(env::args_os().skip(1)).exec();
+    format!("cannot start {}: {failed}", worker.display())
 }
 
 /// Writes to standard output; a reader that has gone needs no more.
