@@ -11,6 +11,7 @@ use formats::litert::{Builder, Description, Meaning, Session, Slot, metadata};
 use formats::{Array, Data, Element, Error};
 use heads::ssdlite::{Decoded, SsdLiteConfig, select};
 use tch::{Kind, Tensor};
+use tch_ext::jit::Tracing;
 
 const SIZES: [[i64; 2]; 2] = [[64, 64], [65, 97]];
 
@@ -76,6 +77,33 @@ fn networks_run_like_the_interpreter_at_any_batch_in_fp32_fp16_and_int8() {
                 }
             }
         }
+    }
+}
+
+/// Deep networks amplify it: a step of one layer moves all layers behind it.
+#[test]
+fn a_layer_in_int8_is_within_a_step_of_the_quantised_graph() {
+    let size = [33, 32];
+    for (groups, stride, side) in [(1, 1, 3), (1, 2, 3), (3, 1, 3), (1, 1, 1)] {
+        tch::manual_seed(5);
+        let outputs = if groups == 1 { 8 } else { 3 };
+        let weight = Tensor::randn([outputs, 3 / groups, side, side], FLOATS) * 0.4;
+        let bias = Tensor::randn([outputs], FLOATS);
+        let module = Tracing::new("Net")
+            .input("x", &images(2, size))
+            .record(|inputs| -> Result<_, tch_ext::Error> {
+                let padding = [side / 2; 2];
+                let sums = inputs[0].conv2d(&weight, Some(&bias), [stride; 2], padding, [1, 1], groups);
+                Ok(vec![sums.relu()])
+            })
+            .unwrap();
+        let graph = calibrated(&read(&module, &[4]), size).graph;
+        let step = graph.facts(graph.outputs()[0]).grid.expect("the output is on a grid").scale;
+        let (session, last) = written(&graph, size, false);
+        let input = images(2, size);
+        let expected = &graph.run(&[input.shallow_clone()]).unwrap()[0];
+        let steps = (&run(&session, &input, &last)[0] - expected).abs().max().double_value(&[]) / step;
+        assert!(steps < 1.01, "{groups} {stride} {side}: {steps} steps");
     }
 }
 
