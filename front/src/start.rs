@@ -43,7 +43,7 @@ pub fn page(command: &Chosen) -> Option<Result<(), String>> {
 fn become_worker() -> String {
     let worker = env::current_exe().map(|own| own.with_file_name(WORKER)).unwrap_or_else(|_| PathBuf::from(WORKER));
     let failed = Command::new(&worker).args(env::args_os().skip(1)).exec();
-    format!("cannot start {}: {failed}", worker.display())
+    format!("cannot start {}: {failed}\nhint: `pipeline` and `{WORKER}` belong into one folder.", worker.display())
 }
 
 /// Writes to standard output; a reader that has gone needs no more.

@@ -24,7 +24,7 @@ pub struct Wrong(pub String);
 
 /// Trains, evaluates and runs MobileOne vision models.
 #[derive(Debug, Parser)]
-#[command(name = "pipeline", version, long_version = crate::VERSION, about, max_term_width = 100)]
+#[command(name = "pipeline", bin_name = "pipeline", version, long_version = crate::VERSION, max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -96,3 +96,27 @@ fn a_folder_that_is_not_a_run_is_refused() {
     assert!(fail(&["train", "--resume", &workshop.at("shapes")], 2).contains("is not a run"));
     assert!(fail(&["eval", &workshop.at("job.yaml")], 2).contains("has no weights"));
 }
+
+#[test]
+fn help_needs_only_the_small_program_and_work_needs_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let alone = folder.path().join("pipeline");
+    std::fs::copy(env!("CARGO_BIN_EXE_pipeline"), &alone).unwrap();
+    let run = |words: &[&str]| output(std::process::Command::new(&alone).args(words));
+    for words in [&["--help"][..], &["--version"], &["train", "--help"], &["completions", "bash"], &["man"]] {
+        let ended = run(words);
+        assert!(ended.status.success() && !ended.stdout.is_empty(), "{words:?}");
+    }
+    let wrong = run(&["train", "--bogus"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    let ended = run(&["doctor"]);
+    let errors = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("cannot start") && errors.contains("belong into one folder"), "{errors}");
+    // Both say the same of themselves.
+    let worker = output(std::process::Command::new(env!("CARGO_BIN_EXE_pipeline-run")).arg("--help"));
+    let text = |ended: std::process::Output| String::from_utf8(ended.stdout).unwrap();
+    let help = text(run(&["--help"]));
+    assert_eq!(text(worker), help);
+    assert!(help.starts_with("Trains, evaluates and runs MobileOne vision models"), "{help}");
+}
