@@ -24,6 +24,8 @@ const VERSION: usize = 3;
 const MOST_GRAPHS: usize = 64;
 /// The fields of an operator for options outside of the structure.
 const LARGE_OPTIONS: [u16; 2] = [9, 10];
+/// The most pixels that a side of a map grows by, or has: a short file could ask for any memory.
+const MOST_PIXELS: i32 = 1 << 15;
 /// Kernels end the program where two scales are further apart than 2^19.
 const LARGEST_RATIO: f32 = (1 << 18) as f32;
 
@@ -204,6 +206,15 @@ impl Code {
             kinds::CAST => Ok(()),
             _ if values().any(|tensor| is_unscaled(&tensor)) => {
                 Err(Error::value("a uint8 tensor", "with a scale where it is not cast", "without one"))
+            }
+            kinds::PAD | kinds::PADV2 | kinds::RESIZE_BILINEAR | kinds::RESIZE_NEAREST_NEIGHBOR => {
+                match inputs.iter().flat_map(|input| &input.ints).find(|&int| !(0..=MOST_PIXELS).contains(int)) {
+                    Some(int) => {
+                        let what = format!("a size in {}", kind.name);
+                        Err(Error::value(what, format!("from 0 to {MOST_PIXELS}"), int.to_string()))
+                    }
+                    None => Ok(()),
+                }
             }
             kinds::CUSTOM => detection::check(operator.bytes(5)?, inputs, outputs),
             // The options decide, not the tensor.

@@ -29,6 +29,8 @@ pub(super) struct Tensor {
     pub(super) is_constant: bool,
     /// The scale of an activation.
     pub(super) scale: Option<f32>,
+    /// The numbers of a constant of 32-bit integers.
+    pub(super) ints: Vec<i32>,
 }
 
 impl Tensor {
@@ -68,7 +70,13 @@ impl Tensor {
         within(&format!("the number of elements of `{name}`"), count, MOST_ELEMENTS + 1)?;
         let free = (0..shape.len()).map(|axis| signature.get(axis) == Some(&-1)).collect();
         let scale = scale(tensor, &name, element, is_constant)?;
-        Ok(Self { port: Port { name, element, shape, free }, kind, is_constant, scale })
+        let ints = match element {
+            Element::I32 => {
+                buffers[buffer].bytes(0)?.as_chunks().0.iter().map(|&int| i32::from_le_bytes(int)).collect()
+            }
+            _ => Vec::new(),
+        };
+        Ok(Self { port: Port { name, element, shape, free }, kind, is_constant, scale, ints })
     }
 }
 
