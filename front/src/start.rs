@@ -13,7 +13,8 @@ use crate::cli::{Cli, Command as Chosen};
 use crate::pages;
 
 /// The name of the program that does the work.
-pub const WORKER: &str = "pipeline-run";
+const WORKER: &str = "pipeline-run";
+
 /// Reads the command line and does what it says, or becomes the program that does.
 pub fn main() -> ExitCode {
     match page(&Cli::parse().command).unwrap_or_else(|| Err(become_worker())) {

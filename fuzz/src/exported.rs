@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use formats::{Array, Data, coreml, litert};
+use tch::{Device, Kind, Tensor};
 
 use super::memory::Bound;
 
@@ -14,6 +15,12 @@ const COREML: Bound = Bound { fixed: 4 << 20, times: 1024 };
 /// Inputs of more numbers are not run.
 const MOST_NUMBERS: usize = 1 << 20;
 
+/// The number of elements of a shape, where it is not too large.
+fn few(shape: &[usize]) -> Option<usize> {
+    let count = shape.iter().try_fold(1_usize, |count, &side| count.checked_mul(side));
+    count.filter(|&count| count <= MOST_NUMBERS)
+}
+
 /// LiteRT files, run on zeros.
 pub fn litert(folder: &Path, bytes: &[u8]) -> bool {
     let path = folder.join("network.tflite");
@@ -21,8 +28,7 @@ pub fn litert(folder: &Path, bytes: &[u8]) -> bool {
     let Ok(session) = LITERT.hold(bytes.len(), || litert::Session::load(&path)) else { return false };
     let zeros = |slot: &litert::Slot| {
         let shape: Vec<usize> = slot.shape.iter().map(|side| side.unwrap_or(1)).collect();
-        let count = shape.iter().try_fold(1_usize, |count, &side| count.checked_mul(side));
-        let count = count.filter(|&count| count <= MOST_NUMBERS)?;
+        let count = few(&shape)?;
         Array::new(shape, Data::F32(vec![0.0; count])).ok()
     };
     let inputs: Option<Vec<Array>> = session.inputs().iter().map(zeros).collect();
@@ -39,6 +45,10 @@ pub fn coreml(folder: &Path, bytes: &[u8]) -> bool {
     coreml::Package::of_bytes(model, weights, &path).is_ok_and(|package| {
         package.write(&path).expect("written");
         let Ok(session) = COREML.hold(bytes.len(), || coreml::Session::load(&path)) else { return false };
-        session.zeros(MOST_NUMBERS).is_some_and(|images| session.run(&images).is_ok())
+        let shape: Option<Vec<usize>> = session.shapes()[0].iter().map(|&side| usize::try_from(side).ok()).collect();
+        shape.and_then(|shape| few(&shape)).is_some_and(|_| {
+            let images = Tensor::zeros(&session.shapes()[0], (Kind::Float, Device::Cpu));
+            session.run(&images).is_ok()
+        })
     })
 }

@@ -22,7 +22,7 @@ pub mod suppression;
 mod value;
 mod weights;
 
-pub use model::{Builder, System, Value};
+pub use model::{Builder, Value};
 pub use package::{Description, Package};
 pub use session::Session;
 pub use value::Kind;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::proto::{
     Argument as Bindings, Binding, Blob, Block, FeatureDescription, Function, NamedType, Operation, Program,
-    Value as Constant, ValueType,
+    Value as Constant,
 };
 use super::value::{self, Kind, fixed_type, tensor_type};
 use super::weights::Weights;
@@ -15,7 +15,7 @@ const FEWEST_IN_WEIGHTS: usize = 10;
 
 /// The oldest system that runs a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum System {
+pub(super) enum System {
     /// iOS 15 and macOS 12.
     Ios15,
     /// iOS 17 and macOS 14.
@@ -46,13 +46,6 @@ pub struct Value {
     pub(super) name: String,
     pub(super) kind: Kind,
     pub(super) sides: Vec<Side>,
-}
-
-impl Value {
-    /// Its sides.
-    pub fn sides(&self) -> &[Side] {
-        &self.sides
-    }
 }
 
 /// What an operation is given.
@@ -151,16 +144,15 @@ impl Builder {
             Argument::Text(text) => value::text(text),
         };
         let name = self.unique(&format!("{operation}_{argument}"));
-        let r#type = constant.r#type.clone();
-        self.constant_operation(&name, r#type, constant);
+        self.constant_operation(&name, constant);
         named(argument, &[&name])
     }
 
-    fn constant_operation(&mut self, name: &str, r#type: Option<ValueType>, constant: Constant) {
+    fn constant_operation(&mut self, name: &str, constant: Constant) {
         self.operations.push(Operation {
             r#type: "const".to_owned(),
             inputs: BTreeMap::new(),
-            outputs: vec![NamedType { name: name.to_owned(), r#type }],
+            outputs: vec![NamedType { name: name.to_owned(), r#type: constant.r#type.clone() }],
             attributes: [("name".to_owned(), value::text(name)), ("val".to_owned(), constant)].into(),
         });
     }
@@ -169,7 +161,7 @@ impl Builder {
     pub(super) fn constant(&mut self, role: &str, kind: Kind, shape: &[i64], bytes: &[u8]) -> Value {
         let name = self.scoped(role);
         let constant = self.stored(kind, shape, bytes);
-        self.constant_operation(&name, Some(fixed_type(kind, shape)), constant);
+        self.constant_operation(&name, constant);
         Value { name, kind, sides: shape.iter().map(|&length| Side::fixed(length)).collect() }
     }
 

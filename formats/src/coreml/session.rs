@@ -27,7 +27,11 @@ const FEW_NUMBERS: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Session {
     path: PathBuf,
-    inputs: Vec<FeatureDescription>,
+    /// The name of the only input.
+    input: String,
+    /// The shapes that it may have.
+    shapes: Vec<Vec<i64>>,
+    oldest_ios: i32,
     constants: BTreeMap<String, Held>,
     /// What is computed, without constants.
     operations: Vec<Operation>,
@@ -51,6 +55,7 @@ impl Session {
     }
 
     fn new(path: &Path, package: Package) -> Result<Self, Error> {
+        let oldest_ios = package.oldest_ios();
         let Package { model, weights } = package;
         let (program, suppression) = parts(model)?;
         let description = program.description.unwrap_or_default();
@@ -65,9 +70,12 @@ impl Session {
         let given: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
         named("inputs", &description.input, &given)?;
         named("outputs", &description.output, &outputs.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let (input, shapes) = input(description.input)?;
         let mut session = Self {
             path: path.to_owned(),
-            inputs: description.input,
+            input,
+            shapes,
+            oldest_ios,
             constants: BTreeMap::new(),
             operations: Vec::new(),
             outputs,
@@ -82,7 +90,9 @@ impl Session {
                 if let Some(value) = &binding.value {
                     // No name of a program has a space.
                     let name = format!("constant {}", session.constants.len());
-                    session.constants.insert(name.clone(), read(value, &weights)?);
+                    let constant = read(value, &weights)?;
+                    numbers += constant.numbers();
+                    session.constants.insert(name.clone(), constant);
                     known.insert(name.clone());
                     binding.name = Some(name);
                 }
@@ -127,11 +137,14 @@ impl Session {
         }
     }
 
-    /// Zeros of the first size that it takes; none where these are more numbers.
-    pub fn zeros(&self, most: usize) -> Option<Tensor> {
-        let shape = expected(&self.inputs).ok()?.swap_remove(0);
-        let count = shape.iter().try_fold(1_usize, |count, &side| count.checked_mul(usize::try_from(side).ok()?));
-        count.filter(|&count| count <= most).map(|_| Tensor::zeros(shape, (TorchKind::Float, Device::Cpu)))
+    /// The shapes that images may have, `[1, C, H, W]`; the first is the usual one.
+    pub fn shapes(&self) -> &[Vec<i64>] {
+        &self.shapes
+    }
+
+    /// The oldest version of iOS that runs the package.
+    pub fn oldest_ios(&self) -> i32 {
+        self.oldest_ios
     }
 
     /// The outputs for images, float `[1, C, H, W]`; pictures have numbers from 0 to 255. The label of a classifier is its place in the
@@ -157,7 +170,7 @@ impl Session {
         tch::no_grad(|| {
             let mut values: BTreeMap<&str, Held> = BTreeMap::new();
             let input = Held::Tensor(images.to_kind(TorchKind::Float).to_device(Device::Cpu), Kind::F32);
-            values.insert(self.inputs[0].name.as_str(), input);
+            values.insert(&self.input, input);
             let last = self.last_readers();
             for (position, operation) in self.operations.iter().enumerate() {
                 let call = Call { operation, constants: &self.constants, values: &values };
@@ -190,14 +203,16 @@ impl Session {
     }
 
     fn check(&self, images: &Tensor) -> Result<(), Error> {
-        let expected = expected(&self.inputs)?;
         let found = images.size();
-        match expected.contains(&found) {
+        match self.shapes.contains(&found) {
             true => Ok(()),
             false => {
-                let all: Vec<String> = expected.iter().map(|shape| format!("{shape:?}")).collect();
-                let place = format!("`{}`", self.inputs[0].name);
-                Err(Error::Input { place, expected: all.join(" or "), found: format!("{found:?}") })
+                let all: Vec<String> = self.shapes.iter().map(|shape| format!("{shape:?}")).collect();
+                Err(Error::Input {
+                    place: format!("`{}`", self.input),
+                    expected: all.join(" or "),
+                    found: format!("{found:?}"),
+                })
             }
         }
     }
@@ -207,11 +222,12 @@ impl Session {
     }
 }
 
-/// The shapes that the only input has.
-fn expected(inputs: &[FeatureDescription]) -> Result<Vec<Vec<i64>>, Error> {
-    let one = || Error::value("the inputs of a model", "one picture or array", inputs.len().to_string());
-    let [input] = inputs else { return Err(one()) };
-    let r#type = input.r#type.clone().unwrap_or_default();
+/// The name of the only input, and the shapes that it may have.
+fn input(mut inputs: Vec<FeatureDescription>) -> Result<(String, Vec<Vec<i64>>), Error> {
+    let found = inputs.len().to_string();
+    let one = || Error::value("the inputs of a model", "one picture or array", found.clone());
+    let FeatureDescription { name, r#type, .. } = inputs.pop().filter(|_| inputs.is_empty()).ok_or_else(one)?;
+    let r#type = r#type.unwrap_or_default();
     if let Some(image) = r#type.image {
         let channels = if image.color_space == super::proto::ColorSpace::Gray as i32 { 1 } else { 3 };
         let several = image.sizes.map(|all| all.sizes).unwrap_or_default();
@@ -219,11 +235,15 @@ fn expected(inputs: &[FeatureDescription]) -> Result<Vec<Vec<i64>>, Error> {
         if sizes.is_empty() {
             sizes.push([image.height, image.width]);
         }
-        return Ok(sizes.iter().map(|&[height, width]| vec![1, channels, height, width]).collect());
+        return Ok((name, sizes.iter().map(|&[height, width]| vec![1, channels, height, width]).collect()));
     }
     let array = r#type.array.ok_or_else(one)?;
     let several = array.shapes.map(|all| all.shapes).unwrap_or_default();
-    Ok(if several.is_empty() { vec![array.shape] } else { several.into_iter().map(|shape| shape.shape).collect() })
+    let mut shapes: Vec<Vec<i64>> = several.into_iter().map(|shape| shape.shape).collect();
+    if shapes.is_empty() {
+        shapes.push(array.shape);
+    }
+    Ok((name, shapes))
 }
 
 /// The model with the program, and the suppression behind it where there is one.

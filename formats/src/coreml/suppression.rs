@@ -34,13 +34,11 @@ impl Package {
         let Self { mut model, weights } = self;
         let mut description = model.description.take().unwrap_or_default();
         let metadata = description.metadata.take();
-        let rows = |[from, to]: [u64; 2], columns: u64| {
-            let columns = Range { lower: columns, upper: columns as i64 };
-            Ranges { ranges: vec![Range { lower: from, upper: if to == 0 { -1 } else { to as i64 } }, columns] }
-        };
         let feature = |name: &str, text: &str, columns: u64| {
             let kind = ArrayKind::F32 as i32;
-            let array = ArrayFeature { ranges: Some(rows([0, 0], columns)), kind, ..ArrayFeature::default() };
+            // Any number of rows.
+            let ranges = vec![Range { lower: 0, upper: -1 }, Range { lower: columns, upper: columns as i64 }];
+            let array = ArrayFeature { ranges: Some(Ranges { ranges }), kind, ..ArrayFeature::default() };
             FeatureDescription {
                 name: name.to_owned(),
                 short_description: text.to_owned(),

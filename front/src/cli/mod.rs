@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 pub use data::{CheckArgs, DataCommand, InitArgs, ShapesArgs};
 pub use networks::{
-    BenchArgs, ConvertArgs, ExportArgs, InfoArgs, QuantizeArgs, QuantizeOptions, ReparameterizeArgs, ReportArgs,
-    SECONDS, Sides,
+    BENCH_SECONDS, BenchArgs, ConvertArgs, ExportArgs, InfoArgs, QuantizeArgs, QuantizeOptions, ReparameterizeArgs,
+    ReportArgs, Sides,
 };
 pub use program::{CompletionsArgs, ConfigArgs, DoctorArgs, ManArgs};
 pub use stages::{EvalArgs, IouTypeName, PredictArgs, ScoreArgs, TrainArgs};

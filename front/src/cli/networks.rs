@@ -93,7 +93,7 @@ pub struct ExportArgs {
     /// Floating point in the file [default: fp16 for Core ML, else fp32]
     #[arg(long, value_enum)]
     pub precision: Option<FloatKind>,
-    /// Other sizes of images that the file takes; of segmenters for Core ML, which is faster with listed sizes than with any
+    /// Other sizes of images that a segmenter's file for Core ML takes
     #[arg(long, value_name = "PIXELS|HEIGHTxWIDTH", value_delimiter = ',', value_parser = image_size)]
     pub sizes: Vec<Sides>,
     /// Leave out the last steps: output logits, or every anchor's box and scores without suppression
@@ -181,7 +181,7 @@ fn drop(text: &str) -> Result<f64, String> {
 }
 
 /// How long each engine is measured where nothing is said, in seconds.
-pub const SECONDS: f64 = 2.0;
+pub const BENCH_SECONDS: f64 = 2.0;
 
 /// `pipeline bench`.
 #[derive(Debug, Args)]
@@ -208,7 +208,7 @@ pub struct BenchArgs {
     #[arg(long, value_delimiter = ',', value_name = "CPU,...")]
     pub pin: Vec<usize>,
     /// Measure each engine for this many seconds
-    #[arg(long, default_value_t = SECONDS, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, default_value_t = BENCH_SECONDS, value_name = "SECONDS", value_parser = seconds)]
     pub seconds: f64,
     /// Show the time of each layer
     #[arg(long)]
@@ -244,13 +244,6 @@ pub struct Sides {
     pub height: usize,
     /// Columns of pixels.
     pub width: usize,
-}
-
-impl Sides {
-    /// Height and width, as tensors count them.
-    pub fn sides(self) -> [i64; 2] {
-        [self.height as i64, self.width as i64]
-    }
 }
 
 fn image_size(text: &str) -> Result<Sides, String> {

@@ -1,11 +1,12 @@
 //! `pipeline config`: a configuration with its defaults, or the schema of configurations.
 
+use front::cli::ConfigArgs;
+
 use crate::config::{Config, ConfigFile, Keys, TaskKind, schema};
 use crate::console;
 use crate::failure::Failure;
 use crate::report;
 use crate::task::{Task, for_task};
-use front::cli::ConfigArgs;
 
 pub(super) fn run(args: &ConfigArgs) -> Result<(), Failure> {
     match (&args.schema, &args.config) {

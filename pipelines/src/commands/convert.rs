@@ -1,9 +1,10 @@
 //! `pipeline convert`: the same weights under other names.
 
+use front::cli::ConvertArgs;
+
 use crate::console;
 use crate::failure::Failure;
 use crate::model::{bare_metadata, not_finite, published, read_any_weights, read_weights, write_weights};
-use front::cli::ConvertArgs;
 
 pub(super) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let path = published::resolve(&args.weights)?;

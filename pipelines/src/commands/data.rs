@@ -3,6 +3,7 @@
 use datasets::check::{CheckFinding, KindCount, Severity, SplitReport, check};
 use datasets::shapes::{self, Outcome, ShapesOptions};
 use datasets::{CheckOptions, CheckReport};
+use front::cli::{CheckArgs, DataCommand, ShapesArgs};
 
 use crate::config::{Config, ConfigFile};
 use crate::console::{self, SharedProgress, Table};
@@ -10,7 +11,6 @@ use crate::failure::Failure;
 use crate::files;
 use crate::report;
 use crate::task::{Task, for_task, read_splits};
-use front::cli::{CheckArgs, DataCommand, ShapesArgs};
 
 pub(super) fn run(command: &DataCommand) -> Result<(), Failure> {
     match command {

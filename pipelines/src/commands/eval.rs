@@ -1,5 +1,6 @@
 //! `pipeline eval`.
 
+use front::cli::EvalArgs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,7 +17,6 @@ use crate::processes::{self, Processes};
 use crate::report::Report;
 use crate::run::{RunFolder, holds_weights};
 use crate::task::{Evaluate, Task, for_task};
-use front::cli::EvalArgs;
 
 pub(super) fn run(args: &EvalArgs) -> Result<(), Failure> {
     processes::run(args.start.processes, |processes| evaluate(args, processes))

@@ -2,6 +2,7 @@
 
 use backbone::{Complexity, Cost, CostRow, Form, OutputStride, Spec, Variant};
 use datasets::Class;
+use front::cli::InfoArgs;
 use serde::Serialize;
 use tch::Device;
 
@@ -12,7 +13,6 @@ use crate::model::{Network, classes_of, numbered};
 use crate::report::{self, Tables};
 use crate::run::Subject;
 use crate::task::{Train, for_task};
-use front::cli::InfoArgs;
 
 /// Outputs of the published classifiers.
 const IMAGENET_CLASSES: u32 = 1000;

@@ -1,6 +1,7 @@
 //! `pipeline predict`: predictions for images, folders, lists and videos.
 
 use datasets::inputs::{Input, InputOptions, Inputs};
+use front::cli::PredictArgs;
 use std::io::BufRead;
 use std::path::Path;
 
@@ -13,7 +14,6 @@ use crate::model::{Eager, Normalizer, Predictor, deployed, device, known_classes
 use crate::report::{ImageIds, PredictionFile};
 use crate::run::RunFolder;
 use crate::task::{Evaluate, RenderOptions, Task, for_task};
-use front::cli::PredictArgs;
 
 pub(super) fn run(args: &PredictArgs) -> Result<(), Failure> {
     args.key.of_weights(args.weights.as_deref())?;

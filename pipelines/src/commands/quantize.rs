@@ -1,12 +1,13 @@
 //! `pipeline quantize`: what a network loses in int8, and where.
 
+use front::cli::QuantizeArgs;
+
 use crate::export::{Source, Trained};
 use crate::failure::Failure;
 use crate::files;
 use crate::quantize;
 use crate::report;
 use crate::task::for_task;
-use front::cli::QuantizeArgs;
 
 pub(super) fn run(args: &QuantizeArgs) -> Result<(), Failure> {
     let named = &args.trained;

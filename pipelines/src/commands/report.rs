@@ -1,5 +1,6 @@
 //! `pipeline report`: several runs side by side.
 
+use front::cli::ReportArgs;
 use serde::Serialize;
 use tch::Device;
 
@@ -17,7 +18,6 @@ use crate::report::{self, Report, Tables};
 use crate::run::Checkpoint;
 use crate::run::RunFolder;
 use crate::task::{Evaluate, for_task};
-use front::cli::ReportArgs;
 
 pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
     let mut progress = Progress::new("measuring", args.runs.len() as u64);

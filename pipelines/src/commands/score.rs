@@ -6,6 +6,7 @@ use eval::coco::{AnalysisOptions, Finding, IouType};
 use eval::segmentation::SegmentationOptions;
 use eval::voc::{FileIds, VocOptions, VocReport, inclusive};
 use eval::{BootstrapOptions, classification, coco, segmentation, voc};
+use front::cli::{IouTypeName, ScoreArgs};
 use std::path::Path;
 
 use crate::config::TaskKind;
@@ -14,7 +15,6 @@ use crate::failure::Failure;
 use crate::files;
 use crate::measure::Footprint;
 use crate::report::{self, Report, WithCost};
-use front::cli::{IouTypeName, ScoreArgs};
 
 pub(super) fn run(args: &ScoreArgs) -> Result<(), Failure> {
     check(args)?;

@@ -1,6 +1,7 @@
 //! `pipeline train`.
 
 use datasets::Dataset;
+use front::cli::TrainArgs;
 use std::path::Path;
 
 use crate::config::{Changes, Config, ConfigFile, Keys};
@@ -15,7 +16,6 @@ use crate::report;
 use crate::run::{Checkpoint, DataIdentity, Environment, NewestCheckpoint, RunFolder};
 use crate::task::{Data, Evaluate, Task, Train, for_task};
 use crate::train::{Finished, Setup, Trainer};
-use front::cli::TrainArgs;
 
 pub(super) fn run(args: &TrainArgs) -> Result<(), Failure> {
     processes::run(args.start.processes, |processes| train_among(args, processes))

@@ -1,5 +1,6 @@
 //! `pipeline weights`: published weights, and those in the cache.
 
+use front::cli::{FetchArgs, ListArgs, WeightsCommand};
 use published_weights::{Freshness, Name, PUBLISHED, Settings, cached};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -9,7 +10,6 @@ use crate::failure::Failure;
 use crate::files;
 use crate::model::published;
 use crate::report::{self, Tables};
-use front::cli::{FetchArgs, ListArgs, WeightsCommand};
 
 pub(super) fn run(command: &WeightsCommand) -> Result<(), Failure> {
     match command {

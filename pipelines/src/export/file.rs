@@ -98,6 +98,14 @@ impl ExportedModel {
         matches!(self.runtime, Runtime::Coreml(_)).then_some(why)
     }
 
+    /// The oldest system that runs the file, where it needs one.
+    pub fn oldest_system(&self) -> Option<String> {
+        match &self.runtime {
+            Runtime::Coreml(session) => Some(format!("iOS {}", session.oldest_ios())),
+            _ => None,
+        }
+    }
+
     /// The outputs of [`Export::final_steps`] for images of one size, `[N, H, W, C]` bytes.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! Each network runs until its time has settled; then all are timed in rounds, one after the other, so that a machine that
 //! slows down for a while does so for all of them. The median is the figure; the percentiles show how busy the machine was.
 
-use front::cli::SECONDS;
+use front::cli::BENCH_SECONDS;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ const MIN_RUNS_PER_ROUND: usize = 3;
 /// A 95th percentile further above the median means that the machine was busy with other work.
 const MAX_P95_RATIO: f64 = 1.3;
 /// Time for each network, where none is given.
-pub const DEFAULT_TIME: Duration = Duration::from_secs(SECONDS as u64);
+pub const DEFAULT_TIME: Duration = Duration::from_secs(BENCH_SECONDS as u64);
 
 /// The method in a sentence.
 pub fn method(timed: Duration) -> String {

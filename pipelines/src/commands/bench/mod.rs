@@ -8,6 +8,7 @@ mod train;
 use backbone::{Form, Variant};
 use clap::ValueEnum;
 use eval::CsvTable;
+use front::cli::BenchArgs;
 use serde::Serialize;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use tch::Device;
 use tch_ext::system;
 
+use crate::config::ImageSize;
 use crate::console::{self, Progress, Table};
 use crate::export::ExportedModel;
 use crate::failure::Failure;
@@ -26,7 +28,6 @@ use crate::model::device;
 use crate::report::{self, Tables};
 use crate::run::Machine;
 use crate::task::{Task, for_task};
-use front::cli::BenchArgs;
 use model::{Model, Named};
 
 pub(super) fn run(args: &BenchArgs) -> Result<(), Failure> {
@@ -158,7 +159,7 @@ fn file_row(path: &Path, args: &BenchArgs) -> Result<Option<Row>, Failure> {
         return Ok(None);
     }
     let input = &exported.card.input;
-    let size = args.size.map_or(input.size, |size| size.sides());
+    let size = args.size.map_or(input.size, |size| ImageSize::from(size).sides());
     if !input.takes(size) {
         return Err(Failure::usage(format!("{} takes {} only", path.display(), input.sizes_in_words())));
     }

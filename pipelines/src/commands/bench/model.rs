@@ -2,6 +2,7 @@
 
 use backbone::checkpoint::Checkpoint;
 use backbone::{Form, Spec, Variant};
+use front::cli::BenchArgs;
 use std::path::Path;
 use tch::Device;
 
@@ -11,7 +12,6 @@ use crate::measure::Forms;
 use crate::model::{Network, classes_of, numbered};
 use crate::run::Subject;
 use crate::task::{Task, Train};
-use front::cli::BenchArgs;
 
 /// Outputs of the published classifiers, and their input's side.
 const IMAGENET_CLASSES: u32 = 1000;

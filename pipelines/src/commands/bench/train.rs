@@ -1,5 +1,6 @@
 //! `pipeline bench --train`: how fast a job trains, and what holds it back.
 
+use front::cli::BenchArgs;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::time::Duration;
@@ -15,7 +16,6 @@ use crate::report::{self, Tables};
 use crate::run::Machine;
 use crate::task::{Evaluate, Task, Train, for_task};
 use crate::train::{Pace, Setup, Trainer};
-use front::cli::BenchArgs;
 
 /// The pace of a job in one number of processes.
 #[derive(Debug, Serialize, Deserialize)]

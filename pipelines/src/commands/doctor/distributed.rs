@@ -1,5 +1,6 @@
 //! `pipeline doctor --distributed`: the processes of a job, and how fast they exchange tensors.
 
+use front::cli::DoctorArgs;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor};
@@ -9,7 +10,6 @@ use crate::console::Table;
 use crate::failure::Failure;
 use crate::processes::{self, Processes};
 use crate::report::{self, Tables};
-use front::cli::DoctorArgs;
 
 /// Exchanges of a single number, whose median is the latency.
 const SHORT_EXCHANGES: usize = 50;

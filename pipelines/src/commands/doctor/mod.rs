@@ -3,6 +3,7 @@
 mod distributed;
 
 use formats::{litert, onnx};
+use front::cli::DoctorArgs;
 use serde::Serialize;
 use tch::{Cuda, Device};
 use tch_ext::{cuda, system};
@@ -11,7 +12,6 @@ use crate::console::{self, Table};
 use crate::failure::Failure;
 use crate::report;
 use crate::run::{Environment, cpu_name};
-use front::cli::DoctorArgs;
 
 /// A component of the program or machine.
 #[derive(Debug, Serialize)]

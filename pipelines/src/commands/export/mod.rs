@@ -6,11 +6,13 @@ mod written;
 use formats::graph::Graph;
 use formats::litert;
 use formats::onnx::Library;
+use front::cli::ExportArgs;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use tch::{Device, Tensor};
 use tch_ext::system;
 
+use crate::config::ImageSize;
 use crate::console;
 use crate::evaluate::ReportOf;
 use crate::export::{
@@ -24,7 +26,6 @@ use crate::quantize::{Options, quantize};
 use crate::report::{self, Report};
 use crate::run::{Checkpoint, RunFolder};
 use crate::task::{Convention, Evaluate, Export, OutputKind, for_task};
-use front::cli::ExportArgs;
 use options::{Wanted, wanted};
 use written::{All, Written};
 
@@ -63,12 +64,8 @@ fn export<T: Export>(args: &ExportArgs, wanted: &[Wanted], trained: Trained) -> 
             console::status(format!("writing {}", file.path.display()));
         }
         let written = Exporting { args, file, source: &source }.write(quantized.as_ref().map(|(graph, _)| graph))?;
-        if written.card.format == Format::Coreml {
-            console::status(format!(
-                "{}: {}",
-                written.file,
-                ExportedModel::open(&file.path)?.stand_in().unwrap_or_default()
-            ));
+        if let Some(stand_in) = written.stand_in {
+            console::status(format!("{}: {stand_in}", written.file));
         }
         if let Some((_, quantization)) = &quantized {
             let beside = format!("{}.quantization.json", written.file);
@@ -137,7 +134,12 @@ impl<T: Export> Exporting<'_, T> {
         let spec = config.backbone.specification()?;
         let size = config.data.size.sides();
         let is_coreml = *format == Format::Coreml;
-        let other = |size: &[i64; 2]| is_coreml && *size != config.data.size.sides();
+        let mut sizes: Vec<[i64; 2]> = Vec::new();
+        for other in args.sizes.iter().map(|&other| ImageSize::from(other).sides()).filter(|_| is_coreml) {
+            if other != size && !sizes.contains(&other) {
+                sizes.push(other);
+            }
+        }
         Ok(Card {
             name: config.name.clone().unwrap_or_default(),
             task: config.task,
@@ -149,7 +151,7 @@ impl<T: Export> Exporting<'_, T> {
             input: CardInput {
                 kind: *input,
                 size,
-                sizes: args.sizes.iter().map(|size| size.sides()).filter(other).collect(),
+                sizes,
                 fixed_size: steps.fixed_size || is_coreml,
                 single: is_coreml || (*format == Format::Litert && task.suppression(output_kind).is_some()),
                 normalization: config.normalization(),
@@ -206,7 +208,18 @@ impl<T: Export> Exporting<'_, T> {
             .hint("--tolerance SHARE sets another limit."));
         }
         let (file, bytes) = (self.file.path.display().to_string(), files::size(path)?);
-        Ok(Written { file, bytes, checks, latency_ms: None, float: None, quantization: None, card })
+        let (stand_in, oldest_system) = (exported.stand_in(), exported.oldest_system());
+        Ok(Written {
+            file,
+            bytes,
+            stand_in,
+            oldest_system,
+            checks,
+            latency_ms: None,
+            float: None,
+            quantization: None,
+            card,
+        })
     }
 
     /// Writes images as the file's input, with the expected outputs for them.

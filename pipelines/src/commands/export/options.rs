@@ -1,11 +1,11 @@
 //! Which files an export is to write, from its options.
 
 use clap::ValueEnum;
+use front::cli::ExportArgs;
 use std::path::PathBuf;
 
 use crate::export::{FloatKind, Format, Input};
 use crate::failure::Failure;
-use front::cli::ExportArgs;
 
 /// The name of each file of `--all`, before its ending.
 const NAME: &str = "model";

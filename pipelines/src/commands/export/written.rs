@@ -17,6 +17,12 @@ pub(super) struct Written {
     pub(super) file: String,
     pub(super) card: Card,
     pub(super) bytes: u64,
+    /// Why the file's own runtime does not run it here.
+    #[serde(skip)]
+    pub(super) stand_in: Option<&'static str>,
+    /// The oldest system that runs it, where it needs one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) oldest_system: Option<String>,
     pub(super) checks: Vec<Check>,
     /// Of one image, on one thread, in the file's own runtime, where it was measured.
     pub(super) latency_ms: Option<Latency>,
@@ -38,6 +44,18 @@ pub(super) struct Float {
 impl Written {
     /// Measures the latency of one image, and in turns with it that of the file in floating point where there is one.
     pub(super) fn time(&mut self, path: &Path, float: Option<&Path>) -> Result<(), Failure> {
+        let mut times = Vec::new();
+        if self.stand_in.is_none() {
+            times = self.measured(path, float)?;
+        }
+        self.latency_ms = times.first().copied();
+        if let Some(float) = float {
+            self.float = Some(Float { bytes: files::size(float)?, latency_ms: times.get(1).copied() });
+        }
+        Ok(())
+    }
+
+    fn measured(&self, path: &Path, float: Option<&Path>) -> Result<Vec<Latency>, Failure> {
         let open = |path: &Path| ExportedModel::open(path);
         let models = std::iter::once(path).chain(float).map(open).collect::<Result<Vec<_>, _>>()?;
         let images = models[0].random_input(1, self.card.input.size);
@@ -46,16 +64,8 @@ impl Written {
             let model: &ExportedModel = model;
             Box::new(move || model.run(images).map(|_| ()))
         };
-        let mut times = Vec::new();
-        if models[0].stand_in().is_none() {
-            let mut runs: Vec<Run<'_>> = models.iter().map(run).collect();
-            times = measure_by_turns(&mut runs, latency::DEFAULT_TIME, |_| ())?;
-        }
-        self.latency_ms = times.first().copied();
-        if let Some(float) = float {
-            self.float = Some(Float { bytes: files::size(float)?, latency_ms: times.get(1).copied() });
-        }
-        Ok(())
+        let mut runs: Vec<Run<'_>> = models.iter().map(run).collect();
+        measure_by_turns(&mut runs, latency::DEFAULT_TIME, |_| ())
     }
 }
 
@@ -72,6 +82,9 @@ impl Tables for Written {
             None => text,
         };
         row("size".into(), beside(megabytes(self.bytes), self.float.as_ref().map(|float| megabytes(float.bytes))));
+        if let Some(system) = &self.oldest_system {
+            row("oldest system".into(), system.clone());
+        }
         for Check { on, images, difference, limit, of_rounding } in &self.checks {
             let difference = format!("{difference:.1e} of the largest number; at most {limit:.1e}");
             row(format!("largest difference on {images} {on}"), difference);

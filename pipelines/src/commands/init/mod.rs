@@ -7,6 +7,7 @@ mod split;
 use datasets::recognise::{innermost, recognise};
 use datasets::survey::{Surveyed, survey};
 use datasets::{Class, Size};
+use front::cli::InitArgs;
 use std::path::{Path, PathBuf};
 
 use crate::config::{ConfigFile, TaskKind};
@@ -14,7 +15,6 @@ use crate::console;
 use crate::failure::Failure;
 use crate::files;
 use crate::task::{AnnotatedSet, Member, Source, Task, for_task, warn_findings};
-use front::cli::InitArgs;
 use recipe::Recipe;
 use sources::Sources;
 use split::Lists;

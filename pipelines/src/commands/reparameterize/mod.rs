@@ -5,6 +5,7 @@ mod comparison;
 use backbone::checkpoint::{Checkpoint, Metadata, keys};
 use backbone::{Complexity, Contribution, Cost, Fold, Form, MobileOne, Mode, OutputStride, StateDict};
 use datasets::{Image, PixelOptions, Size};
+use front::cli::ReparameterizeArgs;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use tch::{Device, Tensor};
@@ -18,7 +19,6 @@ use crate::report::{self, Tables};
 use crate::run::Subject;
 use crate::task::{Evaluate, for_task};
 use comparison::{Comparison, compare, differences};
-use front::cli::ReparameterizeArgs;
 
 pub(super) fn run(args: &ReparameterizeArgs) -> Result<(), Failure> {
     let folded = match Subject::open_weights(&args.subject, args.key.name(), &[])? {

@@ -5,6 +5,7 @@ mod stack;
 use backbone::{Form, Spec, Variant};
 use eval::CsvTable;
 use eval::statistics::spearman;
+use front::cli::BenchArgs;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -20,7 +21,6 @@ use crate::measure::{Latency, Run, latency, measure_by_turns};
 use crate::report::plot::{Point, PointSeries, Scale, ScatterPlot};
 use crate::run::Machine;
 use crate::task::classify::Classify;
-use front::cli::BenchArgs;
 use stack::BuildingBlock;
 
 /// The results.
