@@ -62,6 +62,7 @@ use std::time::Duration;
 
 pub use batch_norm::{BatchNormInput, BatchNormOptions, RunningStatistics, sync_batch_norms};
 pub use failure::Failure;
+pub(crate) use group::{ForeignGroup, checked};
 pub use group::{Group, Reduction};
 pub use join::JoinOptions;
 pub use launch::{Launch, LaunchError, Launcher, Listener};
