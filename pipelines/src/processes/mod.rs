@@ -7,9 +7,11 @@
 //! |---|---|
 //! | here | who is there, and what they tell each other |
 //! | [`job`] | a command's work among the processes: joining, ending for all alike |
+//! | [`processors`] | the threads of each process |
 //! | [`mod@start`] | starting the processes of this host |
 
 mod job;
+mod processors;
 mod start;
 
 use datasets::Shard;
