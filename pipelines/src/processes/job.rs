@@ -11,6 +11,9 @@ use super::{PATIENCE, Processes};
 use crate::console;
 use crate::failure::{Elsewhere, Failure, Kind};
 
+/// How long a process may go on after another one has failed: longer than finding out who it was takes.
+const AFTER_FAILURE: Duration = Duration::from_secs(8);
+
 /// How long processes may take to find each other.
 const JOINING: Duration = Duration::from_secs(60);
 
@@ -30,7 +33,12 @@ pub fn run(count: Option<u16>, work: impl FnOnce(&Processes) -> Result<(), Failu
     };
     // Before the first tensor, and joining makes some. Whoever asks for CUDA hears of the error.
     let _ = cuda::load();
-    let options = JoinOptions { join_timeout: JOINING, timeout: PATIENCE, ..JoinOptions::default() };
+    let options = JoinOptions {
+        join_timeout: JOINING,
+        timeout: PATIENCE,
+        end_after_failure: Some(AFTER_FAILURE),
+        ..JoinOptions::default()
+    };
     let world = World::join(&launch, &options).unwrap_or_else(|error| end(&Failure::failed(error)));
     console::speak_as(world.rank());
     let processes = Processes { launch: Some(launch), world: Some(world) };

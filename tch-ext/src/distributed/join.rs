@@ -23,6 +23,9 @@ pub struct JoinOptions {
     pub join_timeout: Duration,
     /// How long a collective waits for the others.
     pub timeout: Duration,
+    /// How long this process may go on after another one has failed, or the store is gone. Then it is ended with status 1 and
+    /// without a word: one that hangs cannot end itself. `None` leaves it.
+    pub end_after_failure: Option<Duration>,
     /// The network interface, such as `eth0`; without it the one on the way to the master.
     pub interface: Option<String>,
 }
@@ -31,7 +34,12 @@ impl Default for JoinOptions {
     /// 60 s to join, 30 s for a collective, and the interface of `GLOO_SOCKET_IFNAME`, which PyTorch reads as well.
     fn default() -> Self {
         let interface = std::env::var("GLOO_SOCKET_IFNAME").ok().filter(|name| !name.is_empty());
-        Self { join_timeout: Duration::from_secs(60), timeout: Duration::from_secs(30), interface }
+        Self {
+            join_timeout: Duration::from_secs(60),
+            timeout: Duration::from_secs(30),
+            end_after_failure: None,
+            interface,
+        }
     }
 }
 

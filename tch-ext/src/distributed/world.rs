@@ -50,7 +50,7 @@ impl World {
             unsafe { tch_ext_dist_quiet_logging() };
         }
         let Joined { store, second_store, group, member, hosts, first_start, restarted } = join(launch, options)?;
-        let sentinel = second_store.map(|store| Sentinel::start(store, launch.rank));
+        let sentinel = second_store.map(|store| Sentinel::start(store, launch.rank, options.end_after_failure));
         let (launch, cuda) = (launch.clone(), OnceCell::new());
         Ok(Self { launch, store, hosts, first_start, restarted, sentinel, group, member, cuda })
     }
