@@ -48,6 +48,7 @@ mod batch_norm;
 mod deadline;
 mod failure;
 mod group;
+mod introduction;
 mod join;
 mod launch;
 mod lost;
@@ -56,6 +57,7 @@ mod reducer;
 mod sentinel;
 mod slurm;
 mod store;
+mod variables;
 mod world;
 
 use std::time::Duration;
