@@ -6,7 +6,7 @@ use super::model::{Kind, Quantization, Value};
 use super::network::{Held, Network, numbers, torch, unsupported};
 use super::operators::{self, Activation, Moves};
 use crate::Error;
-use crate::graph::{Convolution, Edge, Grid, Layer, Node, Operation, Unary};
+use crate::graph::{Convolution, Edge, Grid, Layer, Node, Operation, Side, Unary};
 
 /// An activation that layers have built in.
 pub(super) fn activation(operation: &Operation) -> Option<Activation> {
@@ -68,17 +68,29 @@ impl Network<'_> {
     }
 
     /// A map with zeros around it, as PyTorch pads: LiteRT's own padding of strided layers is another one for even sizes.
-    fn padded(&mut self, xs: &Value, [rows, columns]: [i64; 2], grid: Option<Grid>) -> Result<Value, Error> {
-        let around = [0, 0, rows, rows, columns, columns, 0, 0].map(|side| side as i32);
-        let around = self.builder.ints("padding", &around, &[4, 2]);
-        let mut sides = xs.sides.clone();
-        sides[1].length += 2 * rows;
-        sides[2].length += 2 * columns;
+    fn padded(&mut self, xs: &Value, padding: [i64; 2], grid: Option<Grid>) -> Result<Value, Error> {
+        let (around, sides) = self.around(xs, padding);
         let int8 = xs.kind == Kind::I8;
         let grid = grid.filter(|_| int8);
         let padded = self.builder.tensor("padded", xs.kind, &sides, grid.map(Quantization::from));
         self.builder.operator(operators::pad(int8), &[xs, &around], &[&padded]);
         Ok(padded)
+    }
+
+    /// A map with the least number around it, which no maximum is.
+    pub(super) fn padded_with_least(&mut self, xs: &Value, padding: [i64; 2]) -> Value {
+        let (around, sides) = self.around(xs, padding);
+        let least = self.builder.floats("least", &[f32::MIN], &[]);
+        self.builder.compute("padded", operators::pad_with(), &[xs, &around, &least], &sides)
+    }
+
+    /// How many pixels are added on each side of each axis, and the sides with them.
+    fn around(&mut self, xs: &Value, [rows, columns]: [i64; 2]) -> (Value, Vec<Side>) {
+        let around = [0, 0, rows, rows, columns, columns, 0, 0].map(|side| side as i32);
+        let mut sides = xs.sides.clone();
+        sides[1].length += 2 * rows;
+        sides[2].length += 2 * columns;
+        (self.builder.ints("padding", &around, &[4, 2]), sides)
     }
 
     pub(super) fn linear(&mut self, position: usize, layer: &Layer) -> Result<(), Error> {

@@ -137,6 +137,19 @@ pub(super) fn pad(int8: bool) -> Operator {
     with(kinds::PAD, if int8 { 2 } else { 1 }, 22, vec![])
 }
 
+/// With a number around the map instead of zeros.
+pub(super) fn pad_with() -> Operator {
+    with(kinds::PADV2, 1, 43, vec![])
+}
+
+/// The largest of each window, of which all are complete; pairs are rows, columns.
+pub(super) fn max_pool(kernel: [i64; 2], stride: [i64; 2]) -> Operator {
+    let int = |value: i64| Field::Int(value as i32);
+    let sides = [stride[1], stride[0], kernel[1], kernel[0]].map(int);
+    let fields = std::iter::once(Field::Byte(1)).chain(sides);
+    with(kinds::MAX_POOL_2D, 1, 5, (0..).zip(fields).collect())
+}
+
 pub(super) fn softmax() -> Operator {
     with(kinds::SOFTMAX, 1, 9, vec![(0, Field::Float(1.0))])
 }
