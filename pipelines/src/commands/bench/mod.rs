@@ -5,7 +5,7 @@ mod model;
 mod published;
 mod train;
 
-use backbone::{Form, Variant};
+use backbone::{Design, Form, Spec, Variant};
 use clap::ValueEnum;
 use eval::CsvTable;
 use front::cli::BenchArgs;
@@ -100,7 +100,7 @@ fn bench(args: &BenchArgs, device: Device, machine: Machine) -> Result<BenchRepo
             continue;
         }
         let named = Named::open(name, args)?;
-        variants.extend(named.variant);
+        variants.extend(named.design.as_ref().and_then(Design::mobileone).and_then(Spec::variant));
         for_task!(named.task()?, T => {
             let model: Model<T> = named.model(args, device)?;
             report.rows.extend(rows(&named.name, &model, &engines(args, device)?, args)?);
@@ -136,7 +136,7 @@ fn rows<T: Task>(name: &str, model: &Model<T>, engines: &[Engine], args: &BenchA
     progress.finish();
     let row = |(engine, latency_ms): (Engine, Latency)| {
         let form = form(engine);
-        let cost = model.task.cost(&model.forms.form(form).model, form);
+        let cost = model.task.cost(&model.forms.form(form).model);
         Row {
             model: name.to_owned(),
             engine: engine.name(),
@@ -169,7 +169,7 @@ fn file_row(path: &Path, args: &BenchArgs) -> Result<Option<Row>, Failure> {
     let file = exported.card.network_configuration(path)?;
     let cost = for_task!(file.task()?, T => {
         let task = T::new(&file.config()?, &exported.card.classes())?;
-        task.cost(&Network::<T>::new(&task, Form::Deploy, Device::Cpu)?.model, Form::Deploy)
+        task.cost(&Network::<T>::new(&task, Form::Deploy, Device::Cpu)?.model)
     });
     Ok(Some(Row {
         model: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),

@@ -72,7 +72,7 @@ pub(super) fn run(args: &BenchArgs, device: Device, machine: Machine) -> Result<
     }
     let mut variants = Vec::new();
     for variant in Variant::ALL {
-        let named = Named::of_variant(variant)?;
+        let named = Named::of_design(variant.name().to_owned(), Spec::from(variant).into())?;
         variants.extend(super::rows(&named.name, &named.model::<Classify>(args, device)?, &ENGINES, args)?);
     }
     let named = |blocks: &[BuildingBlock]| -> Result<Vec<(String, Run<'static>)>, Failure> {
@@ -87,7 +87,7 @@ pub(super) fn run(args: &BenchArgs, device: Device, machine: Machine) -> Result<
 
 fn branches(args: &BenchArgs) -> Result<Vec<Alternative>, Failure> {
     let of = |name: String, spec: Spec| -> Result<(String, Model<Classify>), Failure> {
-        Ok((name.clone(), Named::of_spec(name, &spec)?.model::<Classify>(args, Device::Cpu)?))
+        Ok((name.clone(), Named::of_design(name, spec.into())?.model::<Classify>(args, Device::Cpu)?))
     };
     let s0 = Spec::from(Variant::S0);
     let mut models = vec![of("deploy form".to_owned(), s0.clone())?];
