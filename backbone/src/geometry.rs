@@ -71,6 +71,11 @@ impl Geometry {
         Self { kernel: 3, stride, padding: dilation, dilation, groups, ..Self::pointwise(channels, channels) }
     }
 
+    /// The same for depthwise layers that give each channel several outputs.
+    pub const fn with_outputs(self, outputs: i64) -> Self {
+        Self { outputs, ..self }
+    }
+
     /// The same with a kernel of this odd side and padding that leaves the resolution to the stride.
     pub const fn with_kernel(self, kernel: i64) -> Self {
         Self { kernel, padding: self.dilation * (kernel - 1) / 2, ..self }

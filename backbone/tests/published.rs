@@ -17,6 +17,11 @@ fn reference(architecture: Architecture) -> StateDict {
     file::read(&path).unwrap().0
 }
 
+/// The networks that timm or torchvision has.
+fn known() -> impl Iterator<Item = Architecture> {
+    Architecture::ALL.into_iter().filter(|architecture| architecture.has_reference())
+}
+
 fn setup(form: Form) -> Setup {
     Setup {
         form,
@@ -57,7 +62,7 @@ fn logits(architecture: Architecture, c5: &Tensor) -> Tensor {
 
 #[test]
 fn both_forms_have_the_features_and_logits_of_the_reference() {
-    for architecture in Architecture::ALL {
+    for architecture in known() {
         let reference = reference(architecture);
         let xs = uniform("xs", &[1, 3, 96, 96]);
         let (_store, train) = filled(architecture, setup(Form::Train));
@@ -84,7 +89,7 @@ fn both_forms_have_the_features_and_logits_of_the_reference() {
 
 #[test]
 fn both_forms_equal_the_reference_in_single_precision() {
-    for architecture in Architecture::ALL {
+    for architecture in known() {
         let reference = reference(architecture);
         let xs = uniform("xs", &[1, 3, 96, 96]).to_kind(Kind::Float);
         let (store, train) = build(architecture, setup(Form::Train), Kind::Float);
@@ -96,6 +101,7 @@ fn both_forms_equal_the_reference_in_single_precision() {
         for network in [&train, &deploy] {
             let [.., c5] = features(&**network, &xs);
             let difference = support::relative(&logits(architecture, &c5), &reference["logits"]);
+            println!("{architecture}: {difference:e}");
             assert!(difference < 1e-5, "{architecture}: {difference:e}");
         }
     }
@@ -103,7 +109,7 @@ fn both_forms_equal_the_reference_in_single_precision() {
 
 #[test]
 fn parameters_and_multiply_adds_are_those_of_the_reference() {
-    for architecture in Architecture::ALL {
+    for architecture in known() {
         let counts = Vec::<i64>::try_from(&reference(architecture)["counts"]).unwrap();
         let (store, network) = build(architecture, setup(Form::Train), Kind::Float);
         let cost = network.cost([224, 224]);
@@ -161,4 +167,32 @@ fn a_training_step_changes_every_parameter_and_statistic() {
             }
         }
     }
+}
+
+/// Multiply-adds and parameters of the paper's tables 1 and 2.
+#[test]
+fn mobileformer_is_within_two_percent_of_its_paper() {
+    let (store, network) = build(Architecture::Mobileformer294m, setup(Form::Train), Kind::Float);
+    let total = network.cost([224, 224]).total();
+    let variables: i64 = store.trainable_variables().iter().map(|variable| variable.numel() as i64).sum();
+    assert_eq!(total.parameters, variables);
+    let classifier = 1000 * network.channels()[3];
+    for (found, published) in [(total.parameters + classifier + 1000, 11.4e6), (total.macs + classifier, 294e6)] {
+        assert!((found as f64 / published - 1.0).abs() < 0.02, "{found} {published}");
+    }
+}
+
+#[test]
+fn mobileformer_has_one_function_in_both_forms_and_its_tokens_see_the_image() {
+    let (store, train) = build(Architecture::Mobileformer294m, setup(Form::Train), Kind::Double);
+    randomise(&store, 3);
+    let (deploy_store, deploy) = build(Architecture::Mobileformer294m, setup(Form::Deploy), Kind::Double);
+    load(&deploy_store, &train.folded());
+    let xs = support::images([2, 3, 64, 64], Kind::Double);
+    let [.., c5] = features(&*train, &xs);
+    assert_close(&features(&*deploy, &xs)[3], &c5, 1e-9);
+    // Each image of a batch is computed by itself.
+    assert_close(&features(&*train, &xs.narrow(0, 1, 1))[3], &c5.narrow(0, 1, 1), 1e-9);
+    let other = Tensor::cat(&[xs.narrow(0, 0, 1), xs.narrow(0, 1, 1) * 2.0], 0);
+    assert!(support::relative(&features(&*train, &other)[3].narrow(0, 1, 1), &c5.narrow(0, 1, 1)) > 1e-3);
 }

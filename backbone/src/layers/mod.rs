@@ -5,8 +5,12 @@
 //! | [`stack`] | a network as a list of layers with the ends of its stages |
 //! | [`inverted_residual`] | MobileNet's blocks, and the networks of them in timm's layout |
 //! | [`attention`] | linear layers, layer normalisation, attention of several heads |
+//! | [`bridge`] | attention between maps and tokens |
+//! | [`dynamic_relu`] | an activation that a small network steers |
 
 pub(crate) mod attention;
+pub(crate) mod bridge;
+pub(crate) mod dynamic_relu;
 pub(crate) mod inverted_residual;
 pub(crate) mod squeeze_excite;
 pub(crate) mod stack;

@@ -18,14 +18,9 @@ use crate::{
 };
 
 const STEM: i64 = 16;
-/// Output channels, inverted residuals, stride of the first, and the dimension and number of transformer layers behind them.
-const STAGES: [(i64, i64, i64, Option<(i64, i64)>); 5] = [
-    (32, 1, 1, None),
-    (64, 3, 2, None),
-    (96, 1, 2, Some((144, 2))),
-    (128, 1, 2, Some((192, 4))),
-    (160, 1, 2, Some((240, 3))),
-];
+/// Output channels, inverted residuals, stride of the first, and dimension and number of the transformer layers behind them.
+const STAGES: [(i64, i64, i64, i64, i64); 5] =
+    [(32, 1, 1, 0, 0), (64, 3, 2, 0, 0), (96, 1, 2, 144, 2), (128, 1, 2, 192, 4), (160, 1, 2, 240, 3)];
 const LAST: i64 = 640;
 const EXPANSION: i64 = 4;
 /// Side of a patch in pixels of the features.
@@ -41,7 +36,7 @@ pub(super) fn build(path: &nn::Path, in_channels: i64, setup: Setup) -> Stack {
     let sampling = network.strides.next(2);
     let stem = Geometry::pointwise(in_channels, STEM).with_kernel(3).sampled(sampling);
     network.push(conv_bn(&(path / "stem"), KEYS, stem, Activation::Silu, setup.form), STEM);
-    for (stage, (outputs, blocks, stride, transformer)) in STAGES.into_iter().enumerate() {
+    for (stage, (outputs, blocks, stride, dimension, depth)) in STAGES.into_iter().enumerate() {
         let path = path / "stages" / stage as i64;
         for block in 0..blocks {
             let stride = if block == 0 { stride } else { 1 };
@@ -49,7 +44,7 @@ pub(super) fn build(path: &nn::Path, in_channels: i64, setup: Setup) -> Stack {
             let layers = inverted_residual(&(&path / block), [inputs, outputs], (stride, sampling), setup.form);
             network.push(layers, outputs);
         }
-        if let Some((dimension, depth)) = transformer {
+        if depth > 0 {
             network.push(MobileVitBlock::new(&(path / blocks), outputs, dimension, depth, setup.form), outputs);
         }
         if stage > 0 {

@@ -1,11 +1,12 @@
 //! The networks that the MobileOne paper compares (section 4, table 9), as backbones beside it: one file each in the order of its
-//! paper, with the names of timm or torchvision, whose files of weights they load.
+//! paper, with the names of timm or torchvision, whose files of weights they load. MobileFormer is in neither.
 //!
 //! A published classifier may have layers between its features and its linear layer (`conv_head` of EfficientNet). They are part of
 //! the backbone where a classifier follows ([`Purpose::Classification`]), and its last features are then theirs; detectors and
 //! segmenters read the features before them, as in the papers.
 
 mod efficientnet_b0;
+mod mobileformer;
 mod mobilenet_v1;
 mod mobilenet_v2;
 mod mobilenet_v3;
@@ -52,6 +53,9 @@ pub enum Architecture {
     RepvggA0,
     /// MobileViT-S, 5.6 M parameters.
     MobilevitS,
+    /// MobileFormer-294M, 11.5 M parameters.
+    #[serde(rename = "mobileformer_294m")]
+    Mobileformer294m,
 }
 
 /// What reads the features.
@@ -86,7 +90,7 @@ impl Setup {
 
 impl Architecture {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::MobilenetV1,
         Self::MobilenetV2,
         Self::MobilenetV3Large,
@@ -94,6 +98,7 @@ impl Architecture {
         Self::EfficientnetB0,
         Self::RepvggA0,
         Self::MobilevitS,
+        Self::Mobileformer294m,
     ];
 
     /// The name in configurations and metadata.
@@ -106,6 +111,7 @@ impl Architecture {
             Self::EfficientnetB0 => "efficientnet_b0",
             Self::RepvggA0 => "repvgg_a0",
             Self::MobilevitS => "mobilevit_s",
+            Self::Mobileformer294m => "mobileformer_294m",
         }
     }
 
@@ -119,6 +125,7 @@ impl Architecture {
             Self::EfficientnetB0 => "EfficientNet-B0",
             Self::RepvggA0 => "RepVGG-A0",
             Self::MobilevitS => "MobileViT-S",
+            Self::Mobileformer294m => "MobileFormer-294M",
         }
     }
 
@@ -132,7 +139,13 @@ impl Architecture {
             Self::EfficientnetB0 => 77.1,
             Self::RepvggA0 => 72.4,
             Self::MobilevitS => 78.4,
+            Self::Mobileformer294m => 77.9,
         }
+    }
+
+    /// Whether timm or torchvision has the network, and weights under the names that it has here.
+    pub fn has_reference(self) -> bool {
+        self != Self::Mobileformer294m
     }
 
     /// The name of the linear layer in the published files; here it is `linear`, as MobileOne's.
@@ -141,6 +154,7 @@ impl Architecture {
             Self::MobilenetV1 | Self::MobilenetV2 | Self::MobilenetV3Large | Self::EfficientnetB0 => "classifier",
             Self::ShufflenetV2X1 => "fc",
             Self::RepvggA0 | Self::MobilevitS => "head.fc",
+            Self::Mobileformer294m => "linear",
         }
     }
 
@@ -149,7 +163,7 @@ impl Architecture {
         match self {
             Self::MobilenetV1 | Self::MobilenetV2 | Self::MobilenetV3Large | Self::EfficientnetB0 => "conv_stem.",
             Self::ShufflenetV2X1 => "conv1.",
-            Self::RepvggA0 | Self::MobilevitS => "stem.",
+            Self::RepvggA0 | Self::MobilevitS | Self::Mobileformer294m => "stem.",
         }
     }
 
@@ -161,20 +175,21 @@ impl Architecture {
             Self::MobilenetV3Large => &["conv_head"],
             Self::ShufflenetV2X1 => &["conv5"],
             Self::MobilevitS => &["final_conv"],
+            Self::Mobileformer294m => &["last", "head"],
         }
     }
 
     /// The output strides that the design allows: attention over patches is for the features as published.
     pub fn output_strides(self) -> &'static [OutputStride] {
         match self {
-            Self::MobilevitS => &[OutputStride::Os32],
+            Self::MobilevitS | Self::Mobileformer294m => &[OutputStride::Os32],
             _ => &OutputStride::ALL,
         }
     }
 
     /// Whether it attends over positions beside convolutions.
     pub fn has_attention(self) -> bool {
-        self == Self::MobilevitS
+        matches!(self, Self::MobilevitS | Self::Mobileformer294m)
     }
 
     /// Whether its train form has branches that re-parameterisation merges. In the others it folds batch normalisation alone.
@@ -185,6 +200,7 @@ impl Architecture {
     /// Registers the network's tensors under `path` for images of these channels.
     pub fn build(self, path: &nn::Path, in_channels: i64, setup: Setup) -> Box<dyn Backbone> {
         Box::new(match self {
+            Self::Mobileformer294m => return Box::new(mobileformer::build(path, in_channels, setup)),
             Self::MobilenetV1 => mobilenet_v1::build(path, in_channels, setup),
             Self::MobilenetV2 => mobilenet_v2::build(path, in_channels, setup),
             Self::MobilenetV3Large => mobilenet_v3::build(path, in_channels, setup),
