@@ -151,6 +151,19 @@ fn layer_normalisation_and_attention_compute_the_same() {
 }
 
 #[test]
+fn traffic_is_what_each_operation_reads_and_writes() {
+    let (weight, bias) = (Tensor::randn([8, 4, 1, 1], FLOATS), Tensor::randn([8], FLOATS));
+    let input = Tensor::randn([2, 4, 3, 5], FLOATS);
+    let module = trace(&input, |x| {
+        let maps = x.conv2d(&weight, Some(&bias), [1, 1], [0, 0], [1, 1], 1).relu();
+        (&maps + &maps).flatten(1, -1)
+    });
+    let (images, maps) = (4 * 15, 8 * 15);
+    let numbers = (images + 8 * 4 + 8 + maps) + 3 * maps;
+    assert_eq!(read(&module, &[4]).traffic([4, 3, 5]).unwrap(), 4 * numbers);
+}
+
+#[test]
 fn convolutions_of_every_geometry_compute_the_same() {
     tch::manual_seed(6);
     let input = Tensor::randn([2, 4, 9, 11], FLOATS);

@@ -1,7 +1,7 @@
 //! Networks of other publications as backbones, through every stage of every task.
 
 use crate::tasks::{prepare, train};
-use crate::workshop::{Workshop, fail, json, output, read, succeed};
+use crate::workshop::{Workshop, fail, json, output, pipeline, read, succeed};
 
 /// `task.yaml` with that network in place of the tiny MobileOne.
 fn prepare_named(workshop: &Workshop, task: &str, name: &str) {
@@ -100,4 +100,44 @@ fn settings_of_mobileone_are_refused_for_another_network() {
     let stride = ["backbone.name=mobilevit_s", "--set", "backbone.output_stride=16"];
     let errors = fail(&[&["config", &file, "--set"][..], &stride].concat(), 2);
     assert!(errors.contains("backbone.output_stride is 16, which MobileViT-S cannot have"), "{errors}");
+}
+
+#[test]
+fn the_study_compares_any_networks_and_takes_the_results_of_other_devices() {
+    let workshop = Workshop::empty();
+    let results = "echo mobilevit_s.onnx\nAverage inference time cost: 7.25 ms\nGraph: [/tmp/s0.tflite]\n\
+                   Inference timings in us: Init: 9, First inference: 9, Warmup (avg): 9, Inference (avg): 790\n";
+    std::fs::write(workshop.path("device.txt"), results).unwrap();
+    let (device, exported, folder) = (workshop.at("device.txt"), workshop.at("exported"), workshop.at("study"));
+    let study = ["bench", "--analyze", "s0", "mobilevit_s"];
+    let options = ["--size", "64", "--seconds", "0.01", "--device-results", &device, "-o", &folder];
+    let run = output(&mut pipeline(&[&study[..], &options, &["--export", &exported]].concat()));
+    let (shown, errors) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "{errors}");
+    assert!(shown.lines().all(|line| line.chars().count() <= 100), "{shown}");
+    assert!(shown.contains("device onnx") && shown.contains("0.47 / 0.06") && shown.contains("78.4"), "{shown}");
+    // LiteRT has no place for attention; everything else is written, and runs.
+    assert!(errors.contains("mobilevit_s.tflite is not written: LiteRT files cannot hold"), "{errors}");
+    for file in ["s0.pt", "s0.ptl", "s0.tflite", "mobilevit_s.onnx"] {
+        let row = json(&succeed(&["bench", &format!("{exported}/{file}"), "--seconds", "0.01", "--json"]));
+        assert!(row["rows"][0]["macs"].as_i64() > Some(0), "{file}: {row}");
+    }
+    for figure in ["latency_traffic.svg", "accuracy_deploy.svg", "accuracy_device_litert.svg"] {
+        assert!(read(workshop.path("study").join(figure)).contains("<svg"), "{figure}");
+    }
+    let report = json(&read(workshop.path("study/bench.json")));
+    let rows = report["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2 * 3);
+    assert!(rows.iter().filter(|row| row["engine"] == "deploy").all(|row| row["traffic_bytes"].as_i64() > Some(0)));
+    let by = |by: &str| {
+        let all = report["study"]["correlations"].as_array().unwrap();
+        all.iter().filter(|row| row["by"] == by).map(|row| row["networks"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!((by("deploy"), by("device onnx")), (vec![2; 4], vec![1; 4]));
+    assert_eq!(read(workshop.path("study/bench.csv")).lines().count(), 1 + rows.len());
+
+    std::fs::write(workshop.path("device.txt"), "Average inference time cost: 7.25 ms\n").unwrap();
+    let refused = fail(&[&study[..], &["--device-results", &device]].concat(), 1);
+    assert!(refused.contains("line 1 has a time, but no file is named before it"), "{refused}");
+    assert!(fail(&["bench", "s0", "--export", &exported], 2).contains("--analyze"));
 }

@@ -2,6 +2,7 @@
 
 use backbone::checkpoint::Checkpoint;
 use backbone::{Design, Form};
+use datasets::Class;
 use front::cli::BenchArgs;
 use std::path::Path;
 use tch::Device;
@@ -15,13 +16,13 @@ use crate::task::{Task, Train};
 
 /// Outputs of the published classifiers, and their input's side.
 const IMAGENET_CLASSES: u32 = 1000;
-const IMAGENET_SIDE: usize = 224;
+pub(super) const IMAGENET_SIDE: usize = 224;
 
 /// A subject named on the command line.
 pub(super) struct Named {
     /// The name in tables.
     pub name: String,
-    /// The published network, where it is one.
+    /// The backbone, where it is measured as a classifier of ImageNet.
     pub design: Option<Design>,
     file: ConfigFile,
     weights: Option<Checkpoint>,
@@ -31,6 +32,8 @@ pub(super) struct Named {
 pub(super) struct Model<T: Task> {
     pub task: T,
     pub forms: Forms<T>,
+    pub config: Config<T::Keys>,
+    pub classes: Vec<Class>,
     /// Height and width of the input.
     pub size: [i64; 2],
 }
@@ -50,7 +53,7 @@ impl Named {
             Subject::Bare { path, weights } => {
                 let design =
                     weights.design().map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
-                (classifier(&design)?, None, design.name().map(|_| design))
+                (classifier(&design)?, None, Some(design))
             }
         };
         let name = Path::new(name).file_stem().unwrap_or(name.as_ref()).to_string_lossy().into_owned();
@@ -62,7 +65,7 @@ impl Named {
     /// # Errors
     /// When it cannot be built.
     pub fn of_design(name: String, design: Design) -> Result<Self, Failure> {
-        Ok(Self { name, file: classifier(&design)?, design: design.name().map(|_| design), weights: None })
+        Ok(Self { name, file: classifier(&design)?, design: Some(design), weights: None })
     }
 
     /// The task.
@@ -102,7 +105,8 @@ impl Named {
             train.load(&weights.tensors)?;
         }
         let forms = Forms::of(&task, train)?;
-        Ok(Model { task, forms, size: config.data.size.sides() })
+        let size = config.data.size.sides();
+        Ok(Model { task, forms, config, classes, size })
     }
 }
 
