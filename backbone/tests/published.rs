@@ -101,7 +101,6 @@ fn both_forms_equal_the_reference_in_single_precision() {
         for network in [&train, &deploy] {
             let [.., c5] = features(&**network, &xs);
             let difference = support::relative(&logits(architecture, &c5), &reference["logits"]);
-            println!("{architecture}: {difference:e}");
             assert!(difference < 1e-5, "{architecture}: {difference:e}");
         }
     }

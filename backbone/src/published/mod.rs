@@ -187,11 +187,6 @@ impl Architecture {
         }
     }
 
-    /// Whether it attends over positions beside convolutions.
-    pub fn has_attention(self) -> bool {
-        matches!(self, Self::MobilevitS | Self::Mobileformer294m)
-    }
-
     /// Whether its train form has branches that re-parameterisation merges. In the others it folds batch normalisation alone.
     pub fn has_branches(self) -> bool {
         self == Self::RepvggA0

@@ -97,20 +97,21 @@ impl Network<'_> {
         let node = self.graph.node(position);
         let input = node.inputs[0];
         let (end, activation) = self.fused(position);
-        if self.sides[input.index()].len() != 2 {
-            return Err(unsupported("a linear layer of more than a row for each image"));
-        }
-        let bytes = self.held[input.index()].bytes.clone();
+        let is_row = self.sides[input.index()].len() == 2;
+        let bytes = self.held[input.index()].bytes.clone().filter(|_| is_row);
         let int8 = layer.scales.as_ref().and(self.grid(input).zip(self.grid(end))).zip(bytes);
         let xs = match &int8 {
             Some((_, bytes)) => bytes.clone(),
-            None => self.float(input)?,
+            None => self.float_as(input, false)?,
         };
         let parameters = self.parameters(node, layer, int8.as_ref().map(|((grid, _), _)| *grid), &[0, 1], 0)?;
         let grid = int8.map(|((_, grid), _)| grid);
         let sides = self.sides_as(end, false);
         let output = self.builder.tensor("values", xs.kind, &sides, grid.map(Quantization::from));
-        let operator = operators::linear(grid.is_some(), activation);
+        let operator = match is_row {
+            true => operators::linear(grid.is_some(), activation),
+            false => operators::linear_of_any_rank(activation),
+        };
         self.builder.operator(operator, &[&xs, &parameters[0], &parameters[1]], &[&output]);
         match grid {
             Some(_) => self.held[end.index()] = Held { float: None, bytes: Some(output), channels_last: false },

@@ -248,6 +248,12 @@ impl Network<'_> {
                     }
                 }
             }
+            Operation::MatMul => {
+                let left = self.float_as(input, false)?;
+                let right = self.operand(node.inputs[1], false)?;
+                let sides = self.sides_as(output, false);
+                (self.builder.compute("products", operators::mat_mul(), &[&left, &right], &sides), false)
+            }
             Operation::Softmax(at) => {
                 let xs = self.float(input)?;
                 if axis(*at) + 1 != xs.sides.len() {

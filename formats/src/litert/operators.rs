@@ -98,6 +98,16 @@ pub(super) fn linear(int8: bool, activation: Activation) -> Operator {
     with(kinds::FULLY_CONNECTED, if int8 { 4 } else { 1 }, 8, vec![(0, activation.field())])
 }
 
+/// Along the last axis of more than rows; the other axes stay.
+pub(super) fn linear_of_any_rank(activation: Activation) -> Operator {
+    with(kinds::FULLY_CONNECTED, 5, 8, vec![(0, activation.field()), (2, Field::Byte(1))])
+}
+
+/// Of the last two axes.
+pub(super) fn mat_mul() -> Operator {
+    with(kinds::BATCH_MATMUL, 1, 101, vec![])
+}
+
 pub(super) fn quantize() -> Operator {
     with(kinds::QUANTIZE, 1, 89, vec![])
 }

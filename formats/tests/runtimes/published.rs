@@ -30,11 +30,12 @@ fn onnx_and_core_ml_files_run_like_libtorch() {
 }
 
 #[test]
-fn litert_files_of_convolutional_networks_run_like_libtorch_and_others_are_refused_in_a_sentence() {
+fn litert_files_run_like_libtorch_and_what_they_cannot_hold_is_refused_in_a_sentence() {
     for architecture in Architecture::ALL {
         let net = published(architecture);
         let graph = read(&net.trace(&images(2, SIZE)), &[4]);
-        if architecture.has_attention() {
+        // It has the error function, which LiteRT has not.
+        if architecture == Architecture::Mobileformer294m {
             let mut builder = litert::Builder::new("network");
             let given = builder.input("images", Element::F32, &sides(SIZE, false));
             let error = builder.network(&graph, &given).unwrap_err();
