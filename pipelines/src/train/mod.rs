@@ -31,6 +31,7 @@ use datasets::{LastBatch, Loader, LoaderOptions, Order};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tch::Tensor;
+use tch_ext::system;
 
 use crate::config::Config;
 use crate::console;
@@ -115,6 +116,7 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
     pub fn new(setup: Setup<'a, T>) -> Result<Self, Failure> {
         let Setup { task, config, run, processes, interruption, training, validation, network, teacher, metadata } =
             setup;
+        system::keep_freed_memory();
         let train = &config.train;
         let pieces = train.accumulate.saturating_mul(processes.count());
         if train.batch_size < pieces {
