@@ -59,7 +59,7 @@ pub(crate) use encoded::{Encoded, MAX_PIXELS, Reduction};
 pub use format::Format;
 pub use header::Header;
 pub use options::{Depth, Orientation, PixelOptions};
-pub(crate) use png_file::write_palette;
+pub(crate) use png_file::{Palette, write_bits, write_palette};
 pub use raster::MaskPixels;
 pub use resample::Interpolation;
 pub(crate) use turn::Turn;

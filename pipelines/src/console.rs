@@ -5,6 +5,7 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table as Grid, presets};
 use console::style;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +18,7 @@ use crate::failure::{Failure, without_trace};
 const MAX_WIDTH: u16 = 100;
 
 /// Rows under a header, with numbers to the right.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Table {
     /// A line above the table.
     pub title: String,
@@ -42,15 +43,18 @@ impl Table {
             grid.add_row(row);
         }
         for (index, column) in grid.column_iter_mut().enumerate().skip(1) {
-            let numbers = self.rows.iter().all(|row| {
-                row.get(index).is_none_or(|cell| cell.is_empty() || cell == "-" || cell.parse::<f64>().is_ok())
-            });
-            if numbers {
+            if self.has_numbers(index) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
         let title: String = self.title.lines().map(|line| wrapped(line) + "\n").collect();
         format!("{title}{grid}\n")
+    }
+
+    /// Whether a column holds nothing but numbers.
+    pub fn has_numbers(&self, column: usize) -> bool {
+        let is_number = |cell: &String| cell.is_empty() || cell == "-" || cell.parse::<f64>().is_ok();
+        self.rows.iter().all(|row| row.get(column).is_none_or(is_number))
     }
 }
 

@@ -76,14 +76,15 @@ fn area(outcomes: impl Iterator<Item = bool>, objects: usize) -> f64 {
         }
     }
     let mut best = 0.0f64;
-    let sum: f64 = precisions
+    let sum = precisions
         .iter()
         .rev()
         .map(|&precision| {
             best = best.max(precision);
             best
         })
-        .sum();
+        // Rust's sum of nothing is -0.
+        .fold(0.0, |sum, best| sum + best);
     sum / objects as f64
 }
 

@@ -62,9 +62,12 @@ pub struct ReportArgs {
     /// Folders of runs
     #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<PathBuf>,
-    /// Write report.md, report.csv and a plot of accuracy against latency into this folder
-    #[arg(short, long, value_name = "DIR")]
+    /// Write report.md, report.csv and a plot of accuracy against latency into this folder; with --html the file of the page
+    #[arg(short, long, value_name = "DIR|FILE")]
     pub output: Option<PathBuf>,
+    /// Write a page of HTML: that of one run, or several runs side by side
+    #[arg(long, requires = "output", conflicts_with_all = ["csv", "json"])]
+    pub html: bool,
     /// Print as CSV
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,

@@ -10,6 +10,7 @@ mod exports;
 mod faults;
 mod init;
 mod modules;
+mod pages;
 mod published;
 mod quantization;
 mod real_data;

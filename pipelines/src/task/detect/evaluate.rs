@@ -11,6 +11,7 @@ use super::{Detect, DetectKeys, DetectScorer, Detector};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::report::ImagePredictions;
+use crate::report::page::{Mark, Picture, Shape};
 use crate::task::evaluate::write_picture;
 use crate::task::{Data, Evaluate, RenderOptions};
 
@@ -90,7 +91,31 @@ impl Evaluate for Detect {
         };
         Ok(ImagePredictions { picture: drawn, mask: None, rows: shown.iter().map(row).collect() })
     }
+
+    fn picture(&self, detections: &Detections, sample: &DetectionSample) -> Result<Picture, Failure> {
+        let mut picture = Picture::of(&sample.image, sample.original)?;
+        let Size { width, height } = sample.image.size();
+        let (sx, sy) = (picture.width as f64 / width as f64, picture.height as f64 / height as f64);
+        let mark = |class: usize, score: Option<f32>, corners: &[f32; 4]| {
+            let [x0, y0, x1, y1] = corners.map(f64::from);
+            let place = Shape::Box([x0 * sx, y0 * sy, (x1 - x0) * sx, (y1 - y0) * sy]);
+            Mark::new(class, &self.classes[class].name, score.map(f64::from), place)
+        };
+        let truth = sample.boxes.iter().zip(&sample.labels);
+        picture.truth = truth.map(|(corners, &class)| mark(class, None, corners)).collect();
+        let Detections { boxes, scores, labels } = detections;
+        let found = boxes.iter().zip(scores).zip(labels).filter(|((_, score), _)| **score >= LEAST_SHOWN);
+        picture.prediction = found
+            .take(MOST_SHOWN)
+            .map(|((corners, &score), &label)| mark(label as usize - 1, Some(score), corners))
+            .collect();
+        Ok(picture)
+    }
 }
+
+/// Detections below this score, and beyond this number, are not on small pictures.
+const LEAST_SHOWN: f32 = 0.05;
+const MOST_SHOWN: usize = 100;
 
 /// A detection in the pixels of the image file.
 pub(super) struct Detection {
