@@ -41,7 +41,10 @@ if (controls) {
       mark.classList.toggle("off", !on);
       if (on) counts[mark.classList.contains("truth") ? "truth" : "prediction"] += 1;
     }
-    if (threshold) document.getElementById("threshold-value").textContent = least.toFixed(2);
+    if (threshold) {
+      document.getElementById("threshold-value").textContent = least.toFixed(2);
+      document.body.classList.toggle("nameless", !document.getElementById("names").checked);
+    }
     document.getElementById("shown").textContent =
       `shown: ${counts.truth} of the truth, ${counts.prediction} of the predictions`;
   };
