@@ -5,8 +5,9 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table as Grid, presets};
 use console::style;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use ratatui::{DefaultTerminal, Frame};
 use serde::{Deserialize, Serialize};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -199,6 +200,43 @@ fn remember(panic: &std::panic::PanicHookInfo<'_>) {
 pub(crate) fn internal_error() -> Failure {
     let panics = locked(&PANICS).join(", after: ");
     Failure::failed(format!("internal error: {panics} (please report it, with the command line and the configuration)"))
+}
+
+/// Whether standard output is a terminal that a program can fill.
+pub fn is_screen() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// The terminal as a whole, until it is dropped or the program panics: what was on it comes back then.
+pub struct Screen(DefaultTerminal);
+
+impl Screen {
+    /// Takes the terminal.
+    ///
+    /// # Errors
+    /// The terminal's.
+    pub fn open() -> Result<Self, Failure> {
+        ratatui::try_init().map(Self).map_err(screen_failure)
+    }
+
+    /// Draws everything anew.
+    ///
+    /// # Errors
+    /// The terminal's.
+    pub fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> Result<(), Failure> {
+        self.0.draw(draw).map(|_| ()).map_err(screen_failure)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        ratatui::restore();
+    }
+}
+
+/// Why a terminal could not be used.
+pub fn screen_failure(error: std::io::Error) -> Failure {
+    Failure::failed(format!("cannot use the terminal: {error}")).hint("Print text instead: --once.")
 }
 
 /// Progress of work of a known length: a bar on a terminal, otherwise a line every [`LINE_INTERVAL`].

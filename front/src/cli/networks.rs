@@ -76,6 +76,19 @@ pub struct ReportArgs {
     pub json: bool,
 }
 
+/// `pipeline watch`.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// The run's folder
+    pub run: PathBuf,
+    /// Look for changes every so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = seconds)]
+    pub every: f64,
+    /// Print what is known as text, and end
+    #[arg(long)]
+    pub once: bool,
+}
+
 /// `pipeline export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {

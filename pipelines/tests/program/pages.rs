@@ -1,4 +1,4 @@
-//! Pages of runs.
+//! Pages of runs, and a run as text.
 
 use crate::workshop::{Workshop, fail, json, output, read, succeed};
 
@@ -42,6 +42,24 @@ fn a_run_has_a_page_that_is_made_from_its_folder_alone() {
     );
     let errors = fail(&["report", &workshop.at("runs/one"), "--html"], 2);
     assert!(errors.contains("--output"), "{errors}");
+}
+
+#[test]
+fn a_run_is_watched_as_text() {
+    let workshop = Workshop::new();
+    train(&workshop, "one", &[]);
+    let run = workshop.at("runs/one");
+    let whole = succeed(&["watch", &run]);
+    let lines: Vec<&str> = whole.lines().collect();
+    assert!(lines[0].starts_with("one (detect)  epoch 2/2") && lines[0].ends_with("finished"), "{whole}");
+    assert!(lines[1].starts_with("epoch 1 step 3 lr ") && lines[2].contains(" ap "), "{whole}");
+    assert!(lines[3].starts_with("| class ") && lines.iter().all(|line| line.chars().count() <= 160), "{whole}");
+    assert_eq!(succeed(&["watch", &run, "--once"]), whole);
+
+    std::fs::remove_file(workshop.path("runs/one/report.json")).unwrap();
+    assert!(succeed(&["watch", &run, "--once"]).contains("0s left"), "its last evaluation goes on");
+    let errors = fail(&["watch", &workshop.at("shapes")], 2);
+    assert!(errors.contains("is not a run"), "{errors}");
 }
 
 #[test]
