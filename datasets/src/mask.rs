@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 use crate::Error;
-use crate::image::{Encoded, MaskPixels, Orientation, Palette, Size, write_bits, write_palette};
+use crate::image::{Encoded, MaskPixels, Orientation, Palette, Size, write_bits, write_indices, write_palette};
 
 /// For each pixel a class, from 0, or the index of ignored pixels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +96,22 @@ impl Mask {
         })
     }
 
+    /// A PNG to lay over an image: each class in its colour (red, green, blue, opacity).
+    ///
+    /// # Errors
+    /// [`Error::Pixels`] where the buffer does not fit the size.
+    pub fn overlay(&self, colour: impl Fn(u8) -> [u8; 4]) -> Result<Vec<u8>, Error> {
+        let colours: Vec<[u8; 4]> = (0..=u8::MAX).map(colour).collect();
+        let (levels, opacities): (Vec<[u8; 3]>, Vec<u8>) =
+            colours.iter().map(|&[red, green, blue, opacity]| ([red, green, blue], opacity)).unzip();
+        let palette = Palette { colours: &levels.concat(), opacities: &opacities };
+        write_indices(self.size(), &self.data, &palette).map_err(|error| Error::Pixels {
+            operation: "encode",
+            size: self.size(),
+            reason: error.to_string(),
+        })
+    }
+
     /// Height and width.
     pub fn size(&self) -> Size {
         Size { height: self.height, width: self.width }
@@ -136,6 +152,9 @@ mod tests {
         for (pixel, &class) in image.data.chunks_exact(4).zip(&mask.data) {
             assert_eq!(pixel, if class == 7 { [200, 100, 50, 128] } else { [0; 4] });
         }
+        let all = mask.overlay(|class| [class, 2, 3, if class == 7 { 90 } else { 0 }]).expect("the buffer fits");
+        let image = Image::decode(all, Path::new("overlay.png"), &options).expect("a PNG");
+        assert_eq!((&image.data[..4], &image.data[4..8]), (&[7, 2, 3, 90][..], &[1, 2, 3, 0][..]));
         assert!(Mask { height: 3, width: 9, ..mask }.layer(7, [0; 4]).is_err());
     }
 }

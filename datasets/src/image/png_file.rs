@@ -100,7 +100,15 @@ pub(super) fn decode(bytes: &[u8], header: &Header) -> Result<Raster, DecodingEr
 /// # Errors
 /// The encoder's message where `labels` does not hold `height * width` bytes, or the size is beyond PNG's.
 pub(crate) fn write_palette(size: Size, labels: &[u8], palette: &[u8]) -> Result<Vec<u8>, png::EncodingError> {
-    write_indexed(size, BitDepth::Eight, labels, &Palette { colours: palette, opacities: &[] })
+    write_indices(size, labels, &Palette { colours: palette, opacities: &[] })
+}
+
+/// The same with colours that may be transparent.
+///
+/// # Errors
+/// As for [`write_palette`].
+pub(crate) fn write_indices(size: Size, labels: &[u8], palette: &Palette<'_>) -> Result<Vec<u8>, png::EncodingError> {
+    write_indexed(size, BitDepth::Eight, labels, palette)
 }
 
 /// The colours that indices stand for.

@@ -9,7 +9,7 @@ mod weights;
 use clap::{Args, Parser, Subcommand};
 use std::path::{Path, PathBuf};
 
-pub use data::{CheckArgs, DataCommand, InitArgs, ShapesArgs};
+pub use data::{BrowseArgs, CheckArgs, DataCommand, InitArgs, ShapesArgs};
 pub use networks::{
     BENCH_SECONDS, BenchArgs, ConvertArgs, ExportArgs, InfoArgs, QuantizeArgs, QuantizeOptions, ReparameterizeArgs,
     ReportArgs, Sides, WatchArgs,

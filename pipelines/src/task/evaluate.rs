@@ -1,6 +1,6 @@
 //! What evaluation and prediction need of a task.
 
-use datasets::{Class, Encoding, Image};
+use datasets::{Class, Encoding, Image, Size};
 use eval::{BootstrapOptions, Comparison};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -96,7 +96,13 @@ pub trait Evaluate: Task {
         options: &RenderOptions,
     ) -> Result<ImagePredictions, Failure>;
 
-    /// A small picture of a sample, with its truth and the prediction.
+    /// A small picture of a sample with its truth, in the proportions of `size`.
+    ///
+    /// # Errors
+    /// When it cannot be encoded.
+    fn truth(&self, sample: &Self::Sample, size: Size) -> Result<Picture, Failure>;
+
+    /// A small picture of a sample in its file's proportions, with its truth and the prediction.
     ///
     /// # Errors
     /// When it cannot be encoded.

@@ -131,7 +131,8 @@ impl<'a> Grid<'a> {
 }
 
 const TEMPLATE: &str = include_str!("page.html");
-const STYLE: &str = include_str!("page.css");
+/// How all pages look.
+pub const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// What the template takes.
@@ -159,12 +160,25 @@ impl Page {
             has_scores: example::have_scores(&self.examples),
             style: STYLE,
             script: SCRIPT,
-            script_hash: STANDARD.encode(Sha256::digest(SCRIPT)),
+            script_hash: script_hash(SCRIPT),
             page: &self,
         };
-        let render = || environment()?.template_from_named_str("page.html", TEMPLATE)?.render(Serde(view));
-        render().map_err(|error| Failure::failed(format!("internal error: the page's template: {error:#}")))
+        render(TEMPLATE, view)
     }
+}
+
+/// The page that a template makes of a value. The template writes [`STYLE`] and scripts itself; [`script_hash`] is for its policy.
+///
+/// # Errors
+/// Only for a defect of the template.
+pub fn render(template: &str, value: impl Serialize) -> Result<String, Failure> {
+    let render = || environment()?.template_from_named_str("page.html", template)?.render(Serde(value));
+    render().map_err(|error| Failure::failed(format!("internal error: the page's template: {error:#}")))
+}
+
+/// A script as the policy of a page names it.
+pub fn script_hash(script: &str) -> String {
+    STANDARD.encode(Sha256::digest(script))
 }
 
 /// Templates that escape what they insert, and refuse to insert what is not there.

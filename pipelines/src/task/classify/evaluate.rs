@@ -1,7 +1,7 @@
 //! Logits as predictions, and the most probable classes of a picture.
 
 use datasets::classification::{ClassificationDataset, ClassificationSample, ClassificationSet};
-use datasets::{Class, Image, draw};
+use datasets::{Class, Image, Size, draw};
 use eval::classification::probabilities;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -72,10 +72,15 @@ impl Evaluate for Classify {
         Ok(ImagePredictions { picture, mask: None, rows })
     }
 
+    fn truth(&self, sample: &ClassificationSample, size: Size) -> Result<Picture, Failure> {
+        let mut picture = Picture::of(&sample.image, size)?;
+        picture.truth = vec![Mark::new(sample.class, &self.classes[sample.class].name, None, Shape::Whole)];
+        Ok(picture)
+    }
+
     fn picture(&self, logits: &Vec<f32>, sample: &ClassificationSample) -> Result<Picture, Failure> {
-        let mut picture = Picture::of(&sample.image, sample.image.size())?;
+        let mut picture = self.truth(sample, sample.image.size())?;
         let mark = |class: usize, score| Mark::new(class, &self.classes[class].name, score, Shape::Whole);
-        picture.truth = vec![mark(sample.class, None)];
         picture.prediction = most_probable(logits).into_iter().map(|(class, score)| mark(class, Some(score))).collect();
         Ok(picture)
     }

@@ -123,10 +123,16 @@ impl Evaluate for Segment {
         Ok(ImagePredictions { picture, mask: mask_file, rows })
     }
 
-    fn picture(&self, predicted: &Mask, sample: &SegmentationSample) -> Result<Picture, Failure> {
-        let mut picture = Picture::of(&sample.image, sample.original)?;
+    fn truth(&self, sample: &SegmentationSample, size: Size) -> Result<Picture, Failure> {
+        let mut picture = Picture::of(&sample.image, size)?;
         let names: Vec<&str> = self.classes.iter().map(|class| class.name.as_str()).collect();
         picture.truth = picture.layers(&sample.mask, &names, self.bare())?;
+        Ok(picture)
+    }
+
+    fn picture(&self, predicted: &Mask, sample: &SegmentationSample) -> Result<Picture, Failure> {
+        let mut picture = self.truth(sample, sample.original)?;
+        let names: Vec<&str> = self.classes.iter().map(|class| class.name.as_str()).collect();
         picture.prediction = picture.layers(predicted, &names, self.bare())?;
         Ok(picture)
     }
