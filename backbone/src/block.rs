@@ -51,7 +51,11 @@ impl Block {
         profile::layer(&self.prefix, || {
             let ys = match (&self.layers, self.train_forward) {
                 (Layers::Train(branches), TrainForward::Folded) if mode.is_train() => {
-                    branches.forward_folded(xs, mode)?
+                    let ys = branches.forward_folded(xs, mode, self.squeeze_excite.is_none())?;
+                    if self.squeeze_excite.is_none() {
+                        return Ok(ys);
+                    }
+                    ys
                 }
                 (Layers::Train(branches), _) => branches.forward(xs, mode)?,
                 (Layers::Deploy(conv), _) => conv.forward(xs),

@@ -38,9 +38,17 @@ impl Branches {
         self.convs.iter().chain(&self.scale)
     }
 
+    /// The normalisations of all branches, that of the input last.
+    pub fn norms(&self) -> impl Iterator<Item = &BatchNorm> {
+        self.convolutions().map(|conv| &conv.norm).chain(&self.skip)
+    }
+
+    /// What they normalise.
+    pub fn norm_inputs(&self, xs: &Tensor) -> impl Iterator<Item = Tensor> {
+        self.convolutions().map(|conv| conv.convolve(xs)).chain(self.skip.iter().map(|_| xs.shallow_clone()))
+    }
+
     pub fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor, Error> {
-        let convs = self.convolutions().map(|conv| conv.norm.input(conv.convolve(xs)));
-        let skip = self.skip.iter().map(|norm| norm.input(xs.shallow_clone()));
-        sum_of_normalised(convs.chain(skip), mode)
+        sum_of_normalised(self.norms().zip(self.norm_inputs(xs)).map(|(norm, xs)| norm.input(xs)), mode)
     }
 }

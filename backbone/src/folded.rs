@@ -2,208 +2,123 @@
 //!
 //! With batch statistics the branches cannot be merged as with running statistics. But a convolution is linear, so mean and
 //! variance of a branch's output follow from those of its *input*. They are computed without running the branch, the branches
-//! are merged with them, and autograd differentiates all of it. The result is exact, unlike re-parameterisation methods that
+//! are merged with them, one convolution runs, and its ReLU with it. The result is exact, unlike re-parameterisation methods that
 //! leave the normalisations out.
 //!
+//! - **Depthwise layers**, on a CPU: from the means and products of the nine pixels under the taps.
 //! - **Dense layers** (pointwise ones, and the stem by its columns): with mean `m` and covariance `S` of the input, a branch `W` has
-//!   the mean `W m` and the variance `diag(W S W^T)`. One product of the input with itself serves all branches, and one convolution
-//!   runs. This is used where it is less work: with several branches or few channels.
-//! - **Depthwise layers**: the 1x1 and the identity branch are multiples of the input's channels, so the statistics of the input
-//!   merge both into one multiply-add. The 3x3 branches run one by one.
+//!   the mean `W m` and the variance `diag(W S W^T)`. One product of the input with itself serves all branches, so this is used with
+//!   several.
+//! - **Others** run branch by branch, but their normalisations, sum and ReLU as one.
 //!
-//! Moments are taken in fp32 or better, also with mixed precision. Gradients are exact for one backward pass, not for second
-//! derivatives. Where several processes share the batch, sums over its positions are added over the processes, forward and backward.
+//! Gradients are exact for one backward pass, not for second derivatives. Where several processes share the batch, sums over its
+//! positions are added over the processes, forward and backward.
 
-use tch::{Kind, Tensor};
-use tch_ext::autocast::Autocast;
+use tch::{Device, Tensor};
+use tch_ext::train::{Affine, Sum, SumOptions, dense_sum, depthwise_sum, normalised_sum};
 
 use crate::{
     branches::Branches,
-    conv::NormedConv,
     error::Error,
     form::{Mode, Together},
     geometry::Geometry,
-    norm::sum_of_normalised,
+    norm::BatchNorm,
 };
 
-/// All but the channels of `[N, C, H, W]`.
-const POSITIONS: &[i64] = &[0, 2, 3];
-
-/// Cost of normalising and adding one output, forward and backward, in multiply-adds of a convolution. Measured on AVX-512; it
-/// only chooses between two ways to the same result.
-const PASSES: f64 = 190.0;
-/// The same for one weight of the small matrices.
-const WEIGHT_PASSES: f64 = 100.0;
-/// Folding is used where its estimated cost is below this fraction.
-const MAX_FOLDED_FRACTION: f64 = 0.8;
-
 impl Branches {
-    /// The sum of the branches with batch statistics; updates the running ones.
-    pub(crate) fn forward_folded(&self, xs: &Tensor, mode: Mode) -> Result<Tensor, Error> {
-        let Geometry { inputs, kernel, groups, .. } = self.geometry;
-        match &self.scale {
-            Some(scale) if groups == inputs => self.forward_depthwise(xs, scale, mode),
-            _ if groups == 1 && (kernel == 1 || self.skip.is_none()) && self.dense_is_cheaper(xs, mode) => {
-                self.forward_dense(xs, mode)
-            }
-            _ => self.forward(xs, mode),
+    /// The sum of the branches with batch statistics, and ReLU where that follows; updates the running statistics.
+    pub(crate) fn forward_folded(&self, xs: &Tensor, mode: Mode, relu: bool) -> Result<Tensor, Error> {
+        let Geometry { inputs, outputs, kernel, groups, padding, dilation, .. } = self.geometry;
+        let on_cpu = xs.device() == Device::Cpu;
+        if on_cpu && [inputs, outputs] == [groups; 2] && (kernel, padding) == (3, dilation) {
+            self.forward_depthwise(xs, mode, relu)
+        } else if groups == 1 && (kernel == 1 || self.skip.is_none()) && self.dense_is_less_work(xs, mode) {
+            self.forward_dense(xs, mode, relu)
+        } else if on_cpu && matches!(mode, Mode::Train) {
+            self.forward_apart(xs, relu)
+        } else {
+            let ys = self.forward(xs, mode)?;
+            Ok(if relu { ys.relu() } else { ys })
         }
     }
 
-    /// Compares estimates of both ways in multiply-adds, forward and backward. Processes that share a batch compare its mean part,
-    /// so that all decide alike.
-    fn dense_is_cheaper(&self, xs: &Tensor, mode: Mode) -> bool {
-        let features = |geometry: &Geometry| geometry.weight_shape()[1..].iter().product::<i64>() as f64;
+    /// Several convolutions share the product of the input with itself. With fewer positions than features, their matrices are
+    /// more work than the images. Processes that share a batch take its mean part, so that all decide alike.
+    fn dense_is_less_work(&self, xs: &Tensor, mode: Mode) -> bool {
+        let processes = match mode {
+            Mode::TrainTogether(Together { group, .. }) => group.size() as f64,
+            _ => 1.0,
+        };
+        let features: i64 = self.geometry.weight_shape()[1..].iter().product();
+        self.convolutions().count() > 1 && self.positions(xs, mode) / processes > features as f64
+    }
+
+    fn forward_depthwise(&self, xs: &Tensor, mode: Mode, relu: bool) -> Result<Tensor, Error> {
+        let Geometry { inputs, stride, dilation, .. } = self.geometry;
+        let mut taps: Vec<Tensor> =
+            self.convolutions().map(|conv| self.geometry.pad(&conv.weight).squeeze_dim(1)).collect();
+        if self.skip.is_some() {
+            let one = Tensor::ones([inputs, 1, 1], (self.convs[0].weight.kind(), xs.device()));
+            taps.push(self.geometry.pad(&one.unsqueeze(0)).squeeze_dim(0));
+        }
+        let affine = affine_of(self.norms());
+        let options = self.options(xs, mode, relu);
+        self.track(depthwise_sum(xs, &Tensor::stack(&taps, 0), &affine, stride, dilation, options)?, options.count)
+    }
+
+    fn forward_dense(&self, xs: &Tensor, mode: Mode, relu: bool) -> Result<Tensor, Error> {
+        let weights = self.convolutions().map(|conv| self.geometry.pad(&conv.weight).flatten(1, 3));
+        let weights = Tensor::stack(&weights.collect::<Vec<_>>(), 0);
+        let affine = affine_of(self.convolutions().map(|conv| &conv.norm));
+        let skip = self.skip.as_ref().map(|norm| [&norm.weight, &norm.bias]);
+        let options = self.options(xs, mode, relu);
+        self.track(dense_sum(&self.geometry.columns(xs), &weights, &affine, skip, options)?, options.count)
+    }
+
+    fn forward_apart(&self, xs: &Tensor, relu: bool) -> Result<Tensor, Error> {
+        let outputs =
+            self.convolutions().map(|conv| conv.convolve(xs)).chain(self.skip.iter().map(|_| xs.shallow_clone()));
+        let outputs: Vec<Tensor> = outputs.collect();
+        let inputs: Vec<_> =
+            outputs.iter().zip(self.norms()).map(|(ys, norm)| (ys, &norm.weight, &norm.bias)).collect();
+        let SumOptions { eps, count, .. } = self.options(xs, Mode::Train, relu);
+        self.track(normalised_sum(&inputs, eps, relu)?, count)
+    }
+
+    fn options<'a>(&self, xs: &Tensor, mode: Mode<'a>, relu: bool) -> SumOptions<'a> {
+        let group = match mode {
+            Mode::TrainTogether(Together { group, .. }) => Some(group),
+            _ => None,
+        };
+        SumOptions { eps: self.convs[0].norm.config().eps, relu, group, count: self.positions(xs, mode) }
+    }
+
+    /// The positions of the output over the batch, those of the other processes included.
+    fn positions(&self, xs: &Tensor, mode: Mode) -> f64 {
         let size = xs.size();
         let sides: i64 = size[2..].iter().map(|&side| self.geometry.output_side(side)).product();
-        let images = match mode {
-            Mode::TrainTogether(Together { group, images }) => images as f64 / group.size() as f64,
-            _ => size[0] as f64,
-        };
-        let (positions, outputs) = (images * sides as f64, self.geometry.outputs as f64);
-        let (inputs, count) = (features(&self.geometry), self.convolutions().count() as f64);
-        let skip = if self.skip.is_some() { PASSES } else { 0.0 };
-        let apart: f64 = self.convolutions().map(|conv| 3.0 * features(&conv.geometry) + PASSES).sum();
-        let folded = positions * inputs * (3.0 * outputs + 2.0 * inputs)
-            + count * outputs * inputs * (2.0 * inputs + WEIGHT_PASSES);
-        folded < MAX_FOLDED_FRACTION * positions * outputs * (apart + skip)
+        (mode.images(size[0]) * sides) as f64
     }
 
-    fn forward_dense(&self, xs: &Tensor, mode: Mode) -> Result<Tensor, Error> {
-        let full_precision = Autocast::suspend(xs.device()).ok();
-        let columns = self.geometry.columns(&xs.to_kind(moment_kind(xs)));
-        let mean = mean(&columns, mode)?;
-        let centred = columns - per_channel(&mean);
-        let (kernel, bias) = self.merge_dense(&centred, &mean.detach(), mode)?;
-        drop(full_precision);
-        let kind = self.convs[0].weight.kind();
-        let (kernel, bias) = (kernel.to_kind(kind), bias.to_kind(kind));
-        Ok(centred.to_kind(kind).conv2d(&kernel, Some(&bias), [1, 1], [0, 0], [1, 1], 1))
-    }
-
-    /// Kernel and bias of the one convolution of the centred columns, `[outputs, features, 1, 1]` and `[outputs]`.
-    fn merge_dense(&self, centred: &Tensor, mean: &Tensor, mode: Mode) -> Result<(Tensor, Tensor), Error> {
-        let (count, covariance) = (positions(centred, mode), covariance(centred, mode)?);
-        let kind = centred.kind();
-        let stack = |parts: Vec<Tensor>| Tensor::stack(&parts, 0).to_kind(kind);
-        let weights = stack(self.convolutions().map(|conv| self.geometry.pad(&conv.weight).flatten(1, 3)).collect());
-        let scales = stack(self.convolutions().map(|conv| conv.norm.weight.shallow_clone()).collect());
-        let shifts = stack(self.convolutions().map(|conv| conv.norm.bias.shallow_clone()).collect());
-
-        let variances = quadratic_forms(&weights, &covariance);
-        let means = weights.detach().matmul(mean);
-        for (branch, conv) in self.convolutions().enumerate() {
-            conv.norm.track(&means.get(branch as i64), &variances.get(branch as i64), count);
+    fn track(&self, sum: Sum, count: f64) -> Result<Tensor, Error> {
+        for (branch, norm) in self.norms().enumerate() {
+            norm.track(&sum.means.get(branch as i64), &sum.variances.get(branch as i64), count);
         }
-        let gains = scales / (variances + self.convs[0].norm.config().eps).sqrt();
-        let mut kernel = (gains.unsqueeze(-1) * weights).sum_dim_intlist(0, false, None);
-        let mut bias = shifts.sum_dim_intlist(0, false, None);
-        if let Some(norm) = &self.skip {
-            let variance = covariance.diagonal(0, 0, 1).clamp_min(0.0);
-            norm.track(mean, &variance, count);
-            kernel += norm.gain(&variance).diag(0);
-            bias += norm.bias.to_kind(kind);
-        }
-        Ok((kernel.unsqueeze(-1).unsqueeze(-1), bias))
-    }
-
-    fn forward_depthwise(&self, xs: &Tensor, scale: &NormedConv, mode: Mode) -> Result<Tensor, Error> {
-        let stride = self.geometry.stride;
-        let sampled = match stride {
-            1 => xs.shallow_clone(),
-            _ => xs.slice(2, 0, None, stride).slice(3, 0, None, stride).contiguous(),
-        };
-        let (gain, shift) = self.merge_pixelwise(&sampled, scale, mode)?;
-        let first = self.convs.iter().take(1).map(|conv| conv.norm.shifted_input(conv.convolve(xs), &shift));
-        let others = self.convs.iter().skip(1).map(|conv| conv.norm.input(conv.convolve(xs)));
-        let mut sum = sum_of_normalised(first.chain(others), mode)?;
-        Ok(sum.addcmul_(&sampled.to_kind(sum.kind()), &per_channel(&gain.to_kind(sum.kind()))))
-    }
-
-    /// Factor and shift of every channel for the 1x1 and the identity branch of a depthwise layer together, both `[C]`.
-    fn merge_pixelwise(&self, xs: &Tensor, scale: &NormedConv, mode: Mode) -> Result<(Tensor, Tensor), Error> {
-        let _full_precision = Autocast::suspend(xs.device()).ok();
-        let kind = moment_kind(xs);
-        let xs = xs.to_kind(kind);
-        let mean = mean(&xs, mode)?;
-        let centred = &xs - per_channel(&mean.detach());
-        let variance = twice_the_gradient(self::mean(&(&centred * centred.detach()), mode)?);
-        let count = positions(&xs, mode);
-
-        let weight = scale.weight.view([-1]).to_kind(kind);
-        let scaled = &variance * weight.square();
-        scale.norm.track(&(&mean * &weight), &scaled, count);
-        let gain = scale.norm.gain(&scaled) * weight;
-        let shift = scale.norm.bias.to_kind(kind) - &gain * &mean;
-        let Some(norm) = &self.skip else { return Ok((gain, shift)) };
-
-        norm.track(&mean, &variance, count);
-        let skip = norm.gain(&variance);
-        let shift = shift + norm.bias.to_kind(kind) - &skip * mean;
-        Ok((gain + skip, shift))
+        Ok(sum.output)
     }
 }
 
-fn moment_kind(xs: &Tensor) -> Kind {
-    if xs.kind() == Kind::Double { Kind::Double } else { Kind::Float }
-}
-
-fn per_channel(values: &Tensor) -> Tensor {
-    values.view([1, -1, 1, 1])
-}
-
-/// For a product of a tensor with itself where one factor is detached: the same value, with the gradient of both factors at the
-/// cost of one.
-fn twice_the_gradient(product: Tensor) -> Tensor {
-    &product * 2.0 - product.detach()
-}
-
-/// The number of positions of `[N, C, H, W]`, those of the other processes included.
-fn positions(xs: &Tensor, mode: Mode) -> f64 {
-    let size = xs.size();
-    (mode.images(size[0]) * size[2..].iter().product::<i64>()) as f64
-}
-
-/// The mean over all positions of `[N, C, H, W]`, `[C]`.
-fn mean(xs: &Tensor, mode: Mode) -> Result<Tensor, Error> {
-    match mode {
-        Mode::TrainTogether(_) => Ok(over_all(xs.sum_dim_intlist(POSITIONS, false, None), mode)? / positions(xs, mode)),
-        _ => Ok(xs.mean_dim(POSITIONS, false, None)),
-    }
-}
-
-/// The covariance `[C, C]` of centred `[N, C, H, W]`.
-fn covariance(centred: &Tensor, mode: Mode) -> Result<Tensor, Error> {
-    let channels = centred.size()[1];
-    let columns = centred.flatten(2, 3);
-    let zeros = Tensor::zeros([channels, channels], (centred.kind(), centred.device()));
-    let gram = zeros.addbmm(&columns, &columns.detach().transpose(1, 2));
-    Ok(over_all(twice_the_gradient(gram), mode)? / positions(centred, mode))
-}
-
-/// The sum over all processes.
-fn over_all(sum: Tensor, mode: Mode) -> Result<Tensor, Error> {
-    match mode {
-        Mode::TrainTogether(together) => Ok(together.group.all_reduce_sum(&sum)?),
-        _ => Ok(sum),
-    }
-}
-
-/// `w S w^T` for every row of `[k, O, F]`, `[k, O]`. Its gradients need no product beyond the one with `S` here and one for `S`.
-fn quadratic_forms(weights: &Tensor, covariance: &Tensor) -> Tensor {
-    let frozen = weights.detach();
-    let product = frozen.flatten(0, 1).matmul(covariance).view_as(weights);
-    let sum = |terms: Tensor| terms.sum_dim_intlist(-1, false, None);
-    let through_weights = sum(product.detach() * weights);
-    let forms = sum(product * frozen) + (&through_weights - through_weights.detach()) * 2.0;
-    forms.clamp_min(0.0)
+fn affine_of<'a>(norms: impl Iterator<Item = &'a BatchNorm>) -> Affine {
+    let (gains, shifts): (Vec<_>, Vec<_>) =
+        norms.map(|norm| (norm.weight.shallow_clone(), norm.bias.shallow_clone())).unzip();
+    Affine { gains: Tensor::stack(&gains, 0), shifts: Tensor::stack(&shifts, 0) }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use tch::{Device, nn::VarStore};
+    use tch::{Kind, nn::VarStore};
     use tch_ext::distributed::World;
 
     use super::*;
@@ -279,13 +194,17 @@ mod tests {
 
     type Run = fn(&Branches, &Tensor, Mode) -> Result<Tensor, Error>;
 
+    fn reference(branches: &Branches, xs: &Tensor, mode: Mode) -> Result<Tensor, Error> {
+        Ok(branches.forward(xs, mode)?.relu())
+    }
+
     fn assert_equal(case: &Case, folded: Run) {
         let values = case.values();
-        let expected = case.step(&values, Kind::Double, (Branches::forward, Mode::Train));
+        let expected = case.step(&values, Kind::Double, (reference, Mode::Train));
         let world = World::alone().unwrap();
         let together = Mode::TrainTogether(Together { group: world.group(), images: values["input"].size()[0] });
         for (kind, tolerance) in [(Kind::Double, 1e-11), (Kind::Float, 1e-4)] {
-            for way in [(folded, Mode::Train), (folded, together), (Branches::forward, together)] {
+            for way in [(folded, Mode::Train), (folded, together), (reference, together)] {
                 for (name, found) in case.step(&values, kind, way) {
                     // The gradient of a 1x1 weight cancels but for eps: it is compared with the size of its terms.
                     let scale = expected[&name].abs().max().double_value(&[]).max(1.0);
@@ -303,13 +222,19 @@ mod tests {
     fn dense_layers_are_folded_exactly() {
         for branches in [1, 4] {
             for skip in [false, true] {
-                assert_equal(&Case { geometry: POINTWISE, branches, skip }, Branches::forward_dense);
+                assert_equal(&Case { geometry: POINTWISE, branches, skip }, |branches, xs, mode| {
+                    branches.forward_dense(xs, mode, true)
+                });
             }
             let wider = Geometry { outputs: 10, ..POINTWISE };
-            assert_equal(&Case { geometry: wider, branches, skip: false }, Branches::forward_dense);
+            assert_equal(&Case { geometry: wider, branches, skip: false }, |branches, xs, mode| {
+                branches.forward_dense(xs, mode, true)
+            });
             for (stride, dilation) in [(1, 1), (2, 1), (1, 2)] {
                 let geometry = Geometry { kernel: 3, stride, dilation, padding: dilation, ..wider };
-                assert_equal(&Case { geometry, branches, skip: false }, Branches::forward_dense);
+                assert_equal(&Case { geometry, branches, skip: false }, |branches, xs, mode| {
+                    branches.forward_dense(xs, mode, true)
+                });
             }
         }
     }
@@ -319,7 +244,21 @@ mod tests {
         for branches in [1, 4] {
             for (stride, dilation, skip) in [(1, 1, true), (1, 1, false), (2, 1, false), (1, 2, true), (1, 4, false)] {
                 let geometry = Geometry::depthwise(6, stride, dilation);
-                assert_equal(&Case { geometry, branches, skip }, Branches::forward_folded);
+                assert_equal(&Case { geometry, branches, skip }, |branches, xs, mode| {
+                    branches.forward_folded(xs, mode, true)
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn branches_are_normalised_together_exactly() {
+        for branches in [1, 4] {
+            for skip in [false, true] {
+                assert_equal(&Case { geometry: POINTWISE, branches, skip }, |branches, xs, mode| match mode {
+                    Mode::Train => branches.forward_apart(xs, true),
+                    _ => reference(branches, xs, mode),
+                });
             }
         }
     }
@@ -329,7 +268,7 @@ mod tests {
         let decide = |geometry: Geometry, branches, side| {
             let (_store, block) = Case { geometry, branches, skip: false }.block(Kind::Float);
             let Layers::Train(branches) = &block.layers else { panic!("the block is in train form") };
-            branches.dense_is_cheaper(
+            branches.dense_is_less_work(
                 &Tensor::zeros([16, geometry.inputs, side, side], (Kind::Float, Device::Cpu)),
                 Mode::Train,
             )

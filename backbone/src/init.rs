@@ -20,7 +20,6 @@ use crate::{
     block::{Block, Layers},
     branches::Branches,
     checkpoint::{LoadReport, Mismatch},
-    conv::NormedConv,
     error::Error,
     form::{Mode, StateDict},
     network::MobileOne,
@@ -163,18 +162,6 @@ impl Block {
             branches.norm_inputs(xs).zip(moments).for_each(|(xs, moments)| moments.add(&xs));
         }
         self.forward(xs, Mode::Eval)
-    }
-}
-
-impl Branches {
-    fn norms(&self) -> impl Iterator<Item = &BatchNorm> {
-        self.convolutions().map(|conv| &conv.norm).chain(&self.skip)
-    }
-
-    fn norm_inputs(&self, xs: &Tensor) -> impl Iterator<Item = Tensor> {
-        self.convolutions()
-            .map(|conv: &NormedConv| conv.convolve(xs))
-            .chain(self.skip.iter().map(|_| xs.shallow_clone()))
     }
 }
 

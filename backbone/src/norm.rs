@@ -60,12 +60,7 @@ impl BatchNorm {
 
     /// What normalises `xs`.
     pub(crate) fn input(&self, xs: Tensor) -> Input<'_> {
-        Input { norm: self, xs, bias: self.bias.shallow_clone() }
-    }
-
-    /// The same, with `shift` (`[C]`) also added, at no cost.
-    pub(crate) fn shifted_input(&self, xs: Tensor, shift: &Tensor) -> Input<'_> {
-        Input { norm: self, xs, bias: &self.bias + shift.to_kind(self.bias.kind()) }
+        Input { norm: self, xs }
     }
 
     /// The constants.
@@ -81,11 +76,6 @@ impl BatchNorm {
             let shift = double(&self.bias) - double(&self.running_mean) * &scale;
             (scale, shift)
         })
-    }
-
-    /// The scale for an input with this variance, `[C]` in its kind.
-    pub(crate) fn gain(&self, variance: &Tensor) -> Tensor {
-        self.weight.to_kind(variance.kind()) / (variance + self.config.eps).sqrt()
     }
 
     /// Updates the running statistics as PyTorch does: by the momentum, the variance (of `count` values) with Bessel's correction.
@@ -113,19 +103,18 @@ impl BatchNorm {
     }
 }
 
-/// A tensor (`[N, C, H, W]`), its normalisation, and the shift to use.
+/// A tensor (`[N, C, H, W]`) and its normalisation.
 pub(crate) struct Input<'a> {
     norm: &'a BatchNorm,
     xs: Tensor,
-    bias: Tensor,
 }
 
 impl Input<'_> {
     fn normalise(&self, mode: Mode) -> Tensor {
-        let Self { norm, xs, bias } = self;
+        let Self { norm, xs } = self;
         xs.batch_norm(
             Some(&norm.weight),
-            Some(bias),
+            Some(&norm.bias),
             Some(&norm.running_mean),
             Some(&norm.running_var),
             mode.is_train(),
@@ -147,10 +136,10 @@ pub(crate) fn sum_of_normalised<'a>(inputs: impl Iterator<Item = Input<'a>>, mod
         Mode::TrainTogether(together) => {
             let inputs: Vec<Input> = inputs.collect();
             let BatchNormConfig { eps, momentum } = inputs[0].norm.config;
-            let all = inputs.iter().map(|Input { norm, xs, bias }| BatchNormInput {
+            let all = inputs.iter().map(|Input { norm, xs }| BatchNormInput {
                 x: xs,
                 weight: &norm.weight,
-                bias,
+                bias: &norm.bias,
                 running: Some(RunningStatistics { mean: &norm.running_mean, var: &norm.running_var }),
             });
             let all: Vec<BatchNormInput> = all.collect();

@@ -262,6 +262,14 @@ mod tests {
     }
 
     #[test]
+    fn a_lost_process_is_found_below_the_errors_of_networks() {
+        let lost = || tch_ext::Error::Lost { call: "normalise a batch", message: "closed".to_owned() };
+        let of_backbone = || backbone::Error::from(lost());
+        let failures: [Failure; 3] = [lost().into(), of_backbone().into(), heads::Error::from(of_backbone()).into()];
+        assert!(failures.iter().all(|failure| matches!(failure.elsewhere(), Some(Elsewhere::Lost(_)))), "{failures:?}");
+    }
+
+    #[test]
     fn a_place_that_may_not_be_written_to_leads_to_another() {
         let refused = io::Error::from(io::ErrorKind::PermissionDenied);
         let hint = |action: &str| {

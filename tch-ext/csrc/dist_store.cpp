@@ -28,7 +28,7 @@ extern "C" void tch_ext_dist_quiet_logging() noexcept {
   if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = c10::GLOG_FATAL;
 }
 
-extern "C" char *tch_ext_dist_store_connect(Text host, uint16_t port, bool server, size_t world, Text prefix,
+extern "C" char *tch_ext_dist_store_connect(Text host, uint16_t port, bool server, size_t world,
                                             int64_t timeout_ms, Store **store) noexcept {
   return guarded([&] {
     c10d::TCPStoreOptions options;
@@ -37,8 +37,7 @@ extern "C" char *tch_ext_dist_store_connect(Text host, uint16_t port, bool serve
     options.numWorkers = world;
     options.waitWorkers = false;
     options.timeout = std::chrono::milliseconds(timeout_ms);
-    auto tcp = c10::make_intrusive<c10d::TCPStore>(host.str(), options);
-    *store = new Store(c10::make_intrusive<c10d::PrefixStore>(prefix.str(), std::move(tcp)));
+    *store = new Store(c10::make_intrusive<c10d::TCPStore>(host.str(), options));
   });
 }
 
@@ -56,6 +55,11 @@ extern "C" char *tch_ext_dist_store_host(uint16_t *port, Store **store) noexcept
 
 extern "C" char *tch_ext_dist_store_local(Store **store) noexcept {
   return guarded([&] { *store = new Store(c10::make_intrusive<c10d::HashStore>()); });
+}
+
+// The same store, whose keys begin with `prefix`.
+extern "C" char *tch_ext_dist_store_under(const Store *store, Text prefix, Store **under) noexcept {
+  return guarded([&] { *under = new Store(c10::make_intrusive<c10d::PrefixStore>(prefix.str(), *store)); });
 }
 
 extern "C" void tch_ext_dist_store_free(Store *store) noexcept { delete store; }

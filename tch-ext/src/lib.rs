@@ -14,6 +14,7 @@
 //! | [`quantized`] | int8 layers, the engines that run them, and where these lose precision | `torch.backends.quantized`, `torch.ao.nn.quantized` |
 //! | [`rng`] | the state of the random generators | `torch.get_rng_state` |
 //! | [`system`] | versions, build and processor | `torch.__config__`, `torch.cpu` |
+//! | [`train`] | sums of normalised branches, forward and backward | |
 
 pub mod autocast;
 pub mod cuda;
@@ -32,6 +33,7 @@ pub mod optim;
 pub mod quantized;
 pub mod rng;
 pub mod system;
+pub mod train;
 
 pub use error::Error;
 pub use memory_format::{channels_last, convert_channels_last, is_channels_last};

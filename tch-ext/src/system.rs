@@ -93,6 +93,21 @@ pub fn set_intra_op_threads(count: NonZeroUsize) -> Result<(), Error> {
     check("set the threads of an operation", unsafe { tch_ext_set_intra_op_threads(count) })
 }
 
+/// Keeps the memory that tensors free for the next ones, instead of returning it to the system after each.
+///
+/// Every step of a training allocates the same large tensors. By default glibc returns them to the system, which then clears and maps
+/// each page again; on virtual machines that can take longer than the computation. The process keeps its peak of memory. Elsewhere
+/// than with glibc this does nothing.
+pub fn keep_freed_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: the arguments are numbers; glibc locks what it changes.
+    unsafe {
+        // Older releases limit how large an allocation on the heap may be; without mappings there is no limit.
+        libc::mallopt(libc::M_MMAP_MAX, 0);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, -1);
+    }
+}
+
 /// Pins this thread, and threads that it starts later, to these processors, counted from 0.
 ///
 /// # Errors

@@ -5,10 +5,14 @@ use std::time::Duration;
 use tch_ext::cuda;
 use tch_ext::distributed::{JoinOptions, Launch, World, exit_at_once};
 
+use super::processors::share_processors;
 use super::start::start;
 use super::{PATIENCE, Processes};
 use crate::console;
 use crate::failure::{Elsewhere, Failure, Kind};
+
+/// How long a process may go on after another one has failed: longer than finding out who it was takes.
+const AFTER_FAILURE: Duration = Duration::from_secs(8);
 
 /// How long processes may take to find each other.
 const JOINING: Duration = Duration::from_secs(60);
@@ -29,12 +33,17 @@ pub fn run(count: Option<u16>, work: impl FnOnce(&Processes) -> Result<(), Failu
     };
     // Before the first tensor, and joining makes some. Whoever asks for CUDA hears of the error.
     let _ = cuda::load();
-    let options = JoinOptions { join_timeout: JOINING, timeout: PATIENCE, ..JoinOptions::default() };
+    let options = JoinOptions {
+        join_timeout: JOINING,
+        timeout: PATIENCE,
+        end_after_failure: Some(AFTER_FAILURE),
+        ..JoinOptions::default()
+    };
     let world = World::join(&launch, &options).unwrap_or_else(|error| end(&Failure::failed(error)));
     console::speak_as(world.rank());
-    share_processors(&world);
     let processes = Processes { launch: Some(launch), world: Some(world) };
-    let result = catch_unwind(AssertUnwindSafe(|| work(&processes))).unwrap_or_else(|_| Err(console::internal_error()));
+    let work = || share_processors(&processes).and_then(|()| work(&processes));
+    let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(console::internal_error()));
     leave(processes, result)
 }
 
@@ -78,12 +87,4 @@ fn fail(world: &World, failure: &Failure) -> ! {
 fn end(failure: &Failure) -> ! {
     console::failure(failure);
     exit_at_once(failure.kind().status().into())
-}
-
-/// Without a word from the launcher, the processes of a host share its processors.
-fn share_processors(world: &World) {
-    if std::env::var_os("OMP_NUM_THREADS").is_none() {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        tch::set_num_threads((processors / world.local_size()).max(1) as i32);
-    }
 }

@@ -7,9 +7,11 @@
 //! |---|---|
 //! | here | who is there, and what they tell each other |
 //! | [`job`] | a command's work among the processes: joining, ending for all alike |
+//! | [`processors`] | the threads of each process |
 //! | [`mod@start`] | starting the processes of this host |
 
 mod job;
+mod processors;
 mod start;
 
 use datasets::Shard;
@@ -17,7 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 use tch::{Cuda, Device, Tensor};
-use tch_ext::distributed::{Group, Launch, World};
+use tch_ext::distributed::{Group, Launch, Listener, World};
 
 use crate::failure::Failure;
 use crate::interruption::Interruption;
@@ -104,10 +106,14 @@ impl Processes {
     /// started this process.
     pub fn job(&self) -> Option<(String, bool)> {
         let launch = self.launch.as_ref()?;
-        // Without a name of its own, `torchrun` is known by its process, which stays.
+        // Without a name of its own, `torchrun` is known by what its store remembers, or by its process, which stays.
         let agent = || format!("{}, started by process {}", launch.master_host, std::os::unix::process::parent_id());
-        let name = if launch.job == "none" { agent() } else { launch.job.clone() };
-        Some((name, launch.restarts > 0))
+        let name = match &self.world {
+            _ if launch.is_named() => launch.job.clone(),
+            Some(world) if launch.listener == Listener::Agent => world.first_start().to_owned(),
+            _ => agent(),
+        };
+        Some((name, self.world.as_ref().map_or(launch.restarted, World::is_restart)))
     }
 
     /// The device of this process, where `device` was chosen without an index: one each, as far as there are.

@@ -41,9 +41,13 @@ pub fn output_of(count: usize, arguments: &[OsString]) -> Result<Vec<u8>, Failur
 
 /// The exit status of `count` processes, and what rank 0 wrote where `output` is a pipe.
 fn run(count: usize, arguments: &[OsString], output: Stdio) -> Result<(i32, Vec<u8>), Failure> {
-    if Launch::from_env().map_err(Failure::usage)?.is_some() {
-        return Err(Failure::usage("--processes starts processes, but a launcher started this one: RANK is set")
-            .hint("Leave out --processes under torchrun, srun and mpirun."));
+    let outer = Launch::from_env().map_err(Failure::usage)?;
+    if let Some(Launch { launcher, world_size, .. }) = outer.as_ref().filter(|outer| outer.world_size > 1) {
+        return Err(Failure::usage(format!(
+            "--processes starts processes, but a launcher started this one, as one of {world_size}: {} is set",
+            launcher.rank_variable()
+        ))
+        .hint("Leave out --processes under torchrun, srun and mpirun, or let them start a single process."));
     }
     let interruption = Interruption::listen()?;
     let meeting = MeetingPoint::open()?;
@@ -52,8 +56,13 @@ fn run(count: usize, arguments: &[OsString], output: Stdio) -> Result<(i32, Vec<
     let mut job = Job { processes: Vec::new(), first: None };
     let mut output = Some(output);
     for rank in 0..count {
+        let mut launch = meeting.launch(rank, count);
+        if let Some(outer) = outer.as_ref().filter(|outer| outer.is_named()) {
+            // Started again by its launcher, the job finds its run.
+            (launch.job, launch.restarted) = (outer.job.clone(), outer.restarted);
+        }
         let mut command = Command::new(&program);
-        command.args(arguments).envs(meeting.launch(rank, count).variables()).stdin(Stdio::null());
+        command.args(arguments).envs(launch.variables()).stdin(Stdio::null());
         command.stdout(output.take().unwrap_or_else(Stdio::inherit));
         // A terminal sends Ctrl-C to its whole group: each process must get it once, from here.
         let child = command.process_group(0).spawn();

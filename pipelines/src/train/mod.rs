@@ -34,6 +34,7 @@ use eval::CsvReport;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tch::Tensor;
+use tch_ext::system;
 
 use crate::config::Config;
 use crate::console;
@@ -119,6 +120,7 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
     pub fn new(setup: Setup<'a, T>) -> Result<Self, Failure> {
         let Setup { task, config, run, processes, interruption, training, validation, network, teacher, metadata } =
             setup;
+        system::keep_freed_memory();
         let train = &config.train;
         let pieces = train.accumulate.saturating_mul(processes.count());
         if train.batch_size < pieces {

@@ -177,6 +177,8 @@ fn signals_save_the_run_and_set_the_exit_status() {
             _ => start(&mut resume(&workshop, "signalled")),
         };
         wait_until(&mut child, "a checkpoint", || checkpoints(&run) != before && run.join("checkpoints/last").exists());
+        // SLURM sends it to all processes of a step, and those that have started others pass it on.
+        signal(&child, name);
         signal(&child, name);
         assert_eq!(child.wait().expect("it ends").code(), Some(status), "{name}");
     }

@@ -22,7 +22,7 @@ use crate::{
 
 /// `Group` of `csrc/dist.h`.
 #[repr(C)]
-pub(super) struct ForeignGroup {
+pub(crate) struct ForeignGroup {
     _opaque: [u8; 0],
 }
 
@@ -270,7 +270,7 @@ impl Group {
         }
     }
 
-    pub(super) fn as_ptr(&self) -> *const ForeignGroup {
+    pub(crate) fn as_ptr(&self) -> *const ForeignGroup {
         self.handle.as_ptr()
     }
 }
@@ -280,6 +280,6 @@ fn bytes_of(tensor: &Tensor, length: i64) -> Vec<u8> {
 }
 
 /// As [`ffi::check`], with a lost process as an error of its own.
-pub(super) fn checked(call: &'static str, text: *mut c_char) -> Result<(), Error> {
+pub(crate) fn checked(call: &'static str, text: *mut c_char) -> Result<(), Error> {
     if text.is_null() { Ok(()) } else { Err(lost::error(call, &take_text(text))) }
 }

@@ -1,10 +1,11 @@
 //! How this process was started among others: its rank, and where the processes meet.
 //!
-//! Read from the variables of `torchrun` (or whoever sets `RANK` and `WORLD_SIZE`), Open MPI or SLURM, in this order.
+//! Read from the variables of `torchrun` (or whoever sets `RANK` and `WORLD_SIZE`), of an `mpirun`, or of SLURM, in this order: an
+//! `mpirun` within a SLURM job starts its own helpers by `srun`.
 
 use std::path::PathBuf;
 
-use super::slurm;
+use super::variables::Variables;
 
 /// The place of this process in a job, and where the job's processes meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +26,9 @@ pub struct Launch {
     pub listener: Listener,
     /// The launcher's name for the job, the same after a restart.
     pub job: String,
-    /// How often the launcher has started the job again.
-    pub restarts: usize,
+    /// Whether the launcher says that it has started the job again. `torchrun` says it on some nodes only: see
+    /// [`World::is_restart`](super::World::is_restart).
+    pub restarted: bool,
     /// Where `torchrun` expects the reason of a failure, as JSON.
     pub error_file: Option<PathBuf>,
 }
@@ -38,6 +40,8 @@ pub enum Launcher {
     Torchrun,
     /// `mpirun` of Open MPI.
     OpenMpi,
+    /// `mpirun` of MPICH, and of those made from it, such as Intel MPI.
+    Mpich,
     /// `srun` of SLURM.
     Slurm,
 }
@@ -97,11 +101,21 @@ pub enum LaunchError {
     },
 }
 
-const LOOPBACK: &str = "127.0.0.1";
-/// PyTorch's default.
-const DEFAULT_PORT: u16 = 29500;
+pub(super) const LOOPBACK: &str = "127.0.0.1";
 /// `torchrun`'s name for a job that was given none.
-const NO_NAME: &str = "none";
+pub(super) const NO_NAME: &str = "none";
+
+impl Launcher {
+    /// The variable by which its processes know their rank.
+    pub fn rank_variable(self) -> &'static str {
+        match self {
+            Self::Torchrun => "RANK",
+            Self::OpenMpi => "OMPI_COMM_WORLD_RANK",
+            Self::Mpich => "PMI_RANK",
+            Self::Slurm => "SLURM_PROCID",
+        }
+    }
+}
 
 impl Launch {
     /// Reads the environment of this process; `None` where no launcher started it.
@@ -117,16 +131,7 @@ impl Launch {
     /// # Errors
     /// As [`Launch::from_env`].
     pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, LaunchError> {
-        let variables = Variables { lookup: &|name| lookup(name).filter(|value| !value.trim().is_empty()) };
-        if variables.has("RANK") || variables.has("WORLD_SIZE") {
-            variables.torchrun().map(Some)
-        } else if variables.has("OMPI_COMM_WORLD_RANK") {
-            variables.open_mpi().map(Some)
-        } else if variables.has("SLURM_STEP_ID") && variables.has("SLURM_PROCID") {
-            variables.slurm().map(Some)
-        } else {
-            Ok(None)
-        }
+        Variables { lookup: &|name| lookup(name).filter(|value| !value.trim().is_empty()) }.launch()
     }
 
     /// A process of `world_size` on this host that meet at `port` there.
@@ -140,9 +145,14 @@ impl Launch {
             master_port: port,
             listener: Listener::RankZero,
             job: NO_NAME.to_owned(),
-            restarts: 0,
+            restarted: false,
             error_file: None,
         }
+    }
+
+    /// Whether the launcher gave the job a name, which `torchrun` does where it is given one.
+    pub fn is_named(&self) -> bool {
+        self.job != NO_NAME
     }
 
     /// The variables with which a child process reads this launch.
@@ -157,153 +167,14 @@ impl Launch {
         if self.listener == Listener::Agent {
             variables.push(("TORCHELASTIC_USE_AGENT_STORE", "True".to_owned()));
         }
-        if self.job != NO_NAME {
+        if self.is_named() {
             variables.push(("TORCHELASTIC_RUN_ID", self.job.clone()));
+        }
+        if self.restarted {
+            variables.push(("TORCHELASTIC_RESTART_COUNT", "1".to_owned()));
         }
         variables
     }
-}
-
-struct Variables<'a> {
-    lookup: &'a dyn Fn(&str) -> Option<String>,
-}
-
-impl Variables<'_> {
-    fn torchrun(&self) -> Result<Launch, LaunchError> {
-        let (rank, world_size) = self.rank_and_size("RANK", "WORLD_SIZE")?;
-        let (host, port) = (self.get("MASTER_ADDR"), self.port()?);
-        let missing = match (&host, port) {
-            (Some(_), Some(_)) => None,
-            (None, Some(_)) => Some("MASTER_ADDR"),
-            (Some(_), None) => Some("MASTER_PORT"),
-            (None, None) => Some("MASTER_ADDR and MASTER_PORT"),
-        };
-        if let Some(missing) = missing.filter(|_| world_size > 1) {
-            return Err(LaunchError::NoMaster { world_size, missing, hint: "" });
-        }
-        let agent = self.get("TORCHELASTIC_USE_AGENT_STORE").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        Ok(Launch {
-            launcher: Launcher::Torchrun,
-            rank,
-            world_size,
-            local_rank: self.number("LOCAL_RANK")?,
-            master_host: host.unwrap_or_else(|| LOOPBACK.to_owned()),
-            master_port: port.unwrap_or(0),
-            listener: if agent { Listener::Agent } else { Listener::RankZero },
-            job: self.get("TORCHELASTIC_RUN_ID").unwrap_or_else(|| NO_NAME.to_owned()),
-            restarts: self.number("TORCHELASTIC_RESTART_COUNT")?.unwrap_or(0),
-            error_file: self.get("TORCHELASTIC_ERROR_FILE").map(PathBuf::from),
-        })
-    }
-
-    fn open_mpi(&self) -> Result<Launch, LaunchError> {
-        let (rank, world_size) = self.rank_and_size("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE")?;
-        let one_host = self.number("OMPI_COMM_WORLD_LOCAL_SIZE")? == Some(world_size);
-        let namespace = self.get("PMIX_NAMESPACE").or_else(|| self.get("OMPI_MCA_ess_base_jobid"));
-        let missing = |missing| LaunchError::NoMaster {
-            world_size,
-            missing,
-            hint: ", as in `mpirun -x MASTER_ADDR=HOST -x MASTER_PORT=29500 ...`",
-        };
-        let host = self
-            .get("MASTER_ADDR")
-            .or_else(|| one_host.then(|| LOOPBACK.to_owned()))
-            .or_else(|| self.slurm_host())
-            .ok_or_else(|| missing("MASTER_ADDR"))?;
-        let port = match (self.port()?, self.number("SLURM_JOB_ID")?) {
-            (Some(port), _) => port,
-            (None, Some(job)) => slurm::port(job),
-            (None, None) => namespace.as_deref().map_or(DEFAULT_PORT, |name| slurm::port(checksum(name))),
-        };
-        Ok(Launch {
-            launcher: Launcher::OpenMpi,
-            rank,
-            world_size,
-            local_rank: self.number("OMPI_COMM_WORLD_LOCAL_RANK")?,
-            master_host: host,
-            master_port: port,
-            listener: Listener::RankZero,
-            job: namespace.unwrap_or_else(|| "mpirun".to_owned()),
-            restarts: 0,
-            error_file: None,
-        })
-    }
-
-    fn slurm(&self) -> Result<Launch, LaunchError> {
-        // `SLURM_NTASKS` can be the number of the whole job, of which this step is a part.
-        let size = if self.has("SLURM_STEP_NUM_TASKS") { "SLURM_STEP_NUM_TASKS" } else { "SLURM_NTASKS" };
-        let (rank, world_size) = self.rank_and_size("SLURM_PROCID", size)?;
-        let host = self.get("MASTER_ADDR").or_else(|| self.slurm_host());
-        let host = host.or_else(|| (world_size == 1).then(|| LOOPBACK.to_owned())).ok_or(LaunchError::NoMaster {
-            world_size,
-            missing: "MASTER_ADDR",
-            hint: ", because SLURM_STEP_NODELIST and SLURM_JOB_NODELIST name no host",
-        })?;
-        let job = self.number("SLURM_JOB_ID")?;
-        let port = self.port()?.or(job.map(slurm::port)).unwrap_or(DEFAULT_PORT);
-        Ok(Launch {
-            launcher: Launcher::Slurm,
-            rank,
-            world_size,
-            local_rank: self.number("SLURM_LOCALID")?,
-            master_host: host,
-            master_port: port,
-            listener: Listener::RankZero,
-            job: format!("{}.{}", job.unwrap_or(0), self.get("SLURM_STEP_ID").unwrap_or_default()),
-            restarts: self.number("SLURM_RESTART_COUNT")?.unwrap_or(0),
-            error_file: None,
-        })
-    }
-
-    fn slurm_host(&self) -> Option<String> {
-        ["SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST", "SLURM_NODELIST"]
-            .iter()
-            .find_map(|name| slurm::first_host(&self.get(name)?))
-    }
-
-    fn rank_and_size(&self, rank: &'static str, size: &'static str) -> Result<(usize, usize), LaunchError> {
-        let incomplete = |set, missing| LaunchError::Incomplete { set, missing };
-        let world_size = self.number(size)?.ok_or(incomplete(rank, size))?;
-        let number = self.number(rank)?.ok_or(incomplete(size, rank))?;
-        if world_size == 0 {
-            return Err(LaunchError::NotANumber { variable: size, value: "0".to_owned(), range: ", 1 or more" });
-        }
-        if number >= world_size {
-            return Err(LaunchError::Rank { variable: rank, rank: number, world_size });
-        }
-        Ok((number, world_size))
-    }
-
-    fn port(&self) -> Result<Option<u16>, LaunchError> {
-        self.parsed("MASTER_PORT", " from 0 to 65535")
-    }
-
-    fn number(&self, variable: &'static str) -> Result<Option<usize>, LaunchError> {
-        self.parsed(variable, ", 0 or more")
-    }
-
-    fn parsed<N: std::str::FromStr>(
-        &self,
-        variable: &'static str,
-        range: &'static str,
-    ) -> Result<Option<N>, LaunchError> {
-        let Some(value) = self.get(variable) else { return Ok(None) };
-        value.trim().parse().map(Some).map_err(|_| LaunchError::NotANumber { variable, value, range })
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.get(name).is_some()
-    }
-
-    fn get(&self, name: &str) -> Option<String> {
-        (self.lookup)(name)
-    }
-}
-
-/// FNV-1a: the same on all hosts and in all builds.
-fn checksum(text: &str) -> usize {
-    let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    hash as usize
 }
 
 #[cfg(test)]

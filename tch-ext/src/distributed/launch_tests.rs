@@ -42,7 +42,7 @@ fn torchrun_starts_a_distributed_job() {
         master_port: 1234,
         listener: Listener::Agent,
         job: "abc".to_owned(),
-        restarts: 2,
+        restarted: true,
         error_file: Some(PathBuf::from("/tmp/e.json")),
     };
     assert_eq!(found, expected);
@@ -51,7 +51,7 @@ fn torchrun_starts_a_distributed_job() {
 #[test]
 fn a_local_distributed_launch_is_read_back_from_its_variables() {
     let local = Launch::local(1, 3, 4567);
-    let of_an_agent = Launch { listener: Listener::Agent, job: "17".to_owned(), ..local.clone() };
+    let of_an_agent = Launch { listener: Listener::Agent, job: "17".to_owned(), restarted: true, ..local.clone() };
     for launch in [local, of_an_agent] {
         let variables = launch.variables();
         let lookup = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone());
@@ -66,7 +66,7 @@ fn open_mpi_starts_a_distributed_job_on_one_host_or_with_a_master() {
     let found = launch(one_host);
     assert_eq!((found.launcher, found.rank, found.world_size), (Launcher::OpenMpi, 1, 2));
     assert_eq!((found.local_rank, found.master_host.as_str()), (Some(1), "127.0.0.1"));
-    assert_eq!((found.job.as_str(), found.restarts), ("prterun-a-17@1", 0));
+    assert_eq!((found.job.as_str(), found.restarted), ("prterun-a-17@1", false));
     let other_job = one_host.replace("-17@1", "-18@1");
     assert_ne!(found.master_port, launch(&other_job).master_port, "jobs side by side have ports of their own");
 
@@ -80,6 +80,31 @@ fn open_mpi_starts_a_distributed_job_on_one_host_or_with_a_master() {
     assert_eq!((given.master_host.as_str(), given.master_port), ("n7", 99));
     let inside_slurm = launch(&format!("{two_hosts} SLURM_JOB_NODELIST=n[03-04] SLURM_JOB_ID=20042"));
     assert_eq!((inside_slurm.master_host.as_str(), inside_slurm.master_port), ("n03", 20042));
+    // What SLURM has queued again is the same job, whatever mpirun calls it.
+    let again = launch(&format!("{one_host} SLURM_JOB_ID=7 SLURM_RESTART_COUNT=2"));
+    assert_eq!((again.job.as_str(), again.restarted), ("7", true));
+    assert_ne!(again.master_port, launch(&format!("{other_job} SLURM_JOB_ID=7")).master_port);
+}
+
+#[test]
+fn mpich_starts_a_distributed_job_on_one_host_or_with_a_master() {
+    // Within a SLURM job its processes inherit the variables of a helper on their host, which srun has started.
+    let helper = "SLURM_STEP_ID=0 SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=2 SLURM_JOB_ID=20042";
+    let process = format!("PMI_RANK=3 PMI_SIZE=4 MPI_LOCALRANKID=1 MPI_LOCALNRANKS=2 {helper}");
+    let found = launch(&format!("{process} SLURM_STEP_NODELIST=n[03-04]"));
+    assert_eq!((found.launcher, found.rank, found.world_size), (Launcher::Mpich, 3, 4));
+    assert_eq!((found.local_rank, found.master_host.as_str(), found.master_port), (Some(1), "n03", 20042));
+
+    let one_host = launch("PMI_RANK=1 PMI_SIZE=2 MPI_LOCALRANKID=1 MPI_LOCALNRANKS=2");
+    assert_eq!((one_host.master_host.as_str(), one_host.master_port), ("127.0.0.1", 29500));
+    assert_eq!(
+        sentence("PMI_RANK=1 PMI_SIZE=2 MPI_LOCALRANKID=0 MPI_LOCALNRANKS=1"),
+        "2 processes cannot find each other: set MASTER_ADDR for all of them, as in `mpirun -genv MASTER_ADDR HOST -genv \
+         MASTER_PORT 29500 ...`"
+    );
+    // `srun --mpi=pmi2`
+    let by_srun = launch(&format!("PMI_RANK=0 PMI_SIZE=2 {helper} SLURM_STEP_NODELIST=n1"));
+    assert_eq!(by_srun.launcher, Launcher::Slurm);
 }
 
 #[test]
@@ -93,10 +118,10 @@ fn srun_starts_a_distributed_job() {
         world_size: 8,
         local_rank: Some(1),
         master_host: "gpu07".to_owned(),
-        master_port: 20001,
+        master_port: 22019,
         listener: Listener::RankZero,
         job: "70001.2".to_owned(),
-        restarts: 1,
+        restarted: true,
         error_file: None,
     };
     assert_eq!(found, expected);
@@ -105,6 +130,8 @@ fn srun_starts_a_distributed_job() {
         "8 processes cannot find each other: set MASTER_ADDR for all of them, because SLURM_STEP_NODELIST and \
          SLURM_JOB_NODELIST name no host"
     );
+    let steps = ["0", "1"].map(|id| launch(&format!("SLURM_STEP_ID={id} {step} SLURM_STEP_NODELIST=a")).master_port);
+    assert_ne!(steps[0], steps[1], "steps of a job side by side have ports of their own");
     let alone = launch("SLURM_STEP_ID=0 SLURM_PROCID=0 SLURM_NTASKS=1");
     assert_eq!((alone.world_size, alone.master_host.as_str()), (1, "127.0.0.1"));
 }

@@ -48,6 +48,7 @@ mod batch_norm;
 mod deadline;
 mod failure;
 mod group;
+mod introduction;
 mod join;
 mod launch;
 mod lost;
@@ -56,12 +57,14 @@ mod reducer;
 mod sentinel;
 mod slurm;
 mod store;
+mod variables;
 mod world;
 
 use std::time::Duration;
 
 pub use batch_norm::{BatchNormInput, BatchNormOptions, RunningStatistics, sync_batch_norms};
 pub use failure::Failure;
+pub(crate) use group::{ForeignGroup, checked};
 pub use group::{Group, Reduction};
 pub use join::JoinOptions;
 pub use launch::{Launch, LaunchError, Launcher, Listener};

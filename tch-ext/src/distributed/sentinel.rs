@@ -1,4 +1,4 @@
-//! A thread that answers for its process while the main thread works, and hears of failures.
+//! A thread that answers for its process while the main thread works, hears of failures, and ends the process where that hangs.
 //!
 //! A process that was killed cannot answer; one that only takes long can. Without this thread they look the same.
 
@@ -39,20 +39,31 @@ pub(super) struct Sentinel {
 }
 
 impl Sentinel {
-    /// `store`: a connection of its own, since a call waits for the one before it.
-    pub(super) fn start(store: Store, rank: usize) -> Self {
+    /// `store`: a connection of its own, since a call waits for the one before it. `end_after`: how long the process may go on after
+    /// a failure.
+    pub(super) fn start(store: Store, rank: usize, end_after: Option<Duration>) -> Self {
         let (stop, orders) = mpsc::channel();
         let (ended, stopped) = mpsc::channel();
         let news = Arc::new(Mutex::new(News::None));
         let own = Arc::clone(&news);
         thread::spawn(move || {
-            if watch(&store, rank, &orders, &own).is_err() {
-                let mut news = own.lock().unwrap_or_else(PoisonError::into_inner);
-                if *news == News::None {
-                    *news = News::StoreClosed;
+            let bad = match watch(&store, rank, &orders, &own) {
+                Ok(heard) => heard,
+                Err(_) => {
+                    let mut news = own.lock().unwrap_or_else(PoisonError::into_inner);
+                    if *news == News::None {
+                        *news = News::StoreClosed;
+                    }
+                    true
                 }
-            }
+            };
             drop(store);
+            let hangs = |limit| orders.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
+            if bad && end_after.is_some_and(hangs) {
+                // SAFETY: ends the process; nothing of it is used after this. Nothing is flushed: the thread that hangs may hold the
+                // lock of an output.
+                unsafe { libc::_exit(1) }
+            }
             // Nobody waits where the world was not left in order.
             let _ = ended.send(());
         });
@@ -72,20 +83,21 @@ impl Drop for Sentinel {
     }
 }
 
-fn watch(store: &Store, rank: usize, orders: &Receiver<()>, news: &Mutex<News>) -> Result<(), Error> {
-    let (mut answered, mut heard) = (false, false);
+/// Answers until a failure is heard of (true), or the process leaves in order (false).
+fn watch(store: &Store, rank: usize, orders: &Receiver<()>, news: &Mutex<News>) -> Result<bool, Error> {
+    let mut answered = false;
     while orders.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
         if !answered && store.get(keys::ROLL_CALL)?.is_some() {
             store.set(&keys::present(rank), "")?;
             answered = true;
         }
-        if let Some(failure) = read(store)?.filter(|_| !heard) {
+        if let Some(failure) = read(store)? {
             *news.lock().unwrap_or_else(PoisonError::into_inner) = News::Failure(failure);
             store.set(&keys::informed(rank), "")?;
-            heard = true;
+            return Ok(true);
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 #[cfg(test)]
@@ -105,7 +117,7 @@ mod tests {
     #[test]
     fn it_answers_and_hears_the_reason() {
         let store = Store::local().unwrap();
-        let sentinel = Sentinel::start(store.clone(), 3);
+        let sentinel = Sentinel::start(store.clone(), 3, None);
         assert_eq!(sentinel.news(), News::None);
         store.set(keys::ROLL_CALL, "").unwrap();
         wait_for(|| store.get("present/3").unwrap().is_some());

@@ -18,9 +18,12 @@ pub(super) fn first_host(list: &str) -> Option<String> {
     }
 }
 
-/// A port that jobs on one host rarely share, below the ports that systems give out themselves.
-pub(super) fn port(job: usize) -> u16 {
-    20000 + u16::try_from(job % 10000).expect("below 10000")
+/// A port that jobs on one host, and the steps of a job, rarely share. Below the ports that systems give out themselves.
+pub(super) fn port(job: usize, step: usize) -> u16 {
+    /// A prime, so that the first steps of neighbouring jobs differ.
+    const APART: usize = 1009;
+    let number = job.wrapping_add(step.wrapping_mul(APART)) % 10000;
+    20000 + u16::try_from(number).expect("below 10000")
 }
 
 #[cfg(test)]
@@ -42,7 +45,8 @@ mod tests {
 
     #[test]
     fn ports_of_distributed_jobs_are_below_the_ephemeral_range() {
-        assert_eq!(port(0), 20000);
-        assert_eq!(port(123_456_789), 26789);
+        assert_eq!(port(0, 0), 20000);
+        assert_eq!(port(123_456_789, 0), 26789);
+        assert_eq!((port(9999, 0), port(9999, 1), port(9998, 0)), (29999, 21008, 29998));
     }
 }

@@ -25,12 +25,13 @@ unsafe extern "C" {
         port: u16,
         server: bool,
         world: usize,
-        prefix: Text,
         timeout_ms: i64,
         store: *mut *mut ForeignStore,
     ) -> *mut c_char;
     fn tch_ext_dist_store_host(port: *mut u16, store: *mut *mut ForeignStore) -> *mut c_char;
     fn tch_ext_dist_store_local(store: *mut *mut ForeignStore) -> *mut c_char;
+    fn tch_ext_dist_store_under(store: *const ForeignStore, prefix: Text, under: *mut *mut ForeignStore)
+    -> *mut c_char;
     fn tch_ext_dist_store_free(store: *mut ForeignStore);
     fn tch_ext_dist_store_set(store: *const ForeignStore, key: Text, value: Text) -> *mut c_char;
     fn tch_ext_dist_store_get(store: *const ForeignStore, key: Text, value: *mut *mut c_char) -> *mut c_char;
@@ -69,17 +70,15 @@ impl Drop for Handle {
 }
 
 impl Store {
-    /// Meets the others at the master, which `hosting` opens there; keys belong to this start of the job only.
+    /// Meets the others at the master, which `hosting` opens there.
     pub(super) fn connect(launch: &Launch, hosting: bool, timeout: Duration) -> Result<Self, Error> {
-        let prefix = format!("run/{}/{}", launch.job, launch.restarts);
-        // SAFETY: the texts live through the call.
+        // SAFETY: the text lives through the call.
         Self::made(|store| unsafe {
             tch_ext_dist_store_connect(
                 Text::new(&launch.master_host),
                 launch.master_port,
                 hosting,
                 launch.world_size,
-                Text::new(&prefix),
                 milliseconds(timeout),
                 store,
             )
@@ -98,6 +97,12 @@ impl Store {
     pub(super) fn local() -> Result<Self, Error> {
         // SAFETY: the function writes the store before it returns null.
         Self::made(|store| unsafe { tch_ext_dist_store_local(store) })
+    }
+
+    /// The same store for keys of their own, over the same connection.
+    pub(super) fn under(&self, prefix: &str) -> Result<Self, Error> {
+        // SAFETY: store and text live through the call.
+        Self::made(|under| unsafe { tch_ext_dist_store_under(self.as_ptr(), Text::new(prefix), under) })
     }
 
     fn made(make: impl FnOnce(*mut *mut ForeignStore) -> *mut c_char) -> Result<Self, Error> {
@@ -165,6 +170,9 @@ mod tests {
         assert_eq!(store.claim("reason", "second").unwrap(), "first");
         assert_eq!(store.get("reason").unwrap().as_deref(), Some("first"));
         assert_eq!((store.add("count", 2).unwrap(), store.add("count", 1).unwrap()), (2, 3));
+        let other = store.under("other").unwrap();
+        assert_eq!(other.claim("reason", "third").unwrap(), "third");
+        assert_eq!(store.get("reason").unwrap().as_deref(), Some("first"));
         let keys = ["reason".to_owned(), "nobody".to_owned()];
         assert!(store.wait(&keys[..1], Duration::from_millis(10)).is_ok());
         assert!(store.wait(&keys, Duration::from_millis(10)).is_err());

@@ -21,6 +21,8 @@ pub struct World {
     pub(super) launch: Launch,
     pub(super) store: Store,
     pub(super) hosts: Vec<String>,
+    first_start: String,
+    restarted: bool,
     /// None in a world of one.
     sentinel: Option<Sentinel>,
     group: Group,
@@ -47,9 +49,10 @@ impl World {
             // SAFETY: no arguments; it sets libtorch's log level.
             unsafe { tch_ext_dist_quiet_logging() };
         }
-        let Joined { store, second_store, group, member, hosts } = join(launch, options)?;
-        let sentinel = second_store.map(|store| Sentinel::start(store, launch.rank));
-        Ok(Self { launch: launch.clone(), store, hosts, sentinel, group, member, cuda: OnceCell::new() })
+        let Joined { store, second_store, group, member, hosts, first_start, restarted } = join(launch, options)?;
+        let sentinel = second_store.map(|store| Sentinel::start(store, launch.rank, options.end_after_failure));
+        let (launch, cuda) = (launch.clone(), OnceCell::new());
+        Ok(Self { launch, store, hosts, first_start, restarted, sentinel, group, member, cuda })
     }
 
     /// A world of this process only, without connections to others.
@@ -91,6 +94,16 @@ impl World {
     /// How this process was started.
     pub fn launch(&self) -> &Launch {
         &self.launch
+    }
+
+    /// The name of the job's first start at its meeting point. Another job has another one.
+    pub fn first_start(&self) -> &str {
+        &self.first_start
+    }
+
+    /// Whether the job was started before: the launcher says so, or the meeting point, which its agent hosts, was used before.
+    pub fn is_restart(&self) -> bool {
+        self.restarted || self.launch.restarted
     }
 
     /// The group of all processes.

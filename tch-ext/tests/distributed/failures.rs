@@ -144,12 +144,32 @@ fn a_process_that_hangs_is_named_after_the_timeout() {
     });
     let outcomes = Job::start(test, 3).outcomes();
     let reason = common_reason(&outcomes.iter().collect::<Vec<_>>());
-    assert!(
-        reason.starts_with("rank 2 on ")
-            && reason.contains("does not get as far as the others")
-            && reason.contains("Timed out"),
-        "{reason}"
-    );
+    // Of the two that waited, one times out first, whose connection to the other is closed then.
+    assert!(reason.starts_with("rank 2 on ") && reason.contains("does not get as far as the others"), "{reason}");
+}
+
+#[test]
+fn a_process_that_hangs_is_ended_after_the_others() {
+    let test = a_process_that_hangs_is_ended_after_the_others;
+    let Some(launch) = launch(test) else {
+        let job = Job::start(test, 2);
+        job.wait_for("joined");
+        let started = Instant::now();
+        let outcomes = job.outcomes();
+        assert!(started.elapsed() < LONG / 2, "{:?}", started.elapsed());
+        assert_eq!((outcomes[0].status.code(), outcomes[1].status.code()), (Some(FAILED), Some(1)), "{outcomes:?}");
+        return;
+    };
+    let (timeout, end_after_failure) = (Duration::from_secs(1), Some(Duration::from_secs(1)));
+    let options = JoinOptions { timeout, end_after_failure, ..JoinOptions::default() };
+    let world = World::join(&launch, &options).expect("all join");
+    println!("joined");
+    if world.rank() == 1 {
+        thread::sleep(LONG);
+    }
+    let failure = world.explain(&reduce(&world).expect_err("rank 1 hangs"));
+    assert!(failure.reason.starts_with("rank 1 on "), "{failure:?}");
+    exit_at_once(FAILED);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Gradients and weights of several processes against one process with the whole batch.
 
+use std::time::Duration;
+
 use tch::{Device, Kind, Tensor};
 use tch_ext::{
     Error,
@@ -246,6 +248,24 @@ fn three_processes_train_as_one() {
 #[test]
 fn one_process_trains_with_the_same_code() {
     check_all(&World::alone().unwrap(), &[4], &[4]);
+}
+
+/// A pass of rank 0 alone would wait for the others if it exchanged anything.
+#[test]
+fn an_accumulating_pass_of_one_process_sends_nothing() {
+    in_processes(an_accumulating_pass_of_one_process_sends_nothing, 2, |world| {
+        let weight = Tensor::from_slice(&[1f32]).set_requires_grad(true);
+        let named = [("weight".to_owned(), weight.shallow_clone())];
+        let mut reducer = Reducer::new(&named, world.group(), ReducerOptions::default()).unwrap();
+        let loss = || weight.square().sum(Kind::Float);
+        if world.rank() == 0 {
+            reducer.accumulate(&loss()).unwrap();
+            assert_eq!(weight.grad(), Tensor::from_slice(&[2f32]));
+        }
+        world.group().barrier(Duration::from_secs(60)).unwrap();
+        reducer.backward(&loss()).unwrap();
+        assert_eq!(weight.grad(), Tensor::from_slice(&[3f32]), "the mean of 2 + 2 and 2");
+    });
 }
 
 #[test]

@@ -63,7 +63,8 @@ fn measured(processes: &Processes, launch: &Launch, group: &Group) -> Result<Rep
     Ok(Report {
         launcher: match launch.launcher {
             Launcher::Torchrun => "torchrun's variables",
-            Launcher::OpenMpi => "mpirun",
+            Launcher::OpenMpi => "mpirun (Open MPI)",
+            Launcher::Mpich => "mpirun (MPICH)",
             Launcher::Slurm => "srun",
         },
         master: format!("{}:{}", launch.master_host, launch.master_port),

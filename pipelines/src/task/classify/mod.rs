@@ -103,7 +103,7 @@ impl Task for Classify {
     }
 
     fn forward(&self, model: &ImageClassifier, images: &Tensor, mode: Mode) -> Result<Tensor, Failure> {
-        model.head.forward(&model.backbone.forward(images, mode)?, mode).map_err(Failure::failed)
+        Ok(model.head.forward(&model.backbone.forward(images, mode)?, mode)?)
     }
 
     fn numbers<'a>(&self, output: &'a Tensor) -> Vec<(&'static str, &'a Tensor)> {

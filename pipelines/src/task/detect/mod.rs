@@ -93,7 +93,7 @@ impl Task for Detect {
     }
 
     fn forward(&self, model: &Detector, images: &Tensor, mode: Mode) -> Result<Predictions, Failure> {
-        model.head.forward(&model.backbone.forward(images, mode)?, mode).map_err(Failure::failed)
+        Ok(model.head.forward(&model.backbone.forward(images, mode)?, mode)?)
     }
 
     fn numbers<'a>(&self, output: &'a Predictions) -> Vec<(&'static str, &'a Tensor)> {

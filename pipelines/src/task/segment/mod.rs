@@ -119,7 +119,7 @@ impl Task for Segment {
     }
 
     fn forward(&self, model: &Segmenter, images: &Tensor, mode: Mode) -> Result<Output, Failure> {
-        model.head.forward(&model.backbone.forward(images, mode)?, mode).map_err(Failure::failed)
+        Ok(model.head.forward(&model.backbone.forward(images, mode)?, mode)?)
     }
 
     fn numbers<'a>(&self, output: &'a Output) -> Vec<(&'static str, &'a Tensor)> {

@@ -74,10 +74,22 @@ fn processes_end_when_the_command_that_started_them_is_killed() {
 #[test]
 fn processes_are_not_started_twice() {
     let mut command = pipeline(&["train", "job.yaml", "--processes", "2"]);
-    let launched = [("RANK", "0"), ("WORLD_SIZE", "2"), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", "1")];
-    let output = command.envs(launched).output().expect("the program starts");
+    let srun = [("SLURM_STEP_ID", "0"), ("SLURM_PROCID", "1"), ("SLURM_NTASKS", "2"), ("SLURM_STEP_NODELIST", "n1")];
+    let output = command.envs(srun).output().expect("the program starts");
     assert_eq!(output.status.code(), Some(2));
+    assert!(errors(&output).contains("as one of 2: SLURM_PROCID is set"), "{}", errors(&output));
     assert!(errors(&output).contains("hint: Leave out --processes under torchrun"), "{}", errors(&output));
+}
+
+/// `srun --ntasks 1 pipeline ... --processes 2`, or a shell that srun has started.
+#[test]
+fn a_single_process_of_a_launcher_may_start_others() {
+    let mut command = pipeline(&["doctor", "--distributed", "--processes", "2", "--json"]);
+    let srun = [("SLURM_STEP_ID", "0"), ("SLURM_PROCID", "0"), ("SLURM_NTASKS", "1"), ("SLURM_STEP_NODELIST", "n1")];
+    let output = command.envs(srun).output().expect("the program starts");
+    assert!(output.status.success(), "{}", errors(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["processes"].as_array().map(Vec::len), Some(2), "{report}");
 }
 
 /// Two network namespaces with a cable between them: two nodes. Dropping it removes them.
@@ -180,7 +192,7 @@ fn torchrun_starts_a_job_again_after_a_failure() {
     wait_until("a checkpoint", || run.join("checkpoints").is_dir() && newest_step(&run) > Some(0));
     let rank = children(&job)
         .into_iter()
-        .find(|&pid| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|program| program.ends_with("pipeline")));
+        .find(|&pid| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|program| program.ends_with("pipeline-run")));
     let killed = Command::new("kill").args(["-KILL", &rank.expect("a rank").to_string()]).status().expect("kill runs");
     assert!(killed.success());
     let output = job.wait_with_output().expect("ended");

@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use tch_ext::distributed::{Launch, MeetingPoint};
 
 use super::training::{SLOW, assert_same_losses};
 use super::{Job, sentences, wait_until};
@@ -74,6 +75,30 @@ fn a_run_goes_on_in_another_number_of_processes() {
     }
     start(3, || resume(&workshop, "moved")).succeed();
     assert_same_losses(&workshop, "complete", "moved");
+}
+
+/// torchrun on two nodes: its agent's store stays, and only the node of the process that failed counts the restart.
+#[test]
+fn a_job_of_two_nodes_goes_on_from_its_checkpoint_whichever_counts_the_restart() {
+    let workshop = Workshop::with_folders();
+    prepare(&workshop, "classify");
+    let agent = MeetingPoint::open().expect("a meeting point");
+    let start = |restarts: [Option<&str>; 2]| {
+        let commands = restarts.into_iter().enumerate().map(|(rank, restarts)| {
+            let launch = Launch { job: "job-9".to_owned(), ..agent.launch(rank, 2) };
+            let mut command = train(&workshop, "nodes", &OVERRIDES);
+            command.envs(launch.variables()).envs(restarts.map(|count| ("TORCHELASTIC_RESTART_COUNT", count)));
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
+        });
+        Job(commands.collect())
+    };
+    let mut job = start([None, None]);
+    wait_for_checkpoint(&workshop.path("runs/nodes"), Some(0));
+    job.0[1].kill().expect("killed");
+    job.outputs();
+    start([None, Some("1")]).succeed();
+    assert!(workshop.path("runs/nodes/report.json").is_file(), "it goes on in its own folder");
+    assert!(!workshop.path("runs/nodes-2").exists());
 }
 
 /// torchrun starts the same command again after a failure, with the next number.

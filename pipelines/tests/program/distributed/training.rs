@@ -11,7 +11,7 @@ use crate::workshop::{Workshop, output, read, succeed};
 const ROUNDING: f64 = 1e-5;
 /// Slow enough that a difference by rounding stays one: a detector's hardest anchors are others after a while. Not adaptive: AdamW
 /// would hide gradients of the wrong size.
-pub(super) const SLOW: &str = "train.optimizer={ kind: sgd, lr: 1.0e-4 }";
+pub(super) const SLOW: &str = "train.optimizer={ kind: sgd, lr: 1.0e-4, weight_decay: 0.5, weight_decay_end: 0.05 }";
 
 /// Runs the command in so many processes, which must succeed; standard error.
 fn in_processes(mut command: Command, count: usize) -> String {
@@ -31,10 +31,14 @@ fn losses(workshop: &Workshop, run: &str) -> Vec<f64> {
 }
 
 pub(super) fn assert_same_losses(workshop: &Workshop, one: &str, other: &str) {
+    assert_close_losses(workshop, one, other, ROUNDING);
+}
+
+fn assert_close_losses(workshop: &Workshop, one: &str, other: &str, tolerance: f64) {
     let (one, other) = (losses(workshop, one), losses(workshop, other));
     assert_eq!(one.len(), other.len());
     for (epoch, (one, other)) in one.iter().zip(&other).enumerate() {
-        assert!((one - other).abs() <= ROUNDING * one.abs(), "epoch {epoch}: {one} and {other}");
+        assert!((one - other).abs() <= tolerance * one.abs(), "epoch {epoch}: {one} and {other}");
     }
 }
 
@@ -66,6 +70,19 @@ fn a_detector_learns_the_same_in_several_processes() {
 #[test]
 fn a_segmenter_learns_the_same_in_several_processes() {
     learns_the_same("segment", &["head.class_weights=[0.5, 1, 1, 1, 1, 1]"]);
+}
+
+/// To three digits, which bf16 has.
+#[test]
+fn mixed_precision_learns_alike_in_several_processes() {
+    let workshop = Workshop::with_folders();
+    prepare(&workshop, "segment");
+    let job = ["train.batch_size=12", "train.epochs=10", "train.eval_every=10", "train.sync_batch_norm=true", SLOW];
+    let overrides = [&job[..], without_dropout("segment"), &["train.precision=bf16"]].concat();
+    for count in 1..=2 {
+        in_processes(train(&workshop, &count.to_string(), &overrides), count);
+    }
+    assert_close_losses(&workshop, "1", "2", 5e-3);
 }
 
 /// Without batch norm, whose statistics are those of a piece.
