@@ -12,8 +12,17 @@ use crate::mask::Mask;
 const REFERENCE_SIDE: f64 = 600.0;
 /// The limit of coordinates, in pixels: OpenCV's arithmetic overflows far outside of any image.
 const MAX_COORDINATE: f64 = 100_000.0;
-/// The step of the hue from class to class, which keeps the colours of neighbours apart.
-const GOLDEN_RATIO: f64 = 0.618_033_988_75;
+/// Okabe and Ito's colours as red, green, blue, which every colour vision tells apart: <https://jfly.uni-koeln.de/color/>. Without
+/// the black, which is lost on photographs; neighbours differ in brightness.
+const CLASS_COLOURS: [[u8; 3]; 7] = [
+    [0xe6, 0x9f, 0x00],
+    [0x56, 0xb4, 0xe9],
+    [0x00, 0x9e, 0x73],
+    [0xf0, 0xe4, 0x42],
+    [0x00, 0x72, 0xb2],
+    [0xd5, 0x5e, 0x00],
+    [0xcc, 0x79, 0xa7],
+];
 const FONT: i32 = imgproc::FONT_HERSHEY_SIMPLEX;
 
 /// A box to draw.
@@ -25,6 +34,11 @@ pub struct Label {
     pub text: String,
     /// Decides the colour.
     pub class: usize,
+}
+
+/// The colour of a class, as red, green, blue. With more classes than colours several share one: boxes also carry their names.
+pub fn class_colour(class: usize) -> [u8; 3] {
+    CLASS_COLOURS[class % CLASS_COLOURS.len()]
 }
 
 /// Draws boxes, the last on top; parts beyond the image are cut off.
@@ -74,7 +88,7 @@ fn check_rgb(image: &Image) -> Result<(), Error> {
 }
 
 fn draw_one(canvas: &mut BoxedRefMut<'_, Mat>, label: &Label, scale: f64) -> opencv::Result<()> {
-    let [red, green, blue] = colour((label.class as f64 * GOLDEN_RATIO).fract(), 0.75, 1.0);
+    let [red, green, blue] = class_colour(label.class).map(f64::from);
     let colour = Scalar::new(red, green, blue, 0.0);
     let thickness = (2.0 * scale).round().max(1.0) as i32;
     let [left, top, width, height] = label.bbox;

@@ -59,7 +59,7 @@ pub(crate) use encoded::{Encoded, MAX_PIXELS, Reduction};
 pub use format::Format;
 pub use header::Header;
 pub use options::{Depth, Orientation, PixelOptions};
-pub(crate) use png_file::write_palette;
+pub(crate) use png_file::{Palette, write_bits, write_indices, write_palette};
 pub use raster::MaskPixels;
 pub use resample::Interpolation;
 pub(crate) use turn::Turn;
@@ -149,6 +149,22 @@ impl Image {
     /// [`Error::Decode`], as for [`Image::read`].
     pub fn decode(bytes: Vec<u8>, origin: &Path, options: &PixelOptions) -> Result<Image, Error> {
         Encoded::new(bytes, origin)?.decode(options, Reduction::None)
+    }
+
+    /// An image file in a size with at most `side` pixels along its longer side, in red, green and blue for people to look at; a JPEG
+    /// is decoded no larger than that needs.
+    ///
+    /// # Errors
+    /// As for [`Image::read`].
+    pub fn thumbnail(path: &Path, side: usize, options: &PixelOptions) -> Result<Image, Error> {
+        let encoded = Encoded::read(path)?;
+        let size = encoded.header().size(options.orientation);
+        let longer = size.height.max(size.width).max(1);
+        let scale = (longer as f64 / side.max(1) as f64).max(1.0);
+        let image = encoded.decode(options, encoded.reduction(scale, options.orientation))?.to_rgb_for_view();
+        let shrunk = |pixels: usize| ((pixels as f64 / scale).round() as usize).max(1);
+        let small = Size { height: shrunk(size.height), width: shrunk(size.width) };
+        if small == image.size() { Ok(image) } else { image.resize_antialiased(small, Interpolation::Bilinear) }
     }
 
     /// The size that [`Image::read`] gives an image file, by its header alone.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 use crate::Error;
-use crate::image::{Encoded, MaskPixels, Orientation, Size, write_palette};
+use crate::image::{Encoded, MaskPixels, Orientation, Palette, Size, write_bits, write_indices, write_palette};
 
 /// For each pixel a class, from 0, or the index of ignored pixels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +73,45 @@ impl Mask {
         write_palette(self.size(), &self.data, palette).map_err(|error| failed(error.to_string()))
     }
 
+    /// The mask at another size: each pixel takes the class at its centre.
+    #[must_use]
+    pub fn resize(&self, size: Size) -> Mask {
+        let places = |from: usize, to: usize| (0..to).map(move |place| (2 * place + 1) * from / (2 * to.max(1)));
+        let row = |y: usize| places(self.width, size.width).map(move |x| self.data[y * self.width + x]);
+        let data = places(self.height, size.height).flat_map(row).collect();
+        Mask { height: size.height, width: size.width, data }
+    }
+
+    /// A PNG to lay over an image: the pixels of one class in a colour (red, green, blue, opacity), the others transparent.
+    ///
+    /// # Errors
+    /// [`Error::Pixels`] where the buffer does not fit the size.
+    pub fn layer(&self, class: u8, [red, green, blue, opacity]: [u8; 4]) -> Result<Vec<u8>, Error> {
+        let covered: Vec<bool> = self.data.iter().map(|&pixel| pixel == class).collect();
+        let palette = Palette { colours: &[0, 0, 0, red, green, blue], opacities: &[0, opacity] };
+        write_bits(self.size(), &covered, &palette).map_err(|error| Error::Pixels {
+            operation: "encode",
+            size: self.size(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// A PNG to lay over an image: each class in its colour (red, green, blue, opacity).
+    ///
+    /// # Errors
+    /// [`Error::Pixels`] where the buffer does not fit the size.
+    pub fn overlay(&self, colour: impl Fn(u8) -> [u8; 4]) -> Result<Vec<u8>, Error> {
+        let colours: Vec<[u8; 4]> = (0..=u8::MAX).map(colour).collect();
+        let (levels, opacities): (Vec<[u8; 3]>, Vec<u8>) =
+            colours.iter().map(|&[red, green, blue, opacity]| ([red, green, blue], opacity)).unzip();
+        let palette = Palette { colours: &levels.concat(), opacities: &opacities };
+        write_indices(self.size(), &self.data, &palette).map_err(|error| Error::Pixels {
+            operation: "encode",
+            size: self.size(),
+            reason: error.to_string(),
+        })
+    }
+
     /// Height and width.
     pub fn size(&self) -> Size {
         Size { height: self.height, width: self.width }
@@ -88,4 +127,34 @@ pub fn voc_palette() -> Vec<u8> {
         })
     };
     (0..256).flat_map(colour).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::{Image, PixelOptions};
+
+    #[test]
+    fn a_smaller_mask_has_the_classes_at_the_centres_of_its_pixels() {
+        let mask = Mask { height: 2, width: 6, data: vec![0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] };
+        assert_eq!(mask.resize(Size { height: 1, width: 2 }).data, [7, 10]);
+        assert_eq!(mask.resize(mask.size()), mask);
+        let larger = mask.resize(Size { height: 4, width: 6 });
+        assert_eq!((&larger.data[..6], &larger.data[18..]), (&mask.data[..6], &mask.data[6..]));
+    }
+
+    #[test]
+    fn a_layer_has_one_class_and_is_transparent_elsewhere() {
+        let mask = Mask { height: 2, width: 9, data: vec![7, 1, 1, 1, 1, 1, 1, 1, 7, 1, 7, 1, 1, 1, 1, 1, 1, 1] };
+        let file = mask.layer(7, [200, 100, 50, 128]).expect("the buffer fits");
+        let options = PixelOptions { channels: 4, ..PixelOptions::default() };
+        let image = Image::decode(file, Path::new("layer.png"), &options).expect("a PNG");
+        for (pixel, &class) in image.data.chunks_exact(4).zip(&mask.data) {
+            assert_eq!(pixel, if class == 7 { [200, 100, 50, 128] } else { [0; 4] });
+        }
+        let all = mask.overlay(|class| [class, 2, 3, if class == 7 { 90 } else { 0 }]).expect("the buffer fits");
+        let image = Image::decode(all, Path::new("overlay.png"), &options).expect("a PNG");
+        assert_eq!((&image.data[..4], &image.data[4..8]), (&[7, 2, 3, 90][..], &[1, 2, 3, 0][..]));
+        assert!(Mask { height: 3, width: 9, ..mask }.layer(7, [0; 4]).is_err());
+    }
 }

@@ -130,6 +130,34 @@ pub(crate) fn compare(
     Ok(Comparison { rule, images, bootstrap: options, metrics: metrics.collect(), findings: Vec::new() })
 }
 
+/// A metric of one set of predictions, with how much it depends on the choice of images; values are `None` if they are not defined.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricInterval {
+    /// The metric.
+    pub name: String,
+    /// Its value on all images.
+    pub value: Option<f64>,
+    /// Lower end of the interval.
+    pub low: Option<f64>,
+    /// Upper end of the interval.
+    pub high: Option<f64>,
+    /// The share of the resamples inside the interval.
+    pub confidence: f64,
+}
+
+/// The interval of a metric, which `measure` returns for images that count `weights[i]` times each.
+pub(crate) fn interval(
+    name: &str,
+    images: usize,
+    options: BootstrapOptions,
+    measure: impl Fn(&[u32]) -> Option<f64> + Sync,
+) -> Result<MetricInterval, Error> {
+    let from_zero = |weights: &[u32]| vec![[Some(0.0), measure(weights)]];
+    let mut compared = compare(String::new(), images, options, &[name], from_zero)?.metrics;
+    let MetricComparison { name, b: value, low, high, .. } = compared.swap_remove(0);
+    Ok(MetricInterval { name, value, low, high, confidence: options.confidence })
+}
+
 fn difference([a, b]: [Option<f64>; 2]) -> Option<f64> {
     Some(b? - a?)
 }

@@ -38,4 +38,4 @@ pub use predictions::{PredictionReader, PredictionWriter, ScoreRow};
 pub use real_labels::RealLabels;
 pub use report::{ClassReport, ClassificationReport, RealReport, TopK};
 pub use score_files::{score_files, write_truth};
-pub use tally::best;
+pub use tally::{best, probabilities};

@@ -38,6 +38,7 @@ mod evaluator;
 mod feed;
 mod finding;
 mod ground_truth;
+mod image_ap;
 mod mask;
 mod operating_point;
 mod outcomes;
@@ -53,7 +54,7 @@ pub use analysis::{
 };
 pub use annotation::{Annotation, Category, Image};
 pub use background_confusion::ConfusionReport;
-pub use comparison::{CocoComparison, compare_files};
+pub use comparison::{CocoComparison, CocoInterval, compare_files};
 pub use detected::{Detected, IouType};
 pub use evaluator::{CocoEvaluator, score_files, score_files_with};
 pub use finding::{Finding, ImageMatch};

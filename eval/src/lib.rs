@@ -14,7 +14,7 @@ pub mod statistics;
 mod table;
 pub mod voc;
 
-pub use bootstrap::{BootstrapOptions, Comparison, MetricComparison};
+pub use bootstrap::{BootstrapOptions, Comparison, MetricComparison, MetricInterval};
 pub use confusion::{ConfusedPair, ConfusionMatrix};
 pub use error::{Error, Place};
 pub use table::{CsvReport, CsvTable, csv_line};

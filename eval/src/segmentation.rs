@@ -25,7 +25,7 @@ mod options;
 mod report;
 mod tally;
 
-pub use comparison::{SegmentationComparison, compare_folders};
+pub use comparison::{SegmentationComparison, SegmentationInterval, compare_folders, image_iou};
 pub use evaluator::SegmentationEvaluator;
 pub use folders::score_folders;
 pub use options::SegmentationOptions;

@@ -5,7 +5,9 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table as Grid, presets};
 use console::style;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::Write;
+use ratatui::{DefaultTerminal, Frame};
+use serde::{Deserialize, Serialize};
+use std::io::{IsTerminal, Write};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,7 +19,7 @@ use crate::failure::{Failure, without_trace};
 const MAX_WIDTH: u16 = 100;
 
 /// Rows under a header, with numbers to the right.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Table {
     /// A line above the table.
     pub title: String,
@@ -42,15 +44,18 @@ impl Table {
             grid.add_row(row);
         }
         for (index, column) in grid.column_iter_mut().enumerate().skip(1) {
-            let numbers = self.rows.iter().all(|row| {
-                row.get(index).is_none_or(|cell| cell.is_empty() || cell == "-" || cell.parse::<f64>().is_ok())
-            });
-            if numbers {
+            if self.has_numbers(index) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
         let title: String = self.title.lines().map(|line| wrapped(line) + "\n").collect();
         format!("{title}{grid}\n")
+    }
+
+    /// Whether a column holds nothing but numbers.
+    pub fn has_numbers(&self, column: usize) -> bool {
+        let is_number = |cell: &String| cell.is_empty() || cell == "-" || cell.parse::<f64>().is_ok();
+        self.rows.iter().all(|row| row.get(column).is_none_or(is_number))
     }
 }
 
@@ -195,6 +200,43 @@ fn remember(panic: &std::panic::PanicHookInfo<'_>) {
 pub(crate) fn internal_error() -> Failure {
     let panics = locked(&PANICS).join(", after: ");
     Failure::failed(format!("internal error: {panics} (please report it, with the command line and the configuration)"))
+}
+
+/// Whether standard output is a terminal that a program can fill.
+pub fn is_screen() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// The terminal as a whole, until it is dropped or the program panics: what was on it comes back then.
+pub struct Screen(DefaultTerminal);
+
+impl Screen {
+    /// Takes the terminal.
+    ///
+    /// # Errors
+    /// The terminal's.
+    pub fn open() -> Result<Self, Failure> {
+        ratatui::try_init().map(Self).map_err(screen_failure)
+    }
+
+    /// Draws everything anew.
+    ///
+    /// # Errors
+    /// The terminal's.
+    pub fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> Result<(), Failure> {
+        self.0.draw(draw).map(|_| ()).map_err(screen_failure)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        ratatui::restore();
+    }
+}
+
+/// Why a terminal could not be used.
+pub fn screen_failure(error: std::io::Error) -> Failure {
+    Failure::failed(format!("cannot use the terminal: {error}")).hint("Print text instead: --once.")
 }
 
 /// Progress of work of a known length: a bar on a terminal, otherwise a line every [`LINE_INTERVAL`].

@@ -68,6 +68,16 @@ impl Split {
         self.set.as_ref().map(Checked::classes)
     }
 
+    /// What can be read of the split.
+    pub fn set(&self) -> Option<&Checked> {
+        self.set.as_ref()
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The number of images to examine.
     pub fn images(&self) -> usize {
         match &self.set {

@@ -100,14 +100,52 @@ pub(super) fn decode(bytes: &[u8], header: &Header) -> Result<Raster, DecodingEr
 /// # Errors
 /// The encoder's message where `labels` does not hold `height * width` bytes, or the size is beyond PNG's.
 pub(crate) fn write_palette(size: Size, labels: &[u8], palette: &[u8]) -> Result<Vec<u8>, png::EncodingError> {
+    write_indices(size, labels, &Palette { colours: palette, opacities: &[] })
+}
+
+/// The same with colours that may be transparent.
+///
+/// # Errors
+/// As for [`write_palette`].
+pub(crate) fn write_indices(size: Size, labels: &[u8], palette: &Palette<'_>) -> Result<Vec<u8>, png::EncodingError> {
+    write_indexed(size, BitDepth::Eight, labels, palette)
+}
+
+/// The colours that indices stand for.
+pub(crate) struct Palette<'a> {
+    /// Red, green, blue triples.
+    pub(crate) colours: &'a [u8],
+    /// From 0 to 255; colours beyond its end are opaque.
+    pub(crate) opacities: &'a [u8],
+}
+
+/// A PNG of one bit per pixel, an index into a palette of two colours.
+///
+/// # Errors
+/// As for [`write_palette`].
+pub(crate) fn write_bits(size: Size, bits: &[bool], palette: &Palette<'_>) -> Result<Vec<u8>, png::EncodingError> {
+    let byte = |bits: &[bool]| (0..8).fold(0, |byte, place| byte << 1 | u8::from(bits.get(place) == Some(&true)));
+    let packed: Vec<u8> = bits.chunks(size.width.max(1)).flat_map(|row| row.chunks(8).map(byte)).collect();
+    write_indexed(size, BitDepth::One, &packed, palette)
+}
+
+fn write_indexed(
+    size: Size,
+    depth: BitDepth,
+    data: &[u8],
+    palette: &Palette<'_>,
+) -> Result<Vec<u8>, png::EncodingError> {
     let side = |pixels: usize| u32::try_from(pixels).map_err(|_| png::EncodingError::LimitsExceeded);
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, side(size.width)?, side(size.height)?);
     encoder.set_color(ColorType::Indexed);
-    encoder.set_depth(BitDepth::Eight);
-    encoder.set_palette(palette.to_vec());
+    encoder.set_depth(depth);
+    encoder.set_palette(palette.colours.to_vec());
+    if !palette.opacities.is_empty() {
+        encoder.set_trns(palette.opacities.to_vec());
+    }
     let mut writer = encoder.write_header()?;
-    writer.write_image_data(labels)?;
+    writer.write_image_data(data)?;
     writer.finish()?;
     Ok(file)
 }

@@ -39,6 +39,16 @@ impl MaskSource {
     }
 }
 
+impl MaskSource {
+    /// The classes of the objects; `None` where only the mask file says.
+    pub fn classes(&self) -> Option<impl Iterator<Item = u8> + '_> {
+        match self {
+            MaskSource::File(_) => None,
+            MaskSource::Objects(objects) => Some(objects.objects.iter().map(|(class, _)| *class)),
+        }
+    }
+}
+
 impl From<PathBuf> for MaskSource {
     fn from(path: PathBuf) -> MaskSource {
         MaskSource::File(path)

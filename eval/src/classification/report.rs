@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use super::calibration::CalibrationBin;
 use super::options::{ClassificationOptions, ScoreKind};
 use super::tally::Tally;
+use crate::Error;
+use crate::bootstrap::{BootstrapOptions, MetricInterval, interval};
 use crate::confusion::{ConfusedPair, ConfusionMatrix};
 use crate::exact_sum::{mean, ratio};
 use crate::table::{CsvReport, CsvTable};
@@ -123,6 +125,21 @@ impl ClassificationReport {
             most_confused: tally.confusion.most_confused(names, options.confused_pairs),
             confusion: tally.confusion.clone(),
         }
+    }
+
+    /// Top-1 accuracy with its interval from a bootstrap over images; `None` where the options do not have top-1.
+    ///
+    /// # Errors
+    /// An option is outside its range.
+    pub fn interval(&self, options: BootstrapOptions) -> Result<Option<MetricInterval>, Error> {
+        let Some(top) = self.top_k.iter().find(|top| top.k == 1) else { return Ok(None) };
+        let (images, correct) = (self.images as usize, top.correct as usize);
+        // Which images are correct does not matter, only how many.
+        let measure = |weights: &[u32]| {
+            let sum: u64 = weights[..correct].iter().map(|&weight| u64::from(weight)).sum();
+            ratio(sum, images as u64)
+        };
+        interval("top-1", images, options, measure).map(Some)
     }
 
     /// Top-k accuracy; `None` without images, or for a k that is not in the options.

@@ -71,6 +71,14 @@ pub fn best(scores: &[f32]) -> usize {
     (0..scores.len()).reduce(higher).unwrap_or(0)
 }
 
+/// The probability of each class: the softmax of its score.
+pub fn probabilities(scores: &[f32]) -> Vec<f64> {
+    let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let raised: Vec<f64> = scores.iter().map(|&score| (f64::from(score) - f64::from(top)).exp()).collect();
+    let sum: f64 = raised.iter().sum();
+    raised.into_iter().map(|value| value / sum).collect()
+}
+
 /// How many classes rank before `truth`.
 fn rank(scores: &[f32], truth: usize) -> usize {
     let reference = scores[truth];

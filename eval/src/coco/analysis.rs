@@ -78,6 +78,8 @@ pub struct AnalysisReport {
     pub comparable: String,
     /// The threshold of the best F1, if all classes share one and their detections are pooled.
     pub best: Option<OperatingPoint>,
+    /// At the thresholds 0, .01, ... 1, of the pooled detections; empty without objects.
+    pub thresholds: Vec<OperatingPoint>,
     /// Each class, in the ground truth's order.
     pub per_class: Vec<ClassAnalysis>,
     /// Confusions between classes and with background.
@@ -181,11 +183,12 @@ impl CocoAnalysis {
         }
         let evaluated = match_all(&self.ground_truth, &self.detections)?;
         let tide = evaluated.tide_errors(IOU, BACKGROUND_IOU)?;
-        let (best, per_class) = classes(&self.ground_truth, &evaluated)?;
+        let Classes { best, thresholds, per_class } = classes(&self.ground_truth, &evaluated)?;
         Ok(AnalysisReport {
             rule: format!("COCO bbox, IoU {IOU}, the best 100 detections of an image and class, as pycocotools 2.0.11"),
             comparable: COMPARABLE.to_owned(),
             best,
+            thresholds,
             per_class,
             confusion: self.confusion.report(&self.ground_truth),
             tide: TideReport::new(&tide),
@@ -235,11 +238,14 @@ fn match_all(ground_truth: &GroundTruth, detections: &[(u64, Detection)]) -> Res
     Ok(evaluation)
 }
 
-/// The pooled operating point, and the analysis of each class.
-fn classes(
-    ground_truth: &GroundTruth,
-    evaluated: &COCOeval,
-) -> Result<(Option<OperatingPoint>, Vec<ClassAnalysis>), Error> {
+/// The pooled operating points, and the analysis of each class.
+struct Classes {
+    best: Option<OperatingPoint>,
+    thresholds: Vec<OperatingPoint>,
+    per_class: Vec<ClassAnalysis>,
+}
+
+fn classes(ground_truth: &GroundTruth, evaluated: &COCOeval) -> Result<Classes, Error> {
     let missing = || ::coco::Error::InvalidState("it gave no curves".to_owned());
     let curves = evaluated.accumulated().ok_or_else(missing)?;
     let slots: HashMap<u64, usize> = curves.cat_ids.iter().enumerate().map(|(slot, &id)| (id, slot)).collect();
@@ -254,7 +260,9 @@ fn classes(
         detections[class].extend(counted.map(|(&score, (&correct, _))| (score, correct)));
     }
     let mut pooled: Vec<(f64, bool)> = detections.iter().flatten().copied().collect();
-    let best = OperatingPoint::best(&mut pooled, objects.iter().sum());
+    let all = objects.iter().sum();
+    let best = OperatingPoint::best(&mut pooled, all);
+    let thresholds = OperatingPoint::at_thresholds(&pooled, all);
     let per_class = ground_truth.categories().iter().zip(objects).zip(&mut detections);
     let per_class = per_class.map(|((category, objects), detections)| {
         let slot = slots.get(&category.id).filter(|_| objects > 0);
@@ -273,7 +281,7 @@ fn classes(
             score: curve(&curves.scores),
         }
     });
-    Ok((best, per_class.collect()))
+    Ok(Classes { best, thresholds, per_class: per_class.collect() })
 }
 
 impl ClassAnalysis {

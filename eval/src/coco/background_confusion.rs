@@ -91,7 +91,7 @@ impl BackgroundConfusion {
 }
 
 /// Intersection over union of boxes as x, y, width, height; 0 for boxes without an area.
-fn iou(a: &[f64; 4], b: &[f64; 4]) -> f64 {
+pub(super) fn iou(a: &[f64; 4], b: &[f64; 4]) -> f64 {
     let shared = |axis: usize| ((a[axis] + a[axis + 2]).min(b[axis] + b[axis + 2]) - a[axis].max(b[axis])).max(0.0);
     let both = shared(0) * shared(1);
     if both > 0.0 { both / (a[2] * a[3] + b[2] * b[3] - both) } else { 0.0 }

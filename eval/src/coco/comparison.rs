@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::detected::{Detected, IouType};
+use super::detected::{Detected, IouType, Shape};
 use super::evaluator::MAX_DETECTIONS;
 use super::feed::Feed;
 use super::ground_truth::GroundTruth;
 use super::outcomes::Outcomes;
 use super::predictions::{Detection, MaskDetection};
 use super::results::FileDetections;
-use crate::bootstrap::{BootstrapOptions, Comparison, compare};
+use crate::bootstrap::{BootstrapOptions, Comparison, MetricInterval, compare, interval};
 use crate::{Error, Place};
 
 /// Compares two sets of detections in AP and AP50: new, add for each image, finish.
@@ -81,6 +81,41 @@ impl<D: Detected> CocoComparison<D> {
             let (a, b) = (a.measure(weights), b.measure(weights));
             vec![[a.ap, b.ap], [a.ap50, b.ap50]]
         })
+    }
+}
+
+/// The AP of one set of detections, with its interval: new, add for each image, finish.
+///
+/// Memory and time: half of a [`CocoComparison`]'s. An image that is never added counts as one without detections.
+pub struct CocoInterval(Feed<Detection, Outcomes>);
+
+impl CocoInterval {
+    /// An empty set of detections.
+    ///
+    /// # Errors
+    /// None that ground truth can cause.
+    pub fn new(ground_truth: impl Into<Arc<GroundTruth>>) -> Result<CocoInterval, Error> {
+        let truth = ground_truth.into();
+        Ok(CocoInterval(Feed::new(truth.clone(), Outcomes::new(truth, Detection::IOU_TYPE), MAX_DETECTIONS)?))
+    }
+
+    /// Adds all detections of one image.
+    ///
+    /// # Errors
+    /// As [`CocoEvaluator::add`](super::CocoEvaluator::add).
+    pub fn add(&mut self, image_id: u64, detections: &[Detection]) -> Result<(), Error> {
+        self.0.add(image_id, detections)
+    }
+
+    /// The interval of everything added.
+    ///
+    /// # Errors
+    /// An option is outside its range.
+    pub fn finish(self, options: BootstrapOptions) -> Result<MetricInterval, Error> {
+        let images = self.0.ground_truth.images().len();
+        let mut outcomes = self.0.finish()?.matcher;
+        outcomes.rank();
+        interval("AP", images, options, |weights| outcomes.measure(weights).ap)
     }
 }
 

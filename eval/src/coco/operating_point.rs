@@ -41,6 +41,32 @@ impl OperatingPoint {
         }
         best
     }
+
+    /// The points at the thresholds 0, .01, ... 1; empty without objects.
+    ///
+    /// Without a kept detection precision is 1: none of them is wrong. `detections` are sorted as by [`best`](Self::best).
+    pub(super) fn at_thresholds(detections: &[(f64, bool)], objects: u64) -> Vec<OperatingPoint> {
+        if objects == 0 {
+            return Vec::new();
+        }
+        let mut points = Vec::with_capacity(101);
+        let (mut kept, mut correct) = (0usize, 0u64);
+        for threshold in (0..=100).rev().map(|hundredth| f64::from(hundredth) / 100.0) {
+            let further = detections[kept..].iter().take_while(|(score, _)| *score >= threshold);
+            for (_, is_correct) in further {
+                kept += 1;
+                correct += u64::from(*is_correct);
+            }
+            points.push(OperatingPoint {
+                threshold,
+                precision: if kept == 0 { 1.0 } else { correct as f64 / kept as f64 },
+                recall: correct as f64 / objects as f64,
+                f1: 2.0 * correct as f64 / (kept as u64 + objects) as f64,
+            });
+        }
+        points.reverse();
+        points
+    }
 }
 
 #[cfg(test)]
@@ -55,6 +81,12 @@ mod tests {
         let f1 = |correct: f64, kept: f64| 2.0 * correct / (kept + 3.0);
         assert_eq!((f1(2.0, 4.0), f1(3.0, 7.0), f1(1.0, 1.0)), (4.0 / 7.0, 0.6, 0.5));
         assert_eq!(best, Some(OperatingPoint { threshold: 0.4, precision: 3.0 / 7.0, recall: 1.0, f1: 0.6 }));
+
+        let points = OperatingPoint::at_thresholds(&detections, 3);
+        assert_eq!((points.len(), points[0].threshold, points[100].threshold), (101, 0.0, 1.0));
+        assert_eq!(points[40], best.expect("a point of the best F1"), "every detection is kept from .4 down");
+        assert_eq!((points[41].recall, points[51].precision, points[91].precision), (2.0 / 3.0, 1.0, 1.0));
+        assert!(OperatingPoint::at_thresholds(&detections, 0).is_empty());
 
         let mut level = [(0.9, true), (0.8, false), (0.7, false), (0.6, true), (0.5, false)];
         let best = OperatingPoint::best(&mut level, 2).map(|best| (best.threshold, best.f1));

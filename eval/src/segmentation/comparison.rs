@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::evaluator::SegmentationEvaluator;
 use super::folders::{pairs, read_pair};
 use super::options::SegmentationOptions;
-use crate::bootstrap::{BootstrapOptions, Comparison, compare};
+use crate::bootstrap::{BootstrapOptions, Comparison, MetricInterval, compare, interval};
 use crate::confusion::Totals;
 use crate::exact_sum::{mean, ratio};
 use crate::{Error, Place};
@@ -65,17 +65,67 @@ impl SegmentationComparison {
     pub fn finish(self) -> Result<Comparison, Error> {
         let classes = self.empty.names().len();
         compare(RULE.to_owned(), self.images.len(), self.options, &["mIoU"], |weights| {
-            vec![[0, 1].map(|set| {
-                let mut totals = vec![Totals::default(); classes];
-                for (&weight, image) in weights.iter().zip(&self.images) {
-                    for &(class, pixels) in &image[set] {
-                        totals[usize::from(class)].add(pixels, u64::from(weight));
-                    }
-                }
-                mean(totals.iter().filter_map(|totals| ratio(totals.correct, totals.union())))
-            })]
+            let of_set = |set: usize| weights.iter().zip(self.images.iter().map(move |image| &image[set]));
+            vec![[0, 1].map(|set| mean_iou(classes, of_set(set)))]
         })
     }
+}
+
+/// The mIoU of one set of label images, with its interval: new, add for each image, finish.
+///
+/// Memory and time: half of a [`SegmentationComparison`]'s.
+pub struct SegmentationInterval {
+    classes: usize,
+    ignore: Option<u8>,
+    images: Vec<ClassTotals>,
+}
+
+impl SegmentationInterval {
+    /// An empty set of images with so many classes, at most 256; pixels whose true label is `ignore` are not counted.
+    pub fn new(classes: usize, ignore: Option<u8>) -> SegmentationInterval {
+        SegmentationInterval { classes, ignore, images: Vec::new() }
+    }
+
+    /// Adds an image that a [`SegmentationEvaluator`] takes: predicted and true labels, pixel by pixel.
+    pub fn add(&mut self, predicted: &[u8], truth: &[u8]) {
+        self.images.push(image_totals(predicted, truth, self.ignore));
+    }
+
+    /// The interval of everything added.
+    ///
+    /// # Errors
+    /// An option is outside its range.
+    pub fn finish(self, options: BootstrapOptions) -> Result<MetricInterval, Error> {
+        let Self { classes, images, .. } = &self;
+        interval("mIoU", images.len(), options, |weights| mean_iou(*classes, weights.iter().zip(images)))
+    }
+}
+
+/// The IoU of an image alone, averaged over the classes in its truth or prediction; `None` where every pixel is ignored.
+pub fn image_iou(predicted: &[u8], truth: &[u8], ignore: Option<u8>) -> Option<f64> {
+    let totals = image_totals(predicted, truth, ignore);
+    mean(totals.iter().filter_map(|(_, totals)| ratio(totals.correct, totals.union())))
+}
+
+/// The mean over the classes of images that count so many times each.
+fn mean_iou<'a>(classes: usize, images: impl Iterator<Item = (&'a u32, &'a ClassTotals)>) -> Option<f64> {
+    let mut totals = vec![Totals::default(); classes];
+    for (&weight, image) in images {
+        for &(class, pixels) in image {
+            totals[usize::from(class)].add(pixels, u64::from(weight));
+        }
+    }
+    mean(totals.iter().filter_map(|totals| ratio(totals.correct, totals.union())))
+}
+
+fn image_totals(predicted: &[u8], truth: &[u8], ignore: Option<u8>) -> ClassTotals {
+    let mut totals = [Totals::default(); 256];
+    for (&predicted, &truth) in predicted.iter().zip(truth).filter(|(_, truth)| Some(**truth) != ignore) {
+        totals[usize::from(truth)].truth += 1;
+        totals[usize::from(predicted)].predicted += 1;
+        totals[usize::from(truth)].correct += u64::from(truth == predicted);
+    }
+    (0..=u8::MAX).zip(totals).filter(|(_, totals)| totals.union() > 0).collect()
 }
 
 fn class_totals(evaluator: &SegmentationEvaluator) -> ClassTotals {

@@ -12,6 +12,7 @@ mod comparable;
 mod comparison;
 mod folder;
 mod golden;
+mod intervals;
 mod merging;
 mod real_data;
 mod segmentation_files;

@@ -12,6 +12,8 @@ use crate::words::TaskKind;
 pub enum DataCommand {
     /// Read every image and annotation of a configuration's sets once, and report what is wrong with them
     Check(CheckArgs),
+    /// Show every image of a configuration's sets with its boxes or masks, in a browser on this machine
+    Browse(BrowseArgs),
     /// Create a synthetic set of coloured shapes, in COCO, VOC, mask and folder layout
     Shapes(ShapesArgs),
 }
@@ -35,6 +37,21 @@ pub struct CheckArgs {
     /// Print as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `pipeline data browse`.
+#[derive(Debug, Args)]
+pub struct BrowseArgs {
+    /// The configuration: a path, or a name in configs/
+    pub config: String,
+    #[command(flatten)]
+    pub set: SetArgs,
+    /// Also check the sets first, as `data check` does: images can be filtered by what is found
+    #[arg(long)]
+    pub check: bool,
+    /// The port at 127.0.0.1 [default: any that is free]
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
 }
 
 /// `pipeline init`.

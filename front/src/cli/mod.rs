@@ -9,10 +9,10 @@ mod weights;
 use clap::{Args, Parser, Subcommand};
 use std::path::{Path, PathBuf};
 
-pub use data::{CheckArgs, DataCommand, InitArgs, ShapesArgs};
+pub use data::{BrowseArgs, CheckArgs, DataCommand, InitArgs, ShapesArgs};
 pub use networks::{
     BENCH_SECONDS, BenchArgs, ConvertArgs, ExportArgs, InfoArgs, QuantizeArgs, QuantizeOptions, ReparameterizeArgs,
-    ReportArgs, Sides,
+    ReportArgs, Sides, WatchArgs,
 };
 pub use program::{CompletionsArgs, ConfigArgs, DoctorArgs, ManArgs};
 pub use stages::{EvalArgs, IouTypeName, PredictArgs, ScoreArgs, TrainArgs};
@@ -50,6 +50,8 @@ pub enum Command {
     Info(InfoArgs),
     /// Compare runs: accuracy, parameters, multiply-adds, latency
     Report(ReportArgs),
+    /// Show a run as it trains, or one that has ended
+    Watch(WatchArgs),
     /// Export a network to a file for other programs, and check the file
     Export(ExportArgs),
     /// Show what a network loses in int8, and where

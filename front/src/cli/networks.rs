@@ -62,15 +62,31 @@ pub struct ReportArgs {
     /// Folders of runs
     #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<PathBuf>,
-    /// Write report.md, report.csv and a plot of accuracy against latency into this folder
-    #[arg(short, long, value_name = "DIR")]
+    /// Write report.md, report.csv and a plot of accuracy against latency into this folder; with --html the file of the page
+    #[arg(short, long, value_name = "DIR|FILE")]
     pub output: Option<PathBuf>,
+    /// Write a page of HTML: that of one run, or several runs side by side
+    #[arg(long, requires = "output", conflicts_with_all = ["csv", "json"])]
+    pub html: bool,
     /// Print as CSV
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
     /// Print as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `pipeline watch`.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// The run's folder
+    pub run: PathBuf,
+    /// Look for changes every so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = seconds)]
+    pub every: f64,
+    /// Print what is known as text, and end
+    #[arg(long)]
+    pub once: bool,
 }
 
 /// `pipeline export`.

@@ -15,6 +15,7 @@ mod reparameterize;
 mod report;
 mod score;
 mod train;
+mod watch;
 mod weights;
 
 use front::cli::Command;
@@ -39,6 +40,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Init(args) => init::run(&args),
         Command::Info(args) => info::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Watch(args) => watch::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Quantize(args) => quantize::run(&args),
         Command::Bench(args) => bench::run(&args),

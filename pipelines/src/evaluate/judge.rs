@@ -11,8 +11,9 @@ use crate::interruption::Interruption;
 use crate::measure::Footprint;
 use crate::model::{Eager, Network, Normalizer, Predictor};
 use crate::processes::Processes;
-use crate::report::{self, WithCost};
-use crate::task::{Data, Evaluate};
+use crate::report::page::{Contents, RunPage};
+use crate::report::{self, Tables, WithCost};
+use crate::task::{Data, Evaluate, Scorer};
 
 /// A network's accuracy and cost.
 pub struct Evaluated<T: Evaluate> {
@@ -28,9 +29,17 @@ impl<T: Evaluate> Evaluated<T> {
     /// # Errors
     /// When a file or standard output cannot be written.
     pub fn publish(&self, folder: Option<&Path>, as_json: bool) -> Result<(), Failure> {
-        let Accuracy { report, unreadable } = &self.accuracy;
+        let Accuracy { report, unreadable, insight, examples } = &self.accuracy;
         let result = WithCost { report, unreadable: *unreadable, network: Some(&self.footprint) };
-        folder.map_or(Ok(()), |folder| result.write(folder))?;
+        if let Some(folder) = folder {
+            result.write(folder)?;
+            report::write_figures(&insight.figures, folder)?;
+            let accuracy = WithCost { network: None::<&Footprint>, ..result };
+            let (tables, cost) = ((report, accuracy.tables()), self.footprint.tables());
+            let examples = (examples.clone(), T::Scorer::QUALITY);
+            Contents::new(T::KIND.name(), tables, insight, cost, examples)?.write(folder)?;
+            RunPage::read(folder)?.write()?;
+        }
         report::print(&result, as_json)
     }
 }
@@ -57,7 +66,8 @@ impl<T: Evaluate> Judging<'_, T> {
     pub fn accuracy(&self, predictor: &dyn Predictor<T>, data: &Data<T::Dataset>) -> Result<Accuracy<T>, Failure> {
         let loader = LoaderOptions { batch_size: self.config.train.batch_size, ..self.config.data.loader() };
         let Self { folder: predictions, interruption, processes, .. } = *self;
-        let options = EvaluateOptions { loader, predictions, interruption, processes };
+        let root = &self.config.data.root;
+        let options = EvaluateOptions { loader, root, predictions, interruption, processes };
         evaluate(self.task, predictor, data, &options)
     }
 

@@ -2,37 +2,50 @@
 
 use eval::classification::ClassificationReport;
 
-use super::plot::ConfusionMap;
+use super::plot::{ConfusionMap, Curve, Figure, LineChart, SHARES};
 use super::{MAX_CONFUSION_CLASSES, Report, Tables, cell, provenance};
 use crate::console::Table;
-use crate::failure::Failure;
 
 /// The report as JSON has all classes.
 const MAX_PRINTED_CLASSES: usize = 100;
 
 impl Report for ClassificationReport {
     const HEADLINE: &'static str = "top1";
+    const SCALARS: &'static [&'static str] = &["top1", "top5", "mean_class_accuracy", "nll", "ece", "real_top1"];
 
     fn headline(&self) -> f64 {
         self.accuracy(1).unwrap_or(0.0)
     }
 
-    fn scalars(&self) -> Vec<(&'static str, f64)> {
-        let known = [
-            ("top1", self.accuracy(1)),
-            ("top5", self.accuracy(5)),
-            ("mean_class_accuracy", self.mean_class_accuracy),
-            ("nll", self.negative_log_likelihood),
-            ("ece", self.expected_calibration_error),
-            ("real_top1", self.real.as_ref().and_then(|real| real.accuracy)),
-        ];
-        known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    fn values(&self) -> Vec<Option<f64>> {
+        let real = self.real.as_ref().and_then(|real| real.accuracy);
+        let shares = [self.accuracy(1), self.accuracy(5), self.mean_class_accuracy, self.negative_log_likelihood];
+        shares.into_iter().chain([self.expected_calibration_error, real]).collect()
     }
 
-    fn figures(&self) -> Result<Vec<(&'static str, String)>, Failure> {
+    fn by_class(&self) -> Vec<(String, Option<f64>)> {
+        self.per_class.iter().map(|class| (class.name.clone(), class.accuracy)).collect()
+    }
+
+    fn figures(&self) -> Vec<(&'static str, Figure)> {
         let names: Vec<String> = self.per_class.iter().map(|class| class.name.clone()).collect();
         let map = ConfusionMap::new("Confusions, in images", &self.confusion, &names, MAX_CONFUSION_CLASSES);
-        Ok(vec![("confusion", map.svg()?)])
+        vec![("calibration", Figure::Lines(calibration(self))), ("confusion", Figure::Confusions(map))]
+    }
+}
+
+/// How often the best class is right, over its probability.
+fn calibration(report: &ClassificationReport) -> LineChart {
+    let bins = report.calibration.iter().filter_map(|bin| Some([bin.confidence?, bin.accuracy?]));
+    let curve = |name: &str, points| Curve { name: name.to_owned(), points };
+    LineChart {
+        title: "Calibration".to_owned(),
+        axes: ["probability of the best class", "share that is right"].map(str::to_owned),
+        ranges: [SHARES; 2],
+        curves: vec![
+            curve("images, by probability", bins.collect()),
+            curve("calibrated", vec![[0.0, 0.0], [1.0, 1.0]]),
+        ],
     }
 }
 

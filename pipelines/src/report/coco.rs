@@ -1,29 +1,28 @@
 //! Detection as COCO scores it: the twelve statistics, and the analysis of errors.
 
-use eval::coco::{AnalysisReport, CocoReport, OperatingPoint};
+use std::cmp::Reverse;
 
-use super::plot::{ConfusionMap, PrecisionRecall};
+use eval::coco::{AnalysisReport, ClassAnalysis, CocoReport, OperatingPoint, TideError};
+
+use super::plot::{BarChart, ConfusionMap, Curve, Figure, LineChart, SHARES};
 use super::{MAX_CONFUSION_CLASSES, Report, Tables, cell, provenance};
 use crate::console::Table;
-use crate::failure::Failure;
 
 impl Report for CocoReport {
     const HEADLINE: &'static str = "ap";
+    const SCALARS: &'static [&'static str] = &["ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar100"];
 
     fn headline(&self) -> f64 {
         self.ap()
     }
 
-    fn scalars(&self) -> Vec<(&'static str, f64)> {
-        vec![
-            ("ap", self.ap()),
-            ("ap50", self.ap50()),
-            ("ap75", self.ap75()),
-            ("ap_small", self.ap_small()),
-            ("ap_medium", self.ap_medium()),
-            ("ap_large", self.ap_large()),
-            ("ar100", self.ar_100()),
-        ]
+    fn values(&self) -> Vec<Option<f64>> {
+        let of_boxes = [self.ap(), self.ap50(), self.ap75(), self.ap_small(), self.ap_medium(), self.ap_large()];
+        of_boxes.into_iter().chain([self.ar_100()]).map(Some).collect()
+    }
+
+    fn by_class(&self) -> Vec<(String, Option<f64>)> {
+        self.per_class.iter().map(|class| (class.name.clone(), class.ap)).collect()
     }
 }
 
@@ -53,20 +52,28 @@ const MAX_CURVES: usize = 9;
 
 impl Report for AnalysisReport {
     const HEADLINE: &'static str = "ap50";
+    const SCALARS: &'static [&'static str] = &["ap50"];
 
     fn headline(&self) -> f64 {
         self.tide.ap50
     }
 
-    fn scalars(&self) -> Vec<(&'static str, f64)> {
-        vec![("ap50", self.tide.ap50)]
+    fn values(&self) -> Vec<Option<f64>> {
+        vec![Some(self.tide.ap50)]
     }
 
-    fn figures(&self) -> Result<Vec<(&'static str, String)>, Failure> {
-        Ok(vec![
-            ("precision_recall", PrecisionRecall::new(self, MAX_CURVES).svg()?),
-            ("confusion", ConfusionMap::with_background(&self.confusion, MAX_CONFUSION_CLASSES).svg()?),
-        ])
+    fn by_class(&self) -> Vec<(String, Option<f64>)> {
+        self.per_class.iter().map(|class| (class.name.clone(), class.ap50())).collect()
+    }
+
+    fn figures(&self) -> Vec<(&'static str, Figure)> {
+        let confusion = ConfusionMap::with_background(&self.confusion, MAX_CONFUSION_CLASSES);
+        vec![
+            ("precision_recall", Figure::Lines(precision_recall(self, MAX_CURVES))),
+            ("thresholds", Figure::Lines(thresholds(self))),
+            ("errors", Figure::Bars(errors(self))),
+            ("confusion", Figure::Confusions(confusion)),
+        ]
     }
 }
 
@@ -104,5 +111,59 @@ impl Tables for AnalysisReport {
                 .map(|pair| vec![pair.truth.clone(), pair.predicted.clone(), pair.count.to_string()]),
         );
         vec![classes, errors, confused]
+    }
+}
+
+/// Precision over recall at IoU .50: the mean over all classes with objects, then the curves of the `limit` classes with the most
+/// objects, of equal ones the first.
+pub(super) fn precision_recall(report: &AnalysisReport, limit: usize) -> LineChart {
+    let mut classes: Vec<&ClassAnalysis> = report.per_class.iter().filter(|class| class.objects > 0).collect();
+    classes.sort_by_key(|class| Reverse(class.objects));
+    let named = |name: &str, ap50: f64| format!("{name} (AP50 {ap50:.3})");
+    let mut curves = Vec::new();
+    if let Some(first) = classes.first() {
+        let count = classes.len() as f64;
+        let mean = |index: usize| classes.iter().filter_map(|class| class.precision.get(index)).sum::<f64>() / count;
+        let points: Vec<[f64; 2]> = first.recalls().enumerate().map(|(index, recall)| [recall, mean(index)]).collect();
+        let ap50 = points.iter().map(|point| point[1]).sum::<f64>() / points.len() as f64;
+        curves.push(Curve { name: named(&format!("mean of {} classes", classes.len()), ap50), points });
+    }
+    curves.extend(classes.into_iter().take(limit).map(|class| Curve {
+        name: named(&class.name, class.ap50().unwrap_or(f64::NAN)),
+        points: class.recalls().zip(&class.precision).map(|(recall, &precision)| [recall, precision]).collect(),
+    }));
+    LineChart {
+        title: "Precision and recall at IoU 0.5".to_owned(),
+        axes: ["recall", "precision"].map(str::to_owned),
+        ranges: [SHARES; 2],
+        curves,
+    }
+}
+
+/// F1, precision and recall of all detections over the threshold of their scores.
+pub(super) fn thresholds(report: &AnalysisReport) -> LineChart {
+    let curve = |name: &str, value: fn(&OperatingPoint) -> f64| Curve {
+        name: name.to_owned(),
+        points: report.thresholds.iter().map(|point| [point.threshold, value(point)]).collect(),
+    };
+    LineChart {
+        title: "F1 against the threshold, all classes, IoU 0.5".to_owned(),
+        axes: ["threshold of the score", "share"].map(str::to_owned),
+        ranges: [SHARES; 2],
+        curves: vec![
+            curve("F1", |point| point.f1),
+            curve("precision", |point| point.precision),
+            curve("recall", |point| point.recall),
+        ],
+    }
+}
+
+/// What each kind of error costs.
+fn errors(report: &AnalysisReport) -> BarChart {
+    let bar = |error: &TideError| (format!("{}: {}", error.name, error.meaning), error.delta_ap);
+    BarChart {
+        title: "AP50 lost to each kind of error (TIDE)".to_owned(),
+        bars: report.tide.errors.iter().map(bar).collect(),
+        notes: Vec::new(),
     }
 }

@@ -6,12 +6,16 @@
 //! | [`classification`], [`coco`], [`segmentation`], [`voc`] | the reports of `eval` |
 //! | [`comparison`] | two sets of predictions compared |
 //! | [`plot`] | figures |
+//! | [`page`] | pages of HTML |
+//! | [`metrics`] | the curves of training, read back |
 //! | [`predictions`] | the file of predictions |
 
 mod classification;
 mod coco;
 mod comparison;
 mod image_ids;
+mod metrics;
+pub mod page;
 pub mod plot;
 mod predictions;
 mod segmentation;
@@ -25,8 +29,10 @@ use std::path::Path;
 use crate::console::{self, Table};
 use crate::failure::Failure;
 use crate::files;
+use plot::Figure;
 
 pub use image_ids::ImageIds;
+pub use metrics::Metrics;
 pub use predictions::{ImagePredictions, PredictionFile};
 
 const MAX_CONFUSION_CLASSES: usize = 30;
@@ -42,18 +48,27 @@ pub trait Report: Tables + CsvReport {
     /// The name of the number that decides which checkpoint is best.
     const HEADLINE: &'static str;
 
-    /// That number; higher is better.
+    /// The names of what is logged to CSV and TensorBoard after each evaluation.
+    const SCALARS: &'static [&'static str];
+
+    /// The number that decides; higher is better.
     fn headline(&self) -> f64;
 
-    /// What is logged to CSV and TensorBoard after each evaluation.
-    fn scalars(&self) -> Vec<(&'static str, f64)>;
+    /// A value for each of [`Report::SCALARS`], where it is defined.
+    fn values(&self) -> Vec<Option<f64>>;
 
-    /// Figures as SVG, by name.
-    ///
-    /// # Errors
-    /// Only for a defect of the drawing library.
-    fn figures(&self) -> Result<Vec<(&'static str, String)>, Failure> {
-        Ok(Vec::new())
+    /// Each class with the headline metric of it alone, where that is defined.
+    fn by_class(&self) -> Vec<(String, Option<f64>)>;
+
+    /// What is logged after each evaluation.
+    fn scalars(&self) -> Vec<(&'static str, f64)> {
+        let named = Self::SCALARS.iter().zip(self.values());
+        named.filter_map(|(name, value)| Some((*name, value?))).collect()
+    }
+
+    /// Figures by name.
+    fn figures(&self) -> Vec<(&'static str, Figure)> {
+        Vec::new()
     }
 }
 
@@ -108,15 +123,22 @@ impl<R: Report, C: Tables> WithCost<'_, R, C> {
         files::write(&folder.join("report.md"), fenced.as_bytes())?;
         self.report.summary().write(folder.join("report.csv"))?;
         self.report.classes().write(folder.join("classes.csv"))?;
-        let plots = folder.join("plots");
-        for (index, (name, svg)) in self.report.figures()?.into_iter().enumerate() {
-            if index == 0 {
-                files::create_folder(&plots)?;
-            }
-            files::write(&plots.join(format!("{name}.svg")), svg.as_bytes())?;
-        }
-        Ok(())
+        write_figures(&self.report.figures(), folder)
     }
+}
+
+/// Writes figures as SVG into `plots/` of a folder.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_figures(figures: &[(&'static str, Figure)], folder: &Path) -> Result<(), Failure> {
+    let plots = folder.join("plots");
+    if !figures.is_empty() {
+        files::create_folder(&plots)?;
+    }
+    let write =
+        |(name, figure): &(&str, Figure)| files::write(&plots.join(format!("{name}.svg")), figure.svg()?.as_bytes());
+    figures.iter().try_for_each(write)
 }
 
 /// Prints a result to standard output.

@@ -2,32 +2,33 @@
 
 use eval::segmentation::SegmentationReport;
 
-use super::plot::ConfusionMap;
+use super::plot::{BarChart, ConfusionMap, Figure};
 use super::{MAX_CONFUSION_CLASSES, Report, Tables, cell, provenance};
 use crate::console::Table;
-use crate::failure::Failure;
 
 impl Report for SegmentationReport {
     const HEADLINE: &'static str = "miou";
+    const SCALARS: &'static [&'static str] = &["miou", "pixel_accuracy", "mean_accuracy", "boundary_f"];
 
     fn headline(&self) -> f64 {
         self.mean_iou.unwrap_or(0.0)
     }
 
-    fn scalars(&self) -> Vec<(&'static str, f64)> {
-        let known = [
-            ("miou", self.mean_iou),
-            ("pixel_accuracy", self.pixel_accuracy),
-            ("mean_accuracy", self.mean_accuracy),
-            ("boundary_f", self.boundary.as_ref().and_then(|boundary| boundary.f_score)),
-        ];
-        known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    fn values(&self) -> Vec<Option<f64>> {
+        let boundary_f = self.boundary.as_ref().and_then(|boundary| boundary.f_score);
+        vec![self.mean_iou, self.pixel_accuracy, self.mean_accuracy, boundary_f]
     }
 
-    fn figures(&self) -> Result<Vec<(&'static str, String)>, Failure> {
+    fn by_class(&self) -> Vec<(String, Option<f64>)> {
+        self.per_class.iter().map(|class| (class.name.clone(), class.iou)).collect()
+    }
+
+    fn figures(&self) -> Vec<(&'static str, Figure)> {
         let names: Vec<String> = self.per_class.iter().map(|class| class.name.clone()).collect();
         let map = ConfusionMap::new("Confusions, in pixels", &self.confusion, &names, MAX_CONFUSION_CLASSES);
-        Ok(vec![("confusion", map.svg()?)])
+        let bars = self.per_class.iter().map(|class| (class.name.clone(), class.iou.unwrap_or(f64::NAN)));
+        let iou = BarChart { title: "IoU of each class".to_owned(), bars: bars.collect(), notes: Vec::new() };
+        vec![("iou", Figure::Bars(iou)), ("confusion", Figure::Confusions(map))]
     }
 }
 

@@ -7,14 +7,18 @@ use crate::console::Table;
 
 impl Report for VocReport {
     const HEADLINE: &'static str = "map_2010";
+    const SCALARS: &'static [&'static str] = &["map_2007", "map_2010"];
 
     fn headline(&self) -> f64 {
         self.voc_2010.map.unwrap_or(0.0)
     }
 
-    fn scalars(&self) -> Vec<(&'static str, f64)> {
-        let known = [("map_2007", self.voc_2007.map), ("map_2010", self.voc_2010.map)];
-        known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    fn values(&self) -> Vec<Option<f64>> {
+        vec![self.voc_2007.map, self.voc_2010.map]
+    }
+
+    fn by_class(&self) -> Vec<(String, Option<f64>)> {
+        self.per_class.iter().map(|class| (class.name.clone(), class.ap_2010)).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What evaluation and prediction need of a task.
 
-use datasets::{Class, Encoding, Image};
-use eval::Comparison;
+use datasets::{Class, Encoding, Image, Size};
+use eval::{BootstrapOptions, Comparison};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use super::{Data, Task, WithHead};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::files;
+use crate::report::page::{Insight, Picture};
 use crate::report::{ImagePredictions, Report};
 
 /// A task whose networks predict and are scored.
@@ -95,6 +96,18 @@ pub trait Evaluate: Task {
         options: &RenderOptions,
     ) -> Result<ImagePredictions, Failure>;
 
+    /// A small picture of a sample with its truth, in the proportions of `size`.
+    ///
+    /// # Errors
+    /// When it cannot be encoded.
+    fn truth(&self, sample: &Self::Sample, size: Size) -> Result<Picture, Failure>;
+
+    /// A small picture of a sample in its file's proportions, with its truth and the prediction.
+    ///
+    /// # Errors
+    /// When it cannot be encoded.
+    fn picture(&self, prediction: &Self::Prediction, sample: &Self::Sample) -> Result<Picture, Failure>;
+
     /// Reads the validation set's annotations; its classes must be `classes` where they are given.
     ///
     /// # Errors
@@ -124,6 +137,9 @@ pub trait Scorer<T: Evaluate> {
     /// How images that cannot be read are scored, as the end of a sentence about them.
     const UNREADABLE: &'static str;
 
+    /// What [`Scorer::quality`] is, as a sentence without its full stop.
+    const QUALITY: &'static str;
+
     /// What is scored of the prediction for a sample.
     ///
     /// # Errors
@@ -136,12 +152,21 @@ pub trait Scorer<T: Evaluate> {
     /// When it cannot be scored or written.
     fn add(&mut self, result: Self::Result) -> Result<(), Failure>;
 
-    /// The report. Completes the file of predictions.
+    /// How good a result is on its own, from 0 to 1, where that can be said: images are ranked by it.
+    ///
+    /// # Errors
+    /// When it cannot be scored.
+    fn quality(&self, result: &Self::Result) -> Result<Option<f64>, Failure>;
+
+    /// The report, and what is known beyond it where predictions are written. Completes the file of predictions.
     ///
     /// # Errors
     /// When there is nothing to score, or the file cannot be written.
-    fn finish(self) -> Result<Self::Report, Failure>;
+    fn finish(self) -> Result<(Self::Report, Insight), Failure>;
 }
+
+/// The resamples by which the headline metric of a report gets its interval: with more its ends move less, but they cost time.
+pub(super) const INTERVAL: BootstrapOptions = BootstrapOptions { resamples: 300, seed: 0, confidence: 0.95 };
 
 /// What a sample's prediction is scored by.
 pub type ResultOf<T> = <<T as Evaluate>::Scorer as Scorer<T>>::Result;

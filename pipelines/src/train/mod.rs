@@ -11,10 +11,12 @@
 //! | [`optimizer`], [`schedule`], [`ema`] | steps, learning rate, average |
 //! | [`pace`] | the speed of the loader and of steps, each alone |
 //! | [`progress`], [`hooks`], [`tensorboard`] | results of a step and an epoch, and where they are logged |
+//! | [`events`] | what was logged of steps, read while the run trains |
 
 mod accumulate;
 mod deployed;
 mod ema;
+mod events;
 mod hooks;
 mod not_finite;
 mod optimizer;
@@ -28,6 +30,7 @@ mod together;
 
 use backbone::checkpoint::Metadata;
 use datasets::{LastBatch, Loader, LoaderOptions, Order};
+use eval::CsvReport;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tch::Tensor;
@@ -45,6 +48,7 @@ use crate::run::{Best, DataIdentity, Position, RunFolder, Tally};
 use crate::task::{Data, Evaluate, Train};
 pub use deployed::Finished;
 use ema::Ema;
+pub use events::Events;
 use not_finite::Statistics;
 use optimizer::Optimizer;
 pub use pace::Pace;
@@ -257,6 +261,9 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
                 Err(failure) if matches!(failure.kind(), Kind::Interrupted(_)) => return Err(self.leave(failure)?),
                 result => result?,
             };
+            if let Some(run) = self.run {
+                report.classes().write(run.file("classes.csv"))?;
+            }
             metrics = report.scalars();
             let headline = report.headline();
             better = headline.is_finite() && self.position.best.is_none_or(|best| headline > best.headline);

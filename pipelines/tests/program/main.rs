@@ -1,6 +1,7 @@
 //! The program as its users run it: as a process, on small data that the tests create.
 
 mod backbones;
+mod browse;
 mod config;
 mod data_check;
 mod detector;
@@ -11,6 +12,7 @@ mod exports;
 mod faults;
 mod init;
 mod modules;
+mod pages;
 mod published;
 mod quantization;
 mod real_data;

@@ -8,7 +8,7 @@ use plotters::prelude::*;
 use plotters::style::colors::colormaps::DerivedColorMap;
 use plotters::style::text_anchor::HPos;
 
-use super::figure::{Area, Drawn, INK, PIXEL, Place, draw_text, font, outline, svg, text_width};
+use super::figure::{Area, Drawn, PIXEL, Place, draw_text, font, outline, svg, text_width};
 use crate::failure::Failure;
 
 /// The side of the matrix.
@@ -20,6 +20,9 @@ const UNDEFINED: RGBColor = RGBColor(0xd9, 0xd9, 0xd9);
 
 /// Light to dark, also in grey.
 const SHADES: [RGBColor; 3] = [RGBColor(247, 251, 255), RGBColor(107, 174, 214), RGBColor(8, 48, 107)];
+
+/// Numbers on light cells, which are light on a dark page too.
+const DARK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 
 /// Confusions as shares of the true class: rows are the truth, columns the prediction.
 #[derive(Debug, Clone, PartialEq)]
@@ -135,7 +138,7 @@ fn draw_cell(area: &Area<'_>, share: Option<f64>, (x, y): Place, side: i32) -> D
     let Some(share) = share else { return Ok(()) };
     let written = if share > 0.0 && share < 1.0 { format!("{share:.2}") } else { share.to_string() };
     let style = font((f64::from(side / PIXEL) * 0.4).min(10.0), HPos::Center);
-    let ink = if share > 0.5 { &WHITE } else { &INK };
+    let ink = if share > 0.5 { &WHITE } else { &DARK };
     draw_text(area, &written, &style.color(ink), (x + side / 2, y + side / 2))
 }
 

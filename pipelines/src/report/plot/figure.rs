@@ -56,10 +56,23 @@ pub(super) fn svg(
     drop(area);
     let (_, shapes) = drawn.split_once('\n').unwrap_or_default();
     let [wide, high] = [width, bottom].map(|side| side / PIXEL);
+    let title = escaped(title);
     Ok(format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" aria-label=\"{title}\" width=\"{wide}\" \
          height=\"{high}\" viewBox=\"0 0 {width} {bottom}\">\n<title>{title}</title>\n{shapes}"
     ))
+}
+
+/// A title as it stands in XML, also between quotation marks.
+fn escaped(title: &str) -> String {
+    let title = drawable(title);
+    title.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// The text with U+FFFD for characters that XML does not allow.
+fn drawable(text: &str) -> String {
+    let refused = |letter: char| letter.is_control() || matches!(letter, '\u{FFFE}' | '\u{FFFF}');
+    text.replace(refused, "\u{FFFD}")
 }
 
 /// Text of a size in pixels, vertically centred at its place.
@@ -76,8 +89,7 @@ pub(super) fn text_width(text: &str, size: f64) -> i32 {
 
 /// Draws a line of text; characters that XML does not allow become U+FFFD.
 pub(super) fn draw_text(area: &Area<'_>, text: &str, style: &TextStyle<'_>, at: Place) -> Drawn {
-    let refused = |letter: char| letter.is_control() || matches!(letter, '\u{FFFE}' | '\u{FFFF}');
-    area.draw_text(&text.replace(refused, "\u{FFFD}"), style, at)
+    area.draw_text(&drawable(text), style, at)
 }
 
 /// The sides of a rectangle, which the backend would draw a tenth of a pixel wide.

@@ -108,12 +108,12 @@ impl ScatterPlot {
 }
 
 impl Scale {
-    fn draws(self, value: f64) -> bool {
+    pub(super) fn draws(self, value: f64) -> bool {
         value.abs() <= LARGEST && (self == Scale::Linear || value >= LARGEST.recip())
     }
 
     /// The part of an axis that shows all values, with margins.
-    fn span(self, values: impl Iterator<Item = f64>) -> Range<f64> {
+    pub(super) fn span(self, values: impl Iterator<Item = f64>) -> Range<f64> {
         let along = |value: f64| if self == Scale::Linear { value } else { value.log10() };
         let ends = values.map(along).map(|value| [value, value]);
         let Some([low, high]) = ends.reduce(|[low, high], [value, _]| [low.min(value), high.max(value)]) else {

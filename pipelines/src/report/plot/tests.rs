@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use roxmltree::{Document, Node};
 
 use super::frame::SIDES;
-use super::{ConfusionMap, Curve, Point, PointSeries, PrecisionRecall, Scale, ScatterPlot};
+use super::{BarChart, ConfusionMap, Curve, LineChart, Point, PointSeries, SHARES, Scale, ScatterPlot};
+use crate::report::coco::{precision_recall, thresholds};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -22,9 +23,14 @@ fn scatter(points: Vec<Point>, scale: Scale) -> ScatterPlot {
     ScatterPlot { title: "Accuracy against latency", axes: ["latency, ms", "top-1, %"], scale, series }
 }
 
-fn curves(lines: Vec<Vec<[f64; 2]>>) -> PrecisionRecall {
+fn curves(lines: Vec<Vec<[f64; 2]>>) -> LineChart {
     let curve = |(number, points)| Curve { name: format!("curve {number}"), points };
-    PrecisionRecall { curves: lines.into_iter().enumerate().map(curve).collect() }
+    LineChart {
+        title: "Curves \"<&>\"".to_owned(),
+        axes: ["x", "y"].map(str::to_owned),
+        ranges: [SHARES, None],
+        curves: lines.into_iter().enumerate().map(curve).collect(),
+    }
 }
 
 fn map(shares: Vec<Vec<f64>>) -> ConfusionMap {
@@ -143,6 +149,33 @@ fn figures_without_data_say_so() -> Outcome {
 }
 
 #[test]
+fn curves_leave_out_what_cannot_be_drawn_and_mark_single_points() -> Outcome {
+    let svg = curves(vec![vec![[0.5, f64::NAN], [0.5, 2.0]], vec![[f64::INFINITY, 0.0]]]).svg()?;
+    let document = Document::parse(&svg)?;
+    assert_eq!(document.root_element().attribute("aria-label"), Some("Curves \"<&>\""));
+    let marks = marks(&document);
+    assert!(marks.len() == 1 && inside(marks[0]), "{marks:?}");
+    assert!(!texts(&document).contains(&"curve 1".to_owned()));
+    Ok(())
+}
+
+#[test]
+fn bars_are_as_long_as_their_values() -> Outcome {
+    let bars = [("a<b", 0.5), ("half", 0.25), ("none", f64::NAN), ("negative", -1.0)];
+    let bars = bars.map(|(name, value)| (name.to_owned(), value)).to_vec();
+    let svg = BarChart { title: "Costs".to_owned(), bars, notes: vec!["a note".to_owned()] }.svg()?;
+    let document = Document::parse(&svg)?;
+    let drawn = document.descendants().filter(|node| node.attribute("fill") == Some("#0072B2"));
+    let widths: Vec<f64> = drawn.map(|node| number(node, "width")).collect();
+    assert_eq!(widths, [4000.0, 2000.0, 0.0, 0.0]);
+    let texts = texts(&document);
+    assert!(["a<b", "0.5000", "-", "a note"].iter().all(|text| texts.iter().any(|found| found == text)), "{texts:?}");
+    let empty = BarChart { title: String::new(), bars: Vec::new(), notes: Vec::new() }.svg()?;
+    assert!(empty.contains("no data"));
+    Ok(())
+}
+
+#[test]
 fn more_curves_than_colours_differ_in_dashes() -> Outcome {
     let svg = curves((0..10).map(|number| vec![[0.0, 0.1], [1.0, 0.05 * f64::from(number)]]).collect()).svg()?;
     let document = Document::parse(&svg)?;
@@ -200,7 +233,7 @@ fn an_analysis_is_drawn_as_curves_and_as_confusions_with_background() -> Outcome
     let golden = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../eval/tests/golden").join(name);
     let report =
         analyze_files(golden("coco_annotations.json"), golden("coco_predictions.json"), AnalysisOptions::default())?;
-    let chart = PrecisionRecall::new(&report, 2);
+    let chart = precision_recall(&report, 2);
     assert_eq!(chart.curves.len(), 3, "the mean and two classes");
     let most = report.per_class.iter().max_by_key(|class| class.objects).ok_or("no class")?;
     let name = format!("{} (AP50 {:.3})", most.name, most.ap50().ok_or("no AP50")?);
@@ -211,6 +244,11 @@ fn an_analysis_is_drawn_as_curves_and_as_confusions_with_background() -> Outcome
     let mean = chart.curves[0].points.iter().map(|point| point[1]).sum::<f64>() / 101.0;
     assert!((mean - report.tide.ap50).abs() <= 1e-12, "{mean} is not {}", report.tide.ap50);
     assert!(texts(&Document::parse(&chart.svg()?)?).contains(&name));
+
+    let f1 = thresholds(&report);
+    let best = report.best.ok_or("no best threshold")?.f1;
+    let highest = f1.curves[0].points.iter().map(|point| point[1]).fold(0.0, f64::max);
+    assert!(highest > 0.0 && highest <= best, "{highest} of {best}");
 
     let map = ConfusionMap::with_background(&report.confusion, usize::MAX);
     assert_eq!(map.classes, report.confusion.classes);

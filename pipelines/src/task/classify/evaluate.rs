@@ -1,7 +1,8 @@
 //! Logits as predictions, and the most probable classes of a picture.
 
 use datasets::classification::{ClassificationDataset, ClassificationSample, ClassificationSet};
-use datasets::{Class, Image, draw};
+use datasets::{Class, Image, Size, draw};
+use eval::classification::probabilities;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use super::{Classify, ClassifyKeys, ClassifyScorer, ImageClassifier, view};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::report::ImagePredictions;
+use crate::report::page::{Mark, Picture, Shape};
 use crate::task::evaluate::write_picture;
 use crate::task::{Data, Evaluate, RenderOptions};
 
@@ -63,21 +65,37 @@ impl Evaluate for Classify {
         picture: &Image,
         options: &RenderOptions,
     ) -> Result<ImagePredictions, Failure> {
-        let probabilities = Tensor::from_slice(logits).softmax(-1, Kind::Double);
-        let count = (self.classes.len() as i64).min(MAX_LISTED_CLASSES);
-        let (scores, indices) = probabilities.topk(count, -1, true, true);
-        let scores = Vec::<f64>::try_from(scores)?;
-        let indices = Vec::<i64>::try_from(indices)?;
-        let named = indices.iter().map(|index| &self.classes[*index as usize]).zip(scores);
+        let named = most_probable(logits).into_iter().map(|(class, score)| (&self.classes[class], score));
         let shown: Vec<(&Class, f64)> = named.filter(|(_, score)| *score >= options.threshold).collect();
         let picture = options.picture.as_ref().map(|place| drawn(place, picture, &shown)).transpose()?;
         let rows = shown.iter().map(|(class, score)| vec![json!(class.id), json!(class.name), json!(score)]).collect();
         Ok(ImagePredictions { picture, mask: None, rows })
     }
+
+    fn truth(&self, sample: &ClassificationSample, size: Size) -> Result<Picture, Failure> {
+        let mut picture = Picture::of(&sample.image, size)?;
+        picture.truth = vec![Mark::new(sample.class, &self.classes[sample.class].name, None, Shape::Whole)];
+        Ok(picture)
+    }
+
+    fn picture(&self, logits: &Vec<f32>, sample: &ClassificationSample) -> Result<Picture, Failure> {
+        let mut picture = self.truth(sample, sample.image.size())?;
+        let mark = |class: usize, score| Mark::new(class, &self.classes[class].name, score, Shape::Whole);
+        picture.prediction = most_probable(logits).into_iter().map(|(class, score)| mark(class, Some(score))).collect();
+        Ok(picture)
+    }
 }
 
 /// The number of the most probable classes that a prediction lists.
-const MAX_LISTED_CLASSES: i64 = 5;
+const MAX_LISTED_CLASSES: usize = 5;
+
+/// The most probable classes with their probabilities.
+fn most_probable(logits: &[f32]) -> Vec<(usize, f64)> {
+    let mut classes: Vec<(usize, f64)> = probabilities(logits).into_iter().enumerate().collect();
+    classes.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    classes.truncate(MAX_LISTED_CLASSES);
+    classes
+}
 
 /// The picture with its most probable class written on it.
 fn drawn(place: &Path, picture: &Image, shown: &[(&Class, f64)]) -> Result<PathBuf, Failure> {

@@ -2,13 +2,16 @@
 
 use datasets::classification::{ClassificationSample, ClassificationSet};
 use eval::classification::{
-    ClassificationEvaluator, ClassificationOptions, ClassificationReport, PredictionWriter, RealLabels, write_truth,
+    ClassificationEvaluator, ClassificationOptions, ClassificationReport, PredictionWriter, RealLabels, best,
+    probabilities, write_truth,
 };
 use std::path::{Path, PathBuf};
 
 use super::Classify;
 use crate::failure::Failure;
+use crate::report::page::Insight;
 use crate::task::Scorer;
+use crate::task::evaluate::INTERVAL;
 
 /// Counts the classes of pictures.
 pub struct ClassifyScorer {
@@ -59,6 +62,8 @@ impl Scorer<Classify> for ClassifyScorer {
     type Result = Scored;
 
     const UNREADABLE: &'static str = "they are left out of the score";
+    const QUALITY: &'static str =
+        "Images are ranked by the probability of the best class: the worst are the most confident mistakes";
 
     fn result(&self, _: &Classify, scores: Vec<f32>, sample: &ClassificationSample) -> Result<Scored, Failure> {
         let name = sample.path.strip_prefix(&self.root).unwrap_or(&sample.path).to_string_lossy().into_owned();
@@ -74,12 +79,23 @@ impl Scorer<Classify> for ClassifyScorer {
         Ok(())
     }
 
-    fn finish(self) -> Result<ClassificationReport, Failure> {
+    /// Above one half where the class is right, below where it is wrong, the further the more certain: the worst are the most
+    /// confident mistakes.
+    fn quality(&self, (_, scores, class): &Scored) -> Result<Option<f64>, Failure> {
+        let (best, probabilities) = (best(scores), probabilities(scores));
+        let certain = probabilities.get(best).copied().unwrap_or(0.0) / 2.0;
+        Ok(Some(if best == *class { 0.5 + certain } else { 0.5 - certain }))
+    }
+
+    fn finish(self) -> Result<(ClassificationReport, Insight), Failure> {
+        let report = self.evaluator.finish();
+        let mut insight = Insight::default();
         if let Some(Files { predictions, truth, scored }) = self.files {
+            insight.interval = report.interval(INTERVAL)?;
             predictions.finish()?;
             let scored = scored.iter().map(|(image, class)| (image.as_str(), self.names[*class].as_str()));
             write_truth(truth, scored)?;
         }
-        Ok(self.evaluator.finish())
+        Ok((report, insight))
     }
 }

@@ -11,6 +11,7 @@ use super::{Detect, DetectKeys, DetectScorer, Detector};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::report::ImagePredictions;
+use crate::report::page::{Mark, Picture, Shape};
 use crate::task::evaluate::write_picture;
 use crate::task::{Data, Evaluate, RenderOptions};
 
@@ -90,7 +91,29 @@ impl Evaluate for Detect {
         };
         Ok(ImagePredictions { picture: drawn, mask: None, rows: shown.iter().map(row).collect() })
     }
+
+    fn truth(&self, sample: &DetectionSample, size: Size) -> Result<Picture, Failure> {
+        let mut picture = Picture::of(&sample.image, size)?;
+        let objects = sample.boxes.iter().zip(&sample.labels);
+        picture.truth = objects.map(|(corners, &class)| self.mark((class, None), corners, sample, &picture)).collect();
+        Ok(picture)
+    }
+
+    fn picture(&self, detections: &Detections, sample: &DetectionSample) -> Result<Picture, Failure> {
+        let mut picture = self.truth(sample, sample.original)?;
+        let Detections { boxes, scores, labels } = detections;
+        let found = boxes.iter().zip(scores).zip(labels).filter(|((_, score), _)| **score >= LEAST_SHOWN);
+        picture.prediction = found
+            .take(MOST_SHOWN)
+            .map(|((corners, &score), &label)| self.mark((label as usize - 1, Some(score)), corners, sample, &picture))
+            .collect();
+        Ok(picture)
+    }
 }
+
+/// Detections below this score, and beyond this number, are not on small pictures.
+const LEAST_SHOWN: f32 = 0.05;
+const MOST_SHOWN: usize = 100;
 
 /// A detection in the pixels of the image file.
 pub(super) struct Detection {
@@ -102,6 +125,21 @@ pub(super) struct Detection {
 }
 
 impl Detect {
+    /// A box of a sample on a picture of it.
+    fn mark(
+        &self,
+        (class, score): (usize, Option<f32>),
+        corners: &[f32; 4],
+        sample: &DetectionSample,
+        picture: &Picture,
+    ) -> Mark {
+        let Size { width, height } = sample.image.size();
+        let (sx, sy) = (picture.width as f64 / width as f64, picture.height as f64 / height as f64);
+        let [x0, y0, x1, y1] = corners.map(f64::from);
+        let place = Shape::Box([x0 * sx, y0 * sy, (x1 - x0) * sx, (y1 - y0) * sy]);
+        Mark::new(class, &self.classes[class].name, score.map(f64::from), place)
+    }
+
     /// The detections in the pixels of the image file.
     pub(super) fn in_original_pixels<'a>(
         &'a self,

@@ -1,30 +1,49 @@
 //! Detections counted as COCO counts them.
 
 use datasets::{DetectionSample, DetectionSet};
-use eval::coco::{self, CocoEvaluator, CocoReport, Detection, PredictionWriter};
+use eval::coco::{
+    self, AnalysisOptions, CocoAnalysis, CocoEvaluator, CocoInterval, CocoReport, Detection, GroundTruth,
+    PredictionWriter,
+};
 use heads::ssdlite::Detections;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::Detect;
 use crate::failure::Failure;
+use crate::report::page::Insight;
+use crate::report::{Report, Tables};
 use crate::task::Scorer;
+use crate::task::evaluate::INTERVAL;
 
 /// Counts detections as COCO does.
 pub struct DetectScorer {
+    truth: Arc<GroundTruth>,
     evaluator: CocoEvaluator,
-    writer: Option<PredictionWriter>,
+    kept: Option<Kept>,
+}
+
+/// What is done with detections that are kept.
+struct Kept {
+    writer: PredictionWriter,
+    analysis: CocoAnalysis,
+    interval: CocoInterval,
 }
 
 impl DetectScorer {
     /// A scorer of the images of `set`, which writes predictions and ground truth into `folder` where one is given.
     pub(super) fn new(set: &DetectionSet, folder: Option<&Path>) -> Result<Self, Failure> {
-        let truth = truth(set)?;
-        let mut writer = None;
-        if let Some(folder) = folder {
+        let truth = Arc::new(truth(set)?);
+        let kept = |folder: &Path| -> Result<Kept, Failure> {
             truth.write(folder.join("ground_truth.json"))?;
-            writer = Some(PredictionWriter::create(folder.join("predictions.json"))?.with_ids(set.ids.clone()));
-        }
-        Ok(Self { evaluator: CocoEvaluator::new(truth)?, writer })
+            Ok(Kept {
+                writer: PredictionWriter::create(folder.join("predictions.json"))?.with_ids(set.ids.clone()),
+                analysis: CocoAnalysis::new(truth.clone(), AnalysisOptions::default())?,
+                interval: CocoInterval::new(truth.clone())?,
+            })
+        };
+        let kept = folder.map(kept).transpose()?;
+        Ok(Self { evaluator: CocoEvaluator::new(truth.clone())?, truth, kept })
     }
 }
 
@@ -36,6 +55,7 @@ impl Scorer<Detect> for DetectScorer {
     type Result = Detected;
 
     const UNREADABLE: &'static str = "they count as images without predictions";
+    const QUALITY: &'static str = "Images are ranked by AP of the image alone, all classes in one ranking, over IoU .50:.05:.95; images without objects are not ranked";
 
     fn result(&self, task: &Detect, prediction: Detections, sample: &DetectionSample) -> Result<Detected, Failure> {
         let detections = task.in_original_pixels(&prediction, sample).map(|detection| Detection {
@@ -48,17 +68,31 @@ impl Scorer<Detect> for DetectScorer {
 
     fn add(&mut self, (image_id, detections): Detected) -> Result<(), Failure> {
         self.evaluator.add(image_id, &detections)?;
-        match &mut self.writer {
-            Some(writer) => Ok(writer.add(image_id, &detections)?),
-            None => Ok(()),
+        if let Some(Kept { writer, analysis, interval }) = &mut self.kept {
+            writer.add(image_id, &detections)?;
+            analysis.add(image_id, &detections)?;
+            interval.add(image_id, &detections)?;
         }
+        Ok(())
     }
 
-    fn finish(self) -> Result<CocoReport, Failure> {
-        if let Some(writer) = self.writer {
-            writer.finish()?;
-        }
-        self.evaluator.finish().map_err(Failure::failed)
+    fn quality(&self, (image_id, detections): &Detected) -> Result<Option<f64>, Failure> {
+        Ok(self.truth.image_ap(*image_id, detections)?)
+    }
+
+    fn finish(self) -> Result<(CocoReport, Insight), Failure> {
+        let report = self.evaluator.finish()?;
+        let Some(Kept { writer, analysis, interval }) = self.kept else { return Ok((report, Insight::default())) };
+        writer.finish()?;
+        let analysis = analysis.finish()?;
+        let insight = Insight {
+            interval: Some(interval.finish(INTERVAL)?),
+            threshold: analysis.best.map(|best| best.threshold),
+            ignored: None,
+            figures: analysis.figures(),
+            tables: analysis.tables(),
+        };
+        Ok((report, insight))
     }
 }
 

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::files;
 use crate::report::ImagePredictions;
+use crate::report::page::Picture;
 use crate::task::evaluate::write_picture;
 use crate::task::{Data, Evaluate, RenderOptions};
 
@@ -115,12 +116,32 @@ impl Evaluate for Segment {
     ) -> Result<ImagePredictions, Failure> {
         let mut counts = vec![0usize; self.classes.len()];
         mask.data.iter().for_each(|&class| counts[usize::from(class)] += 1);
-        let bare: &[u8] = if self.classes[0].name == voc::BACKGROUND { &[0] } else { &[] };
-        let files = options.picture.as_ref().map(|place| drawn(place, picture, mask, bare)).transpose()?;
+        let files = options.picture.as_ref().map(|place| drawn(place, picture, mask, self.bare())).transpose()?;
         let (picture, mask_file) = files.unzip();
         let predicted = self.classes.iter().zip(&counts).filter(|(_, count)| **count > 0);
         let rows = predicted.map(|(class, count)| vec![json!(class.id), json!(class.name), json!(count)]).collect();
         Ok(ImagePredictions { picture, mask: mask_file, rows })
+    }
+
+    fn truth(&self, sample: &SegmentationSample, size: Size) -> Result<Picture, Failure> {
+        let mut picture = Picture::of(&sample.image, size)?;
+        let names: Vec<&str> = self.classes.iter().map(|class| class.name.as_str()).collect();
+        picture.truth = picture.layers(&sample.mask, &names, self.bare())?;
+        Ok(picture)
+    }
+
+    fn picture(&self, predicted: &Mask, sample: &SegmentationSample) -> Result<Picture, Failure> {
+        let mut picture = self.truth(sample, sample.original)?;
+        let names: Vec<&str> = self.classes.iter().map(|class| class.name.as_str()).collect();
+        picture.prediction = picture.layers(predicted, &names, self.bare())?;
+        Ok(picture)
+    }
+}
+
+impl Segment {
+    /// The classes that are not drawn.
+    fn bare(&self) -> &'static [u8] {
+        if self.classes[0].name == voc::BACKGROUND { &[0] } else { &[] }
     }
 }
 

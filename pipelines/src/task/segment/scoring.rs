@@ -2,20 +2,31 @@
 
 use datasets::mask::{Mask, voc_palette};
 use datasets::segmentation::{SegmentationSample, SegmentationSet};
-use eval::segmentation::{SegmentationEvaluator, SegmentationOptions, SegmentationReport};
+use eval::segmentation::{
+    SegmentationEvaluator, SegmentationInterval, SegmentationOptions, SegmentationReport, image_iou,
+};
 use std::path::{Path, PathBuf};
 
 use super::Segment;
 use crate::failure::Failure;
 use crate::files;
+use crate::report::page::Insight;
 use crate::task::Scorer;
+use crate::task::evaluate::INTERVAL;
 
 /// Counts the pixels of masks.
 pub struct SegmentScorer {
     evaluator: SegmentationEvaluator,
-    /// Where predicted masks and true ones are written.
-    folders: Option<[PathBuf; 2]>,
+    ignore: u8,
+    kept: Option<Kept>,
     palette: Vec<u8>,
+}
+
+/// What is done with masks that are kept.
+struct Kept {
+    /// Where predicted masks and true ones are written.
+    folders: [PathBuf; 2],
+    interval: SegmentationInterval,
 }
 
 impl SegmentScorer {
@@ -26,12 +37,14 @@ impl SegmentScorer {
         folder: Option<&Path>,
     ) -> Result<Self, Failure> {
         let names: Vec<String> = set.classes.iter().map(|class| class.name.clone()).collect();
+        let kept = |folder: &Path| -> Result<Kept, Failure> {
+            let folders = ["predictions", "ground_truth"].map(|name| folder.join(name));
+            folders.iter().try_for_each(|folder| files::create_folder(folder))?;
+            Ok(Kept { folders, interval: SegmentationInterval::new(names.len(), Some(set.ignore)) })
+        };
+        let kept = folder.map(kept).transpose()?;
         let evaluator = SegmentationEvaluator::new(names, Some(set.ignore), options)?;
-        let folders = folder.map(|folder| ["predictions", "ground_truth"].map(|name| folder.join(name)));
-        for folder in folders.iter().flatten() {
-            files::create_folder(folder)?;
-        }
-        Ok(Self { evaluator, folders, palette: voc_palette() })
+        Ok(Self { evaluator, ignore: set.ignore, kept, palette: voc_palette() })
     }
 
     fn write(&self, folder: &Path, id: &str, mask: &Mask) -> Result<(), Failure> {
@@ -48,6 +61,7 @@ impl Scorer<Segment> for SegmentScorer {
     type Result = Compared;
 
     const UNREADABLE: &'static str = "they are left out of the score";
+    const QUALITY: &'static str = "Images are ranked by mean IoU over the classes in truth or prediction of the image";
 
     fn result(&self, _: &Segment, predicted: Mask, sample: &SegmentationSample) -> Result<Compared, Failure> {
         Ok((sample.id.clone(), [predicted, sample.mask.clone()]))
@@ -55,15 +69,23 @@ impl Scorer<Segment> for SegmentScorer {
 
     fn add(&mut self, (id, [predicted, truth]): Compared) -> Result<(), Failure> {
         self.evaluator.add(&id, &predicted.data, &truth.data, [truth.height, truth.width])?;
-        if let Some(folders) = &self.folders {
+        if let Some(Kept { folders, .. }) = &self.kept {
             for (folder, mask) in folders.iter().zip([&predicted, &truth]) {
                 self.write(folder, &id, mask)?;
             }
         }
+        if let Some(Kept { interval, .. }) = &mut self.kept {
+            interval.add(&predicted.data, &truth.data);
+        }
         Ok(())
     }
 
-    fn finish(self) -> Result<SegmentationReport, Failure> {
-        Ok(self.evaluator.finish())
+    fn quality(&self, (_, [predicted, truth]): &Compared) -> Result<Option<f64>, Failure> {
+        Ok(image_iou(&predicted.data, &truth.data, Some(self.ignore)))
+    }
+
+    fn finish(self) -> Result<(SegmentationReport, Insight), Failure> {
+        let interval = self.kept.map(|kept| kept.interval.finish(INTERVAL)).transpose()?;
+        Ok((self.evaluator.finish(), Insight { interval, ignored: Some(self.ignore), ..Insight::default() }))
     }
 }

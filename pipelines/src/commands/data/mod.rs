@@ -1,5 +1,7 @@
 //! `pipeline data`.
 
+mod browse;
+
 use datasets::check::{CheckFinding, KindCount, Severity, SplitReport, check};
 use datasets::shapes::{self, Outcome, ShapesOptions};
 use datasets::{CheckOptions, CheckReport};
@@ -15,6 +17,7 @@ use crate::task::{Task, for_task, read_splits};
 pub(super) fn run(command: &DataCommand) -> Result<(), Failure> {
     match command {
         DataCommand::Check(args) => run_check(args),
+        DataCommand::Browse(args) => browse::run(args),
         DataCommand::Shapes(args) => shapes(args),
     }
 }

@@ -1,4 +1,6 @@
-//! `pipeline report`: several runs side by side.
+//! `pipeline report`: several runs side by side, as tables or as a page.
+
+mod differences;
 
 use front::cli::ReportArgs;
 use serde::Serialize;
@@ -13,15 +15,21 @@ use crate::files;
 use crate::measure::Engine;
 use crate::measure::Footprint;
 use crate::model::{known_classes, read_weights};
-use crate::report::plot::{Point, PointSeries, Scale, ScatterPlot};
+use crate::report::page::{RunPage, Runs};
+use crate::report::plot::{Figure, Point, PointSeries, Scale, ScatterPlot};
 use crate::report::{self, Report, Tables};
 use crate::run::Checkpoint;
 use crate::run::RunFolder;
 use crate::task::{Evaluate, for_task};
 
 pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
+    let pages = args.runs.iter().filter(|_| args.html).map(|run| RunPage::read(RunFolder::open(run)?.path()));
+    let pages = pages.collect::<Result<Vec<_>, _>>()?;
+    if let ([page], Some(file)) = (&pages[..], &args.output) {
+        return files::write(file, page.html()?.as_bytes());
+    }
     let mut progress = Progress::new("measuring", args.runs.len() as u64);
-    let mut rows = Runs(Vec::new());
+    let mut rows = Rows(Vec::new());
     for path in &args.runs {
         let run = RunFolder::open(path)?;
         let file = run.configuration(&[])?;
@@ -29,7 +37,11 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
         progress.advance(1, || path.display().to_string());
     }
     progress.finish();
-    if let Some(folder) = &args.output {
+    if let (true, Some(file)) = (args.html, &args.output) {
+        let (table, scatter) = (table(&rows.0), Figure::Scatter(plot(&rows.0)));
+        let page = Runs { runs: &pages, table, scatter, differences: differences::tables(&pages)? };
+        files::write(file, page.html()?.as_bytes())?;
+    } else if let Some(folder) = &args.output {
         files::create_folder(folder)?;
         files::write(&folder.join("report.csv"), csv(&rows.0).as_bytes())?;
         files::write(&folder.join("report.md"), table(&rows.0).render().as_bytes())?;
@@ -41,9 +53,9 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
 /// The runs in the order of the command line.
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Runs(Vec<Row>);
+struct Rows(Vec<Row>);
 
-impl Tables for Runs {
+impl Tables for Rows {
     fn tables(&self) -> Vec<Table> {
         vec![table(&self.0)]
     }
