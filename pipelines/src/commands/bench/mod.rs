@@ -149,7 +149,7 @@ fn rows<T: Task>(named: &Named, model: &Model<T>, wanted: &[Engine], args: &Benc
         for engine in engines(wanted, device)? {
             match prepare(engine, &model.task, &model.forms, &images) {
                 Ok(run) => runs.push((engine, run)),
-                Err(_) if wanted.is_empty() => {
+                Err(_) if args.engines.is_empty() => {
                     let engine = engine.name();
                     console::warning(format!("{name}: {engine} cannot run this network; --engines {engine} shows why"));
                 }
