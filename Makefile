@@ -34,10 +34,9 @@ lint: setup ## check formatting, who uses whom, and clippy
 audit: ## check licences, sources, duplicates and advisories of the dependencies
 	tools/audit
 
-bench: build ## compare with other programs, in one run
+bench: build ## compare with other programs in one run; the table is kept in docs/benchmarks/
 	tools/python
-	.venv/bin/python benchmarks/coco_eval/run.py
-	.venv/bin/python benchmarks/latency/run.py
+	.venv/bin/python benchmarks/run.py
 
 bundle: build ## put the program and every library that it needs into one folder and archive
 	tools/bundle

@@ -11,7 +11,7 @@ use crate::{
     conv::{Activation, Conv, WeightInit},
     error::Error,
     form::{Form, Mode, TrainForward, key},
-    geometry::Geometry,
+    layers::squeeze_excite::{MOBILEONE, SqueezeExcite},
     plan::BlockPlan,
     profile,
 };
@@ -39,7 +39,7 @@ impl Block {
             Form::Deploy => Layers::Deploy(Conv::new(&(path / "reparam_conv"), plan.geometry, WeightInit::HeFanOut)),
         };
         let squeeze_excite =
-            plan.squeeze.map(|channels| SqueezeExcite::new(&(path / "se"), plan.geometry.outputs, channels));
+            plan.squeeze.map(|squeezed| SqueezeExcite::new(&(path / "se"), plan.geometry.outputs, squeezed, MOBILEONE));
         Self { layers, squeeze_excite, prefix: key(path, ""), train_forward: TrainForward::default() }
     }
 
@@ -61,36 +61,10 @@ impl Block {
                 (Layers::Deploy(conv), _) => conv.forward(xs),
             };
             let ys = match &self.squeeze_excite {
-                Some(squeeze_excite) => squeeze_excite.forward(&ys),
+                Some(squeeze_excite) => squeeze_excite.forward(&ys, mode),
                 None => ys,
             };
             Ok(Activation::Relu.apply(ys, mode))
-        })
-    }
-}
-
-/// Channel attention (Hu et al., <https://arxiv.org/abs/1709.01507>), the same in both forms.
-#[derive(Debug)]
-pub(crate) struct SqueezeExcite {
-    pub reduce: Conv,
-    pub expand: Conv,
-    prefix: String,
-}
-
-impl SqueezeExcite {
-    fn new(path: &nn::Path, channels: i64, squeezed: i64) -> Self {
-        let conv = |name, geometry| Conv::new(&(path / name), geometry, WeightInit::HeFanOut);
-        Self {
-            reduce: conv("reduce", Geometry::pointwise(channels, squeezed)),
-            expand: conv("expand", Geometry::pointwise(squeezed, channels)),
-            prefix: key(path, ""),
-        }
-    }
-
-    fn forward(&self, xs: &Tensor) -> Tensor {
-        profile::layer(&self.prefix, || {
-            let squeezed = self.reduce.forward(&xs.adaptive_avg_pool2d([1, 1])).relu();
-            xs * self.expand.forward(&squeezed).sigmoid()
         })
     }
 }

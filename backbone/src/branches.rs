@@ -24,11 +24,11 @@ impl Branches {
     pub fn new(path: &nn::Path, plan: &BlockPlan) -> Self {
         let geometry = plan.geometry;
         let conv = |path: nn::Path, geometry| NormedConv::new(&path, &ConvBnConfig::new(geometry));
-        let SideBranches { scale, skip } = plan.side_branches;
+        let (SideBranches { scale, skip }, names) = (plan.side_branches, plan.names);
         Self {
-            convs: (0..plan.branches).map(|branch| conv(path / "rbr_conv" / branch, geometry)).collect(),
-            scale: scale.then(|| conv(path / "rbr_scale", geometry.with_one_tap())),
-            skip: skip.then(|| BatchNorm::new(&(path / "rbr_skip"), geometry.outputs, BatchNormConfig::default())),
+            convs: (0..plan.branches).map(|branch| conv(names.conv(path, branch), geometry)).collect(),
+            scale: scale.then(|| conv(path / names.scale(), geometry.with_one_tap())),
+            skip: skip.then(|| BatchNorm::new(&(path / names.skip()), geometry.outputs, BatchNormConfig::default())),
             geometry,
         }
     }

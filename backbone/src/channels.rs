@@ -2,18 +2,15 @@
 
 use tch::{Kind, Tensor};
 
-use crate::{
-    form::StateDict,
-    spec::{RGB, Spec},
-};
+use crate::{design::Design, form::StateDict, spec::RGB};
 
-/// Adapts the stem's kernels, `[outputs, 3, height, width]`, to `spec.in_channels`, as timm's `adapt_input_conv` does: their sum for one
+/// Adapts the stem's kernels, `[outputs, 3, height, width]`, to the images of `design`, as timm's `adapt_input_conv` does: their sum for one
 /// channel; for others repeated in order and scaled by 3 over the number of channels, so that the sum of the inputs keeps its size.
 /// Both forms of a network are adapted alike. Kernels for another number of channels than 3 are left as they are.
-pub fn adapt_channels(tensors: &mut StateDict, spec: &Spec) {
-    let kernels = tensors.iter_mut().filter(|(name, _)| name.starts_with("stage0.") && name.ends_with("conv.weight"));
+pub fn adapt_channels(tensors: &mut StateDict, design: &Design) {
+    let kernels = tensors.iter_mut().filter(|(name, _)| name.starts_with(design.stem()) && name.ends_with("weight"));
     for (_, kernel) in kernels.filter(|(_, kernel)| matches!(kernel.size()[..], [_, RGB, _, _])) {
-        *kernel = tch::no_grad(|| adapted(kernel, spec.in_channels));
+        *kernel = tch::no_grad(|| adapted(kernel, design.in_channels()));
     }
 }
 

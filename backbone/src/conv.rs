@@ -21,6 +21,8 @@ pub enum Activation {
     Relu6,
     /// `x * relu6(x + 3) / 6`.
     HardSwish,
+    /// `x * sigmoid(x)`.
+    Silu,
 }
 
 impl Activation {
@@ -33,6 +35,7 @@ impl Activation {
             (Self::Relu6, true) => xs.relu6_(),
             (Self::Relu6, false) => xs.relu6(),
             (Self::HardSwish, _) => xs.hardswish(),
+            (Self::Silu, _) => xs.silu(),
         }
     }
 }
@@ -53,7 +56,7 @@ pub enum WeightInit {
 }
 
 impl WeightInit {
-    fn tensor(self, path: &nn::Path, geometry: &Geometry) -> Tensor {
+    pub(crate) fn tensor(self, path: &nn::Path, geometry: &Geometry) -> Tensor {
         let options = (path.kind(), path.device());
         let shape = geometry.weight_shape();
         match self {
@@ -109,6 +112,11 @@ impl Conv {
     /// Shape and sampling.
     pub fn geometry(&self) -> &Geometry {
         &self.geometry
+    }
+
+    /// Its full key.
+    pub(crate) fn name(&self) -> &str {
+        self.prefix.trim_end_matches('.')
     }
 }
 
@@ -194,6 +202,20 @@ impl ConvBn {
             };
             Ok(self.activation.apply(ys, mode))
         })
+    }
+
+    /// The full key of the convolution.
+    pub(crate) fn name(&self) -> &str {
+        let (Layers::Train { prefix, .. } | Layers::Deploy(Conv { prefix, .. })) = &self.layers;
+        prefix.trim_end_matches('.')
+    }
+
+    /// Trainable parameters beside the kernel for each output channel.
+    pub(crate) fn parameters_per_output(&self) -> i64 {
+        match &self.layers {
+            Layers::Train { .. } => 2,
+            Layers::Deploy(_) => 1,
+        }
     }
 
     /// Shape and sampling of the convolution.

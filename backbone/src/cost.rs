@@ -69,6 +69,12 @@ impl CostRow {
         }
     }
 
+    /// A layer over tokens in rows and columns, with as many outputs for each.
+    pub(crate) fn tokens(name: &str, outputs: i64, [rows, columns]: [i64; 2], complexity: Complexity) -> Self {
+        let activation_bytes = outputs * rows * columns * size_of::<f32>() as i64;
+        Self { name: name.to_owned(), output: [outputs, rows, columns], complexity, activation_bytes }
+    }
+
     /// A linear layer with a bias on globally pooled features.
     pub fn linear(inputs: i64, outputs: i64) -> Self {
         Self::conv("linear", &Geometry::pointwise(inputs, outputs), [1, 1], 1)
@@ -103,7 +109,7 @@ impl Cost {
     }
 }
 
-fn block_row(block: &BlockPlan, form: Form, input: [i64; 2]) -> CostRow {
+pub(crate) fn block_row(block: &BlockPlan, form: Form, input: [i64; 2]) -> CostRow {
     let name = block.key.join(".");
     if form == Form::Deploy {
         return CostRow::conv(name, &block.geometry, input, 1);

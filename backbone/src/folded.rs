@@ -125,7 +125,7 @@ mod tests {
     use crate::{
         block::{Block, Layers},
         form::Form,
-        plan::{BlockPlan, SideBranches},
+        plan::{BlockPlan, BranchNames, SideBranches},
     };
 
     struct Case {
@@ -147,7 +147,8 @@ mod tests {
             store.set_kind(kind);
             let Self { geometry, branches, skip } = *self;
             let side_branches = SideBranches { scale: geometry.kernel > 1, skip };
-            let plan = BlockPlan { key: vec![], geometry, branches, side_branches, squeeze: None };
+            let plan =
+                BlockPlan { key: vec![], geometry, branches, side_branches, squeeze: None, names: BranchNames::Apple };
             let block = Block::new(&store.root(), &plan, Form::Train);
             (store, block)
         }

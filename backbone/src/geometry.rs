@@ -2,6 +2,8 @@
 
 use tch::Tensor;
 
+use crate::spec::OutputStride;
+
 /// Channels, kernel and sampling of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Geometry {
@@ -21,6 +23,42 @@ pub struct Geometry {
     pub groups: i64,
 }
 
+/// How a layer reads its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Sampling {
+    /// Step of the output grid in input pixels.
+    pub stride: i64,
+    /// Distance of the taps in input pixels.
+    pub dilation: i64,
+}
+
+/// The sampling of layers one after the other within an output stride, where dilation replaces the strides beyond it: see
+/// [`plan`](crate::plan).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Strides {
+    reached: i64,
+    dilation: i64,
+    limit: i64,
+}
+
+impl Strides {
+    /// Before the first layer.
+    pub fn within(limit: OutputStride) -> Self {
+        Self { reached: 1, dilation: 1, limit: limit.into() }
+    }
+
+    /// The sampling of the next layer, of this stride as published.
+    pub fn next(&mut self, stride: i64) -> Sampling {
+        let dilation = self.dilation;
+        if self.reached * stride > self.limit {
+            self.dilation *= stride;
+            return Sampling { stride: 1, dilation };
+        }
+        self.reached *= stride;
+        Sampling { stride, dilation }
+    }
+}
+
 impl Geometry {
     /// A 1x1 convolution with stride 1.
     pub const fn pointwise(inputs: i64, outputs: i64) -> Self {
@@ -31,6 +69,21 @@ impl Geometry {
     pub const fn depthwise(channels: i64, stride: i64, dilation: i64) -> Self {
         let groups = channels;
         Self { kernel: 3, stride, padding: dilation, dilation, groups, ..Self::pointwise(channels, channels) }
+    }
+
+    /// The same for depthwise layers that give each channel several outputs.
+    pub const fn with_outputs(self, outputs: i64) -> Self {
+        Self { outputs, ..self }
+    }
+
+    /// The same with a kernel of this odd side and padding that leaves the resolution to the stride.
+    pub const fn with_kernel(self, kernel: i64) -> Self {
+        Self { kernel, padding: self.dilation * (kernel - 1) / 2, ..self }
+    }
+
+    /// The same with this sampling and padding that leaves the resolution to the stride.
+    pub const fn sampled(self, Sampling { stride, dilation }: Sampling) -> Self {
+        Self { stride, dilation, padding: dilation * (self.kernel - 1) / 2, ..self }
     }
 
     /// The 1x1 convolution with the same channels, groups and stride.

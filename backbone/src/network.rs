@@ -7,24 +7,15 @@ use tch::{Device, Tensor, nn};
 use crate::{
     block::Block,
     checkpoint::{self, Policy, load_into, variables},
+    cost::Cost,
     error::Error,
+    features::{Backbone, Features, check_images},
     form::{Fold, Form, Mode, StateDict, TrainForward},
+    init,
     plan::BlockPlan,
+    reparam::Contribution,
     spec::{OutputStride, Spec},
 };
-
-/// The outputs of the four stages, `[N, C, H, W]`, at strides 4, 8, 16 and 32, none above the output stride.
-#[derive(Debug)]
-pub struct Features {
-    /// Stage 1, stride 4.
-    pub c2: Tensor,
-    /// Stage 2, stride 8.
-    pub c3: Tensor,
-    /// Stage 3, stride 16 (8 at output stride 8).
-    pub c4: Tensor,
-    /// Stage 4, stride 32 (16 or 8 at those output strides).
-    pub c5: Tensor,
-}
 
 /// The network up to its last stage, without a classifier.
 #[derive(Debug)]
@@ -92,7 +83,7 @@ impl MobileOne {
     /// # Errors
     /// [`Error::Torch`] when memory runs out.
     pub fn to_deploy_form(&self) -> Result<Self, Error> {
-        let path = self.stem.prefix.strip_suffix("stage0.").unwrap_or_default();
+        let path = self.prefix();
         let at_root = |(name, tensor): (String, Tensor)| Some((name.strip_prefix(path)?.to_owned(), tensor));
         let tensors = self.folded().into_iter().filter_map(at_root).collect();
         Self::with_weights(&self.spec, Form::Deploy, self.output_stride, &tensors)
@@ -114,17 +105,27 @@ impl MobileOne {
         &self.spec
     }
 
-    /// Channels of [`Features`], first to last.
-    pub fn channels(&self) -> [i64; 4] {
+    /// Refuses images that the network does not take, and batches whose last features have no statistics.
+    pub(crate) fn check_images(&self, xs: &Tensor, mode: Mode) -> Result<(), Error> {
+        check_images(xs, self.spec.in_channels, self.output_stride, (self.form, mode))
+    }
+
+    /// The prefix of the network's keys.
+    fn prefix(&self) -> &str {
+        self.stem.prefix.strip_suffix("stage0.").unwrap_or_default()
+    }
+}
+
+impl Backbone for MobileOne {
+    fn in_channels(&self) -> i64 {
+        self.spec.in_channels
+    }
+
+    fn channels(&self) -> [i64; 4] {
         self.spec.stages.map(|stage| stage.width)
     }
 
-    /// `xs`: `[N, C, H, W]` with the specification's channels, normalised. Each stride halves the sides, rounding up.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] for another shape, [`Error::SingleValueStatistics`] where batch statistics would be those of one value,
-    /// [`Error::Exchange`] where another process is lost.
-    pub fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Features, Error> {
+    fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Features, Error> {
         self.check_images(xs, mode)?;
         let run = |xs: Tensor, blocks: &[Block]| blocks.iter().try_fold(xs, |xs, block| block.forward(&xs, mode));
         let [stage1, stage2, stage3, stage4] = &self.stages;
@@ -135,24 +136,17 @@ impl MobileOne {
         Ok(Features { c2, c3, c4, c5 })
     }
 
-    pub(crate) fn check_images(&self, xs: &Tensor, mode: Mode) -> Result<(), Error> {
-        let size = xs.size();
-        let (images, height, width) = match size[..] {
-            [images, channels, height, width]
-                if channels == self.spec.in_channels && images > 0 && height > 0 && width > 0 =>
-            {
-                (images, height, width)
-            }
-            _ => {
-                let expected = format!("[N, {}, H, W]", self.spec.in_channels);
-                return Err(Error::Shape { what: "images", found: size, expected });
-            }
-        };
-        let stride = i64::from(self.output_stride);
-        let cells = mode.images(images) * ((height + stride - 1) / stride) * ((width + stride - 1) / stride);
-        if (self.form, mode.is_train(), cells) == (Form::Train, true, 1) {
-            return Err(Error::SingleValueStatistics { height, width });
-        }
-        Ok(())
+    fn cost(&self, size: [i64; 2]) -> Cost {
+        let mut cost = Cost::of(&self.spec, self.form, size, self.output_stride);
+        cost.rows.iter_mut().for_each(|row| row.name.insert_str(0, self.prefix()));
+        cost
+    }
+
+    fn contributions(&self) -> Vec<Contribution> {
+        self.blocks().filter_map(Block::contribution).collect()
+    }
+
+    fn calibrate(&self, batches: &mut dyn Iterator<Item = Tensor>) -> Result<(), Error> {
+        init::calibrate(self, batches)
     }
 }

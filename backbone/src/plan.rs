@@ -6,8 +6,10 @@
 //! second pixel of the features at output stride 16 is a pixel of those at output stride 32.
 //! The branches of a layer, and so all keys, depend on the stride before this replacement.
 
+use tch::nn;
+
 use crate::{
-    geometry::Geometry,
+    geometry::{Geometry, Sampling, Strides},
     spec::{OutputStride, SQUEEZE_RATIO, Spec},
 };
 
@@ -40,6 +42,43 @@ pub struct BlockPlan {
     pub side_branches: SideBranches,
     /// Channels between the two layers of squeeze-and-excitation, where the block has it.
     pub squeeze: Option<i64>,
+    /// Names of the branches.
+    pub names: BranchNames,
+}
+
+/// How the branches of a train form are named below their block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BranchNames {
+    /// MobileOne's in Apple's code: `rbr_conv.{number}`, `rbr_scale`, `rbr_skip`.
+    Apple,
+    /// RepVGG's in timm, which has one convolution branch: `conv_kxk`, `conv_1x1`, `identity`.
+    RepVgg,
+}
+
+impl BranchNames {
+    /// The path of a convolution branch.
+    pub fn conv<'a>(self, block: &nn::Path<'a>, branch: i64) -> nn::Path<'a> {
+        match self {
+            Self::Apple => block / "rbr_conv" / branch,
+            Self::RepVgg => block / "conv_kxk",
+        }
+    }
+
+    /// The name of the 1x1 branch.
+    pub fn scale(self) -> &'static str {
+        match self {
+            Self::Apple => "rbr_scale",
+            Self::RepVgg => "conv_1x1",
+        }
+    }
+
+    /// The name of the identity branch.
+    pub fn skip(self) -> &'static str {
+        match self {
+            Self::Apple => "rbr_skip",
+            Self::RepVgg => "identity",
+        }
+    }
 }
 
 /// The branches beside the convolutions.
@@ -60,34 +99,32 @@ impl Spec {
             branches: 1,
             side_branches: SideBranches { scale: self.scale, skip: false },
             squeeze: None,
+            names: BranchNames::Apple,
         };
-        let (mut inputs, mut reached, mut dilation) = (self.stem, 2, 1);
+        let (mut inputs, mut strides) = (self.stem, Strides::within(output_stride));
+        strides.next(stem.geometry.stride);
         let stages = std::array::from_fn(|i| {
-            let dilated = reached == i64::from(output_stride);
-            let first = if dilated { (1, dilation) } else { (2, dilation) };
-            if dilated {
-                dilation *= 2;
-            } else {
-                reached *= 2;
-            }
-            let layers = self.stage_plan(i, inputs, first, (1, dilation));
+            let (first, later) = (strides.next(2), strides.next(1));
+            let layers = self.stage_plan(i, inputs, first, later);
             inputs = self.stages[i].width;
             layers
         });
         Plan { stem, stages }
     }
 
-    /// The layers of a stage; `first` and `later` are stride and dilation of its first and its other depthwise layers.
-    fn stage_plan(&self, index: usize, inputs: i64, first: (i64, i64), later: (i64, i64)) -> Vec<BlockPlan> {
+    /// The layers of a stage; `first` and `later` are the sampling of its first and its other depthwise layers.
+    fn stage_plan(&self, index: usize, inputs: i64, first: Sampling, later: Sampling) -> Vec<BlockPlan> {
         let stage = &self.stages[index];
         let block = |block: i64| {
-            let (inputs, (stride, dilation)) = if block == 0 { (inputs, first) } else { (stage.width, later) };
+            let (inputs, Sampling { stride, dilation }) =
+                if block == 0 { (inputs, first) } else { (stage.width, later) };
             let layer = |offset: i64, geometry: Geometry, skip| BlockPlan {
                 key: vec![format!("stage{}", index + 1), (2 * block + offset).to_string()],
                 geometry,
                 branches: self.branches,
                 side_branches: SideBranches { scale: self.scale && geometry.kernel > 1, skip: self.skip && skip },
                 squeeze: (block >= stage.blocks - stage.squeeze_excite).then_some(geometry.outputs / SQUEEZE_RATIO),
+                names: BranchNames::Apple,
             };
             [
                 layer(0, Geometry::depthwise(inputs, stride, dilation), block > 0),

@@ -7,7 +7,7 @@
 use tch::{Device, Kind, Tensor};
 
 use crate::{
-    block::{Block, Layers, SqueezeExcite},
+    block::{Block, Layers},
     branches::Branches,
     conv::Merged,
     form::{Fold, StateDict},
@@ -29,9 +29,8 @@ impl Fold for Block {
             }
             Layers::Deploy(conv) => conv.fold(into),
         }
-        if let Some(SqueezeExcite { reduce, expand, .. }) = &self.squeeze_excite {
-            reduce.fold(into);
-            expand.fold(into);
+        if let Some(squeeze_excite) = &self.squeeze_excite {
+            squeeze_excite.fold(into);
         }
     }
 }
@@ -46,15 +45,8 @@ pub struct Contribution {
     pub branches: Vec<(String, f64)>,
 }
 
-impl MobileOne {
-    /// The branches of every block with running statistics, first block to last; empty in deploy form.
-    pub fn contributions(&self) -> Vec<Contribution> {
-        self.blocks().filter_map(Block::contribution).collect()
-    }
-}
-
 impl Block {
-    fn contribution(&self) -> Option<Contribution> {
+    pub(crate) fn contribution(&self) -> Option<Contribution> {
         let Layers::Train(branches) = &self.layers else { return None };
         let norms: Vec<(String, f64)> = branches
             .named()

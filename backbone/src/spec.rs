@@ -129,11 +129,11 @@ struct Fields {
     skip: bool,
 }
 
-fn rgb() -> i64 {
+pub(crate) fn rgb() -> i64 {
     RGB
 }
 
-fn is_rgb(channels: &i64) -> bool {
+pub(crate) fn is_rgb(channels: &i64) -> bool {
     *channels == RGB
 }
 

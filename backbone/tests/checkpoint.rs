@@ -5,8 +5,8 @@ mod support;
 use std::{fs, path::Path};
 
 use backbone::{
-    Error, Fold, Form, Layout, LoadReport, Metadata, MobileOne, Mode, Normalization, OutputStride, Policy, Spec,
-    StateDict,
+    Backbone, Error, Fold, Form, Layout, LoadReport, Metadata, MobileOne, Mode, Normalization, OutputStride, Policy,
+    Spec, StateDict,
     checkpoint::{self, Mismatch, export, file, load_into, read, variables, write},
 };
 use proptest::prelude::*;
@@ -32,7 +32,7 @@ fn classifier(prefix: &str, form: Form, classes: i64) -> (VarStore, MobileOne) {
 
 fn metadata() -> Metadata {
     Metadata {
-        spec: spec(),
+        design: spec().into(),
         form: Form::Train,
         classes: vec!["cat".to_owned(), "d\"og".to_owned(), "Ελέφας".to_owned()],
         normalization: Normalization { mean: vec![0.5, 0.25, 0.125], std: vec![0.1, 0.2, 0.3] },
@@ -202,7 +202,7 @@ fn files_for_apple_and_timm_are_read_back_as_they_were() {
         randomise(&store, 2);
         let tensors = snapshot(&store);
         for layout in [Layout::Apple, Layout::Timm] {
-            export(&path, &tensors, layout).unwrap();
+            export(&path, &tensors, layout, &spec().into()).unwrap();
             let (raw, text) = file::read(&path).unwrap();
             assert_eq!(text["format"], "pt");
             let counts = raw.iter().filter(|(name, _)| name.ends_with(".num_batches_tracked"));

@@ -2,7 +2,7 @@
 
 mod support;
 
-use backbone::{Complexity, Cost, Form, Mode, OutputStride, Spec, Variant};
+use backbone::{Backbone, Complexity, Cost, Form, Mode, OutputStride, Spec, Variant};
 use support::build;
 use tch::{Device, Kind, Tensor};
 

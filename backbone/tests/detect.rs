@@ -16,6 +16,7 @@ fn checkpoint(spec: &Spec, form: Form) -> Checkpoint {
         others: Vec::new(),
         passed_over: Vec::new(),
         form: Some(form),
+        published: None,
         metadata: None,
     }
 }

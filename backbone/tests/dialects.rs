@@ -29,7 +29,7 @@ fn network(form: Form, seed: i64) -> StateDict {
 }
 
 fn timm(tensors: &StateDict) -> StateDict {
-    keys::in_layout(tensors, Layout::Timm).unwrap()
+    keys::in_layout(tensors, Layout::Timm, &spec().into()).unwrap()
 }
 
 /// mmpretrain's names, written down apart from the reader's table.
@@ -215,7 +215,7 @@ proptest! {
         let original = network(form, 5);
         let wanted = backbone::Spec { in_channels: channels, ..spec() };
         let mut adapted: StateDict = original.iter().map(|(name, tensor)| (name.clone(), tensor.copy())).collect();
-        adapt_channels(&mut adapted, &wanted);
+        adapt_channels(&mut adapted, &wanted.clone().into());
         for (name, kernel) in &adapted {
             let before = &original[name];
             if name.starts_with("stage0.") && name.ends_with("conv.weight") {

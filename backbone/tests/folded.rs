@@ -2,7 +2,7 @@
 
 mod support;
 
-use backbone::{Form, MobileOne, Mode, OutputStride, Spec, StateDict, TrainForward, Variant};
+use backbone::{Backbone, Form, MobileOne, Mode, OutputStride, Spec, StateDict, TrainForward, Variant};
 use support::{build, images, load, randomise, relative, snapshot, spec, uniform};
 use tch::{Device, Kind, Tensor, nn::VarStore};
 use tch_ext::autocast::Autocast;

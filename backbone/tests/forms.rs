@@ -2,7 +2,7 @@
 
 mod support;
 
-use backbone::{Error, Features, Fold, Form, MobileOne, Mode, OutputStride, Spec, StateDict, Variant};
+use backbone::{Backbone, Error, Features, Fold, Form, MobileOne, Mode, OutputStride, Spec, StateDict, Variant};
 use support::{assert_close, build, images, load, names, randomise, relative, spec};
 use tch::{Device, Kind, Tensor, nn::VarStore};
 

@@ -100,8 +100,13 @@ fn a_tar_archive_with_a_large_hole_is_refused_before_memory_is_allocated() {
 fn a_normalisation_that_divides_by_zero_is_refused_with_its_key() {
     let spec = backbone::Spec::from(backbone::Variant::S0);
     let normalization = Normalization::default();
-    let metadata =
-        Metadata { spec, form: backbone::Form::Train, classes: Vec::new(), normalization, extra: Default::default() };
+    let metadata = Metadata {
+        design: spec.into(),
+        form: backbone::Form::Train,
+        classes: Vec::new(),
+        normalization,
+        extra: Default::default(),
+    };
     let mut text = metadata.to_text();
     for (written, reason) in [
         (r#"{"mean":[0,0,0],"std":[1,0,1]}"#, "`std` has 0.0; every deviation must be 1.2e-38 or more"),

@@ -3,7 +3,7 @@
 mod support;
 
 use backbone::{
-    Error, Fold, Form, MobileOne, Mode, OutputStride, Policy, Spec, StateDict, Variant,
+    Backbone, Error, Fold, Form, MobileOne, Mode, OutputStride, Policy, Spec, StateDict, Variant,
     checkpoint::{load_into, variables},
     init::{calibrate, from_deploy},
 };

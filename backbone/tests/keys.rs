@@ -11,6 +11,10 @@ use backbone::{
 };
 use tch::{Device, Kind, Tensor, nn::VarStore};
 
+fn mobileone() -> backbone::Design {
+    Spec::from(Variant::S0).into()
+}
+
 /// Every tensor of a classifier.
 fn classifier(variant: Variant, form: Form) -> StateDict {
     let store = VarStore::new(Device::Cpu);
@@ -25,12 +29,12 @@ fn classifier(variant: Variant, form: Form) -> StateDict {
 fn every_name_of_every_variant_goes_to_timm_and_back() {
     for variant in Variant::ALL {
         for form in [Form::Train, Form::Deploy] {
-            let apple = in_layout(&classifier(variant, form), Layout::Apple).unwrap();
+            let apple = in_layout(&classifier(variant, form), Layout::Apple, &mobileone()).unwrap();
             let timm: BTreeSet<String> = apple.keys().map(|name| to_timm(name).unwrap()).collect();
             assert_eq!(timm.len(), apple.len());
             let back: BTreeSet<String> = timm.iter().map(|name| from_timm(name).unwrap()).collect();
             assert!(back.iter().eq(apple.keys()));
-            assert!(in_layout(&classifier(variant, form), Layout::Timm).unwrap().keys().eq(&timm));
+            assert!(in_layout(&classifier(variant, form), Layout::Timm, &mobileone()).unwrap().keys().eq(&timm));
         }
     }
 }
@@ -39,7 +43,7 @@ fn every_name_of_every_variant_goes_to_timm_and_back() {
 fn layouts_of_others_have_the_published_numbers_of_keys() {
     for (variant, train, deploy) in [(Variant::S0, 1323, 88), (Variant::S2, 562, 88), (Variant::S4, 610, 136)] {
         for layout in [Layout::Apple, Layout::Timm] {
-            let count = |form| in_layout(&classifier(variant, form), layout).unwrap().len();
+            let count = |form| in_layout(&classifier(variant, form), layout, &mobileone()).unwrap().len();
             assert_eq!((count(Form::Train), count(Form::Deploy)), (train, deploy));
         }
     }
@@ -75,10 +79,10 @@ fn a_name_without_a_counterpart_is_an_error() {
     let mut tensors = classifier(Variant::S0, Form::Deploy);
     tensors.insert("head.0.weight".to_owned(), Tensor::zeros(1, (Kind::Float, Device::Cpu)));
     for layout in [Layout::Apple, Layout::Timm] {
-        let error = in_layout(&tensors, layout).unwrap_err();
+        let error = in_layout(&tensors, layout, &mobileone()).unwrap_err();
         assert!(matches!(&error, Error::NoName { name, .. } if name == "head.0.weight"), "{error}");
     }
-    assert_eq!(in_layout(&tensors, Layout::Own).unwrap().len(), tensors.len());
+    assert_eq!(in_layout(&tensors, Layout::Own, &mobileone()).unwrap().len(), tensors.len());
 }
 
 #[test]

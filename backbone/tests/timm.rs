@@ -5,14 +5,15 @@ mod support;
 use std::path::PathBuf;
 
 use backbone::{
-    Checkpoint, Features, Fold, Form, Layout, MobileOne, Mode, OutputStride, Policy, Spec, StateDict, Variant,
+    Backbone, Checkpoint, Features, Fold, Form, Layout, MobileOne, Mode, OutputStride, Policy, Spec, StateDict,
+    Variant,
     checkpoint::{
         file,
         keys::{from_timm, to_timm},
         load_into, read, variables,
     },
 };
-use support::{assert_close, load, uniform};
+use support::{assert_close, fill, load, uniform};
 use tch::{Kind, Tensor, nn::VarStore};
 
 fn golden(name: &str) -> PathBuf {
@@ -25,20 +26,6 @@ fn reference(name: &str) -> StateDict {
 
 fn build(spec: &Spec, form: Form, kind: Kind) -> (VarStore, MobileOne) {
     support::build(spec, form, OutputStride::Os32, kind)
-}
-
-/// The script's `fill`.
-fn fill(key: &str, size: &[i64]) -> Tensor {
-    let random = uniform(key, size);
-    if key.ends_with("running_var") {
-        random * 0.5 + 1.0
-    } else if key.ends_with("running_mean") || key.ends_with("bias") {
-        random * 0.25
-    } else if size.len() == 1 {
-        random * 0.2 + 0.4
-    } else {
-        random * (6.0 / size[1..].iter().product::<i64>() as f64).sqrt()
-    }
 }
 
 fn small() -> Spec {

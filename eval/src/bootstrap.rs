@@ -176,7 +176,7 @@ fn draw(seed: u64, resample: u64, weights: &mut [u32]) {
 }
 
 /// The quantile of ordered values by linear interpolation, as numpy's default.
-fn quantile(count: usize, share: f64, value: impl Fn(usize) -> f64) -> Option<f64> {
+pub(crate) fn quantile(count: usize, share: f64, value: impl Fn(usize) -> f64) -> Option<f64> {
     let last = count.checked_sub(1)?;
     let position = share * last as f64;
     let below = (position.floor() as usize).min(last);

@@ -224,6 +224,7 @@ impl Writer<'_> {
             Operation::Reshape(sides) => format!("torch.reshape({x}, {sides:?})"),
             Operation::Flatten(start) => format!("torch.flatten({x}, {start}, -1)"),
             Operation::Transpose(order) => format!("torch.permute({x}, {order:?})"),
+            Operation::ChannelShuffle(groups) => format!("torch.channel_shuffle({x}, {groups})"),
             Operation::Unsqueeze(axis) => format!("torch.unsqueeze({x}, {axis})"),
             Operation::ExpandAs => format!("torch.expand_as({x}, {})", inputs[1]),
             Operation::Expand(sides) => format!("torch.expand({x}, {sides:?})"),

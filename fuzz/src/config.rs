@@ -43,7 +43,7 @@ pub fn config(folder: &Path, bytes: &[u8]) -> bool {
 /// written to a run folder or a checkpoint and read from there.
 fn holds<K: Keys>(file: &ConfigFile) -> bool {
     let Ok(config) = file.config::<K>() else { return false };
-    config.backbone.specification().expect("a specification");
+    config.backbone.design().expect("a network");
     assert!(
         config.train.epochs >= 1
             && config.train.batch_size >= 1

@@ -17,8 +17,10 @@ use tch::{Kind, Tensor};
 
 use super::layout::{BACKBONE, Layout};
 use crate::{
+    design::Design,
     error::Error,
     form::{Form, StateDict},
+    published::Architecture,
 };
 
 /// The names of a scheme.
@@ -90,6 +92,18 @@ fn replaced<'a>(name: &'a str, from: &[&'static str], to: &[&'static str]) -> Op
     pairs.find_map(|(from, to)| Some((*to, name.strip_prefix(from)?.strip_prefix('.')?)))
 }
 
+/// The name here for the `name` that a network of another publication has in timm or torchvision: only the linear layer's differs.
+pub fn from_published(name: &str, architecture: Architecture) -> Option<String> {
+    let (classifier, rest) = replaced(name, &[architecture.classifier()], &[APPLE.classifier])?;
+    Some(format!("{classifier}.{rest}"))
+}
+
+/// The other way round.
+pub fn to_published(name: &str, architecture: Architecture) -> String {
+    let renamed = replaced(name, &[APPLE.classifier], &[architecture.classifier()]);
+    renamed.map_or_else(|| name.to_owned(), |(classifier, rest)| format!("{classifier}.{rest}"))
+}
+
 /// Whether `name` is a count of batches.
 pub fn is_count(name: &str) -> bool {
     name.rsplit('.').next() == Some(COUNT)
@@ -115,17 +129,21 @@ pub fn form<'a>(names: impl Iterator<Item = &'a String>) -> Option<Form> {
 ///
 /// # Errors
 /// A key without a counterpart there.
-pub fn in_layout(tensors: &StateDict, layout: Layout) -> Result<StateDict, Error> {
+pub fn in_layout(tensors: &StateDict, layout: Layout, design: &Design) -> Result<StateDict, Error> {
     let mut renamed = StateDict::new();
     for (name, tensor) in tensors {
-        let to = match layout {
-            Layout::Own | Layout::Other => Some(name.clone()),
-            Layout::OpenMmlab => None,
-            Layout::Apple => to_timm(name).map(|_| name.clone()),
-            Layout::Timm => to_timm(name),
+        let to = match (layout, design) {
+            (Layout::Own | Layout::Other, _) => Some(name.clone()),
+            (Layout::Timm | Layout::Published, Design::Published(published)) => {
+                (!name.starts_with(BACKBONE)).then(|| to_published(name, published.name))
+            }
+            (Layout::Apple, Design::MobileOne(_)) => to_timm(name).map(|_| name.clone()),
+            (Layout::Timm, Design::MobileOne(_)) => to_timm(name),
+            (Layout::OpenMmlab | Layout::Published | Layout::Apple, _) => None,
         };
         let to = to.ok_or_else(|| Error::NoName { name: name.clone(), layout })?;
-        if let (Layout::Apple | Layout::Timm, Some(norm)) = (layout, to.strip_suffix("running_var")) {
+        if let (Layout::Apple | Layout::Timm | Layout::Published, Some(norm)) = (layout, to.strip_suffix("running_var"))
+        {
             renamed.insert(format!("{norm}{COUNT}"), Tensor::zeros([] as [i64; 0], (Kind::Int64, tensor.device())));
         }
         renamed.insert(to, tensor.shallow_clone());

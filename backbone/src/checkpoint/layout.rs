@@ -4,6 +4,8 @@ use std::fmt::{self, Display};
 
 /// The prefix of the backbone's keys in a detector or segmenter.
 pub const BACKBONE: &str = "backbone.";
+/// The prefix of the keys of a classifier's linear layer.
+pub const CLASSIFIER: &str = "linear.";
 
 /// The naming scheme of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,7 +18,9 @@ pub enum Layout {
     Timm,
     /// OpenMMLab's (mmpretrain). It is read only.
     OpenMmlab,
-    /// No names of a MobileOne.
+    /// Those that a network of another publication has in timm or torchvision.
+    Published,
+    /// No names of a network that is known.
     Other,
 }
 
@@ -27,6 +31,7 @@ impl Display for Layout {
             Self::Apple => "Apple's",
             Self::Timm => "timm's",
             Self::OpenMmlab => "OpenMMLab's",
+            Self::Published => "timm's or torchvision's",
             Self::Other => "unknown",
         })
     }
@@ -42,13 +47,17 @@ pub struct Place {
 }
 
 /// The convolution of the stem that every network has in train or deploy form, in each naming scheme.
-const STEMS: [(&str, Layout); 6] = [
+const STEMS: [(&str, Layout); 10] = [
     ("stage0.rbr_conv.0.conv.weight", Layout::Apple),
     ("stage0.reparam_conv.weight", Layout::Apple),
     ("stem.conv_kxk.0.conv.weight", Layout::Timm),
     ("stem.reparam_conv.weight", Layout::Timm),
     ("stage0.branch_conv_list.0.conv.weight", Layout::OpenMmlab),
     ("stage0.branch_reparam.weight", Layout::OpenMmlab),
+    ("conv_stem.weight", Layout::Published),
+    ("stem.conv_kxk.conv.weight", Layout::Published),
+    ("stem.conv.weight", Layout::Published),
+    ("conv1.0.weight", Layout::Published),
 ];
 
 impl Place {
@@ -60,7 +69,10 @@ impl Place {
 
     fn of_stem(name: &str) -> Option<Self> {
         let (before, layout) = STEMS.iter().find_map(|(stem, layout)| Some((name.strip_suffix(stem)?, *layout)))?;
-        let prefix = before.strip_suffix(BACKBONE).filter(|_| layout != Layout::Timm).unwrap_or(before);
+        let prefix = before
+            .strip_suffix(BACKBONE)
+            .filter(|_| !matches!(layout, Layout::Timm | Layout::Published))
+            .unwrap_or(before);
         (prefix.is_empty() || prefix.ends_with('.')).then(|| Self { prefix: prefix.to_owned(), layout })
     }
 

@@ -8,9 +8,10 @@ use serde_json::json;
 
 use super::file::Text;
 use crate::{
+    design::Design,
     error::Error,
     form::Form,
-    spec::{MAX_INPUTS, RGB, Spec},
+    spec::{MAX_INPUTS, RGB},
 };
 
 /// The key that identifies this crate's format; its value is the version.
@@ -87,7 +88,7 @@ impl Normalization {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metadata {
     /// The backbone.
-    pub spec: Spec,
+    pub design: Design,
     /// The form of the tensors.
     pub form: Form,
     /// Names of the classes in the order of the outputs; empty for a backbone alone.
@@ -104,12 +105,12 @@ impl Metadata {
         let mut text = self.extra.clone();
         let mut insert = |key: &str, value: String| text.insert(key.to_owned(), value);
         insert(FORMAT, VERSION.to_string());
-        insert("spec", json!(self.spec).to_string());
+        insert("spec", json!(self.design).to_string());
         insert("form", self.form.to_string());
         insert("classes", json!(self.classes).to_string());
         insert("normalization", json!(self.normalization).to_string());
-        if let Some(variant) = self.spec.variant() {
-            insert("variant", variant.to_string());
+        if let Some(name) = self.design.name() {
+            insert("variant", name.to_owned());
         }
         text
     }
@@ -128,7 +129,7 @@ impl Metadata {
         rest.remove("variant");
         let form = take(&mut rest, "form", path)?;
         Ok(Some(Self {
-            spec: parse(&take(&mut rest, "spec", path)?, "spec", path)?,
+            design: parse(&take(&mut rest, "spec", path)?, "spec", path)?,
             form: parse(&json!(form).to_string(), "form", path)?,
             classes: parse(&take(&mut rest, "classes", path)?, "classes", path)?,
             normalization: parse(&take(&mut rest, "normalization", path)?, "normalization", path)?,

@@ -1,4 +1,5 @@
-//! Weights on disk: safetensors files and PyTorch's pickles with this crate's names, Apple's, timm's or OpenMMLab's.
+//! Weights on disk: safetensors files and PyTorch's pickles with this crate's names, Apple's, timm's or OpenMMLab's, and those that
+//! the [published networks](crate::published) have in timm or torchvision.
 //!
 //! | module | holds |
 //! |---|---|
@@ -32,14 +33,16 @@ mod shards;
 use std::{collections::BTreeMap, path::Path};
 
 use choose::{Choice, Undecided};
-pub use layout::{BACKBONE, Layout, Place};
+pub use layout::{BACKBONE, CLASSIFIER, Layout, Place};
 pub use load::{Policy, load_into, variables};
 pub use metadata::{Metadata, Normalization};
 pub use report::{LoadReport, Mismatch};
 
 use crate::{
+    design::{Design, Published},
     error::Error,
     form::{Form, StateDict},
+    published,
     spec::Spec,
 };
 use tch::Kind;
@@ -62,6 +65,8 @@ pub struct Checkpoint {
     pub passed_over: Vec<String>,
     /// Train or deploy form, if there is a backbone.
     pub form: Option<Form>,
+    /// The network of another publication that the tensors are, where they are one's.
+    pub published: Option<Published>,
     /// The metadata, if the file is in this crate's format.
     pub metadata: Option<Metadata>,
 }
@@ -70,21 +75,43 @@ impl Checkpoint {
     /// The tensors of the backbone alone, named as at the root.
     pub fn backbone(&self) -> StateDict {
         let of_backbone = self.tensors.iter().filter_map(|(name, tensor)| {
-            let name = name.strip_prefix(BACKBONE).unwrap_or(name);
-            keys::is_backbone(name).then(|| (name.to_owned(), tensor.shallow_clone()))
+            let inner = name.strip_prefix(BACKBONE).unwrap_or(name);
+            self.is_backbone(name).then(|| (inner.to_owned(), tensor.shallow_clone()))
         });
         of_backbone.collect()
     }
 
-    /// The specification of the backbone, from the metadata or else detected from names and shapes. A deploy form does not show
-    /// its number of branches: it is that of the published variant with these widths, or 1.
+    /// Whether the tensor of this name belongs to the backbone.
+    pub fn is_backbone(&self, name: &str) -> bool {
+        match self.published {
+            None => keys::is_backbone(name),
+            // Without the prefix it is the root, beside the classifier alone.
+            Some(_) if self.tensors.keys().any(|name| name.starts_with(BACKBONE)) => name.starts_with(BACKBONE),
+            Some(_) => !name.starts_with(CLASSIFIER),
+        }
+    }
+
+    /// Which network the backbone is: from the metadata, or else detected from names and shapes. A deploy form does not show its number
+    /// of branches: it is that of the published variant with these widths, or 1.
     ///
     /// # Errors
-    /// [`Error::NotMobileOne`], or a specification outside its limits.
+    /// [`Error::NotMobileOne`] where it is none that is known, or a specification outside its limits.
+    pub fn design(&self) -> Result<Design, Error> {
+        match (&self.metadata, self.published) {
+            (Some(metadata), _) => Ok(metadata.design.clone()),
+            (None, Some(published)) => Ok(Design::Published(published)),
+            (None, None) => self.known_form().and_then(|_| detect::spec(&self.backbone())).map(Design::MobileOne),
+        }
+    }
+
+    /// The specification of a MobileOne: see [`Checkpoint::design`].
+    ///
+    /// # Errors
+    /// As [`Checkpoint::design`]; [`Error::NotMobileOne`] for another network.
     pub fn spec(&self) -> Result<Spec, Error> {
-        match &self.metadata {
-            Some(metadata) => Ok(metadata.spec.clone()),
-            None => self.known_form().and_then(|_| detect::spec(&self.backbone())),
+        match self.design()? {
+            Design::MobileOne(spec) => Ok(spec),
+            other => Err(Error::NotMobileOne { reason: format!("the weights are those of {}", other.title()) }),
         }
     }
 
@@ -110,7 +137,7 @@ impl Checkpoint {
 
     /// The outputs of the classifier, where the file has one at the root.
     pub fn classes(&self) -> Option<i64> {
-        self.tensors.get("linear.weight").and_then(|weight| weight.size().first().copied())
+        self.tensors.get(&format!("{CLASSIFIER}weight")).and_then(|weight| weight.size().first().copied())
     }
 }
 
@@ -146,10 +173,19 @@ pub fn read_at(path: &Path, key: Option<&str>) -> Result<Checkpoint, Error> {
     let choice =
         choice.unwrap_or(Choice { taken: Place { prefix: String::new(), layout }, average: false, others: Vec::new() });
     let Choice { taken: Place { prefix, layout }, average, others } = choice;
-    let mut renamed = StateDict::new();
+    let mut found = StateDict::new();
     for (name, tensor) in tensors {
-        let Some(name) = name.strip_prefix(&prefix).filter(|name| !keys::is_count(name)) else { continue };
+        if let Some(name) = name.strip_prefix(&prefix).filter(|name| !keys::is_count(name)) {
+            found.insert(name.to_owned(), tensor);
+        }
+    }
+    let recognised = if layout == Layout::Published { published::recognise(&found) } else { None };
+    let layout = if layout == Layout::Published && recognised.is_none() { Layout::Other } else { layout };
+    let mut renamed = StateDict::new();
+    for (name, tensor) in found {
+        let name = name.as_str();
         let known = match layout {
+            Layout::Published => recognised.and_then(|(published, _)| keys::from_published(name, published.name)),
             Layout::Timm => keys::from_timm(name),
             Layout::OpenMmlab => keys::from_open_mmlab(name),
             Layout::Own | Layout::Apple | Layout::Other => None,
@@ -159,8 +195,15 @@ pub fn read_at(path: &Path, key: Option<&str>) -> Result<Checkpoint, Error> {
     if let Some(reason) = cause::treatment(renamed.keys()).filter(|_| layout != Layout::Own) {
         return Err(not_weights(reason));
     }
-    let form = keys::form(renamed.keys());
-    Ok(Checkpoint { tensors: renamed, layout, prefix, average, others, passed_over, form, metadata })
+    let of_metadata = metadata.as_ref().and_then(|metadata| match metadata.design {
+        Design::Published(published) => Some((published, metadata.form)),
+        Design::MobileOne(_) => None,
+    });
+    let (published, form) = match recognised.or(of_metadata) {
+        Some((published, form)) => (Some(published), Some(form)),
+        None => (None, keys::form(renamed.keys())),
+    };
+    Ok(Checkpoint { tensors: renamed, layout, prefix, average, others, passed_over, form, published, metadata })
 }
 
 /// What is in a file or in several.
@@ -214,7 +257,7 @@ pub fn write(path: &Path, tensors: &StateDict, metadata: &Metadata) -> Result<()
 ///
 /// # Errors
 /// As [`write()`]; [`Error::NoName`] for a key without a counterpart there.
-pub fn export(path: &Path, tensors: &StateDict, layout: Layout) -> Result<(), Error> {
+pub fn export(path: &Path, tensors: &StateDict, layout: Layout, design: &Design) -> Result<(), Error> {
     let text = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
-    file::write(path, &keys::in_layout(tensors, layout)?, &text)
+    file::write(path, &keys::in_layout(tensors, layout, design)?, &text)
 }

@@ -30,7 +30,7 @@ pub fn names(store: &VarStore) -> Vec<String> {
 }
 
 /// Values between -1 and 1 that depend only on the key and the index, `[size]` in fp64: FNV-1a of the key, then SplitMix64 of the
-/// index, upper 24 bits. `tools/golden/mobileone.py` has the same function.
+/// index, upper 24 bits. `tools/golden/weights.py` has the same function.
 pub fn uniform(key: &str, size: &[i64]) -> Tensor {
     let seed =
         key.bytes().fold(0xCBF2_9CE4_8422_2325, |seed, byte| (seed ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3));
@@ -41,6 +41,20 @@ pub fn uniform(key: &str, size: &[i64]) -> Tensor {
         ((z ^ (z >> 31)) >> 40) as f64 / f64::from(1 << 23) - 1.0
     };
     Tensor::from_slice(&(0..size.iter().product()).map(value).collect::<Vec<f64>>()).view(size)
+}
+
+/// A value that a trained network could have; `tools/golden/weights.py` has the same function.
+pub fn fill(key: &str, size: &[i64]) -> Tensor {
+    let random = uniform(key, size);
+    if key.ends_with("running_var") {
+        random * 0.5 + 1.0
+    } else if key.ends_with("running_mean") || key.ends_with("bias") {
+        random * 0.25
+    } else if size.len() == 1 {
+        random * 0.2 + 0.4
+    } else {
+        random * (6.0 / size[1..].iter().product::<i64>() as f64).sqrt()
+    }
 }
 
 /// `[N, 3, H, W]` of unit variance.

@@ -1,6 +1,6 @@
 //! Spearman's coefficient is that of its definition in numpy (`tools/golden/spearman.py`), and behaves as a rank correlation.
 
-use eval::statistics::spearman;
+use eval::statistics::{spearman, spearman_by_chance};
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -56,4 +56,17 @@ proptest! {
         prop_assert_eq!(spearman(&turned_xs, &turned_ys), coefficient);
         prop_assert!(spearman(&xs, &xs).is_none_or(|value| value == 1.0));
     }
+}
+
+#[test]
+fn by_chance_a_coefficient_is_within_two_deviations_of_none() {
+    // Of n values without ties the coefficient of random pairings has the variance 1 / (n - 1).
+    let xs: Vec<f64> = (0..26).map(f64::from).collect();
+    let [low, high] = spearman_by_chance(&xs, &xs, 4000, 1).unwrap();
+    assert!((low + 0.39).abs() < 0.03 && (high - 0.39).abs() < 0.03, "{low} {high}");
+    assert_eq!(spearman_by_chance(&xs, &xs, 4000, 1), Some([low, high]));
+    let four = [1.0, 2.0, 3.0, 4.0];
+    assert_eq!(spearman_by_chance(&four, &four, 4000, 1), Some([-1.0, 1.0]));
+    assert_eq!(spearman_by_chance(&four, &[1.0; 4], 10, 1), None);
+    assert_eq!(spearman_by_chance(&four, &four, 0, 1), None);
 }

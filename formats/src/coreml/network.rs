@@ -209,6 +209,7 @@ impl Network<'_> {
                 let order: Vec<i64> = order.iter().map(|&axis| axis as i64).collect();
                 self.simple("transpose", output, &[x, ("perm", Argument::Ints(&order))])
             }
+            Operation::ChannelShuffle(groups) => self.channel_shuffle(xs, output, *groups)?,
             Operation::ExpandAs | Operation::Expand(_) => {
                 let lengths = self.shape_of(output)?;
                 let missing = lengths.len().saturating_sub(xs.sides.len());
@@ -225,6 +226,20 @@ impl Network<'_> {
             Operation::Cast(Element::I64 | Element::I32) => self.builder.cast(xs, Kind::I32),
             operation => return Err(unsupported(operation.name())),
         })
+    }
+
+    /// Groups and their channels as two axes, exchanged.
+    fn channel_shuffle(&mut self, xs: &Value, output: Edge, groups: i64) -> Result<Value, Error> {
+        let shape = self.shape_of(output)?;
+        let [images, channels, rows, columns] = shape[..] else { return Err(unsupported("a channel shuffle")) };
+        let apart = [images, groups, channels / groups, rows, columns];
+        let sides = [&xs.sides[..1], &[groups, channels / groups].map(Side::fixed), &xs.sides[2..]].concat();
+        let arguments = [("x", Argument::Of(xs)), ("shape", Argument::Ints(&apart))];
+        let maps = self.builder.operation("reshape", &arguments, self.kind, &sides);
+        let turned = [0, 2, 1, 3, 4].map(|axis| sides[axis]);
+        let arguments = [("x", Argument::Of(&maps)), ("perm", Argument::Ints(&[0, 2, 1, 3, 4]))];
+        let maps = self.builder.operation("transpose", &arguments, self.kind, &turned);
+        Ok(self.simple("reshape", output, &[("x", Argument::Of(&maps)), ("shape", Argument::Ints(&shape))]))
     }
 
     /// The sides of an edge, -1 for one that is computed.

@@ -188,6 +188,8 @@ pub enum Operation {
     Flatten(usize),
     /// Another order of the axes.
     Transpose(Vec<usize>),
+    /// The channels of `[N, C, H, W]` in another order: one of each group in turn.
+    ChannelShuffle(i64),
     /// A new axis with one position.
     Unsqueeze(usize),
     /// The first tensor repeated to the shape of the second.
@@ -275,6 +277,7 @@ impl Operation {
             Self::Reshape(_) => "reshape",
             Self::Flatten(_) => "flatten",
             Self::Transpose(_) => "transpose",
+            Self::ChannelShuffle(_) => "channel shuffle",
             Self::Unsqueeze(_) => "unsqueeze",
             Self::ExpandAs | Self::Expand(_) => "expand",
             Self::ZerosLike => "zeros",

@@ -221,6 +221,7 @@ impl Node {
             }
             Operation::Flatten(start) => first().f_flatten(axis(*start), -1),
             Operation::Transpose(order) => first().f_permute(order.iter().map(|&dim| axis(dim)).collect::<Vec<_>>()),
+            Operation::ChannelShuffle(groups) => first().f_channel_shuffle(*groups),
             Operation::Unsqueeze(dim) => first().f_unsqueeze(axis(*dim)),
             Operation::ExpandAs => first().f_expand_as(inputs[1]),
             Operation::Expand(sides) => first().f_expand(sides, false),

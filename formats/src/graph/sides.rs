@@ -64,6 +64,34 @@ impl Graph {
         Ok(one.iter().zip(&two).map(pair).collect())
     }
 
+    /// Bytes that the operations read and write for one image `[C, H, W]` in fp32, each operation by itself: maps, and the weights of
+    /// layers once. Activations are computed with the layer before them; a change of shape moves nothing.
+    ///
+    /// # Errors
+    /// [`Error::Torch`] where the graph does not take such an image.
+    pub fn traffic(&self, image: [i64; 3]) -> Result<i64, Error> {
+        let sides = self.sides(image, false)?;
+        let numbers = |edge: &Edge| sides[edge.0].iter().map(|side| side.length).product::<i64>();
+        let moved = |node: &Node| match &node.operation {
+            Operation::Constant(_)
+            | Operation::Reshape(_)
+            | Operation::Flatten(_)
+            | Operation::Unsqueeze(_)
+            | Operation::Expand(_)
+            | Operation::ExpandAs
+            | Operation::ZerosLike => 0,
+            operation if operation.is_activation() => 0,
+            operation => {
+                let weights = operation.layer().map_or(0, |layer| {
+                    let bias = layer.bias.as_ref().map_or(0, |bias| bias.tensor.numel());
+                    (layer.weight.tensor.numel() + bias) as i64
+                });
+                node.inputs.iter().chain([&node.output]).map(numbers).sum::<i64>() + weights
+            }
+        };
+        Ok(self.nodes.iter().map(moved).sum::<i64>() * size_of::<f32>() as i64)
+    }
+
     /// Of a node that adds a map of one pixel to zeros, by which it becomes one of many: the map, and the one whose size the zeros have.
     pub(crate) fn spread(&self, node: &Node, sides: &[Vec<Side>]) -> Option<[Edge; 2]> {
         let like = |edge: Edge| {

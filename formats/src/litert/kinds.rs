@@ -64,5 +64,6 @@ kinds! {
     LEAKY_RELU = 98, (1, 1), 1, 1;
     QUANTIZE = 114, (1, 1), 1, 0;
     HARD_SWISH = 117, (1, 1), 1, 1;
+    BATCH_MATMUL = 126, (2, 2), 1, 2;
     NON_MAX_SUPPRESSION_V4 = 120, (5, 5), 2, 0;
 }

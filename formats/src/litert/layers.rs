@@ -6,7 +6,7 @@ use super::model::{Kind, Quantization, Value};
 use super::network::{Held, Network, numbers, torch, unsupported};
 use super::operators::{self, Activation, Moves};
 use crate::Error;
-use crate::graph::{Convolution, Edge, Grid, Layer, Node, Operation, Unary};
+use crate::graph::{Convolution, Edge, Grid, Layer, Node, Operation, Side, Unary};
 
 /// An activation that layers have built in.
 pub(super) fn activation(operation: &Operation) -> Option<Activation> {
@@ -68,12 +68,8 @@ impl Network<'_> {
     }
 
     /// A map with zeros around it, as PyTorch pads: LiteRT's own padding of strided layers is another one for even sizes.
-    fn padded(&mut self, xs: &Value, [rows, columns]: [i64; 2], grid: Option<Grid>) -> Result<Value, Error> {
-        let around = [0, 0, rows, rows, columns, columns, 0, 0].map(|side| side as i32);
-        let around = self.builder.ints("padding", &around, &[4, 2]);
-        let mut sides = xs.sides.clone();
-        sides[1].length += 2 * rows;
-        sides[2].length += 2 * columns;
+    fn padded(&mut self, xs: &Value, padding: [i64; 2], grid: Option<Grid>) -> Result<Value, Error> {
+        let (around, sides) = self.around(xs, padding);
         let int8 = xs.kind == Kind::I8;
         let grid = grid.filter(|_| int8);
         let padded = self.builder.tensor("padded", xs.kind, &sides, grid.map(Quantization::from));
@@ -81,24 +77,41 @@ impl Network<'_> {
         Ok(padded)
     }
 
+    /// A map with the least number around it, which no maximum is.
+    pub(super) fn padded_with_least(&mut self, xs: &Value, padding: [i64; 2]) -> Value {
+        let (around, sides) = self.around(xs, padding);
+        let least = self.builder.floats("least", &[f32::MIN], &[]);
+        self.builder.compute("padded", operators::pad_with(), &[xs, &around, &least], &sides)
+    }
+
+    /// How many pixels are added on each side of each axis, and the sides with them.
+    fn around(&mut self, xs: &Value, [rows, columns]: [i64; 2]) -> (Value, Vec<Side>) {
+        let around = [0, 0, rows, rows, columns, columns, 0, 0].map(|side| side as i32);
+        let mut sides = xs.sides.clone();
+        sides[1].length += 2 * rows;
+        sides[2].length += 2 * columns;
+        (self.builder.ints("padding", &around, &[4, 2]), sides)
+    }
+
     pub(super) fn linear(&mut self, position: usize, layer: &Layer) -> Result<(), Error> {
         let node = self.graph.node(position);
         let input = node.inputs[0];
         let (end, activation) = self.fused(position);
-        if self.sides[input.index()].len() != 2 {
-            return Err(unsupported("a linear layer of more than a row for each image"));
-        }
-        let bytes = self.held[input.index()].bytes.clone();
+        let is_row = self.sides[input.index()].len() == 2;
+        let bytes = self.held[input.index()].bytes.clone().filter(|_| is_row);
         let int8 = layer.scales.as_ref().and(self.grid(input).zip(self.grid(end))).zip(bytes);
         let xs = match &int8 {
             Some((_, bytes)) => bytes.clone(),
-            None => self.float(input)?,
+            None => self.float_as(input, false)?,
         };
         let parameters = self.parameters(node, layer, int8.as_ref().map(|((grid, _), _)| *grid), &[0, 1], 0)?;
         let grid = int8.map(|((_, grid), _)| grid);
         let sides = self.sides_as(end, false);
         let output = self.builder.tensor("values", xs.kind, &sides, grid.map(Quantization::from));
-        let operator = operators::linear(grid.is_some(), activation);
+        let operator = match is_row {
+            true => operators::linear(grid.is_some(), activation),
+            false => operators::linear_of_any_rank(activation),
+        };
         self.builder.operator(operator, &[&xs, &parameters[0], &parameters[1]], &[&output]);
         match grid {
             Some(_) => self.held[end.index()] = Held { float: None, bytes: Some(output), channels_last: false },

@@ -248,6 +248,12 @@ impl Network<'_> {
                     }
                 }
             }
+            Operation::MatMul => {
+                let left = self.float_as(input, false)?;
+                let right = self.operand(node.inputs[1], false)?;
+                let sides = self.sides_as(output, false);
+                (self.builder.compute("products", operators::mat_mul(), &[&left, &right], &sides), false)
+            }
             Operation::Softmax(at) => {
                 let xs = self.float(input)?;
                 if axis(*at) + 1 != xs.sides.len() {
@@ -268,6 +274,12 @@ impl Network<'_> {
                 let xs = self.float_as(input, true)?;
                 let sides = self.sides_as(output, true);
                 (self.mean(&xs, &[1, 2], true, &sides), true)
+            }
+            Operation::MaxPool { kernel, stride, padding, dilation: [1, 1], ceil: false } => {
+                let xs = self.float_as(input, true)?;
+                let xs = if *padding == [0, 0] { xs } else { self.padded_with_least(&xs, *padding) };
+                let sides = self.sides_as(output, true);
+                (self.builder.compute("largest", operators::max_pool(*kernel, *stride), &[&xs], &sides), true)
             }
             Operation::ArgMax { axis: at, keep: false } if *at == 1 || !last => {
                 let xs = self.float(input)?;
@@ -295,6 +307,13 @@ impl Network<'_> {
                 let xs = if self.is_single_pixel(input) { self.float(input)? } else { self.float_as(input, false)? };
                 let sides = self.sides_as(output, false);
                 (self.reshaped(&xs, &sides)?, false)
+            }
+            Operation::ChannelShuffle(groups) => {
+                let (xs, sides) = (self.float_as(input, true)?, self.sides_as(output, true));
+                let [groups, each] = [*groups, sides[3].length / groups].map(Side::fixed);
+                let apart = self.reshaped(&xs, &[sides[0], sides[1], sides[2], groups, each])?;
+                let turned = self.transposed(&apart, &[0, 1, 2, 4, 3]);
+                (self.reshaped(&turned, &sides)?, true)
             }
             Operation::Slice { axis: at, start, end, step } => {
                 let xs = self.float(input)?;

@@ -98,6 +98,16 @@ pub(super) fn linear(int8: bool, activation: Activation) -> Operator {
     with(kinds::FULLY_CONNECTED, if int8 { 4 } else { 1 }, 8, vec![(0, activation.field())])
 }
 
+/// Along the last axis of more than rows; the other axes stay.
+pub(super) fn linear_of_any_rank(activation: Activation) -> Operator {
+    with(kinds::FULLY_CONNECTED, 5, 8, vec![(0, activation.field()), (2, Field::Byte(1))])
+}
+
+/// Of the last two axes.
+pub(super) fn mat_mul() -> Operator {
+    with(kinds::BATCH_MATMUL, 1, 101, vec![])
+}
+
 pub(super) fn quantize() -> Operator {
     with(kinds::QUANTIZE, 1, 89, vec![])
 }
@@ -135,6 +145,19 @@ pub(super) fn reshape() -> Operator {
 
 pub(super) fn pad(int8: bool) -> Operator {
     with(kinds::PAD, if int8 { 2 } else { 1 }, 22, vec![])
+}
+
+/// With a number around the map instead of zeros.
+pub(super) fn pad_with() -> Operator {
+    with(kinds::PADV2, 1, 43, vec![])
+}
+
+/// The largest of each window, of which all are complete; pairs are rows, columns.
+pub(super) fn max_pool(kernel: [i64; 2], stride: [i64; 2]) -> Operator {
+    let int = |value: i64| Field::Int(value as i32);
+    let sides = [stride[1], stride[0], kernel[1], kernel[0]].map(int);
+    let fields = std::iter::once(Field::Byte(1)).chain(sides);
+    with(kinds::MAX_POOL_2D, 1, 5, (0..).zip(fields).collect())
 }
 
 pub(super) fn softmax() -> Operator {

@@ -90,6 +90,7 @@ impl Builder {
             Operation::Transpose(order) => {
                 self.transpose(first(), &order.iter().map(|&axis| axis as i64).collect::<Vec<_>>())
             }
+            Operation::ChannelShuffle(groups) => self.channel_shuffle(first(), *groups),
             Operation::Unsqueeze(axis) => self.unsqueeze(first(), *axis as i64),
             Operation::ExpandAs => {
                 let shape = self.shape(&inputs[1]);
@@ -109,6 +110,20 @@ impl Builder {
             }
             Operation::Cast(element) => self.cast(first(), *element),
         })
+    }
+
+    /// Groups and their channels as two axes, exchanged; the sides of the maps are computed, so that they may vary.
+    fn channel_shuffle(&mut self, xs: &Value, groups: i64) -> Value {
+        let shape = self.shape(xs);
+        let sides = self.slice(&shape, 0, 2, 4, 1);
+        // 0 keeps a side in its place, -1 is what is left.
+        let [apart, together] = [&[0, groups, -1][..], &[0, -1]].map(|start| {
+            let start = self.ints("start", start);
+            self.concat(&[&start, &sides], 0)
+        });
+        let apart = self.node("Reshape", &[xs, &apart], &[], (xs.element, 5));
+        let turned = self.transpose(&apart, &[0, 2, 1, 3, 4]);
+        self.node("Reshape", &[&turned, &together], &[], (xs.element, 4))
     }
 
     fn known(&mut self, Weight { name, tensor }: &Weight) -> Result<Value, Error> {

@@ -1,7 +1,7 @@
 //! Decoding and non-maximum suppression in the graph equal those of `heads`.
 
 use crate::support::*;
-use backbone::{Form, OutputStride};
+use backbone::{Backbone, Form, OutputStride};
 use formats::graph::ends::{Decoding, Suppression};
 use formats::onnx::{Builder, Decoded, Detections, Dim, Model, Session};
 use formats::{Array, Data, Element, Error};

@@ -20,7 +20,7 @@ fn description() -> Description<'static> {
 }
 
 /// The sides of images `[N, H, W, 3]` of which the batch is free, and the size where it may be any.
-fn sides(size: [i64; 2], any_size: bool) -> [Side; 4] {
+pub fn sides(size: [i64; 2], any_size: bool) -> [Side; 4] {
     let [height, width] = size.map(|length| Side { length, free: any_size });
     [Side { length: 1, free: true }, height, width, Side::fixed(3)]
 }
@@ -33,7 +33,7 @@ fn loaded(builder: &Builder) -> Session {
 }
 
 /// Outputs in the order of axes that the graph has.
-fn run(session: &Session, input: &Tensor, channels_last: &[bool]) -> Vec<Tensor> {
+pub fn run(session: &Session, input: &Tensor, channels_last: &[bool]) -> Vec<Tensor> {
     let last = input.permute([0, 2, 3, 1]).contiguous();
     let outputs = session.run(&[array(&last)]).unwrap();
     let turned = |(output, last): (Tensor, &bool)| if *last { output.permute([0, 3, 1, 2]) } else { output };
@@ -41,7 +41,7 @@ fn run(session: &Session, input: &Tensor, channels_last: &[bool]) -> Vec<Tensor>
 }
 
 /// A file of a graph, and which of its outputs have their channels last.
-fn written(graph: &Graph, size: [i64; 2], half: bool) -> (Session, Vec<bool>) {
+pub fn written(graph: &Graph, size: [i64; 2], half: bool) -> (Session, Vec<bool>) {
     let mut builder = Builder::new("network");
     if half {
         builder.keep_weights_in_half();

@@ -7,6 +7,7 @@ mod golden;
 mod litert;
 mod networks;
 mod operators;
+mod published;
 mod quantized;
 mod runtime;
 mod samples;

@@ -61,6 +61,7 @@ fn activations_and_arithmetic_compute_the_same() {
         ("tanh", Box::new(Tensor::tanh)),
         ("hardtanh", Box::new(Tensor::hardtanh)),
         ("hardswish", Box::new(Tensor::hardswish)),
+        ("hardsigmoid", Box::new(Tensor::hardsigmoid)),
         ("silu", Box::new(Tensor::silu)),
         ("gelu", Box::new(|x| x.gelu("none"))),
         ("gelu by tanh", Box::new(|x| x.gelu("tanh"))),
@@ -97,6 +98,7 @@ fn changes_of_shape_compute_the_same() {
         ("view", Box::new(|x| x.view([-1, 2, 2, 30]))),
         ("flatten the end", Box::new(|x| x.flatten(2, 3))),
         ("transpose", Box::new(|x| x.transpose(1, -1))),
+        ("channel shuffle", Box::new(|x| x.channel_shuffle(2) + 1.0)),
         ("unsqueeze", Box::new(|x| x.unsqueeze(-1))),
         ("narrow", Box::new(|x| x.narrow(2, 1, 3))),
         ("slice with a step", Box::new(|x| x.slice(3, 1, None, 2))),
@@ -129,6 +131,36 @@ fn linear_layers_of_every_rank_compute_the_same() {
     }
     let input = Tensor::randn([2, 6], FLOATS);
     compare("addmm", &trace(&input, |x| bias.addmm(x, &weight.tr())), &input);
+}
+
+#[test]
+fn layer_normalisation_and_attention_compute_the_same() {
+    tch::manual_seed(7);
+    let (weight, bias) = (Tensor::rand([8], FLOATS) + 0.5, Tensor::randn([8], FLOATS));
+    for shape in [vec![2, 3, 5, 8], vec![2, 5, 8]] {
+        let input = Tensor::randn(&shape, FLOATS);
+        compare("layer norm", &trace(&input, |x| x.layer_norm([8], Some(&weight), Some(&bias), 1e-5, true)), &input);
+    }
+    let input = Tensor::randn([2, 5, 8], FLOATS);
+    let attention = |x: &Tensor| {
+        let heads = x.view([-1, 5, 2, 4]).transpose(1, 2);
+        let shares = (&heads * 0.5).matmul(&heads.transpose(-2, -1)).softmax(-1, None::<Kind>);
+        shares.matmul(&heads).transpose(1, 2).reshape([-1, 5, 8])
+    };
+    compare("attention", &trace(&input, attention), &input);
+}
+
+#[test]
+fn traffic_is_what_each_operation_reads_and_writes() {
+    let (weight, bias) = (Tensor::randn([8, 4, 1, 1], FLOATS), Tensor::randn([8], FLOATS));
+    let input = Tensor::randn([2, 4, 3, 5], FLOATS);
+    let module = trace(&input, |x| {
+        let maps = x.conv2d(&weight, Some(&bias), [1, 1], [0, 0], [1, 1], 1).relu();
+        (&maps + &maps).flatten(1, -1)
+    });
+    let (images, maps) = (4 * 15, 8 * 15);
+    let numbers = (images + 8 * 4 + 8 + maps) + 3 * maps;
+    assert_eq!(read(&module, &[4]).traffic([4, 3, 5]).unwrap(), 4 * numbers);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::detector::{self, add_outputs, decoding, limits};
 use crate::support::*;
-use backbone::{Mode, OutputStride, Spec, Variant};
+use backbone::{Backbone, Mode, OutputStride, Spec, Variant};
 use formats::Element;
 use formats::graph::ends;
 use formats::onnx::{Builder, Dim, Layout, Model};

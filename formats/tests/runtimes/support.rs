@@ -1,6 +1,6 @@
 //! Small networks of all three tasks in deploy form, and their traces.
 
-use backbone::{Form, MobileOne, Mode, OutputStride, Spec, Stage};
+use backbone::{Architecture, Backbone, Form, MobileOne, Mode, OutputStride, Setup, Spec, Stage};
 use formats::graph::Graph;
 use formats::onnx::{Builder, Dim, Model, Session};
 use formats::{Array, Data, Element};
@@ -91,6 +91,17 @@ impl Net {
 pub fn classifier(spec: &Spec) -> Net {
     Net::new(|path| {
         let backbone = MobileOne::new(path, spec, Form::Deploy, OutputStride::Os32);
+        let head = Classifier::new(path, backbone.channels()[3], CLASSES, &ClassifierConfig::default()).unwrap();
+        Box::new(move |images: &Tensor| {
+            vec![head.forward(&backbone.forward(images, Mode::Eval).unwrap(), Mode::Eval).unwrap()]
+        })
+    })
+}
+
+/// The same under the network of another publication.
+pub fn published(architecture: Architecture) -> Net {
+    Net::new(|path| {
+        let backbone = architecture.build(path, 3, Setup::classifier(Form::Deploy));
         let head = Classifier::new(path, backbone.channels()[3], CLASSES, &ClassifierConfig::default()).unwrap();
         Box::new(move |images: &Tensor| {
             vec![head.forward(&backbone.forward(images, Mode::Eval).unwrap(), Mode::Eval).unwrap()]

@@ -202,8 +202,9 @@ pub const BENCH_SECONDS: f64 = 2.0;
 /// `pipeline bench`.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// Variants (s0 to s4), configurations, folders of runs, files of weights, exported files
-    #[arg(value_name = "MODEL", required_unless_present_any = ["analyze", "train"], conflicts_with_all = ["analyze", "train"])]
+    /// Networks (s0 to s4, efficientnet_b0, ...), configurations, folders of runs, files of weights, exported and other TorchScript and
+    /// ONNX files [default with --analyze: all published networks]
+    #[arg(value_name = "MODEL", required_unless_present_any = ["analyze", "train"], conflicts_with = "train")]
     pub models: Vec<String>,
     /// The engines to run, separated by commas [default: all that the device has]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "ENGINE,...", conflicts_with = "analyze")]
@@ -217,9 +218,9 @@ pub struct BenchArgs {
     /// Number of classes [default: 1000 for a variant, else that of the weights or the data]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub classes: Option<u32>,
-    /// Threads of libtorch
-    #[arg(long, default_value_t = 1, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024).map(usize::from))]
-    pub threads: usize,
+    /// Threads of libtorch; several numbers, separated by commas, are measured one after the other
+    #[arg(long, default_value = "1", value_delimiter = ',', value_name = "COUNT,...", value_parser = clap::value_parser!(u16).range(1..=1024).map(usize::from))]
+    pub threads: Vec<usize>,
     /// Run on these processors only, counted from 0 and separated by commas
     #[arg(long, value_delimiter = ',', value_name = "CPU,...")]
     pub pin: Vec<usize>,
@@ -235,9 +236,17 @@ pub struct BenchArgs {
     /// Analyze this machine as the paper does: what latency depends on, and the cost of each building block
     #[arg(long)]
     pub analyze: bool,
+    /// Also write every network of --analyze as TorchScript, for the lite interpreter, as ONNX and LiteRT into this folder, for the
+    /// benchmark tools of other devices
+    #[arg(long, requires = "analyze", value_name = "DIR")]
+    pub export: Option<PathBuf>,
+    /// Add what these tools printed on another device to the analysis: benchmark_model, speed_benchmark_torch, onnxruntime_perf_test,
+    /// each run behind a line with the name of its file
+    #[arg(long, requires = "analyze", value_name = "FILE")]
+    pub device_results: Option<PathBuf>,
     /// Measure how fast a job reads its data and how fast it trains, and which one holds it back; with --processes N in 1, 2, ... N
     /// processes of the same number of images
-    #[arg(long, value_name = "CONFIG", conflicts_with_all = ["engines", "batch", "threads", "size", "classes", "pin", "profile", "reference", "analyze", "output"])]
+    #[arg(long, value_name = "CONFIG", conflicts_with_all = ["engines", "batch", "threads", "size", "classes", "pin", "profile", "reference", "analyze", "export", "device_results", "output"])]
     pub train: Option<String>,
     #[command(flatten)]
     pub start: ProcessArgs,

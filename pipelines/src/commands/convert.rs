@@ -20,16 +20,16 @@ pub(super) fn run(args: &ConvertArgs) -> Result<(), Failure> {
             weights
         }
     };
-    let spec = weights.spec().map_err(place)?;
+    let design = weights.design().map_err(place)?;
     let form = weights.known_form().map_err(place)?;
-    let what = spec.variant().map_or_else(|| "a custom MobileOne".to_owned(), |variant| format!("MobileOne-{variant}"));
     console::status(format!(
-        "{}: {what} in {form} form, names {}, {} tensors",
+        "{}: {} in {form} form, names {}, {} tensors",
         path.display(),
+        design.title(),
         weights.layout,
         weights.tensors.len()
     ));
-    let metadata = weights.metadata.clone().unwrap_or_else(|| bare_metadata(spec, form));
+    let metadata = weights.metadata.clone().unwrap_or_else(|| bare_metadata(design, form));
     write_weights(&args.output, &weights.tensors, &metadata, args.layout)?;
     console::status(format!("written to {}", args.output.display()));
     Ok(())

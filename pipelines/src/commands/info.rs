@@ -1,6 +1,6 @@
 //! `pipeline info`: a network layer by layer, train form and deploy form side by side.
 
-use backbone::{Complexity, Cost, CostRow, Form, OutputStride, Spec, Variant};
+use backbone::{Complexity, Cost, CostRow, Design, Form, Purpose, Setup};
 use datasets::Class;
 use front::cli::InfoArgs;
 use serde::Serialize;
@@ -18,14 +18,14 @@ use crate::task::{Train, for_task};
 const IMAGENET_CLASSES: u32 = 1000;
 
 pub(super) fn run(args: &InfoArgs) -> Result<(), Failure> {
-    let info = match args.subject.parse::<Variant>() {
-        Ok(_) if args.key.name().is_some() => return Err(crate::run::key_without_weights()),
-        Ok(variant) => {
+    let info = match Design::named(&args.subject) {
+        Some(_) if args.key.name().is_some() => return Err(crate::run::key_without_weights()),
+        Some(design) => {
             let classes = i64::from(args.classes.unwrap_or(IMAGENET_CLASSES));
-            let title = format!("MobileOne-{}, {classes} classes", variant.name().to_uppercase());
-            backbone_info(title, &Spec::from(variant), args.size, Some(classes))
+            let title = format!("{}, {classes} classes", design.title());
+            backbone_info(title, &design, args.size, Some(classes))
         }
-        Err(_) => match Subject::open(&args.subject, args.key.name(), &args.set.overrides)? {
+        None => match Subject::open(&args.subject, args.key.name(), &args.set.overrides)? {
             Subject::Config(config) => for_task!(config.task()?, T => task_info::<T>(args, &config.config()?, None))?,
             Subject::Trained { path, weights, config } => {
                 let known = classes_of(&weights);
@@ -35,29 +35,26 @@ pub(super) fn run(args: &InfoArgs) -> Result<(), Failure> {
                 info
             }
             Subject::Bare { path, weights } => {
-                let spec = weights.spec().map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
+                let design =
+                    weights.design().map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
                 let classes = args.classes.map(i64::from).or_else(|| weights.classes());
                 let form = weights.form.map_or_else(String::new, |form| format!("{form} form, "));
                 let below = match weights.prefix.as_str() {
                     "" => String::new(),
                     prefix => format!(" below `{prefix}`"),
                 };
-                let name =
-                    spec.variant().map_or_else(String::new, |variant| format!("-{}", variant.name().to_uppercase()));
-                let title = format!("{}: MobileOne{name}, {form}names {}{below}", path.display(), weights.layout);
-                backbone_info(title, &spec, args.size, classes)
+                let (path, title, layout) = (path.display(), design.title(), weights.layout);
+                backbone_info(format!("{path}: {title}, {form}names {layout}{below}"), &design, args.size, classes)
             }
         },
     };
     report::print(&info, args.json)
 }
 
-fn backbone_info(title: String, spec: &Spec, side: usize, classes: Option<i64>) -> Info {
+fn backbone_info(title: String, design: &Design, side: usize, classes: Option<i64>) -> Info {
     let size = [side as i64; 2];
-    let cost = |form| {
-        let features = Cost::of(spec, form, size, OutputStride::Os32);
-        classes.map_or(features.clone(), |classes| features.with_classifier(classes))
-    };
+    let purpose = if classes.is_some() { Purpose::Classification } else { Purpose::Dense };
+    let cost = |form| design.cost(Setup { purpose, ..Setup::classifier(form) }, size, classes);
     Info::new(title, size, cost(Form::Train), cost(Form::Deploy))
 }
 
@@ -73,7 +70,7 @@ fn task_info<T: Train>(args: &InfoArgs, config: &Config<T::Keys>, known: Option<
     let task = T::new(config, &classes)?;
     let cost = |form| -> Result<Cost, Failure> {
         let network = Network::<T>::new(&task, form, Device::Cpu)?;
-        Ok(task.cost(&network.model, form))
+        Ok(task.cost(&network.model))
     };
     let name = config.name.as_deref().unwrap_or("network");
     let title = format!("{name}, {} classes", classes.len());

@@ -71,7 +71,7 @@ impl ConfigFile {
     /// Unknown or missing keys, values of the wrong type or out of range.
     pub fn config<K: Keys>(&self) -> Result<Config<K>, Failure> {
         let mut config: Config<K> = self.typed()?;
-        config.backbone.specification()?;
+        config.backbone.design()?;
         if config.name.is_none() {
             config.name = self.path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         }

@@ -1,7 +1,7 @@
 //! The `backbone` section.
 
 use backbone::spec::{MAX_INPUTS, RGB};
-use backbone::{Form, OutputStride, Spec, TrainForward, Variant};
+use backbone::{Architecture, Design, Form, OutputStride, Published, Spec, TrainForward, Variant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -65,7 +65,7 @@ impl WeightsFile {
     }
 }
 
-/// The MobileOne backbone: its size, the form that is trained, and its initial weights.
+/// The backbone: which network, the form that is trained, and its initial weights.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BackboneConfig {
@@ -75,6 +75,9 @@ pub struct BackboneConfig {
     /// Your own specification instead of a variant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<Spec>,
+    /// A network of another publication instead of MobileOne.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Architecture>,
     /// Whether to keep the squeeze-and-excitation of the specification (of the variants, only S4 has it). The paper's
     /// segmentation networks do without.
     #[serde(default = "yes")]
@@ -124,26 +127,68 @@ impl BackboneConfig {
         self.in_channels.or(self.spec.as_ref().map(|spec| spec.in_channels)).unwrap_or(RGB)
     }
 
-    /// The specification that `variant` or `spec` names.
+    /// The network that `variant`, `spec` or `name` names.
     ///
     /// # Errors
-    /// When both or neither are given, or the specification cannot be built.
-    pub fn specification(&self) -> Result<Spec, Failure> {
-        let spec = match (&self.variant, &self.spec) {
-            (Some(variant), None) => Spec::from(*variant),
-            (None, Some(spec)) => spec.clone(),
-            (Some(_), Some(_)) => {
-                return Err(Failure::usage("backbone: `variant` and `spec` are both given")
-                    .hint("Remove one of them, or set the one of the extended file to null."));
+    /// When none or several are given, when it cannot be built, or when a setting has no meaning for it.
+    pub fn design(&self) -> Result<Design, Failure> {
+        let design = match (&self.variant, &self.spec, self.name) {
+            (Some(variant), None, None) => self.mobileone(Spec::from(*variant))?,
+            (None, Some(spec), None) => self.mobileone(spec.clone())?,
+            (None, None, Some(name)) => {
+                self.check_published(name)?;
+                Design::Published(Published { name, in_channels: self.channels() })
             }
-            (None, None) => {
-                return Err(Failure::usage("backbone: neither `variant` nor `spec` is given")
-                    .hint("Add `variant: s0` (up to s4) under `backbone`."));
+            (None, None, None) => {
+                return Err(Failure::usage("backbone: neither `variant`, `spec` nor `name` is given")
+                    .hint("Add `variant: s0` (up to s4) under `backbone`, or `name: efficientnet_b0`."));
+            }
+            _ => {
+                let given = [
+                    ("`variant`", self.variant.is_some()),
+                    ("`spec`", self.spec.is_some()),
+                    ("`name`", self.name.is_some()),
+                ];
+                let given: Vec<&str> = given.into_iter().filter(|(_, given)| *given).map(|(key, _)| key).collect();
+                let all = if given.len() == 2 { "both" } else { "all" };
+                return Err(Failure::usage(format!("backbone: {} are {all} given", given.join(" and ")))
+                    .hint("Keep one of them, or set that of the extended file to null."));
             }
         };
+        if !design.output_strides().contains(&self.output_stride) {
+            let (title, stride) = (design.title(), i64::from(self.output_stride));
+            return Err(Failure::usage(format!("backbone.output_stride is {stride}, which {title} cannot have"))
+                .hint("Its attention over patches is for the features as published: set it to 32."));
+        }
+        Ok(design)
+    }
+
+    fn mobileone(&self, spec: Spec) -> Result<Design, Failure> {
         let spec = if self.squeeze_excite { spec } else { spec.without_squeeze_excite() };
         let spec = Spec { in_channels: self.channels(), ..spec };
         spec.validate().map_err(|error| Failure::usage(format!("backbone.spec: {error}")))?;
-        Ok(spec)
+        Ok(Design::MobileOne(spec))
+    }
+
+    /// Refuses settings of MobileOne for another network.
+    fn check_published(&self, name: Architecture) -> Result<(), Failure> {
+        let title = name.title();
+        if !self.squeeze_excite {
+            return Err(Failure::usage(format!("backbone.squeeze_excite is false, but {title} is built as published"))
+                .hint("Only MobileOne can be built without its squeeze-and-excitation."));
+        }
+        if self.init == Initialization::FromDeploy {
+            return Err(Failure::usage(format!(
+                "backbone.init is from_deploy, which makes a MobileOne and no {title}"
+            ))
+            .hint("Start from weights in train form, with backbone.init same."));
+        }
+        if self.form == Form::Deploy && !name.has_branches() {
+            return Err(Failure::usage(format!(
+                "backbone.form is deploy, but {title} has no branches to re-parameterise: its deploy form is for inference"
+            ))
+            .hint("Remove backbone.form; export and evaluation fold batch norm themselves."));
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! The description of an exported file, which is inside the file and beside it.
 
-use backbone::{Normalization, Spec};
+use backbone::{Design, Normalization};
 use datasets::Class;
 use serde::{Deserialize, Serialize};
 use serde_yaml::Value;
@@ -38,10 +38,10 @@ pub struct Card {
     /// Its floating point.
     #[serde(default)]
     pub precision: FloatKind,
-    /// The published variant that its backbone is, where it is one.
+    /// The published network that its backbone is, where it is one: `s0`, `efficientnet_b0`.
     pub variant: Option<String>,
     /// The backbone.
-    pub backbone: Spec,
+    pub backbone: Design,
     /// What it takes.
     pub input: CardInput,
     /// What it gives, in this order.

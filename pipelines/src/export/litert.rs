@@ -26,7 +26,7 @@ pub fn assemble_litert<T: Export>(
     half: bool,
 ) -> Result<Vec<u8>, Failure> {
     let [height, width] = card.input.size;
-    let mut builder = Builder::new("MobileOne");
+    let mut builder = Builder::new(&card.backbone.title());
     if half {
         builder.keep_weights_in_half();
     }

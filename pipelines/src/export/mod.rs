@@ -16,7 +16,7 @@ pub use coreml::assemble_coreml;
 pub use file::ExportedModel;
 pub use front::words::{FloatKind, Format, Input};
 pub use litert::assemble_litert;
-pub use onnx::assemble_onnx;
+pub use onnx::{assemble_onnx, has_card, to_array as onnx_array};
 pub use portable::portable;
 pub use source::{Source, Trained};
 pub use torchscript::assemble;

@@ -18,7 +18,7 @@ use crate::task::Export;
 /// When the network has an operation that cannot be written.
 pub fn assemble_onnx<T: Export>(task: &T, network: &Network<T>, graph: &Graph, card: &Card) -> Result<Model, Failure> {
     let size = card.input.size;
-    let mut builder = Builder::new("MobileOne");
+    let mut builder = Builder::new(&card.backbone.title());
     let batch = Dim::named("batch");
     let sides = match card.input.fixed_size {
         true => size.map(Dim::Fixed),
@@ -75,6 +75,14 @@ pub fn assemble_onnx<T: Export>(task: &T, network: &Network<T>, graph: &Graph, c
 /// The card in an ONNX file, where it has one.
 pub fn card_of(path: &Path) -> Result<Option<String>, Failure> {
     Ok(Model::read(path)?.metadata().remove(CARD))
+}
+
+/// Whether an ONNX file has a card: this program exported it.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn has_card(path: &Path) -> Result<bool, Failure> {
+    Ok(card_of(path)?.is_some())
 }
 
 /// A tensor of bytes or fp32 as an array.

@@ -39,7 +39,7 @@ pub fn assemble<T: Export>(
                 })?
         }
     };
-    let mut module = Module::new("MobileOne")?;
+    let mut module = Module::new(card.backbone.mobileone().map_or("Network", |_| "MobileOne"))?;
     let [shift, scale] = affine(normalization);
     if *input != Input::Normalized {
         module.register_buffer("shift", &shift)?;

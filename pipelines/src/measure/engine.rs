@@ -52,7 +52,7 @@ impl<T: Task> Forms<T> {
 
 /// Random images `[N, C, H, W]` for `network`, on its device and in the memory format of decoded images (interleaved pixels).
 pub fn random_images<T: Task>(network: &Network<T>, batch: i64, size: [i64; 2]) -> Tensor {
-    let shape = [batch, size[0], size[1], network.model.backbone.spec().in_channels];
+    let shape = [batch, size[0], size[1], network.model.backbone.in_channels()];
     Tensor::randn(shape, (Kind::Float, network.device())).permute([0, 3, 1, 2])
 }
 

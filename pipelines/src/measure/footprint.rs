@@ -87,7 +87,7 @@ impl Footprint {
         file: &Path,
         latency: Option<Timing>,
     ) -> Result<Self, Failure> {
-        let cost = |form| task.cost(&forms.form(form).model, form).total();
+        let cost = |form| task.cost(&forms.form(form).model).total();
         Ok(Self { size, train: cost(Form::Train), deploy: cost(Form::Deploy), file_bytes: files::size(file)?, latency })
     }
 

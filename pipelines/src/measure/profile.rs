@@ -62,7 +62,7 @@ pub fn profile<T: Task>(
         done?;
         runs.push((begun.elapsed().as_secs_f64() * 1e3, times));
     }
-    let rows = task.cost(&network.model, Form::Deploy).rows;
+    let rows = task.cost(&network.model).rows;
     let layers: Vec<Layer> = rows.iter().map(|row| layer(row, &rows, &runs, batch)).collect();
     let total_ms = median(runs.iter().map(|(total, _)| *total).collect());
     let accounted: f64 = layers.iter().map(|layer| layer.ms).sum();

@@ -1,8 +1,8 @@
 //! The initial weights of a run.
 
-use backbone::checkpoint::{self, Policy, keys};
+use backbone::checkpoint::{self, CLASSIFIER, Policy};
 use backbone::spec::RGB;
-use backbone::{Form, StateDict};
+use backbone::{Design, Form, StateDict};
 use datasets::{Loader, LoaderOptions, Order};
 use std::path::Path;
 use std::sync::Arc;
@@ -42,28 +42,27 @@ pub fn start_weights<T: Task>(config: &BackboneConfig, network: &Network<T>) -> 
     if !config.squeeze_excite {
         leave_squeeze_excite_out(&mut tensors, path);
     }
-    let spec = config.specification()?;
-    let channels = read.spec().map_or(spec.in_channels, |read| read.in_channels);
-    if channels != spec.in_channels && channels == RGB {
-        backbone::adapt_channels(&mut tensors, &spec);
-        console::status(format!(
-            "the stem of {} is adapted from {channels} to {} channels",
-            path.display(),
-            spec.in_channels
-        ));
+    let design = config.design()?;
+    let wanted = design.in_channels();
+    let channels = read.design().map_or(wanted, |read| read.in_channels());
+    if channels != wanted && channels == RGB {
+        backbone::adapt_channels(&mut tensors, &design);
+        console::status(format!("the stem of {} is adapted from {channels} to {wanted} channels", path.display()));
     }
-    let mut tensors = match (config.init, config.form) {
-        (Initialization::FromDeploy, Form::Train) => backbone::init::from_deploy(&spec, &tensors)?,
+    let mut tensors = match (config.init, config.form, design.mobileone()) {
+        (Initialization::FromDeploy, Form::Train, Some(spec)) => backbone::init::from_deploy(spec, &tensors)?,
         _ => tensors,
     };
     let mut variables = checkpoint::variables(&network.variables, T::BACKBONE);
     if T::BACKBONE.is_empty() {
         add_classifier(&read, path, &variables, &mut tensors);
+    } else {
+        leave_tail_out(&design, &mut tensors, path);
     }
-    variables.retain(|(name, _)| keys::is_backbone(name) || tensors.contains_key(name));
+    variables.retain(|(name, _)| !name.starts_with(CLASSIFIER) || tensors.contains_key(name));
     let report = checkpoint::load_into(&variables, &tensors, Policy::Exact).map_err(|error| {
         Failure::failed(format!("{}: {error}", path.display())).hint(format!(
-            "backbone.variant or backbone.spec, and backbone.in_channels, must match the weights: `pipeline info {}` shows them.",
+            "backbone.name, backbone.variant or backbone.spec, and backbone.in_channels, must match the weights: `pipeline info {}` shows them.",
             path.display()
         ))
     })?;
@@ -83,9 +82,23 @@ fn leave_squeeze_excite_out(tensors: &mut StateDict, path: &Path) {
     }
 }
 
+/// Leaves out what a classifier alone reads of a published network.
+fn leave_tail_out(design: &Design, tensors: &mut StateDict, path: &Path) {
+    let before = tensors.len();
+    tensors.retain(|name, _| !design.is_tail(name));
+    match before - tensors.len() {
+        0 => {}
+        left_out => console::status(format!(
+            "{left_out} tensors of {} are left out: {} has them behind the features, for its classifier",
+            path.display(),
+            design.title()
+        )),
+    }
+}
+
 /// Adds the file's classifier to the tensors to load, where it has as many classes.
 fn add_classifier(read: &checkpoint::Checkpoint, path: &Path, variables: &[(String, Tensor)], tensors: &mut StateDict) {
-    let others: Vec<_> = read.tensors.iter().filter(|(name, _)| !keys::is_backbone(name)).collect();
+    let others: Vec<_> = read.tensors.iter().filter(|(name, _)| !read.is_backbone(name)).collect();
     let fits = |(name, tensor): &(&String, &Tensor)| {
         variables.iter().any(|(known, variable)| known == *name && variable.size() == tensor.size())
     };
@@ -135,6 +148,6 @@ pub fn calibrate<T: Task>(
             None
         }
     });
-    backbone::init::calibrate(&network.model.backbone, batches)?;
+    network.model.backbone.calibrate(&mut { batches })?;
     failure.map_or(Ok(()), Err)
 }

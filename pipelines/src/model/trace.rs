@@ -34,7 +34,7 @@ pub fn trace<T: Task>(
 
 /// Images to record a network with, `[N, C, H, W]`: more than one, so that no step takes the batch for a side of one.
 pub fn images_to_record<T: Task>(task: &T, network: &Network<T>) -> Tensor {
-    let ([height, width], channels) = (task.size(), network.model.backbone.spec().in_channels);
+    let ([height, width], channels) = (task.size(), network.model.backbone.in_channels());
     Tensor::zeros([2, height, width, channels], (Kind::Float, network.device())).permute([0, 3, 1, 2])
 }
 

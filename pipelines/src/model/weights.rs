@@ -1,7 +1,7 @@
 //! Files of weights: their metadata, and a network built from one.
 
 use backbone::checkpoint::{self, Checkpoint, Layout, Metadata, Normalization};
-use backbone::{Form, Spec, StateDict};
+use backbone::{Design, Form, StateDict};
 use datasets::Class;
 pub use front::words::LayoutName;
 use std::path::Path;
@@ -20,8 +20,8 @@ pub const CONFIG: &str = "config";
 pub fn write_weights(path: &Path, tensors: &StateDict, metadata: &Metadata, layout: LayoutName) -> Result<(), Failure> {
     let written = match layout {
         LayoutName::Own => checkpoint::write(path, tensors, metadata),
-        LayoutName::Apple => checkpoint::export(path, tensors, Layout::Apple),
-        LayoutName::Timm => checkpoint::export(path, tensors, Layout::Timm),
+        LayoutName::Apple => checkpoint::export(path, tensors, Layout::Apple, &metadata.design),
+        LayoutName::Timm => checkpoint::export(path, tensors, Layout::Timm, &metadata.design),
     };
     written.map_err(|error| match error {
         backbone::Error::NoName { .. } => {
@@ -87,9 +87,9 @@ pub fn not_finite(path: &Path, weights: &Checkpoint) -> Option<String> {
 }
 
 /// Metadata for weights that have none: with ImageNet's normalisation, as the published ones.
-pub fn bare_metadata(spec: Spec, form: Form) -> Metadata {
-    let normalization = Normalization::imagenet(spec.in_channels);
-    Metadata { spec, form, classes: Vec::new(), normalization, extra: checkpoint::file::Text::new() }
+pub fn bare_metadata(design: Design, form: Form) -> Metadata {
+    let normalization = Normalization::imagenet(design.in_channels());
+    Metadata { design, form, classes: Vec::new(), normalization, extra: checkpoint::file::Text::new() }
 }
 
 /// The metadata key of the ids that annotation files use for the classes.
@@ -144,7 +144,7 @@ pub fn metadata<T: Task>(config: &Config<T::Keys>, form: Form, classes: &[Class]
     kept.data.workers = DEFAULT_WORKERS;
     let text = serde_yaml::to_string(&kept)?;
     Ok(Metadata {
-        spec: config.backbone.specification()?,
+        design: config.backbone.design()?,
         form,
         classes: classes.iter().map(|class| class.name.clone()).collect(),
         normalization: config.normalization(),

@@ -16,7 +16,7 @@ mod export;
 pub mod segment;
 mod train;
 
-use backbone::{Cost, Fold, Form, MobileOne, Mode, StateDict};
+use backbone::{Backbone, Cost, Fold, Form, Mode, StateDict};
 use datasets::{Class, Dataset, Image};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -85,14 +85,14 @@ pub trait Task: Sized {
     /// When there are not as many.
     fn output_of(&self, numbers: Vec<Tensor>) -> Result<Self::Output, Failure>;
 
-    /// The cost of a model of that form, heads included, for one image of the configured size, layer by layer.
-    fn cost(&self, model: &WithHead<Self::Head>, form: Form) -> Cost;
+    /// The cost of a model in its form, heads included, for one image of the configured size, layer by layer.
+    fn cost(&self, model: &WithHead<Self::Head>) -> Cost;
 }
 
-/// A network: MobileOne under a head.
+/// A network: a backbone under a head.
 pub struct WithHead<H> {
     /// The features.
-    pub backbone: MobileOne,
+    pub backbone: Box<dyn Backbone>,
     /// What is computed from them.
     pub head: H,
 }

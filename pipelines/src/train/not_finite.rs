@@ -1,6 +1,5 @@
 //! The policies for a loss or gradient that is not finite.
 
-use backbone::checkpoint::keys;
 use datasets::Batch;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -127,7 +126,7 @@ impl<T: Train + Evaluate> Trainer<'_, T> {
 
 /// The block that a key belongs to: `stage2.3` of the backbone, the first two words of a head's.
 fn block(key: &str, backbone: &str) -> String {
-    let (prefix, rest) = match key.strip_prefix(backbone).filter(|rest| keys::is_backbone(rest)) {
+    let (prefix, rest) = match key.strip_prefix(backbone) {
         Some(rest) => (backbone, rest),
         None => ("", key),
     };

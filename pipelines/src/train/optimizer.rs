@@ -1,6 +1,6 @@
 //! SGD and AdamW over named parameters, with state that can be saved.
 
-use backbone::checkpoint::keys;
+use backbone::checkpoint::CLASSIFIER;
 use std::collections::BTreeMap;
 use tch::Tensor;
 use tch_ext::{foreach, optim};
@@ -35,7 +35,7 @@ impl Optimizer {
     pub fn new(config: &OptimizerConfig, parameters: &BTreeMap<String, Tensor>, backbone: &str) -> Self {
         let mut groups: BTreeMap<(bool, bool), Group> = BTreeMap::new();
         for (name, parameter) in parameters {
-            let in_backbone = name.starts_with(backbone) && keys::is_backbone(name);
+            let in_backbone = name.starts_with(backbone) && !name.starts_with(CLASSIFIER);
             let decays = parameter.dim() > 1;
             let group = groups.entry((in_backbone, decays)).or_insert_with(|| Group {
                 names: Vec::new(),

@@ -135,6 +135,8 @@ fn the_command_line() {
     section.case("an unknown model", &["bench", "s9"]);
     section.case("an unknown variant", &["info", "s9"]);
     section.case("a processor that does not exist", &["bench", "s0", "--pin", "4095"]);
+    let results = ["--device-results", &workshop.at("job.yaml")];
+    section.case("a device's results without times", &[&["bench", "--analyze", "s0"][..], &results].concat());
     section.close();
 }
 
@@ -167,6 +169,10 @@ fn configurations() {
         ("no checkpoint to keep", "train.checkpoint.keep=0"),
         ("an unknown optimiser", "train.optimizer={kind: lion, lr: 0.1}"),
         ("a backbone without blocks", "backbone.spec.stages=[]"),
+        ("two backbones", "backbone.name=efficientnet_b0"),
+        ("a backbone that is not known", "backbone={name: efficientnet_b9}"),
+        ("a setting of MobileOne for another backbone", "backbone={name: mobilenet_v2, form: deploy}"),
+        ("an output stride that the backbone cannot have", "backbone={name: mobilevit_s, output_stride: 16}"),
         ("a head out of range", "head.score_threshold=7"),
         ("an augmentation out of range", "data.augment.horizontal_flip=3"),
         ("an unknown format", "data.train={format: yolo}"),

@@ -1,5 +1,6 @@
 //! The program as its users run it: as a process, on small data that the tests create.
 
+mod backbones;
 mod browse;
 mod config;
 mod data_check;

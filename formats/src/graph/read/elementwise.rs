@@ -24,7 +24,15 @@ impl Call<'_> {
                 let gate = self.draft.like(Operation::Unary(Unary::Sigmoid), &[xs]);
                 self.pair_of(Binary::Mul, xs, gate)
             }
+            "hardsigmoid" => {
+                let xs = self.tensor(0)?;
+                let three = self.number(3.0, Element::F32);
+                let raised = self.pair_of(Binary::Add, xs, three);
+                let clipped = self.draft.like(Operation::Clip { low: Some(0.0), high: Some(6.0) }, &[raised]);
+                self.times(clipped, 1.0 / 6.0)
+            }
             "gelu" => self.gelu()?,
+            "layer_norm" => self.layer_norm()?,
             "softmax" => {
                 self.require(self.is_none(2) || self.int(2)? == FLOAT, 2, "None or float")?;
                 let xs = self.tensor(0)?;
@@ -102,6 +110,24 @@ impl Call<'_> {
         let gate = self.pair_of(Binary::Add, inner, one);
         let product = self.pair_of(Binary::Mul, xs, gate);
         Ok(self.times(product, 0.5))
+    }
+
+    /// Over the last axis, with a factor and a shift.
+    fn layer_norm(&mut self) -> Result<Edge, Error> {
+        self.require(self.ints(1)?.len() == 1, 1, "the last dimension")?;
+        let xs = self.tensor(0)?;
+        let axes = vec![self.draft.rank(xs) - 1];
+        let mean = self.draft.like(Operation::Mean { axes: axes.clone(), keep: true }, &[xs]);
+        let centred = self.pair_of(Binary::Sub, xs, mean);
+        let square = self.pair_of(Binary::Mul, centred, centred);
+        let variance = self.draft.like(Operation::Mean { axes, keep: true }, &[square]);
+        let eps = self.number(self.float(4)?, Element::F32);
+        let variance = self.pair_of(Binary::Add, variance, eps);
+        let deviation = self.draft.like(Operation::Unary(Unary::Sqrt), &[variance]);
+        let normal = self.pair_of(Binary::Div, centred, deviation);
+        let (factor, shift) = (self.tensor(2)?, self.tensor(3)?);
+        let scaled = self.pair_of(Binary::Mul, normal, factor);
+        Ok(self.pair_of(Binary::Add, scaled, shift))
     }
 
     fn times(&mut self, xs: Edge, factor: f64) -> Edge {

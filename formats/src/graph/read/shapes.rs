@@ -45,6 +45,10 @@ impl Call<'_> {
                 let order = (0..self.draft.rank(xs)).rev().collect();
                 self.draft.like(Operation::Transpose(order), &[xs])
             }
+            "channel_shuffle" => {
+                let (xs, groups) = (self.tensor(0)?, self.int(1)?);
+                self.draft.like(Operation::ChannelShuffle(groups), &[xs])
+            }
             "unsqueeze" => {
                 let xs = self.tensor(0)?;
                 let rank = self.draft.rank(xs) + 1;

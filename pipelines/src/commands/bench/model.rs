@@ -1,7 +1,8 @@
 //! The subjects of a measurement: a variant, configuration, run or weights, as a task with a network in both forms.
 
 use backbone::checkpoint::Checkpoint;
-use backbone::{Form, Spec, Variant};
+use backbone::{Design, Form};
+use datasets::Class;
 use front::cli::BenchArgs;
 use std::path::Path;
 use tch::Device;
@@ -15,14 +16,14 @@ use crate::task::{Task, Train};
 
 /// Outputs of the published classifiers, and their input's side.
 const IMAGENET_CLASSES: u32 = 1000;
-const IMAGENET_SIDE: usize = 224;
+pub(super) const IMAGENET_SIDE: usize = 224;
 
 /// A subject named on the command line.
 pub(super) struct Named {
     /// The name in tables.
     pub name: String,
-    /// The published variant, where the name is one.
-    pub variant: Option<Variant>,
+    /// The backbone, where it is measured as a classifier of ImageNet.
+    pub design: Option<Design>,
     file: ConfigFile,
     weights: Option<Checkpoint>,
 }
@@ -31,6 +32,8 @@ pub(super) struct Named {
 pub(super) struct Model<T: Task> {
     pub task: T,
     pub forms: Forms<T>,
+    pub config: Config<T::Keys>,
+    pub classes: Vec<Class>,
     /// Height and width of the input.
     pub size: [i64; 2],
 }
@@ -41,36 +44,28 @@ impl Named {
     /// # Errors
     /// When nothing has that name, or it cannot be read.
     pub fn open(name: &str, args: &BenchArgs) -> Result<Self, Failure> {
-        if let Ok(variant) = name.parse::<Variant>() {
-            return Self::of_variant(variant);
+        if let Some(design) = Design::named(name) {
+            return Self::of_design(name.to_owned(), design);
         }
-        let (file, weights, variant) = match Subject::open(name, None, &args.set.overrides)? {
+        let (file, weights, design) = match Subject::open(name, None, &args.set.overrides)? {
             Subject::Config(file) => (file, None, None),
             Subject::Trained { weights, config, .. } => (config, Some(weights), None),
             Subject::Bare { path, weights } => {
-                let spec = weights.spec().map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
-                (classifier(&spec)?, None, spec.variant())
+                let design =
+                    weights.design().map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
+                (classifier(&design)?, None, Some(design))
             }
         };
         let name = Path::new(name).file_stem().unwrap_or(name.as_ref()).to_string_lossy().into_owned();
-        Ok(Self { name, variant, file, weights })
-    }
-
-    /// A published variant as a classifier of ImageNet.
-    ///
-    /// # Errors
-    /// None for a published variant.
-    pub fn of_variant(variant: Variant) -> Result<Self, Failure> {
-        let file = classifier(&variant.into())?;
-        Ok(Self { name: variant.name().to_owned(), variant: Some(variant), file, weights: None })
+        Ok(Self { name, design, file, weights })
     }
 
     /// A classifier of ImageNet on that backbone.
     ///
     /// # Errors
-    /// When the specification cannot be built.
-    pub fn of_spec(name: String, spec: &Spec) -> Result<Self, Failure> {
-        Ok(Self { name, variant: spec.variant(), file: classifier(spec)?, weights: None })
+    /// When it cannot be built.
+    pub fn of_design(name: String, design: Design) -> Result<Self, Failure> {
+        Ok(Self { name, file: classifier(&design)?, design: Some(design), weights: None })
     }
 
     /// The task.
@@ -94,7 +89,7 @@ impl Named {
         let classes = match (args.classes, self.weights.as_ref().and_then(classes_of)) {
             (Some(count), _) => numbered(count.into()),
             (None, Some(classes)) => classes,
-            (None, None) if self.variant.is_some() => numbered(IMAGENET_CLASSES.into()),
+            (None, None) if self.design.is_some() => numbered(IMAGENET_CLASSES.into()),
             (None, None) => {
                 let data = T::training_data(&config);
                 data.map_err(|failure| failure.hint("--classes COUNT measures the network without the data."))?.classes
@@ -110,15 +105,19 @@ impl Named {
             train.load(&weights.tensors)?;
         }
         let forms = Forms::of(&task, train)?;
-        Ok(Model { task, forms, size: config.data.size.sides() })
+        let size = config.data.size.sides();
+        Ok(Model { task, forms, config, classes, size })
     }
 }
 
-fn classifier(spec: &Spec) -> Result<ConfigFile, Failure> {
-    let spec = serde_json::to_string(spec)?;
+fn classifier(design: &Design) -> Result<ConfigFile, Failure> {
+    let backbone = match design {
+        Design::MobileOne(spec) => format!("{{ spec: {} }}", serde_json::to_string(spec)?),
+        Design::Published(published) => serde_json::to_string(published)?,
+    };
     let text = format!(
-        "task: classify\nbackbone: {{ spec: {spec} }}\ndata: {{ root: ., size: {IMAGENET_SIDE}, \
+        "task: classify\nbackbone: {backbone}\ndata: {{ root: ., size: {IMAGENET_SIDE}, \
          train: {{ format: folder, path: . }}, val: {{ format: folder, path: . }} }}\n"
     );
-    ConfigFile::kept_in("variant".as_ref(), &text, &[])
+    ConfigFile::kept_in("network".as_ref(), &text, &[])
 }

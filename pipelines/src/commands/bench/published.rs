@@ -1,6 +1,6 @@
 //! The paper's own measurements, for comparison.
 
-use backbone::Variant;
+use backbone::{Design, Variant};
 use serde::Serialize;
 
 use crate::console::Table;
@@ -17,6 +17,14 @@ pub(super) struct Published {
     xeon_ms: f64,
     /// NVIDIA RTX 2080 Ti, TensorRT 8.0.1.6.
     rtx2080ti_ms: f64,
+}
+
+/// ImageNet top-1 in percent of a published network, as its own paper reports it.
+pub(super) fn top1(design: &Design) -> Option<f64> {
+    match design {
+        Design::MobileOne(spec) => spec.variant().map(|variant| of(variant).top1),
+        Design::Published(published) => Some(published.name.published_top1()),
+    }
 }
 
 pub(super) fn of(variant: Variant) -> Published {

@@ -131,7 +131,7 @@ impl<T: Export> Exporting<'_, T> {
         let (args, Wanted { format, input, precision, .. }) = (self.args, self.file);
         let output_kind = OutputKind::from(args.raw);
         let steps = task.final_steps(output_kind);
-        let spec = config.backbone.specification()?;
+        let design = config.backbone.design()?;
         let size = config.data.size.sides();
         let is_coreml = *format == Format::Coreml;
         let mut sizes: Vec<[i64; 2]> = Vec::new();
@@ -146,8 +146,8 @@ impl<T: Export> Exporting<'_, T> {
             format: *format,
             int8,
             precision: *precision,
-            variant: spec.variant().map(|variant| variant.name().to_owned()),
-            backbone: spec,
+            variant: design.name().map(str::to_owned),
+            backbone: design,
             input: CardInput {
                 kind: *input,
                 size,

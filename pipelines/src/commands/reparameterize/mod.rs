@@ -2,8 +2,8 @@
 
 mod comparison;
 
-use backbone::checkpoint::{Checkpoint, Metadata, keys};
-use backbone::{Complexity, Contribution, Cost, Fold, Form, MobileOne, Mode, OutputStride, StateDict};
+use backbone::checkpoint::{CLASSIFIER, Checkpoint, Metadata};
+use backbone::{Backbone, Complexity, Contribution, Cost, Form, Mode, Purpose, Setup, StateDict};
 use datasets::{Image, PixelOptions, Size};
 use front::cli::ReparameterizeArgs;
 use serde::Serialize;
@@ -99,27 +99,30 @@ fn trained<T: Evaluate>(
         tensors: deploy.state(),
         metadata,
         comparisons,
-        train_cost: task.cost(&train.model, Form::Train),
-        deploy_cost: task.cost(&deploy.model, Form::Deploy),
+        train_cost: task.cost(&train.model),
+        deploy_cost: task.cost(&deploy.model),
         contributions: train.model.backbone.contributions(),
     })
 }
 
 /// A backbone, or a published classifier: its linear layer is the same in both forms.
 fn bare(args: &ReparameterizeArgs, path: &Path, weights: Checkpoint) -> Result<Folded, Failure> {
-    let spec = weights.spec().map_err(|error| in_file(path, &error))?;
+    let design = weights.design().map_err(|error| in_file(path, &error))?;
     if weights.form != Some(Form::Train) {
         return Err(deployed_already(path));
     }
     let classifier = classifier(&weights, path)?;
-    let train = MobileOne::with_weights(&spec, Form::Train, OutputStride::Os32, &weights.backbone())
-        .map_err(|error| in_file(path, &error))?;
-    let deploy = train.to_deploy_form()?;
+    let backbone = weights.backbone();
+    let has_tail = backbone.keys().any(|name| design.is_tail(name));
+    let purpose = if has_tail { Purpose::Classification } else { Purpose::Dense };
+    let setup = |form| Setup { purpose, ..Setup::classifier(form) };
+    let train = design.with_weights(setup(Form::Train), &backbone).map_err(|error| in_file(path, &error))?;
     let mut tensors = train.folded();
+    let deploy = design.with_weights(setup(Form::Deploy), &tensors)?;
     tensors.extend(classifier);
 
     let normalization = weights.metadata.as_ref().map(|metadata| metadata.normalization.clone());
-    let normalization = normalization.unwrap_or_else(|| backbone::Normalization::imagenet(spec.in_channels));
+    let normalization = normalization.unwrap_or_else(|| backbone::Normalization::imagenet(design.in_channels()));
     let side = args.size;
     let images = |image: &Path| {
         let picture = Image::read(image, &PixelOptions::default())
@@ -129,16 +132,13 @@ fn bare(args: &ReparameterizeArgs, path: &Path, weights: Checkpoint) -> Result<F
     };
     let size = [side as i64; 2];
     let comparisons = compare(
-        [spec.in_channels, size[0], size[1]],
+        [design.in_channels(), size[0], size[1]],
         &args.images,
         images,
-        |xs| features(&train, xs),
-        |xs| features(&deploy, xs),
+        |xs| features(&*train, xs),
+        |xs| features(&*deploy, xs),
     )?;
-    let cost = |form| {
-        let features = Cost::of(&spec, form, size, OutputStride::Os32);
-        weights.classes().map_or(features.clone(), |classes| features.with_classifier(classes))
-    };
+    let cost = |form| design.cost(setup(form), size, weights.classes());
     Ok(Folded {
         source: path.to_owned(),
         tensors,
@@ -148,21 +148,21 @@ fn bare(args: &ReparameterizeArgs, path: &Path, weights: Checkpoint) -> Result<F
         contributions: train.contributions(),
         metadata: match weights.metadata {
             Some(metadata) => Metadata { form: Form::Deploy, ..metadata },
-            None => bare_metadata(spec, Form::Deploy),
+            None => bare_metadata(design, Form::Deploy),
         },
     })
 }
 
-fn features(network: &MobileOne, xs: &Tensor) -> Result<Vec<(&'static str, Tensor)>, Failure> {
+fn features(network: &dyn Backbone, xs: &Tensor) -> Result<Vec<(&'static str, Tensor)>, Failure> {
     let backbone::Features { c2, c3, c4, c5 } = network.forward(xs, Mode::Eval)?;
     Ok(vec![("c2", c2), ("c3", c3), ("c4", c4), ("c5", c5)])
 }
 
 /// The tensors outside of the backbone, which must be those of a classifier.
 fn classifier(weights: &Checkpoint, path: &Path) -> Result<StateDict, Failure> {
-    let others = weights.tensors.iter().filter(|(name, _)| !keys::is_backbone(name));
+    let others = weights.tensors.iter().filter(|(name, _)| !weights.is_backbone(name));
     let others: StateDict = others.map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
-    match others.keys().find(|name| !name.starts_with("linear.")) {
+    match others.keys().find(|name| !name.starts_with(CLASSIFIER)) {
         None => Ok(others),
         Some(name) => Err(Failure::failed(format!(
             "{} holds more than a backbone and a classifier ({name}), and no metadata of its network",

@@ -1,4 +1,4 @@
-//! Classification: MobileOne under global average pooling and a linear layer.
+//! Classification: a backbone under global average pooling and a linear layer.
 
 mod data;
 mod evaluate;
@@ -7,7 +7,7 @@ mod pairing;
 mod scoring;
 mod train;
 
-use backbone::{Cost, Form, Mode};
+use backbone::{Cost, Form, Mode, Purpose};
 use datasets::classification::{
     ClassificationDataset, ClassificationSample, ClassifyAugmentation, EvaluationView, Mixing, ViewOptions,
 };
@@ -46,7 +46,7 @@ pub struct ClassifyEval {
     pub real_labels: Option<PathBuf>,
 }
 
-/// MobileOne under a linear layer.
+/// A backbone under a linear layer.
 pub type ImageClassifier = WithHead<Classifier>;
 
 /// Classification with the classes of one data set.
@@ -75,7 +75,7 @@ impl Task for Classify {
     fn new(config: &Config<ClassifyKeys>, classes: &[Class]) -> Result<Self, Failure> {
         config.head.validate().map_err(|error| Failure::usage(format!("head: {error}")))?;
         Ok(Self {
-            backbone: BackboneBuilder::new(&config.backbone)?,
+            backbone: BackboneBuilder::new(&config.backbone, Purpose::Classification)?,
             head: config.head.clone(),
             size: config.data.size,
             view: view(config)?,
@@ -115,9 +115,10 @@ impl Task for Classify {
         Ok(logits)
     }
 
-    fn cost(&self, _: &ImageClassifier, form: Form) -> Cost {
-        let classes = self.classes.len() as i64;
-        self.backbone.cost(form, self.size.sides(), "").with_classifier(classes)
+    fn cost(&self, model: &ImageClassifier) -> Cost {
+        let mut cost = model.backbone.cost(self.size.sides());
+        cost.rows.extend(model.head.cost());
+        cost
     }
 }
 

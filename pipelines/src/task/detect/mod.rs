@@ -1,4 +1,4 @@
-//! Detection: MobileOne under SSDLite, scored as COCO does.
+//! Detection: a backbone under SSDLite, scored as COCO does.
 
 mod comparison;
 mod conventions;
@@ -13,7 +13,7 @@ mod tests;
 mod train;
 
 use backbone::checkpoint::BACKBONE;
-use backbone::{Cost, Form, Mode};
+use backbone::{Cost, Form, Mode, Purpose};
 use datasets::{Augmentation, Class, DetectionDataset, DetectionSample, Image, TargetOptions};
 use heads::HeadSpec;
 use heads::ssdlite::{Predictions, SsdLite, SsdLiteConfig};
@@ -44,7 +44,7 @@ impl Keys for DetectKeys {
 #[serde(default, deny_unknown_fields)]
 pub struct DetectEval {}
 
-/// MobileOne under SSDLite.
+/// A backbone under SSDLite.
 pub type Detector = WithHead<SsdLite>;
 
 /// Detection with the classes of one data set.
@@ -68,7 +68,7 @@ impl Task for Detect {
     fn new(config: &Config<DetectKeys>, classes: &[Class]) -> Result<Self, Failure> {
         config.head.validate().map_err(|error| Failure::usage(format!("head: {error}")))?;
         Ok(Self {
-            backbone: BackboneBuilder::new(&config.backbone)?,
+            backbone: BackboneBuilder::new(&config.backbone, Purpose::Dense)?,
             head: config.head.clone(),
             size: config.data.size,
             classes: classes.to_vec(),
@@ -105,8 +105,8 @@ impl Task for Detect {
         Ok(Predictions { logits, deltas })
     }
 
-    fn cost(&self, model: &Detector, form: Form) -> Cost {
-        let mut cost = self.backbone.cost(form, self.size.sides(), BACKBONE);
+    fn cost(&self, model: &Detector) -> Cost {
+        let mut cost = model.backbone.cost(self.size.sides());
         cost.rows.extend(model.head.cost());
         cost
     }

@@ -12,7 +12,7 @@ fn detect(head: SsdLiteConfig, classes: usize) -> Detect {
     let backbone = serde_yaml::from_str("variant: s0").unwrap();
     let class = |id| Class { id, name: id.to_string() };
     Detect {
-        backbone: BackboneBuilder::new(&backbone).unwrap(),
+        backbone: BackboneBuilder::new(&backbone, backbone::Purpose::Dense).unwrap(),
         head,
         size: ImageSize { height: 64, width: 64 },
         classes: (0..classes as u64).map(class).collect(),

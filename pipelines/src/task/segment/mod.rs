@@ -1,4 +1,4 @@
-//! Segmentation: MobileOne under DeepLabV3.
+//! Segmentation: a backbone under DeepLabV3.
 
 mod data;
 mod evaluate;
@@ -10,7 +10,7 @@ mod tests;
 mod train;
 
 use backbone::checkpoint::BACKBONE;
-use backbone::{Cost, Form, Mode};
+use backbone::{Cost, Form, Mode, Purpose};
 use datasets::segmentation::{EvaluationSize, SegmentAugmentation, SegmentationDataset, SegmentationSample};
 use datasets::{Class, Image};
 use eval::segmentation::SegmentationOptions;
@@ -60,7 +60,7 @@ impl Default for SegmentEval {
     }
 }
 
-/// MobileOne under DeepLabV3.
+/// A backbone under DeepLabV3.
 pub type Segmenter = WithHead<DeepLabV3>;
 
 /// Segmentation with the classes of one data set.
@@ -94,7 +94,7 @@ impl Task for Segment {
         }
         options(eval).validate().map_err(|error| Failure::usage(format!("eval: {error}")))?;
         Ok(Self {
-            backbone: BackboneBuilder::new(&config.backbone)?,
+            backbone: BackboneBuilder::new(&config.backbone, Purpose::Dense)?,
             head: config.head.clone(),
             size: config.data.size,
             eval: eval.clone(),
@@ -131,8 +131,8 @@ impl Task for Segment {
         Ok(Output { logits, auxiliary: None })
     }
 
-    fn cost(&self, model: &Segmenter, form: Form) -> Cost {
-        let mut cost = self.backbone.cost(form, self.size.sides(), BACKBONE);
+    fn cost(&self, model: &Segmenter) -> Cost {
+        let mut cost = model.backbone.cost(self.size.sides());
         cost.rows.extend(model.head.cost(self.size.sides()));
         cost
     }

@@ -12,7 +12,7 @@ fn segment(eval: SegmentEval) -> (nn::VarStore, Segment, Segmenter) {
     let backbone: crate::config::BackboneConfig = serde_yaml::from_str(spec).unwrap();
     let classes = ["a", "b", "c"].map(|name| Class { id: 0, name: name.to_owned() });
     let task = Segment {
-        backbone: BackboneBuilder::new(&backbone).unwrap(),
+        backbone: BackboneBuilder::new(&backbone, backbone::Purpose::Dense).unwrap(),
         head: DeepLabV3Config { channels: 16, ..DeepLabV3Config::default() },
         size: ImageSize { height: 64, width: 64 },
         eval,
