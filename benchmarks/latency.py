@@ -26,16 +26,16 @@ def contests(options, folder):
 
         def ours(engine, variant=variant):
             words = [options.pipeline, "bench", variant, "--engines", engine, "--seconds", options.seconds, "--json"]
-            return json.loads(run(words, 1))["rows"][0]["latency_ms"]["median"]
+            return {"median": json.loads(run(words, 1))["rows"][0]["latency_ms"]["median"]}
 
         def file(path):
             words = [options.pipeline, "bench", path, "--seconds", options.seconds, "--json"]
-            return json.loads(run(words, 1))["rows"][0]["latency_ms"]["median"]
+            return {"median": json.loads(run(words, 1))["rows"][0]["latency_ms"]["median"]}
 
         def theirs(engine, path, variant=variant):
-            return peer("latency.py", engine, path, options.seconds, variant, threads=1)["ms"]
+            return {"median": peer("latency.py", engine, path, options.seconds, variant, threads=1)["ms"]}
 
-        yield Contest(f"{variant}, one image", "ms", {
+        yield Contest(f"{variant}, one image", {"median": "ms"}, {
             "this program, oneDNN fp32": lambda ours=ours: ours("onednn"),
             "this program, oneDNN bf16": lambda ours=ours: ours("onednn-bf16"),
             "this program, ONNX Runtime fp32": lambda file=file, path=floating: file(path),

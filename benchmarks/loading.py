@@ -3,14 +3,14 @@
 import json
 import sys
 
-from rounds import Contest, peer, run
+from rounds import PEERS, Contest, peer, run
 
 # Pictures of 500x375 in the layouts of COCO and of class folders, written by the peer's own encoder.
 WORKERS = 2
 
 
 def contests(options, folder):
-    run([sys.executable, options.pipeline.parents[2] / "benchmarks/peers/pictures.py", folder], 2)
+    run([sys.executable, PEERS / "pictures.py", folder], 2)
     for task, side, batch in [("detect", 320, 16), ("classify", 224, 32)]:
         changes = [f"data.root={folder}", f"data.size={side}", f"data.workers={WORKERS}", f"train.batch_size={batch}"]
 
@@ -18,10 +18,11 @@ def contests(options, folder):
             words = [options.pipeline, "bench", "--train", folder / f"{task}.yaml", "--seconds", options.seconds, "--json"]
             for change in changes:
                 words += ["--set", change]
-            return json.loads(run(words, 1))["rows"][0]["images_per_second"]["loader"]
+            return {"loader": json.loads(run(words, 1))["rows"][0]["images_per_second"]["loader"]}
 
         def theirs(task=task, side=side, batch=batch):
-            return peer("loading.py", task, folder, side, batch, WORKERS, options.seconds, threads=1)["images_per_second"]
+            found = peer("loading.py", task, folder, side, batch, WORKERS, options.seconds, threads=1)
+            return {"loader": found["images_per_second"]}
 
-        yield Contest(f"{task}, {side} px", "images/s", {"this program": ours, "torchvision v2": theirs},
+        yield Contest(f"{task}, {side} px", {"loader": "images/s"}, {"this program": ours, "torchvision v2": theirs},
                       against="torchvision v2")

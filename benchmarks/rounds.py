@@ -19,32 +19,29 @@ PEERS = ROOT / "benchmarks/peers"
 
 @dataclasses.dataclass
 class Contest:
-    """Sides that do the same work. The first is ours; ratios are to the side `against`."""
+    """Sides that do the same work, of which ratios are to the side `against`. Each returns its figures, whose units are in `figures`."""
 
     name: str
-    unit: str
-    sides: dict[str, Callable[[], float]]
+    figures: dict[str, str]
+    sides: dict[str, Callable[[], dict[str, float]]]
     against: str
 
     def run(self, rounds):
-        """A row of the table: medians and ratios of each side."""
+        """Rows of the table, one for each figure: medians and ratios of each side."""
         found = {side: [] for side in self.sides}
         for number in range(rounds):
             order = list(self.sides) if number % 2 == 0 else list(reversed(self.sides))
             for side in order:
                 found[side].append(self.sides[side]())
-                print(f"{self.name}, round {number + 1}: {side} {found[side][-1]:.4g} {self.unit}", file=sys.stderr)
-        base = found[self.against]
-        ratio = lambda values: statistics.median(value / other for value, other in zip(values, base, strict=True))
-        return {
-            "contest": self.name,
-            "unit": self.unit,
-            "against": self.against,
-            "sides": {
-                side: {"median": statistics.median(values), "ratio": ratio(values), "rounds": values}
-                for side, values in found.items()
-            },
-        }
+                shown = ", ".join(f"{found[side][-1][figure]:.4g} {unit}" for figure, unit in self.figures.items())
+                print(f"{self.name}, round {number + 1}: {side} {shown}", file=sys.stderr)
+        return [self.row(figure, unit, found) for figure, unit in self.figures.items()]
+
+    def row(self, figure, unit, found):
+        values = {side: [values[figure] for values in rounds] for side, rounds in found.items()}
+        ratio = lambda own: statistics.median(a / b for a, b in zip(own, values[self.against], strict=True))
+        sides = {side: {"median": statistics.median(own), "ratio": ratio(own), "rounds": own} for side, own in values.items()}
+        return {"contest": self.name, "figure": figure, "unit": unit, "against": self.against, "sides": sides}
 
 
 def run(command, threads, **variables):
@@ -82,8 +79,8 @@ def table(rows):
     lines = ["| | side | median | relative to the peer |", "|---|---|---|---|"]
     for row in rows:
         for index, (side, found) in enumerate(row["sides"].items()):
-            name = f"{row['contest']}, {row['unit']}" if index == 0 else ""
-            ratio = "1" if side == row["against"] else f"{found['ratio']:.2f}"
+            name = f"{row['contest']}: {row['figure'].replace('_', ' ')}, {row['unit']}" if index == 0 else ""
+            ratio = "1" if side == row["against"] else f"{found['ratio']:.3g}"
             lines.append(f"| {name} | {side} | {found['median']:.4g} | {ratio} |")
     return "\n".join(lines)
 

@@ -33,8 +33,8 @@ def main():
     if unknown or options.rounds < 1:
         parser.error(f"not a claim: {', '.join(sorted(unknown))}" if unknown else "--rounds must be at least 1")
 
-    doctor = json.loads(run([options.pipeline, "doctor", "--json"], 1))
-    machine = {"cpu": doctor["machine"]["cpu"], "processors": len(os.sched_getaffinity(0))}
+    doctor = {check["what"]: check["found"] for check in json.loads(run([options.pipeline, "doctor", "--json"], 1))}
+    machine = {"cpu": doctor["processor"], "processors": len(os.sched_getaffinity(0))}
     found = {"machine": machine, "date": datetime.date.today().isoformat(), "versions": versions(), "claims": {}}
     options.output.mkdir(parents=True, exist_ok=True)
     file = options.output / f"{machine_name(**machine)}.json"
@@ -44,7 +44,7 @@ def main():
     for claim in options.claims or CLAIMS:
         with tempfile.TemporaryDirectory() as folder:
             contests = importlib.import_module(claim).contests(options, pathlib.Path(folder))
-            rows = [contest.run(options.rounds) for contest in contests]
+            rows = [row for contest in contests for row in contest.run(options.rounds)]
         found["claims"][claim] = {"load": os.getloadavg()[0], "seconds": options.seconds, "rows": rows}
         file.write_text(json.dumps(found, indent=1) + "\n")
         print(f"## {claim}\n\n{table(rows)}\n", flush=True)

@@ -19,7 +19,6 @@ def contests(options, folder):
         "pycocotools": [sys.executable, PEERS / "scoring.py", "pycocotools", *files],
         "faster-coco-eval": [sys.executable, PEERS / "scoring.py", "faster_coco_eval", *files],
     }
-    for figure, unit in [("seconds", "s"), ("peak_mb", "MB")]:
-        side = lambda command: lambda: watch(command, threads)[1][figure]
-        yield Contest(f"COCO scoring, {figure}", unit, {name: side(command) for name, command in sides.items()},
-                      against="pycocotools")
+    side = lambda command: lambda: watch(command, threads)[1]
+    yield Contest("COCO scoring", {"seconds": "s", "peak_mb": "MB"}, {name: side(command) for name, command in sides.items()},
+                  against="pycocotools")

@@ -23,18 +23,16 @@ def contests(options, folder):
     for task, variant, side, batch in STEPS:
         changes = [f"data.root={folder / 'shapes'}", f"data.size={side}", "data.workers=1", f"train.batch_size={batch}",
                    "backbone.spec=null", f"backbone.variant={variant}", "train.accumulate=1"]
-        if task == "classify":
-            changes.append(f"data.root={folder / 'shapes/classify'}")
 
         def ours(task=task, changes=tuple(changes)):
             words = [options.pipeline, "bench", "--train", f"shapes/{task}", "--seconds", options.seconds, "--json"]
             for change in changes:
                 words += ["--set", change]
-            return json.loads(run(words, threads))["rows"][0]["images_per_second"]["steps"]
+            return {"steps": json.loads(run(words, threads))["rows"][0]["images_per_second"]["steps"]}
 
         def theirs(arguments=(task, variant, side, batch)):
-            return peer("training.py", *arguments, options.seconds, threads=threads)["images_per_second"]
+            return {"steps": peer("training.py", *arguments, options.seconds, threads=threads)["images_per_second"]}
 
         name = "torchvision on timm's backbone" if task != "classify" else "timm eager"
-        yield Contest(f"{task} {variant}, {side} px, batches of {batch}", "images/s",
+        yield Contest(f"{task} {variant}, {side} px, batches of {batch}", {"steps": "images/s"},
                       {"this program": ours, name: theirs}, against=name)
