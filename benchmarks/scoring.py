@@ -15,7 +15,7 @@ def contests(options, folder):
     files = [folder / "annotations.json", folder / "predictions.json"]
     threads = len(os.sched_getaffinity(0))
     sides = {
-        "this program": [options.pipeline, "score", *files, "--json"],
+        "this program": [options.pipeline, "score", "--task", "detect", "--annotations", files[0], "--predictions", files[1], "--json"],
         "pycocotools": [sys.executable, PEERS / "scoring.py", "pycocotools", *files],
         "faster-coco-eval": [sys.executable, PEERS / "scoring.py", "faster_coco_eval", *files],
     }

@@ -6,6 +6,12 @@ import os
 
 from rounds import Contest, peer, run
 
+# The heads of torchvision's own models.
+HEADS = {
+    "classify": [],
+    "detect": ["head.extra_channels=[512,256,256,128]"],
+    "segment": ["backbone.output_stride=16", "head.channels=256", "head.separable=false", "head.rates=[6,12,18]"],
+}
 # Network, side of the images, images of a step.
 STEPS = [
     ("classify", "s0", 128, 32),
@@ -22,7 +28,7 @@ def contests(options, folder):
     threads = len(os.sched_getaffinity(0))
     for task, variant, side, batch in STEPS:
         changes = [f"data.root={folder / 'shapes'}", f"data.size={side}", "data.workers=1", f"train.batch_size={batch}",
-                   "backbone.spec=null", f"backbone.variant={variant}", "train.accumulate=1"]
+                   "backbone.spec=null", f"backbone.variant={variant}", *HEADS[task]]
 
         def ours(task=task, changes=tuple(changes)):
             words = [options.pipeline, "bench", "--train", f"shapes/{task}", "--seconds", options.seconds, "--json"]
