@@ -35,7 +35,7 @@ def main():
 
     doctor = {check["what"]: check["found"] for check in json.loads(run([options.pipeline, "doctor", "--json"], 1))}
     machine = {"cpu": doctor["processor"], "processors": len(os.sched_getaffinity(0))}
-    found = {"machine": machine, "date": datetime.date.today().isoformat(), "versions": versions(), "claims": {}}
+    found = {"machine": machine, "claims": {}}
     options.output.mkdir(parents=True, exist_ok=True)
     file = options.output / f"{machine_name(**machine)}.json"
     if file.exists():
@@ -45,7 +45,8 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             contests = importlib.import_module(claim).contests(options, pathlib.Path(folder))
             rows = [row for contest in contests for row in contest.run(options.rounds)]
-        found["claims"][claim] = {"load": os.getloadavg()[0], "seconds": options.seconds, "rows": rows}
+        measured = {"date": datetime.date.today().isoformat(), "versions": versions(), "load": os.getloadavg()[0]}
+        found["claims"][claim] = {**measured, "rounds": options.rounds, "seconds": options.seconds, "rows": rows}
         file.write_text(json.dumps(found, indent=1) + "\n")
         print(f"## {claim}\n\n{table(rows)}\n", flush=True)
     print(f"{machine['cpu']}, {machine['processors']} processors; medians of {options.rounds} rounds; {file}")

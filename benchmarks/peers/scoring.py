@@ -1,4 +1,4 @@
-"""Scores predictions with pycocotools or faster_coco_eval: MODULE ANNOTATIONS PREDICTIONS. Prints the twelve numbers."""
+"""Scores predictions with pycocotools or faster_coco_eval: MODULE ANNOTATIONS PREDICTIONS [bbox|segm]. Prints the twelve numbers."""
 
 import contextlib
 import json
@@ -6,7 +6,7 @@ import sys
 
 
 def main():
-    module, annotations, predictions = sys.argv[1:]
+    module, annotations, predictions, iou_type = [*sys.argv[1:], "bbox"][:4]
     with contextlib.redirect_stdout(sys.stderr):
         if module == "pycocotools":
             from pycocotools.coco import COCO
@@ -15,7 +15,7 @@ def main():
             from faster_coco_eval import COCO
             from faster_coco_eval import COCOeval_faster as COCOeval
         truth = COCO(annotations)
-        evaluation = COCOeval(truth, truth.loadRes(predictions), "bbox")
+        evaluation = COCOeval(truth, truth.loadRes(predictions), iou_type)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

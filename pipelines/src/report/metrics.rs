@@ -28,7 +28,7 @@ impl Metrics {
         }
     }
 
-    /// The rows of such a file; a cell that is no number is as one that is empty.
+    /// The rows of such a file; a cell that is not a number counts as empty.
     pub fn parse(text: &str) -> Self {
         let mut lines = text.lines();
         let columns = lines.next().map(|line| line.split(',').map(str::to_owned).collect()).unwrap_or_default();
