@@ -49,22 +49,19 @@ impl Block {
     /// As [`BatchNorm::forward`](crate::BatchNorm::forward).
     pub fn forward(&self, xs: &Tensor, mode: Mode) -> Result<Tensor, Error> {
         profile::layer(&self.prefix, || {
-            let ys = match (&self.layers, self.train_forward) {
+            let last = self.squeeze_excite.is_none();
+            let (ys, activated) = match (&self.layers, self.train_forward) {
                 (Layers::Train(branches), TrainForward::Folded) if mode.is_train() => {
-                    let ys = branches.forward_folded(xs, mode, self.squeeze_excite.is_none())?;
-                    if self.squeeze_excite.is_none() {
-                        return Ok(ys);
-                    }
-                    ys
+                    (branches.forward_folded(xs, mode, last)?, last)
                 }
-                (Layers::Train(branches), _) => branches.forward(xs, mode)?,
-                (Layers::Deploy(conv), _) => conv.forward(xs),
+                (Layers::Train(branches), _) => (branches.forward(xs, mode)?, false),
+                (Layers::Deploy(conv), _) => (conv.forward(xs), false),
             };
             let ys = match &self.squeeze_excite {
                 Some(squeeze_excite) => squeeze_excite.forward(&ys, mode),
                 None => ys,
             };
-            Ok(Activation::Relu.apply(ys, mode))
+            Ok(if activated { ys } else { Activation::Relu.apply(ys, mode) })
         })
     }
 }

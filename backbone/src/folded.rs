@@ -19,6 +19,7 @@ use tch_ext::train::{Affine, Sum, SumOptions, dense_sum, depthwise_sum, normalis
 
 use crate::{
     branches::Branches,
+    conv::Activation,
     error::Error,
     form::{Mode, Together},
     geometry::Geometry,
@@ -38,7 +39,7 @@ impl Branches {
             self.forward_apart(xs, relu)
         } else {
             let ys = self.forward(xs, mode)?;
-            Ok(if relu { ys.relu() } else { ys })
+            Ok(if relu { Activation::Relu.apply(ys, mode) } else { ys })
         }
     }
 

@@ -9,14 +9,13 @@ c10::DeviceType device_type(bool cuda) { return cuda ? c10::kCUDA : c10::kCPU; }
 
 }  // namespace
 
-extern "C" char *tch_ext_autocast_enter(bool cuda, bool enabled, bool half, bool *was_enabled,
-                                        int *was_kind) noexcept {
+extern "C" char *tch_ext_autocast_enter(bool cuda, bool half, bool *was_enabled, int *was_kind) noexcept {
   return tch_ext::guarded([&] {
     const auto device = device_type(cuda);
     *was_enabled = at::autocast::is_autocast_enabled(device);
     *was_kind = static_cast<int>(at::autocast::get_autocast_dtype(device));
-    if (enabled) at::autocast::set_autocast_dtype(device, half ? at::kHalf : at::kBFloat16);
-    at::autocast::set_autocast_enabled(device, enabled);
+    at::autocast::set_autocast_dtype(device, half ? at::kHalf : at::kBFloat16);
+    at::autocast::set_autocast_enabled(device, true);
     at::autocast::increment_nesting();
   });
 }

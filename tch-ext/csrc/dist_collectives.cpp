@@ -3,7 +3,6 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
-#include <torch/csrc/autograd/custom_function.h>
 #include <torch/csrc/distributed/c10d/comm.hpp>
 
 using tch_ext::Group;
@@ -30,27 +29,6 @@ at::Tensor gather_from(const Group &group, const at::Tensor &tensor) {
 }
 
 }  // namespace tch_ext
-
-namespace {
-
-using torch::autograd::AutogradContext;
-using torch::autograd::Variable;
-using torch::autograd::variable_list;
-
-// Every process' loss depends on every process' input, so the gradient of the sum of the losses is a sum as well.
-struct DifferentiableSum : torch::autograd::Function<DifferentiableSum> {
-  static Variable forward(AutogradContext *context, const Variable &tensor, const Group &group) {
-    context->saved_data["group"] = group;
-    return tch_ext::sum_over(group, tensor);
-  }
-
-  static variable_list backward(AutogradContext *context, variable_list grads) {
-    const auto group = context->saved_data["group"].toCustomClass<c10d::ProcessGroup>();
-    return {tch_ext::sum_over(group, grads[0]), Variable()};
-  }
-};
-
-}  // namespace
 
 extern "C" Group *tch_ext_dist_group_share(const Group *group) noexcept { return new Group(*group); }
 
@@ -80,10 +58,6 @@ extern "C" char *tch_ext_dist_all_reduce(const Group *group, const at::Tensor *t
 
 extern "C" char *tch_ext_dist_all_gather(const Group *group, const at::Tensor *tensor, at::Tensor **all) noexcept {
   return guarded([&] { *all = new at::Tensor(tch_ext::gather_from(*group, *tensor)); });
-}
-
-extern "C" char *tch_ext_dist_all_reduce_sum(const Group *group, const at::Tensor *tensor, at::Tensor **sum) noexcept {
-  return guarded([&] { *sum = new at::Tensor(DifferentiableSum::apply(*tensor, *group)); });
 }
 
 extern "C" char *tch_ext_dist_barrier(const Group *group, int64_t timeout_ms) noexcept {

@@ -15,13 +15,7 @@ use tch::{Device, Kind};
 use crate::{Error, device::cuda_index, ffi::check};
 
 unsafe extern "C" {
-    fn tch_ext_autocast_enter(
-        cuda: bool,
-        enabled: bool,
-        half: bool,
-        was_enabled: *mut bool,
-        was_kind: *mut c_int,
-    ) -> *mut c_char;
+    fn tch_ext_autocast_enter(cuda: bool, half: bool, was_enabled: *mut bool, was_kind: *mut c_int) -> *mut c_char;
     fn tch_ext_autocast_leave(cuda: bool, was_enabled: bool, was_kind: c_int);
 }
 
@@ -41,29 +35,15 @@ impl Autocast {
     /// # Errors
     /// Another kind, or a device that is neither the CPU nor CUDA.
     pub fn enter(device: Device, kind: Kind) -> Result<Self, Error> {
-        match kind {
-            Kind::BFloat16 => Self::switch(device, Some(Reduced::BFloat16)),
-            Kind::Half => Self::switch(device, Some(Reduced::Half)),
-            _ => Err(Error::Precision { kind }),
-        }
-    }
-
-    /// Computes in the tensors' own kinds, also inside a region of mixed precision.
-    ///
-    /// # Errors
-    /// A device that is neither the CPU nor CUDA.
-    pub fn suspend(device: Device) -> Result<Self, Error> {
-        Self::switch(device, None)
-    }
-
-    fn switch(device: Device, to: Option<Reduced>) -> Result<Self, Error> {
+        let half = match kind {
+            Kind::BFloat16 => false,
+            Kind::Half => true,
+            _ => return Err(Error::Precision { kind }),
+        };
         let cuda = cuda_index(device)? >= 0;
         let (mut was_enabled, mut was_kind) = (false, 0);
-        let half = to == Some(Reduced::Half);
         // SAFETY: both places are written before the call returns null.
-        check("switch autocast", unsafe {
-            tch_ext_autocast_enter(cuda, to.is_some(), half, &mut was_enabled, &mut was_kind)
-        })?;
+        check("switch autocast", unsafe { tch_ext_autocast_enter(cuda, half, &mut was_enabled, &mut was_kind) })?;
         Ok(Self { cuda, was_enabled, was_kind, of_this_thread: PhantomData })
     }
 }
@@ -73,10 +53,4 @@ impl Drop for Autocast {
         // SAFETY: the state is what `enter` read on this same thread.
         unsafe { tch_ext_autocast_leave(self.cuda, self.was_enabled, self.was_kind) }
     }
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Reduced {
-    BFloat16,
-    Half,
 }

@@ -19,6 +19,16 @@ use crate::{
     list::TensorList,
 };
 
+/// `Ending` of `csrc/train/layers.h`: [`SumOptions`], valid as long as their group.
+#[repr(C)]
+struct Ending {
+    eps: f64,
+    count: f64,
+    /// Null for a process alone.
+    group: *const ForeignGroup,
+    relu: bool,
+}
+
 unsafe extern "C" {
     fn tch_ext_train_depthwise(
         x: *const C_tensor,
@@ -27,10 +37,7 @@ unsafe extern "C" {
         shifts: *const C_tensor,
         stride: i64,
         dilation: i64,
-        eps: f64,
-        relu: bool,
-        group: *const ForeignGroup,
-        count: f64,
+        options: Ending,
         results: *mut *mut C_tensor,
     ) -> *mut c_char;
     fn tch_ext_train_dense(
@@ -40,10 +47,7 @@ unsafe extern "C" {
         shifts: *const C_tensor,
         skip_gain: *const C_tensor,
         skip_shift: *const C_tensor,
-        eps: f64,
-        relu: bool,
-        group: *const ForeignGroup,
-        count: f64,
+        options: Ending,
         results: *mut *mut C_tensor,
     ) -> *mut c_char;
     fn tch_ext_train_norms(
@@ -71,8 +75,9 @@ pub struct SumOptions<'a> {
 }
 
 impl SumOptions<'_> {
-    fn processes(&self) -> *const ForeignGroup {
-        self.group.map_or(ptr::null(), Group::as_ptr)
+    fn ending(&self) -> Ending {
+        let Self { eps, relu, group, count } = *self;
+        Ending { eps, count, group: group.map_or(ptr::null(), Group::as_ptr), relu }
     }
 }
 
@@ -96,11 +101,18 @@ pub struct Affine {
     pub shifts: Tensor,
 }
 
+impl Affine {
+    fn fits(&self, branches: i64, outputs: i64) -> Result<(), Error> {
+        fits("gains", &self.gains, &[branches, outputs])?;
+        fits("shifts", &self.shifts, &[branches, outputs])
+    }
+}
+
 /// The sum of branches which convolve each channel of `x` (`[N, C, H, W]`, on the CPU) with 3x3 taps (`[branches, C, 3, 3]`), padded by
 /// the dilation. A 1x1 branch has its tap in the middle, the identity a one there.
 ///
 /// # Errors
-/// Shapes that do not fit, other kinds, or a lost process.
+/// Shapes that do not fit, other kinds or devices, or a lost process.
 pub fn depthwise_sum(
     x: &Tensor,
     taps: &Tensor,
@@ -109,11 +121,10 @@ pub fn depthwise_sum(
     dilation: i64,
     options: SumOptions,
 ) -> Result<Sum, Error> {
-    let channels = x.size()[1];
-    let branches = taps.size()[0];
+    let channels = channels(x)?;
+    let branches = taps.size().first().copied().unwrap_or_default();
     fits("taps", taps, &[branches, channels, 3, 3])?;
-    fits("gains", &affine.gains, &[branches, channels])?;
-    fits("shifts", &affine.shifts, &[branches, channels])?;
+    affine.fits(branches, channels)?;
     let mut results = [ptr::null_mut(); 3];
     // SAFETY: the tensors and the group live through the call, and all results are written before the call returns null, with new
     // tensors that nothing else frees.
@@ -127,10 +138,7 @@ pub fn depthwise_sum(
                 affine.shifts.as_ptr(),
                 stride,
                 dilation,
-                options.eps,
-                options.relu,
-                options.processes(),
-                options.count,
+                options.ending(),
                 results.as_mut_ptr(),
             ),
         )?;
@@ -151,13 +159,12 @@ pub fn dense_sum(
     skip: Option<[&Tensor; 2]>,
     options: SumOptions,
 ) -> Result<Sum, Error> {
-    let size = weights.size();
-    let [branches, outputs, channels] = size[..] else {
-        return Err(Error::Shape { list: "weights", index: 0, expected: vec![-1, -1, x.size()[1]], found: size });
+    let (channels, size) = (channels(x)?, weights.size());
+    let [branches, outputs, _] = size[..] else {
+        return Err(Error::Shape { list: "weights", index: 0, expected: vec![1, 1, channels], found: size });
     };
-    fits("weights", weights, &[branches, outputs, x.size()[1]])?;
-    fits("gains", &affine.gains, &[branches, outputs])?;
-    fits("shifts", &affine.shifts, &[branches, outputs])?;
+    fits("weights", weights, &[branches, outputs, channels])?;
+    affine.fits(branches, outputs)?;
     for part in skip.into_iter().flatten() {
         fits("skip", part, &[channels])?;
         fits("skip", part, &[outputs])?;
@@ -175,10 +182,7 @@ pub fn dense_sum(
                 affine.shifts.as_ptr(),
                 gain,
                 shift,
-                options.eps,
-                options.relu,
-                options.processes(),
-                options.count,
+                options.ending(),
                 results.as_mut_ptr(),
             ),
         )?;
@@ -196,7 +200,7 @@ pub fn dense_sum(
 /// The sum of tensors of one shape (`[N, C, H, W]`, on the CPU), each normalised on its own.
 ///
 /// # Errors
-/// No tensors, shapes that do not fit, or other kinds.
+/// No tensors, shapes that do not fit, or other kinds or devices.
 pub fn normalised_sum(inputs: &[(&Tensor, &Tensor, &Tensor)], eps: f64, relu: bool) -> Result<Sum, Error> {
     let all = |part: fn(&(&Tensor, &Tensor, &Tensor)) -> Tensor| inputs.iter().map(part).collect::<Vec<_>>();
     let xs = all(|(x, ..)| x.shallow_clone());
@@ -205,10 +209,11 @@ pub fn normalised_sum(inputs: &[(&Tensor, &Tensor, &Tensor)], eps: f64, relu: bo
     let Some(first) = xs.first() else {
         return Err(Error::Count { list: "inputs of a sum", expected: 1, found: 0 });
     };
+    let channels = channels(first)?;
     for ((x, gain), shift) in xs.iter().zip(&gains).zip(&shifts) {
         fits("inputs", x, &first.size())?;
-        fits("gains", gain, &first.size()[1..2])?;
-        fits("shifts", shift, &first.size()[1..2])?;
+        fits("gains", gain, &[channels])?;
+        fits("shifts", shift, &[channels])?;
     }
     let [xs, gains, shifts] = [&xs, &gains, &shifts].map(|list| TensorList::new("inputs of a sum", list));
     let mut results = [ptr::null_mut(); 3];
@@ -228,6 +233,14 @@ pub fn normalised_sum(inputs: &[(&Tensor, &Tensor, &Tensor)], eps: f64, relu: bo
         )?;
         let [output, means, variances] = results.map(|result| Tensor::from_ptr(result));
         Ok(Sum { output, means, variances })
+    }
+}
+
+/// The channels of `[N, C, H, W]`.
+fn channels(x: &Tensor) -> Result<i64, Error> {
+    match x.size()[..] {
+        [_, channels, _, _] => Ok(channels),
+        _ => Err(Error::Shape { list: "inputs", index: 0, expected: vec![1, 1, 1, 1], found: x.size() }),
     }
 }
 

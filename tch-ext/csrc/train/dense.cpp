@@ -43,8 +43,9 @@ struct DenseSum : torch::autograd::Function<DenseSum> {
   static variable_list forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &weights,
                                const at::Tensor &gains, const at::Tensor &shifts,
                                const std::optional<at::Tensor> &skip_gain,
-                               const std::optional<at::Tensor> &skip_shift, at::ScalarType storage, double eps,
-                               bool relu, const Group *group, double count) {
+                               const std::optional<at::Tensor> &skip_shift, at::ScalarType storage,
+                               const Ending &ending) {
+    const auto [eps, count, group, relu] = ending;
     // Moments are those of the input before it is rounded to a smaller type.
     const at::Tensor exact = channels_last(input), x = exact.to(storage);
     const auto kind = computed(x.scalar_type());
@@ -103,7 +104,7 @@ struct DenseSum : torch::autograd::Function<DenseSum> {
     const at::Tensor rows = w.view({-1, features});
     at::Tensor dcovariance = at::matmul((rows * dvariances.view({-1, 1})).t(), rows);
     at::Tensor dmean = at::matmul(dmeans.view({1, -1}), rows).view(-1);
-    variable_list results(11);
+    variable_list results(8);
     results[1] = dw.to(saved[2].scalar_type());
     results[2] = (dscales / deviations).to(saved[3].scalar_type());
     results[3] = dbias.expand_as(means).to(saved[3].scalar_type());
@@ -136,8 +137,7 @@ struct DenseSum : torch::autograd::Function<DenseSum> {
 // `skip_gain` and `skip_shift` may be null; without them the last two results are.
 extern "C" char *tch_ext_train_dense(const at::Tensor *x, const at::Tensor *weights, const at::Tensor *gains,
                                      const at::Tensor *shifts, const at::Tensor *skip_gain,
-                                     const at::Tensor *skip_shift, double eps, bool relu, const Group *group,
-                                     double count, at::Tensor **results) noexcept {
+                                     const at::Tensor *skip_shift, Ending ending, at::Tensor **results) noexcept {
   return guarded([&] {
     const auto optional = [](const at::Tensor *tensor) {
       return tensor == nullptr ? std::optional<at::Tensor>() : std::optional<at::Tensor>(*tensor);
@@ -145,7 +145,7 @@ extern "C" char *tch_ext_train_dense(const at::Tensor *x, const at::Tensor *weig
     const auto storage = autocast_type(*x);
     const WithoutAutocast guard;
     const variable_list found = DenseSum::apply(*x, *weights, *gains, *shifts, optional(skip_gain),
-                                                optional(skip_shift), storage, eps, relu, group, count);
+                                                optional(skip_shift), storage, ending);
     for (size_t i = 0; i < found.size(); ++i) results[i] = new at::Tensor(found[i]);
   });
 }

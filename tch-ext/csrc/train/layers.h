@@ -11,6 +11,18 @@
 
 namespace tch_ext {
 
+// What ends a sum of normalised branches, as in `src/train.rs`.
+struct Ending {
+  double eps, count;   // count: positions of the output, of all processes
+  const Group *group;  // null for a process alone
+  bool relu;
+};
+
+// The kernels read memory: it must be this machine's.
+inline void check_on_cpu(const at::Tensor &tensor) {
+  TORCH_CHECK(tensor.is_cpu(), "this layer trains on the CPU, not on ", tensor.device());
+}
+
 // The kernels for a storage type, for the instruction set that libtorch's own kernels use.
 const kernels::Table &kernels_for(at::ScalarType storage);
 

@@ -130,6 +130,9 @@ extern "C" char *tch_ext_train_norms(at::Tensor *const *xs, at::Tensor *const *g
   return guarded([&] {
     const WithoutAutocast guard;
     TensorVector inputs;
+    for (const auto &list : {tensors(xs, n), tensors(gains, n), tensors(shifts, n)}) {
+      for (const at::Tensor &tensor : list) check_on_cpu(tensor);
+    }
     for (const at::Tensor &x : tensors(xs, n)) inputs.push_back(channels_last(x.to(xs[0]->scalar_type())));
     for (const auto &part : {tensors(gains, n), tensors(shifts, n)}) inputs.insert(inputs.end(), part.begin(), part.end());
     const variable_list found = NormalisedSum::apply(at::TensorList(inputs), eps, relu);

@@ -54,11 +54,6 @@ unsafe extern "C" {
         tensor: *const C_tensor,
         all: *mut *mut C_tensor,
     ) -> *mut c_char;
-    fn tch_ext_dist_all_reduce_sum(
-        group: *const ForeignGroup,
-        tensor: *const C_tensor,
-        sum: *mut *mut C_tensor,
-    ) -> *mut c_char;
     fn tch_ext_dist_barrier(group: *const ForeignGroup, timeout_ms: i64) -> *mut c_char;
 }
 
@@ -205,17 +200,6 @@ impl Group {
         checked("reduce a tensor over all processes", unsafe {
             tch_ext_dist_all_reduce(self.as_ptr(), tensor.as_ptr(), reduction as u8)
         })
-    }
-
-    /// The sum over all processes as a new tensor, with its gradient: the backward pass is an all-reduce as well, so all
-    /// processes must run it.
-    ///
-    /// Each process differentiates its own loss; the gradient is that of the sum of their losses.
-    ///
-    /// # Errors
-    /// A process is lost.
-    pub fn all_reduce_sum(&self, tensor: &Tensor) -> Result<Tensor, Error> {
-        self.new_tensor("reduce a tensor over all processes", tensor, tch_ext_dist_all_reduce_sum)
     }
 
     /// `[size, ...]`: the tensors of all processes by rank, all of one shape and kind.

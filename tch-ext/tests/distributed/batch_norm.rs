@@ -1,7 +1,10 @@
 //! Synchronised batch norm against batch norm over the whole batch in one process.
 
 use tch::{Device, Kind, Tensor};
-use tch_ext::distributed::{BatchNormInput, BatchNormOptions, Group, RunningStatistics, World, sync_batch_norms};
+use tch_ext::distributed::{
+    BatchNormInput, BatchNormOptions, Group, Reduction, RunningStatistics, World, sync_batch_norms,
+};
+use tch_ext::train::{Affine, Sum, SumOptions, dense_sum, depthwise_sum};
 
 use crate::job::in_processes;
 
@@ -59,7 +62,9 @@ fn assert_close(what: &str, found: &Tensor, expected: &Tensor, tolerance: f64) {
 }
 
 fn summed(group: &Group, tensor: &Tensor) -> Tensor {
-    group.all_reduce_sum(&tensor.detach()).unwrap()
+    let sum = tensor.detach().copy();
+    group.all_reduce(&sum, Reduction::Sum).unwrap();
+    sum
 }
 
 /// `counts`: the images of each process.
@@ -110,31 +115,42 @@ impl BackwardWith for Tensor {
     }
 }
 
-/// Mean and variance of all images, from sums, as a folded train form computes them.
-fn global_moments(x: &Tensor, group: &Group) -> (Tensor, Tensor) {
-    let sums = |tensor: &Tensor| tensor.sum_dim_intlist(&[0i64, 2, 3][..], false, Kind::Double);
-    let count = Tensor::from_slice(&[(x.numel() as i64 / CHANNELS) as f64]);
-    let all = group.all_reduce_sum(&Tensor::cat(&[sums(x), count], 0)).unwrap();
-    let count = all.narrow(0, CHANNELS, 1);
-    let mean = all.narrow(0, 0, CHANNELS) / &count;
-    let centred = x - mean.view([1, -1, 1, 1]);
-    (mean, group.all_reduce_sum(&sums(&centred.square())).unwrap() / count)
-}
-
-fn moments_have_the_gradients_of_the_whole_batch(world: &World, counts: &[i64]) {
+/// The sums of several branches, of which each has statistics of the whole batch.
+fn branches_equal_the_whole_batch(world: &World, counts: &[i64]) {
     let (start, count) = (counts[..world.rank()].iter().sum::<i64>(), counts[world.rank()]);
-    let loss = |x: &Tensor, dy: &Tensor, (mean, var): (Tensor, Tensor)| {
-        let y = (x - mean.view([1, -1, 1, 1])) * (var + 1e-3).rsqrt().view([1, -1, 1, 1]);
-        (y * dy).sum(Kind::Double)
-    };
-    let case = Case::new(counts.iter().sum(), Kind::Double, false);
-    let x = case.x.detach().set_requires_grad(true);
-    let dims = &[0i64, 2, 3][..];
-    let moments = (x.mean_dim(dims, false, None), x.var_dim(dims, false, false));
-    loss(&x, &case.dy, moments).backward();
-    let (part, dy) = case.part(start, count);
-    loss(&part, &dy, global_moments(&part, world.group())).backward();
-    assert_close("gradient through moments", &part.grad(), &x.grad().narrow(0, start, count), 1e-10);
+    let total: i64 = counts.iter().sum();
+    let case = Case::new(total, Kind::Double, true);
+    let leaf = |tensor: Tensor| tensor.set_requires_grad(true);
+    for depthwise in [false, true] {
+        let weights: &[i64] = if depthwise { &[2, CHANNELS, 3, 3] } else { &[2, CHANNELS, CHANNELS] };
+        let step = |x: &Tensor, dy: &Tensor, group: Option<&Group>| {
+            let weights = leaf(spread(8.0, weights));
+            let affine =
+                Affine { gains: leaf(spread(9.0, &[2, CHANNELS]) + 1.5), shifts: leaf(spread(10.0, &[2, CHANNELS])) };
+            let count = (total * x.size()[2] * x.size()[3]) as f64;
+            let options = SumOptions { eps: OPTIONS.eps, relu: true, group, count };
+            let sum = if depthwise {
+                depthwise_sum(x, &weights, &affine, 1, 1, options)
+            } else {
+                dense_sum(x, &weights, &affine, Some([&case.weight, &case.bias]), options)
+            };
+            let Sum { output, means, variances } = sum.unwrap();
+            output.backward_with(dy);
+            (output, x.grad(), [means, variances], [weights.grad(), affine.gains.grad(), affine.shifts.grad()])
+        };
+        let whole = step(&leaf(case.x.detach()), &case.dy, None);
+        let (part, dy) = case.part(start, count);
+        let found = step(&part, &dy, Some(world.group()));
+        let name = |what: &str| format!("{what} of {counts:?}, depthwise {depthwise}");
+        assert_close(&name("output"), &found.0, &whole.0.narrow(0, start, count), 1e-10);
+        assert_close(&name("input's gradient"), &found.1, &whole.1.narrow(0, start, count), 1e-10);
+        for (found, expected) in found.2.iter().zip(&whole.2) {
+            assert_close(&name("statistics"), found, expected, 1e-10);
+        }
+        for (found, expected) in found.3.iter().zip(&whole.3) {
+            assert_close(&name("gradients of parameters"), &summed(world.group(), found), expected, 1e-10);
+        }
+    }
 }
 
 fn equals_for_all_kinds(world: &World, batches: &[&[i64]]) {
@@ -143,7 +159,7 @@ fn equals_for_all_kinds(world: &World, batches: &[&[i64]]) {
             equals_the_whole_batch(world, counts, Kind::Double, channels_last, 1e-10);
             equals_the_whole_batch(world, counts, Kind::Float, channels_last, 1e-5);
         }
-        moments_have_the_gradients_of_the_whole_batch(world, counts);
+        branches_equal_the_whole_batch(world, counts);
     }
 }
 

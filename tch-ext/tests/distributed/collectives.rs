@@ -73,17 +73,6 @@ fn the_root_is_copied_to_all(world: &World) {
     assert!(group.broadcast_bytes(if world.rank() == root { &[] } else { &[1] }, root).unwrap().is_empty());
 }
 
-fn a_sum_has_the_gradient_of_all_losses(world: &World) {
-    // Process r has the loss (r + 1) * (x_0 + x_1 + ...)^2 with x_r = r + 1: its derivative by any x is the sum over all.
-    let own = (world.rank() + 1) as f64;
-    let x = numbers(&[own]).set_requires_grad(true);
-    let sum = world.group().all_reduce_sum(&x).unwrap();
-    (sum.square() * own).sum(Kind::Double).backward();
-    let total: f64 = (1..=world.size()).map(|rank| rank as f64).sum();
-    assert_eq!(sum.double_value(&[0]), total);
-    assert_eq!(x.grad().double_value(&[0]), 2.0 * total * total);
-}
-
 fn differences_are_refused_by_all(world: &World) {
     let group = world.group();
     group.require_equal("the configuration", "a: 1\nb: 2").unwrap();
@@ -101,7 +90,6 @@ fn all(world: &World) {
     reductions_agree(world);
     tensors_and_bytes_are_gathered_by_rank(world);
     the_root_is_copied_to_all(world);
-    a_sum_has_the_gradient_of_all_losses(world);
     differences_are_refused_by_all(world);
     let second = world.new_group("second").unwrap();
     let tensor = numbers(&[1.0]);
