@@ -123,7 +123,7 @@ fn evaluate_with<T: Evaluate>(
 /// Waits until all processes have read what they need; from then on one that does not answer ends the evaluation.
 fn begin<K: Keys>(processes: &Processes, config: &Config<K>) -> Result<(), Failure> {
     processes.wait_for_all()?;
-    Processes::be_prompt(processes.group(), Duration::from_secs_f64(config.train.timeout))
+    processes.be_prompt(None, Duration::from_secs_f64(config.train.timeout))
 }
 
 /// Creates the folder for the report, where there is one.

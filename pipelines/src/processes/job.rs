@@ -29,7 +29,7 @@ pub fn run(count: Option<u16>, work: impl FnOnce(&Processes) -> Result<(), Failu
     }
     let launch = match Launch::from_env().map_err(Failure::usage)? {
         Some(launch) if launch.world_size > 1 => launch,
-        launch => return work(&Processes { launch, world: None }),
+        launch => return work(&Processes::new(launch, None)),
     };
     // Before the first tensor, and joining makes some. Whoever asks for CUDA hears of the error.
     let _ = cuda::load();
@@ -41,21 +41,22 @@ pub fn run(count: Option<u16>, work: impl FnOnce(&Processes) -> Result<(), Failu
     };
     let world = World::join(&launch, &options).unwrap_or_else(|error| end(&Failure::failed(error)));
     console::speak_as(world.rank());
-    let processes = Processes { launch: Some(launch), world: Some(world) };
+    let processes = Processes::new(Some(launch), Some(world));
     let work = || share_processors(&processes).and_then(|()| work(&processes));
     let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(console::internal_error()));
     leave(processes, result)
 }
 
 fn leave(processes: Processes, result: Result<(), Failure>) -> Result<(), Failure> {
-    let Some(world) = processes.world else { return result };
+    let result = match result {
+        Err(failure) if !matches!(failure.kind(), Kind::Interrupted(_)) => Err(failure),
+        result => processes.wait_for_all().map(|()| result),
+    };
+    let Some(world) = processes.world else { return result.and_then(|result| result) };
     match result {
-        Err(failure) if !matches!(failure.kind(), Kind::Interrupted(_)) => fail(&world, &failure),
-        result => {
+        Err(failure) => fail(&world, &failure),
+        Ok(result) => {
             let rank = world.rank();
-            if let Err(error) = world.group().barrier(PATIENCE) {
-                fail(&world, &error.into());
-            }
             // All are here: who is late to close its connections harms nobody.
             let _ = world.leave(PATIENCE);
             match &result {

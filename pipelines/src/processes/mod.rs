@@ -17,6 +17,7 @@ mod start;
 use datasets::Shard;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::cell::Cell;
 use std::time::Duration;
 use tch::{Cuda, Device, Tensor};
 use tch_ext::distributed::{Group, Launch, Listener, World};
@@ -35,11 +36,20 @@ const PATIENCE: Duration = Duration::from_secs(30 * 60);
 const EXCHANGE_SHARE: f64 = 0.6;
 
 /// The processes of a job, seen from one of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Processes {
     launch: Option<Launch>,
     /// None for a single process.
     world: Option<World>,
+    /// How long an exchange may take.
+    limit: Cell<Duration>,
+}
+
+impl Default for Processes {
+    /// A single process.
+    fn default() -> Self {
+        Self::new(None, None)
+    }
 }
 
 /// What processes tell each other before a step.
@@ -54,6 +64,10 @@ pub struct Round {
 }
 
 impl Processes {
+    fn new(launch: Option<Launch>, world: Option<World>) -> Self {
+        Self { launch, world, limit: Cell::new(PATIENCE) }
+    }
+
     /// The rank of this process.
     pub fn rank(&self) -> usize {
         self.world.as_ref().map_or(0, World::rank)
@@ -131,22 +145,29 @@ impl Processes {
         }
     }
 
-    /// From now on an exchange among these groups fails in time for the job to end within `timeout`, instead of being waited for.
+    /// From now on an exchange, in groups that were made beside as well, fails in time for the job to end within `timeout`, instead
+    /// of being waited for.
     ///
     /// # Errors
     /// When libtorch fails.
-    pub fn be_prompt<'g>(groups: impl IntoIterator<Item = &'g Group>, timeout: Duration) -> Result<(), Failure> {
+    pub fn be_prompt<'g>(
+        &'g self,
+        beside: impl IntoIterator<Item = &'g Group>,
+        timeout: Duration,
+    ) -> Result<(), Failure> {
         let limit = timeout.mul_f64(EXCHANGE_SHARE);
-        Ok(groups.into_iter().try_for_each(|group| group.set_timeout(limit))?)
+        self.limit.set(limit);
+        Ok(self.group().into_iter().chain(beside).try_for_each(|group| group.set_timeout(limit))?)
     }
 
-    /// Waits for all.
+    /// Waits for all, of which rank 0 may have work that the others have not: they wait for it long, and it for them no longer than
+    /// for an exchange.
     ///
     /// # Errors
     /// When a process is lost.
     pub fn wait_for_all(&self) -> Result<(), Failure> {
         match self.group() {
-            Some(group) => Ok(group.barrier(PATIENCE)?),
+            Some(group) => Ok(group.barrier(if self.is_first() { self.limit.get() } else { PATIENCE })?),
             None => Ok(()),
         }
     }
@@ -231,4 +252,44 @@ fn encoded(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
 fn decoded<V: DeserializeOwned>(bytes: &[u8]) -> Result<V, Failure> {
     postcard::from_bytes(bytes)
         .map_err(|error| Failure::failed(format!("another process sent something else: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+    use std::time::Instant;
+    use tch_ext::distributed::{JoinOptions, Launcher};
+
+    use super::*;
+
+    fn join(rank: usize, master_port: u16) -> Processes {
+        let launch = Launch {
+            launcher: Launcher::Torchrun,
+            rank,
+            world_size: 2,
+            local_rank: Some(rank),
+            master_host: "127.0.0.1".to_owned(),
+            master_port,
+            listener: Listener::RankZero,
+            job: "test".to_owned(),
+            restarted: false,
+            error_file: None,
+        };
+        let world = World::join(&launch, &JoinOptions { timeout: PATIENCE, ..JoinOptions::default() }).unwrap();
+        Processes::new(Some(launch), Some(world))
+    }
+
+    #[test]
+    fn rank_0_does_not_wait_long_for_who_should_wait_for_it() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let other = thread::spawn(move || join(1, port));
+        let processes = join(0, port);
+        let _does_not_come = other.join().unwrap();
+        processes.be_prompt(None, Duration::from_secs(1)).unwrap();
+        let begun = Instant::now();
+        let failure = processes.wait_for_all().unwrap_err();
+        assert!(begun.elapsed() < PATIENCE / 10, "{:?}", begun.elapsed());
+        assert!(failure.to_string().contains("rank 1 did not arrive within"), "{failure}");
+    }
 }

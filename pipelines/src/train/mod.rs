@@ -187,7 +187,7 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
         }
         if let Some(exchange) = &self.exchange {
             self.processes.wait_for_all()?;
-            exchange.be_prompt(Duration::from_secs_f64(self.config.train.timeout))?;
+            self.processes.be_prompt(exchange.beside(), Duration::from_secs_f64(self.config.train.timeout))?;
         }
         while self.position.epoch < epochs {
             self.batches(&loader, &schedule)?;

@@ -63,9 +63,9 @@ impl Exchange {
         Ok(Some(Self { reducer: Reducer::new(&named, group, options)?, group: group.clone(), norms }))
     }
 
-    /// From now on a process that does not answer ends the job in time.
-    pub(super) fn be_prompt(&self, timeout: Duration) -> Result<(), Failure> {
-        Processes::be_prompt(std::iter::once(&self.group).chain(&self.norms), timeout)
+    /// The connections beside those of all exchanges.
+    pub(super) fn beside(&self) -> Option<&Group> {
+        self.norms.as_ref()
     }
 
     /// How the network runs on this process' part of a batch of `images`.
