@@ -2,14 +2,23 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`start`] | the program that people start |
 //! | [`cli`] | the arguments of every command |
 //! | [`words`] | their words, which files use as well |
 //! | [`pages`] | completions and the man page |
-//! | [`start`] | the program that people start |
+//! | [`score`] | files of predictions against files of truth |
+//! | [`report`] | results as tables, JSON, CSV and figures |
+//! | [`console`], [`failure`] | what a person sees |
+//! | [`files`] | durable files |
 
 #[allow(missing_docs, reason = "options that commands share are described where they are declared")]
 pub mod cli;
+pub mod console;
+pub mod failure;
+pub mod files;
 pub mod pages;
+pub mod report;
+pub mod score;
 pub mod start;
 pub mod words;
 

@@ -13,16 +13,16 @@
 //! | [`export`] | files for other programs: writing, checking and running them |
 //! | [`mod@quantize`] | a network in int8, and what that costs |
 //! | [`processes`] | several processes of one job: who they are, what they exchange, how they end |
-//! | [`files`], [`interruption`] | durable files, signals |
-//! | [`console`], [`failure`] | what a person sees |
+//! | [`interruption`] | signals |
+//! | [`failure`] | errors as a person sees them |
+//!
+//! `console` and `files` are the front's.
 
 pub mod commands;
 pub mod config;
-pub mod console;
 pub mod evaluate;
 pub mod export;
 pub mod failure;
-pub mod files;
 pub mod interruption;
 pub mod measure;
 pub mod model;
@@ -32,3 +32,5 @@ pub mod report;
 pub mod run;
 pub mod task;
 pub mod train;
+
+use front::{console, files};

@@ -2,7 +2,8 @@
 
 use clap::Parser;
 use front::cli::Cli;
-use pipelines::{commands, console};
+use front::console;
+use pipelines::commands;
 use tch_ext::{onnx_runtime, system};
 
 fn main() {

@@ -18,9 +18,7 @@ pub use program::{CompletionsArgs, ConfigArgs, DoctorArgs, ManArgs};
 pub use stages::{EvalArgs, IouTypeName, PredictArgs, ScoreArgs, TrainArgs};
 pub use weights::{FetchArgs, ListArgs, WeightsCommand};
 
-/// Options that do not fit each other, in a sentence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wrong(pub String);
+use crate::failure::Failure;
 
 /// Trains, evaluates and runs MobileOne vision models.
 #[derive(Debug, Parser)]
@@ -98,9 +96,9 @@ impl ProcessArgs {
     ///
     /// # Errors
     /// When a number is given.
-    pub fn only_with(&self, option: &str) -> Result<(), Wrong> {
+    pub fn only_with(&self, option: &str) -> Result<(), Failure> {
         match self.processes {
-            Some(_) => Err(Wrong(format!("--processes is only valid with {option}"))),
+            Some(_) => Err(Failure::usage(format!("--processes is only valid with {option}"))),
             None => Ok(()),
         }
     }
@@ -124,9 +122,9 @@ impl KeyArgs {
     ///
     /// # Errors
     /// When a name is given without such a file.
-    pub fn of_weights(&self, weights: Option<&Path>) -> Result<Option<&str>, Wrong> {
+    pub fn of_weights(&self, weights: Option<&Path>) -> Result<Option<&str>, Failure> {
         match (self.name(), weights) {
-            (Some(_), None) => Err(Wrong("--key is only valid with --weights FILE".to_owned())),
+            (Some(_), None) => Err(Failure::usage("--key is only valid with --weights FILE")),
             (name, _) => Ok(name),
         }
     }

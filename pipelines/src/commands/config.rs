@@ -14,7 +14,7 @@ pub(super) fn run(args: &ConfigArgs) -> Result<(), Failure> {
             let tasks = task.map_or_else(|| TaskKind::ALL.to_vec(), |task| vec![task]);
             let schemas =
                 tasks.into_iter().map(|kind| for_task!(kind, T => schema::resolved::<<T as Task>::Keys>(kind)));
-            console::data(&report::json(&schema::of_files(schemas.collect()))?)
+            Ok(console::data(&report::json(&schema::of_files(schemas.collect()))?)?)
         }
         (None, Some(name)) => {
             let file = ConfigFile::open(name, &args.set.overrides)?;
@@ -26,5 +26,5 @@ pub(super) fn run(args: &ConfigArgs) -> Result<(), Failure> {
 
 fn print<K: Keys>(config: &Config<K>, json: bool) -> Result<(), Failure> {
     let text = if json { report::json(config)? } else { serde_yaml::to_string(config)? };
-    console::data(&text)
+    Ok(console::data(&text)?)
 }

@@ -48,7 +48,7 @@ pub(super) fn run(args: &InfoArgs) -> Result<(), Failure> {
             }
         },
     };
-    report::print(&info, args.json)
+    Ok(report::print(&info, args.json)?)
 }
 
 fn backbone_info(title: String, design: &Design, side: usize, classes: Option<i64>) -> Info {

@@ -28,8 +28,8 @@ use crate::failure::Failure;
 /// # Errors
 /// A failure with its exit status.
 pub fn run(command: Command) -> Result<(), Failure> {
-    if let Some(printed) = start::page(&command) {
-        return printed.map_err(Failure::failed);
+    if let Some(done) = start::done_here(&command) {
+        return Ok(done?);
     }
     match command {
         Command::Train(args) => train::run(&args),

@@ -17,6 +17,6 @@ pub(super) fn run(args: &QuantizeArgs) -> Result<(), Failure> {
         let (_, report) = quantize::quantize(&source, &quantize::Options::from(&args.quantization))?;
         files::create_folder(&args.output)?;
         files::write(&args.output.join("quantization.json"), report::json(&report)?.as_bytes())?;
-        report::print(&report, args.json)
+        Ok(report::print(&report, args.json)?)
     })
 }

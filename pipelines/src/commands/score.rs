@@ -1,82 +1,16 @@
-//! `pipeline score`: files of predictions against files of truth, without a model.
+//! `pipeline score` on a VOC devkit, where images may have to be measured; the rest is in `front`.
 
 use datasets::voc::Classes;
-use eval::classification::{ClassificationOptions, RealLabels};
-use eval::coco::{AnalysisOptions, Finding, IouType};
-use eval::segmentation::SegmentationOptions;
+use eval::voc;
 use eval::voc::{FileIds, VocOptions, VocReport, inclusive};
-use eval::{BootstrapOptions, classification, coco, segmentation, voc};
-use front::cli::{IouTypeName, ScoreArgs};
-use std::path::Path;
+use front::cli::ScoreArgs;
+use front::score;
 
-use crate::config::TaskKind;
-use crate::console;
 use crate::failure::Failure;
-use crate::files;
-use crate::measure::Footprint;
-use crate::report::{self, Report, WithCost};
 
 pub(super) fn run(args: &ScoreArgs) -> Result<(), Failure> {
-    check(args)?;
-    match &args.compare {
-        None => score(args),
-        Some(other) => compare(args, other),
-    }
-}
-
-fn score(args: &ScoreArgs) -> Result<(), Failure> {
-    let (truth, predictions) = (&args.annotations, &args.predictions);
-    match args.task {
-        TaskKind::Detect if truth.is_dir() => show(args, &voc_report(args)?),
-        TaskKind::Detect if args.analyze => {
-            let report =
-                coco::analyze_files(truth, predictions, AnalysisOptions::default()).map_err(Failure::failed)?;
-            warn(&report.findings);
-            show(args, &report)
-        }
-        TaskKind::Detect => {
-            let report = match args.max_dets {
-                Some(count) => coco::score_files_with(truth, predictions, iou_type(args), count),
-                None => coco::score_files(truth, predictions, iou_type(args)),
-            }
-            .map_err(Failure::failed)?;
-            warn(&report.findings);
-            if args.max_dets.is_none() && report.findings.iter().any(Finding::is_beyond_limit) {
-                console::status("--max-dets COUNT evaluates more detections of an image and class");
-            }
-            show(args, &report)
-        }
-        TaskKind::Classify => {
-            let real = args.real_labels.as_ref().map(RealLabels::from_file).transpose().map_err(Failure::failed)?;
-            let options = ClassificationOptions::default();
-            let report = classification::score_files(truth, predictions, options, real);
-            show(args, &report.map_err(Failure::failed)?)
-        }
-        TaskKind::Segment => {
-            let options = SegmentationOptions { boundary_tolerance: args.boundary_tolerance, ..Default::default() };
-            let names = class_names(args)?;
-            let report = segmentation::score_folders(truth, predictions, names, ignore(args), options);
-            show(args, &report.map_err(Failure::failed)?)
-        }
-    }
-}
-
-/// Warns of what was left out, or is counted otherwise than a reader of the numbers may expect.
-fn warn(findings: &[impl ToString]) {
-    for finding in findings {
-        console::warning(finding.to_string());
-    }
-}
-
-/// Prints a report as it was asked for.
-fn show(args: &ScoreArgs, report: &impl Report) -> Result<(), Failure> {
-    let result = WithCost { report, unreadable: None, network: None::<&Footprint> };
-    args.output.as_deref().map_or(Ok(()), |folder| result.write(folder))?;
-    match (args.csv, args.per_class) {
-        (false, _) => report::print(&result, args.json),
-        (true, false) => console::data(&report.summary().to_string()),
-        (true, true) => console::data(&report.classes().to_string()),
-    }
+    score::check(args)?;
+    Ok(score::show(args, &voc_report(args)?)?)
 }
 
 /// Detections against a VOC devkit folder.
@@ -85,7 +19,7 @@ fn voc_report(args: &ScoreArgs) -> Result<VocReport, Failure> {
         Failure::usage("a VOC devkit has several lists of images")
             .hint("Add --split NAME, the list in ImageSets/Main without its ending, for example --split val.")
     })?;
-    let names = args.class_names.as_ref().map(|_| class_names(args)).transpose()?;
+    let names = args.class_names.as_ref().map(|_| score::class_names(args)).transpose()?;
     let classes = names.as_deref().map_or(Classes::Collected, Classes::Given);
     let set = datasets::voc::read_annotations(&args.annotations, split, classes).map_err(Failure::failed)?;
     crate::task::warn_findings("annotations", &set.findings);
@@ -106,67 +40,4 @@ fn voc_report(args: &ScoreArgs) -> Result<VocReport, Failure> {
         classes: set.classes.iter().map(|class| class.id).collect(),
     };
     voc::score_files(truth, &ids, &args.predictions, VocOptions::default()).map_err(Failure::failed)
-}
-
-fn compare(args: &ScoreArgs, other: &Path) -> Result<(), Failure> {
-    let (truth, predictions) = (&args.annotations, &args.predictions);
-    let options = BootstrapOptions { resamples: args.resamples, seed: args.seed, ..BootstrapOptions::default() };
-    let comparison = match args.task {
-        TaskKind::Detect => coco::compare_files(truth, predictions, other, iou_type(args), options),
-        TaskKind::Classify => classification::compare_files(truth, predictions, other, options),
-        TaskKind::Segment => {
-            segmentation::compare_folders(truth, predictions, other, class_names(args)?, ignore(args), options)
-        }
-    }
-    .map_err(Failure::failed)?;
-    warn(&comparison.findings);
-    report::print(&comparison, args.json)
-}
-
-/// Refuses options that the task has no use for.
-fn check(args: &ScoreArgs) -> Result<(), Failure> {
-    if let Some(count @ ..=10) = args.max_dets {
-        return Err(Failure::usage(format!("--max-dets is {count} instead of a number above 10")));
-    }
-    let detect = args.task == TaskKind::Detect;
-    let (classify, segment) = (args.task == TaskKind::Classify, args.task == TaskKind::Segment);
-    let devkit = detect && args.annotations.is_dir();
-    let options = [
-        ("--iou-type", args.iou_type.is_some(), detect && !devkit && !args.analyze),
-        ("--max-dets", args.max_dets.is_some(), detect && !devkit && !args.analyze && args.compare.is_none()),
-        ("--split", args.split.is_some(), devkit),
-        ("--analyze", args.analyze, detect && !devkit && args.compare.is_none()),
-        ("--real-labels", args.real_labels.is_some(), classify && args.compare.is_none()),
-        ("--class-names", args.class_names.is_some(), segment || devkit),
-        ("--ignore", args.ignore.is_some(), segment),
-        ("--boundary-tolerance", args.boundary_tolerance.is_some(), segment && args.compare.is_none()),
-        ("--compare", args.compare.is_some(), !devkit),
-        ("--csv", args.csv, args.compare.is_none()),
-        ("--output", args.output.is_some(), args.compare.is_none()),
-    ];
-    match options.iter().find(|(_, given, used)| *given && !used) {
-        Some((name, ..)) => Err(Failure::usage(format!("{name} has no meaning for this task and these options"))),
-        None => Ok(()),
-    }
-}
-
-fn iou_type(args: &ScoreArgs) -> IouType {
-    match args.iou_type {
-        Some(IouTypeName::Segm) => IouType::Segm,
-        Some(IouTypeName::Bbox) | None => IouType::Bbox,
-    }
-}
-
-fn ignore(args: &ScoreArgs) -> Option<u8> {
-    Some(args.ignore.unwrap_or(255))
-}
-
-/// The classes, one name a line.
-fn class_names(args: &ScoreArgs) -> Result<Vec<String>, Failure> {
-    let Some(file) = &args.class_names else {
-        return Err(Failure::usage("masks do not name their classes")
-            .hint("Add --class-names FILE with one name a line, in the order of the ids."));
-    };
-    let text = files::read_text(file)?;
-    Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }

@@ -31,7 +31,7 @@ fn list(args: &ListArgs) -> Result<(), Failure> {
             path,
         })
     });
-    report::print(&List { weights: weights.collect::<Result<_, Failure>>()? }, args.json)
+    Ok(report::print(&List { weights: weights.collect::<Result<_, Failure>>()? }, args.json)?)
 }
 
 fn fetch(args: &FetchArgs) -> Result<(), Failure> {

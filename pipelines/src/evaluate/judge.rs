@@ -34,13 +34,13 @@ impl<T: Evaluate> Evaluated<T> {
         if let Some(folder) = folder {
             result.write(folder)?;
             report::write_figures(&insight.figures, folder)?;
-            let accuracy = WithCost { network: None::<&Footprint>, ..result };
+            let accuracy = WithCost::accuracy(report, *unreadable);
             let (tables, cost) = ((report, accuracy.tables()), self.footprint.tables());
             let examples = (examples.clone(), T::Scorer::QUALITY);
             Contents::new(T::KIND.name(), tables, insight, cost, examples)?.write(folder)?;
             RunPage::read(folder)?.write()?;
         }
-        report::print(&result, as_json)
+        Ok(report::print(&result, as_json)?)
     }
 }
 

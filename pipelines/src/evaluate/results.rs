@@ -38,5 +38,5 @@ pub fn append(folder: &Path, line: &str) -> Result<(), Failure> {
     if !text.ends_with('\n') {
         text.push('\n');
     }
-    files::write(&path, format!("{text}{line}\n").as_bytes())
+    Ok(files::write(&path, format!("{text}{line}\n").as_bytes())?)
 }

@@ -43,7 +43,7 @@ pub fn run(count: Option<u16>, work: impl FnOnce(&Processes) -> Result<(), Failu
     console::speak_as(world.rank());
     let processes = Processes::new(Some(launch), Some(world));
     let work = || share_processors(&processes).and_then(|()| work(&processes));
-    let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(console::internal_error()));
+    let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(console::internal_error().into()));
     leave(processes, result)
 }
 
@@ -76,10 +76,11 @@ fn fail(world: &World, failure: &Failure) -> ! {
     };
     if reason.reporter == world.rank() {
         let sentence = Failure::failed(reason.reason);
-        console::failure(&match failure.next_step() {
+        let sentence = match failure.next_step() {
             Some(hint) => sentence.hint(hint),
             None => sentence,
-        });
+        };
+        console::failure(&sentence);
     }
     exit_at_once(failure.kind().status().into())
 }

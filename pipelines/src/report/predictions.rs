@@ -128,7 +128,7 @@ impl PredictionFile {
             self.write("\n]\n")?;
         }
         match self.out {
-            Out::Stdout(mut out) => console::written(out.flush()),
+            Out::Stdout(mut out) => Ok(console::written(out.flush())?),
             Out::File(path, out) => out
                 .into_inner()
                 .map_err(std::io::IntoInnerError::into_error)
@@ -153,7 +153,7 @@ impl PredictionFile {
 
     fn write(&mut self, text: &str) -> Result<(), Failure> {
         match &mut self.out {
-            Out::Stdout(out) => console::above_the_bar(|| console::written(out.write_all(text.as_bytes()))),
+            Out::Stdout(out) => Ok(console::above_the_bar(|| console::written(out.write_all(text.as_bytes())))?),
             Out::File(path, out) => {
                 out.write_all(text.as_bytes()).map_err(|error| Failure::cannot("write", path, &error))
             }

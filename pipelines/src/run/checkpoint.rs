@@ -238,5 +238,5 @@ fn write_files(folder: &Path, contents: &Contents<'_>) -> Result<(), Failure> {
     files::write(&folder.join(STATE), state.as_bytes())?;
     let manifest = Manifest::of(folder).map_err(failed)?;
     let manifest = serde_json::to_string_pretty(&manifest)?;
-    files::write(&folder.join(MANIFEST), manifest.as_bytes())
+    Ok(files::write(&folder.join(MANIFEST), manifest.as_bytes())?)
 }

@@ -130,7 +130,7 @@ impl Hook for Csv {
         self.rows.push(row.join(","));
         let lines = std::iter::once(self.columns.join(",")).chain(self.rows.iter().cloned());
         let text: String = lines.map(|line| line + "\n").collect();
-        files::write(&self.path, text.as_bytes())
+        Ok(files::write(&self.path, text.as_bytes())?)
     }
 }
 

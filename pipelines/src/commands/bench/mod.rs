@@ -54,7 +54,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), Failure> {
         files::create_folder(folder)?;
         result.write(folder)?;
     }
-    report::print(&result, args.json)
+    Ok(report::print(&result, args.json)?)
 }
 
 /// What is printed.

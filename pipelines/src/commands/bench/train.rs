@@ -105,7 +105,7 @@ fn measured<T: Train + Evaluate>(
 
 fn print(args: &BenchArgs, rows: Vec<Row>) -> Result<(), Failure> {
     let machine = Machine::now(device::select(&args.device.device)?, &[]);
-    report::print(&Report { machine, rows }, args.json)
+    Ok(report::print(&Report { machine, rows }, args.json)?)
 }
 
 impl Tables for Report {

@@ -47,7 +47,7 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
                 .hint("Add --processes 2, or start it by torchrun --no-python --nproc-per-node 2, srun or mpirun."));
         };
         let report = measured(processes, launch, group)?;
-        if processes.is_first() { report::print(&report, args.json) } else { Ok(()) }
+        if processes.is_first() { Ok(report::print(&report, args.json)?) } else { Ok(()) }
     })
 }
 

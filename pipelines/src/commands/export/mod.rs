@@ -77,8 +77,8 @@ fn export<T: Export>(args: &ExportArgs, wanted: &[Wanted], trained: Trained) -> 
         last.quantization = quantized.map(|(_, report)| report);
     }
     match args.all {
-        true => report::print(&All(all), args.json),
-        false => all.first().map_or(Ok(()), |written| report::print(written, args.json)),
+        true => Ok(report::print(&All(all), args.json)?),
+        false => all.first().map_or(Ok(()), |written| Ok(report::print(written, args.json)?)),
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) fn run(args: &ReparameterizeArgs) -> Result<(), Failure> {
         comparisons: &folded.comparisons,
         blocks: folded.contributions.iter().map(Block::from).collect(),
     };
-    report::print(&report, args.json)
+    Ok(report::print(&report, args.json)?)
 }
 
 /// The result of folding.

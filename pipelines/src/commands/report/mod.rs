@@ -26,7 +26,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
     let pages = args.runs.iter().filter(|_| args.html).map(|run| RunPage::read(RunFolder::open(run)?.path()));
     let pages = pages.collect::<Result<Vec<_>, _>>()?;
     if let ([page], Some(file)) = (&pages[..], &args.output) {
-        return files::write(file, page.html()?.as_bytes());
+        return Ok(files::write(file, page.html()?.as_bytes())?);
     }
     let mut progress = Progress::new("measuring", args.runs.len() as u64);
     let mut rows = Rows(Vec::new());
@@ -47,7 +47,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
         files::write(&folder.join("report.md"), table(&rows.0).render().as_bytes())?;
         files::write(&folder.join("accuracy_latency.svg"), plot(&rows.0).svg()?.as_bytes())?;
     }
-    if args.csv && !args.json { console::data(&csv(&rows.0)) } else { report::print(&rows, args.json) }
+    if args.csv && !args.json { Ok(console::data(&csv(&rows.0))?) } else { Ok(report::print(&rows, args.json)?) }
 }
 
 /// The runs in the order of the command line.

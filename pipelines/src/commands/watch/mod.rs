@@ -19,7 +19,7 @@ pub(super) fn run(args: &WatchArgs) -> Result<(), Failure> {
     state.update()?;
     let every = Duration::from_secs_f64(args.every);
     if args.once {
-        console::data(&(state.summary() + &state.lines(0) + &state.table()))
+        Ok(console::data(&(state.summary() + &state.lines(0) + &state.table()))?)
     } else if console::is_screen() {
         on_screen(&mut state, every)
     } else {
@@ -36,7 +36,7 @@ fn as_lines(state: &mut State, every: Duration) -> Result<(), Failure> {
         console::data(&state.lines(printed))?;
         printed = state.epochs_done();
         if state.is_finished() {
-            return console::data(&state.table());
+            return Ok(console::data(&state.table())?);
         }
         let looked = Instant::now();
         while looked.elapsed() < every {

@@ -115,6 +115,6 @@ impl Contents {
     /// When it cannot be written.
     pub fn write(&self, folder: &Path) -> Result<(), Failure> {
         let text = serde_json::to_string(self).map_err(Failure::failed)?;
-        files::write(&folder.join(FILE), text.as_bytes())
+        Ok(files::write(&folder.join(FILE), text.as_bytes())?)
     }
 }

@@ -50,7 +50,7 @@ impl RunPage {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self) -> Result<(), Failure> {
-        files::write(&self.folder.join("report.html"), self.html()?.as_bytes())
+        Ok(files::write(&self.folder.join("report.html"), self.html()?.as_bytes())?)
     }
 
     /// The page as the text of a file.

@@ -49,7 +49,7 @@ impl SegmentScorer {
 
     fn write(&self, folder: &Path, id: &str, mask: &Mask) -> Result<(), Failure> {
         let bytes = mask.encode(&self.palette).map_err(Failure::failed)?;
-        files::write(&folder.join(format!("{}.png", id.replace(['/', '\\'], "_"))), &bytes)
+        Ok(files::write(&folder.join(format!("{}.png", id.replace(['/', '\\'], "_"))), &bytes)?)
     }
 }
 

@@ -142,6 +142,6 @@ impl Study {
         }
         rows.extend(self.correlations.iter().map(Correlation::csv));
         let csv = CsvTable::new("study,name,median_ms,p5_ms,p95_ms,minimum_ms,runs,ratio", rows);
-        files::write(&folder.join("study.csv"), csv.to_string().as_bytes())
+        Ok(files::write(&folder.join("study.csv"), csv.to_string().as_bytes())?)
     }
 }

@@ -167,9 +167,10 @@ pub fn failure(failure: &Failure) {
 }
 
 /// Does the program's work and prints why it failed, an internal error included; the exit status.
-pub fn exit_status(work: impl FnOnce() -> Result<(), Failure>) -> u8 {
+pub fn exit_status<E: Into<Failure>>(work: impl FnOnce() -> Result<(), E>) -> u8 {
     std::panic::set_hook(Box::new(remember));
     // The process ends after a panic: nobody sees what it left unfinished.
+    let work = || work().map_err(E::into);
     let result = std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(internal_error()));
     result.map_or_else(
         |reason| {
@@ -197,7 +198,7 @@ fn remember(panic: &std::panic::PanicHookInfo<'_>) {
 }
 
 /// The failure after a panic.
-pub(crate) fn internal_error() -> Failure {
+pub fn internal_error() -> Failure {
     let panics = locked(&PANICS).join(", after: ");
     Failure::failed(format!("internal error: {panics} (please report it, with the command line and the configuration)"))
 }
@@ -417,7 +418,7 @@ mod tests {
             assert_eq!(status, Some(1), "{place}: {errors}");
             assert_eq!(errors.lines().count(), 1, "{place}: {errors}");
             assert!(errors.starts_with("error: internal error: "), "{place}: {errors}");
-            let sentence = "the answer is 43 (pipelines/src/console.rs:";
+            let sentence = "the answer is 43 (front/src/console.rs:";
             assert!(errors.contains(sentence) && errors.contains("(please report it"), "{place}: {errors}");
         }
         assert_eq!(run("caught"), (Some(0), String::new()));
