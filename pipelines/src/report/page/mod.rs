@@ -6,6 +6,7 @@
 //! | [`contents`] | what an evaluation has to show: `page.json` of its folder |
 //! | [`example`] | images with truth and prediction |
 //! | [`history`] | the curves of training |
+//! | [`pixels`] | truth beside prediction as an image file |
 //! | [`run`] | the page of a run |
 //! | [`runs`] | the page of several |
 //!
@@ -15,6 +16,7 @@
 mod contents;
 mod example;
 mod history;
+mod pixels;
 mod run;
 mod runs;
 #[cfg(test)]
@@ -34,6 +36,7 @@ use crate::failure::Failure;
 
 pub use contents::{Contents, FILE, Insight};
 pub use example::{Example, Mark, Picture, Rank, Shape};
+pub use pixels::ImageFile;
 pub use run::RunPage;
 pub use runs::Runs;
 

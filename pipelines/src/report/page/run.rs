@@ -25,7 +25,7 @@ pub struct RunPage {
 /// Files that say how a run was made.
 const FILES: [&str; 2] = ["config.yaml", "environment.json"];
 /// The threshold of examples where none is best.
-const USUAL_THRESHOLD: f64 = 0.3;
+pub(super) const USUAL_THRESHOLD: f64 = 0.3;
 
 impl RunPage {
     /// Reads the folder of a run, or of an evaluation.
