@@ -6,6 +6,7 @@
 //! | [`contents`] | what an evaluation has to show: `page.json` of its folder |
 //! | [`example`] | images with truth and prediction |
 //! | [`history`] | the curves of training |
+//! | [`int8`] | what files in int8 cost beside floating point |
 //! | [`pixels`] | truth beside prediction as an image file |
 //! | [`run`] | the page of a run |
 //! | [`runs`] | the page of several |
@@ -16,6 +17,7 @@
 mod contents;
 mod example;
 mod history;
+mod int8;
 mod pixels;
 mod run;
 mod runs;

@@ -161,15 +161,14 @@ fn curves_leave_out_what_cannot_be_drawn_and_mark_single_points() -> Outcome {
 
 #[test]
 fn a_figure_is_no_wider_for_a_long_legend_whose_entries_stand_below_the_frame() -> Outcome {
-    let width = |count: usize| -> Result<(String, Vec<[f64; 2]>), Box<dyn Error>> {
-        let svg = curves(vec![vec![[0.5, 1.0]]; count]).svg()?;
-        let document = Document::parse(&svg)?;
-        let names = document.descendants().filter(|node| node.text().is_some_and(|text| text.contains("curve ")));
-        let places = names.filter(|node| node.has_tag_name("text")).map(|node| [number(node, "x"), number(node, "y")]);
-        Ok((document.root_element().attribute("width").unwrap_or_default().to_owned(), places.collect()))
-    };
-    let ((one, _), (many, places)) = (width(1)?, width(20)?);
-    assert_eq!((one, places.len()), (many, 20));
+    let [one, many] = [1, 20].map(|count| curves(vec![vec![[0.5, 1.0]]; count]).svg());
+    let (one, many) = (one?, many?);
+    let (one, many) = (Document::parse(&one)?, Document::parse(&many)?);
+    assert_eq!(one.root_element().attribute("width"), many.root_element().attribute("width"));
+    let names = many.descendants().filter(|node| node.text().is_some_and(|text| text.contains("curve ")));
+    let names = names.filter(|node| node.has_tag_name("text"));
+    let places: Vec<[f64; 2]> = names.map(|node| [number(node, "x"), number(node, "y")]).collect();
+    assert_eq!(places.len(), 20);
     let [(left, _), (right, bottom)] = SIDES.map(|(x, y)| (f64::from(x), f64::from(y)));
     assert!(places.iter().all(|[x, y]| (left..right).contains(x) && *y > bottom), "{places:?}");
     assert!(places.iter().enumerate().all(|(at, place)| !places[..at].contains(place)), "{places:?}");

@@ -61,7 +61,9 @@ function picture(number, size) {
 function cell(number) {
   const [, name, , , , classes, kinds] = state.items[number];
   const labels = classes.map((index) => state.classes[index]?.name).join(", ");
-  const caption = make("span", { class: "name" }, labels && !state.masks ? `${labels}: ${name}` : name);
+  // Folders are often the same for all, and would leave no room.
+  const file = name.split("/").pop();
+  const caption = make("span", { class: "name", title: name }, labels && !state.masks ? `${labels}: ${file}` : file);
   if (kinds.length) caption.prepend(make("span", { class: "flag" }, `${kinds.length}`), " ");
   const button = make("button", { type: "button" }, picture(number, "small"), caption);
   button.addEventListener("click", () => enlarge(number));

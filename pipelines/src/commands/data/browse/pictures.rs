@@ -79,6 +79,12 @@ pub(super) struct Pictures {
     seed: u64,
 }
 
+/// What augmented samples are made from.
+struct Prepared<T: Train> {
+    task: T,
+    data: Data<T::Dataset>,
+}
+
 /// Samples from one on, so many, of an epoch and a seed.
 type Augment = dyn Fn(usize, usize, u64, u64) -> Result<Samples, Failure> + Send + Sync;
 
@@ -113,15 +119,15 @@ impl Pictures {
             .map_err(|error| Failure::cannot("read", &config.data.root, &error))?;
         let (pixels, seed) = (config.pixels(), config.seed);
         let (config, of) = (config.clone(), Arc::clone(&splits));
-        let prepared: OnceLock<Result<(T, Data<T::Dataset>), String>> = OnceLock::new();
-        let prepare = move || -> Result<(T, Data<T::Dataset>), Failure> {
+        let prepared: OnceLock<Result<Prepared<T>, String>> = OnceLock::new();
+        let prepare = move || -> Result<Prepared<T>, Failure> {
             let data = training_data_of::<T>(&config, &of[0])?;
-            Ok((T::new(&config, &data.classes)?, data))
+            Ok(Prepared { task: T::new(&config, &data.classes)?, data })
         };
         let folder = root.clone();
         let augmented = move |first: usize, count: usize, epoch: u64, seed: u64| {
             let prepared = prepared.get_or_init(|| prepare().map_err(|failure| failure.to_string()));
-            let (task, Data { samples, .. }) = prepared.as_ref().map_err(Failure::failed)?;
+            let Prepared { task, data: Data { samples, .. } } = prepared.as_ref().map_err(Failure::failed)?;
             let all = samples.len();
             let one = |index: usize| -> Result<Augmented, Failure> {
                 let sample = samples.load(index, epoch, &mut SampleRng::for_sample(seed, epoch, index as u64))?;
