@@ -1,15 +1,22 @@
 //! Boxes with their labels, and masks, on an RGB image; [`Image::to_rgb_for_view`] makes one of any other.
 
-use opencv::boxed_ref::BoxedRefMut;
-use opencv::core::{Mat, Point, Rect, Scalar};
+mod text;
+
+use opencv::core::{Rect, Scalar};
 use opencv::imgproc;
 
 use crate::Error;
 use crate::image::Image;
 use crate::mask::Mask;
+use text::Line;
 
-/// The shorter side of an image on which lines are two pixels wide and letters have their default size.
+pub use text::undrawable;
+
+/// The shorter side of an image on which lines are two pixels wide and letters have their default height.
 const REFERENCE_SIDE: f64 = 600.0;
+const LETTERS: f64 = 16.0;
+/// Letters below this cannot be read.
+const SMALLEST_LETTERS: f64 = 10.0;
 /// The limit of coordinates, in pixels: OpenCV's arithmetic overflows far outside of any image.
 const MAX_COORDINATE: f64 = 100_000.0;
 /// Okabe and Ito's colours as red, green, blue, which every colour vision tells apart: <https://jfly.uni-koeln.de/color/>. Without
@@ -23,22 +30,39 @@ const CLASS_COLOURS: [[u8; 3]; 7] = [
     [0xd5, 0x5e, 0x00],
     [0xcc, 0x79, 0xa7],
 ];
-const FONT: i32 = imgproc::FONT_HERSHEY_SIMPLEX;
+/// What the later rounds of these colours are mixed with, and its share: lighter, then darker.
+const ROUNDS: [(u8, f64); 3] = [(0, 0.0), (255, 0.55), (0, 0.5)];
 
 /// A box to draw.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Label {
     /// Left, top, width, height in pixels of the image.
     pub bbox: [f64; 4],
-    /// The text above the box. Characters beyond ASCII show as `?`.
+    /// The text above the box, in any script; [`undrawable`] says which of its characters show as `?`.
     pub text: String,
     /// Decides the colour.
     pub class: usize,
 }
 
-/// The colour of a class, as red, green, blue. With more classes than colours several share one: boxes also carry their names.
+/// The colour of a class, as red, green, blue: seven colours, then lighter and darker ones. With more than 21 classes several share
+/// one: boxes also carry their names.
 pub fn class_colour(class: usize) -> [u8; 3] {
-    CLASS_COLOURS[class % CLASS_COLOURS.len()]
+    let (end, share) = ROUNDS[class / CLASS_COLOURS.len() % ROUNDS.len()];
+    let mixed = |level: u8| (f64::from(level) * (1.0 - share) + f64::from(end) * share).round() as u8;
+    CLASS_COLOURS[class % CLASS_COLOURS.len()].map(mixed)
+}
+
+/// The colours of 256 classes, red, green and blue of each in turn.
+pub fn class_palette() -> Vec<u8> {
+    (0..256).flat_map(class_colour).collect()
+}
+
+/// Black or white, whichever stands out more from a colour.
+fn ink([red, green, blue]: [u8; 3]) -> [u8; 3] {
+    let linear = |level: u8| (f64::from(level) / 255.0).powf(2.2);
+    let luminance = 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
+    // Where the ratios (1 + 0.05) / (L + 0.05) and (L + 0.05) / 0.05 of WCAG's contrast are equal.
+    if luminance > 0.179 { [0; 3] } else { [255; 3] }
 }
 
 /// Draws boxes, the last on top; parts beyond the image are cut off.
@@ -49,8 +73,7 @@ pub fn boxes(image: &mut Image, labels: &[Label]) -> Result<(), Error> {
     let failed = image.failure("draw on");
     check_rgb(image)?;
     let scale = (image.height.min(image.width) as f64 / REFERENCE_SIDE).max(0.5);
-    let mut canvas = image.matrix_mut().map_err(&failed)?;
-    labels.iter().try_for_each(|label| draw_one(&mut canvas, label, scale)).map_err(&failed)
+    labels.iter().try_for_each(|label| draw_one(image, label, scale)).map_err(&failed)
 }
 
 /// Blends each pixel with the colour of its class, with the share `alpha` from 0 to 1; pixels of the classes `hidden` do not
@@ -87,28 +110,26 @@ fn check_rgb(image: &Image) -> Result<(), Error> {
     Err(Error::Pixels { operation: "draw on", size: image.size(), reason })
 }
 
-fn draw_one(canvas: &mut BoxedRefMut<'_, Mat>, label: &Label, scale: f64) -> opencv::Result<()> {
-    let [red, green, blue] = class_colour(label.class).map(f64::from);
-    let colour = Scalar::new(red, green, blue, 0.0);
+fn draw_one(image: &mut Image, label: &Label, scale: f64) -> opencv::Result<()> {
+    let colour = class_colour(label.class);
+    let [red, green, blue] = colour.map(f64::from);
+    let paint = Scalar::new(red, green, blue, 0.0);
     let thickness = (2.0 * scale).round().max(1.0) as i32;
     let [left, top, width, height] = label.bbox;
     let [left, top, right, bottom] = [left, top, left + width, top + height]
         .map(|pixels| pixels.round().clamp(-MAX_COORDINATE, MAX_COORDINATE) as i32);
     let frame = Rect::new(left, top, right - left, bottom - top);
-    imgproc::rectangle(canvas, frame, colour, thickness, imgproc::LINE_AA, 0)?;
+    imgproc::rectangle(&mut image.matrix_mut()?, frame, paint, thickness, imgproc::LINE_AA, 0)?;
     if label.text.is_empty() {
         return Ok(());
     }
-    let (letters, stroke) = (0.5 * scale, (thickness / 2).max(1));
-    let mut baseline = 0;
-    let text = imgproc::get_text_size(&label.text, FONT, letters, stroke, &mut baseline)?;
-    let plate_height = text.height + 2 * baseline;
-    let plate_top = if top >= plate_height { top - plate_height } else { top };
-    let plate = Rect::new(left, plate_top, text.width + baseline, plate_height);
-    imgproc::rectangle(canvas, plate, colour, imgproc::FILLED, imgproc::LINE_8, 0)?;
-    let origin = Point::new(left + baseline / 2, plate_top + text.height + baseline / 2);
-    let black = Scalar::all(0.0);
-    imgproc::put_text(canvas, &label.text, origin, FONT, letters, black, stroke, imgproc::LINE_AA, false)
+    let line = Line::new(&label.text, (LETTERS * scale).max(SMALLEST_LETTERS), ink(colour))?;
+    let (height, margin) = (line.size.height as i32, line.size.height as i32 / 6);
+    let plate_top = if top >= height { top - height } else { top };
+    let plate = Rect::new(left, plate_top, line.size.width as i32 + 2 * margin, height);
+    imgproc::rectangle(&mut image.matrix_mut()?, plate, paint, imgproc::FILLED, imgproc::LINE_8, 0)?;
+    line.draw(image, [left + margin, plate_top]);
+    Ok(())
 }
 
 /// Red, green, blue from 0 to 255 of a hue in turns, a saturation and a value from 0 to 1.
@@ -167,5 +188,21 @@ mod tests {
                 assert_ne!(bare, named);
             }
         }
+    }
+
+    #[test]
+    fn names_stand_out_from_their_plates_and_21_classes_differ() {
+        let level = |level: u8| match f64::from(level) / 255.0 {
+            low if low <= 0.04045 => low / 12.92,
+            high => ((high + 0.055) / 1.055).powf(2.4),
+        };
+        let luminance = |[r, g, b]: [u8; 3]| 0.2126 * level(r) + 0.7152 * level(g) + 0.0722 * level(b);
+        let colours: Vec<[u8; 3]> = (0..21).map(class_colour).collect();
+        for (class, &colour) in colours.iter().enumerate() {
+            let (a, b) = (luminance(colour) + 0.05, luminance(ink(colour)) + 0.05);
+            assert!(a.max(b) / a.min(b) >= 4.5, "{class}: {:.2}", a.max(b) / a.min(b));
+            assert!(!colours[..class].contains(&colour), "{class}");
+        }
+        assert_eq!(class_palette()[3 * 8..3 * 9], class_colour(8));
     }
 }

@@ -1,18 +1,22 @@
-// The data browser: node data.mjs PICTURES NAME ADDRESS
-// It opens without a complaint; filters, enlarged images and the second tab show what items.json has; scrolling keeps few cells.
+// The data browser: node data.mjs PICTURES NAME ADDRESS, of a server or of a written page
+// It opens without a complaint; filters, enlarged images and the second tab show what its content has; scrolling keeps few cells.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { By, Key, until } from "selenium-webdriver";
 import { barriers, complaints, open, picture, show } from "./browser.mjs";
 
 const [pictures, name, address] = process.argv.slice(2);
+const isWritten = address.startsWith("file:");
 const driver = await open();
 const text = (id) => driver.findElement(By.id(id)).getText();
 const cells = () => driver.findElements(By.css("#grid .cell"));
 const settled = () => driver.wait(async () => (await text("count")) !== "reading", 20000);
 try {
-  const { items, kinds, classes } = await (await fetch(new URL("items.json", address))).json();
+  const html = isWritten ? readFileSync(fileURLToPath(address), "utf8") : await (await fetch(address)).text();
+  const { items, kinds, epochs } = JSON.parse(/id="content">(.*)<\/script>/.exec(html)[1]);
   for (const [width, scheme, kind] of [[1600, "dark", "dark"], [360, "light", "narrow"], [1600, "light", "light"]]) {
     const begun = Date.now();
     await show(driver, address, width, scheme);
@@ -27,8 +31,8 @@ try {
   await filters(items, kinds);
   await scrolls(items);
   await enlarges(items);
-  await trains(classes);
-  assert.deepEqual(await complaints(driver, [address]), [], name);
+  await trains(epochs);
+  assert.deepEqual(await complaints(driver, [isWritten ? "file://" : address]), [], name);
   console.log(`ok: ${name}`);
 } finally {
   await driver.quit();
@@ -98,6 +102,10 @@ async function enlarges(items) {
   const dialog = await driver.findElement(By.id("large"));
   assert.ok(await dialog.isDisplayed());
   assert.ok((await text("large-name")).endsWith(items[0][1]));
+  // As large as it is, and not the thumbnail.
+  await driver.sleep(300);
+  const source = await driver.executeScript("return document.querySelector('#large image').getAttribute('href')");
+  assert.ok(isWritten ? source.startsWith("file:///") : source === "image/large/0.jpg", source);
   const boxes = await dialog.findElements(By.css("rect.line"));
   assert.equal(boxes.length, items[0][4].length / 5);
   await driver.sleep(500);
@@ -106,11 +114,12 @@ async function enlarges(items) {
   assert.ok(!(await dialog.isDisplayed()));
 }
 
-async function trains() {
+async function trains(epochs) {
   await driver.findElement(By.id("tab-images")).sendKeys(Key.ARROW_RIGHT);
   await driver.wait(until.elementLocated(By.css("#augmented svg")), 20000);
   const seen = () => driver.executeScript("return [...document.querySelectorAll('#augmented svg')].map((svg) => svg.innerHTML)");
   const first = await seen();
+  if (epochs) assert.deepEqual([epochs[0].samples.length, epochs[0].samples.filter((sample) => sample.Err)], [first.length, []]);
   await picture(driver, join(pictures, `${name}-training.png`), 1200);
   assert.deepEqual((await barriers(driver)).serious, [], `${name}, training`);
   const change = async (id, value) => {

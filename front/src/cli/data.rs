@@ -12,7 +12,7 @@ use crate::words::TaskKind;
 pub enum DataCommand {
     /// Read every image and annotation of a configuration's sets once, and report what is wrong with them
     Check(CheckArgs),
-    /// Show every image of a configuration's sets with its boxes or masks, in a browser on this machine
+    /// Write or serve a page that shows every image of a configuration's sets with its boxes or masks
     Browse(BrowseArgs),
     /// Create a synthetic set of coloured shapes, in COCO, VOC, mask and folder layout
     Shapes(ShapesArgs),
@@ -49,8 +49,14 @@ pub struct BrowseArgs {
     /// Also check the sets first, as `data check` does: images can be filtered by what is found
     #[arg(long)]
     pub check: bool,
-    /// The port at 127.0.0.1 [default: any that is free]
-    #[arg(long, value_name = "PORT")]
+    /// The folder for the page and its thumbnails [default: the configuration's name, _browse]
+    #[arg(short, long, value_name = "FOLDER", conflicts_with = "serve")]
+    pub output: Option<PathBuf>,
+    /// Write nothing: serve the page at 127.0.0.1, and make pictures when they are looked at
+    #[arg(long)]
+    pub serve: bool,
+    /// The port [default: any that is free]
+    #[arg(long, value_name = "PORT", requires = "serve")]
     pub port: Option<u16>,
 }
 

@@ -140,21 +140,22 @@ pub(super) fn precision_recall(report: &AnalysisReport, limit: usize) -> LineCha
     }
 }
 
-/// F1, precision and recall of all detections over the threshold of their scores.
+/// F1, precision and recall of all detections over the threshold of their scores. Precision ends where no detection is left: what the
+/// report has there, 1, is a convention that would be drawn as a jump.
 pub(super) fn thresholds(report: &AnalysisReport) -> LineChart {
     let curve = |name: &str, value: fn(&OperatingPoint) -> f64| Curve {
         name: name.to_owned(),
         points: report.thresholds.iter().map(|point| [point.threshold, value(point)]).collect(),
     };
+    let mut precision = curve("precision", |point| point.precision);
+    let kept = report.thresholds.iter().map(|point| point.recall > 0.0 || point.precision < 1.0);
+    precision.points =
+        precision.points.into_iter().zip(kept).filter_map(|(point, kept)| kept.then_some(point)).collect();
     LineChart {
         title: "F1 against the threshold, all classes, IoU 0.5".to_owned(),
         axes: ["threshold of the score", "share"].map(str::to_owned),
         ranges: [SHARES; 2],
-        curves: vec![
-            curve("F1", |point| point.f1),
-            curve("precision", |point| point.precision),
-            curve("recall", |point| point.recall),
-        ],
+        curves: vec![curve("F1", |point| point.f1), precision, curve("recall", |point| point.recall)],
     }
 }
 

@@ -1,6 +1,7 @@
 //! `pipeline predict`: predictions for images, folders, lists and videos.
 
 use datasets::inputs::{Input, InputOptions, Inputs};
+use datasets::{Class, draw};
 use front::cli::PredictArgs;
 use std::io::BufRead;
 use std::path::Path;
@@ -28,7 +29,8 @@ pub(super) fn run(args: &PredictArgs) -> Result<(), Failure> {
         let file = exported.card.network_configuration(&args.subject)?;
         return for_task!(file.task()?, T: Export => {
             let config: Config<<T as Task>::Keys> = file.config()?;
-            predict(args, &config, &T::new(&config, &exported.card.classes())?, &exported)
+            let classes = exported.card.classes();
+            predict(args, &config, (&T::new(&config, &classes)?, &classes), &exported)
         });
     }
     let run = RunFolder::open(&args.subject)?;
@@ -47,7 +49,7 @@ fn predict_with_run<T: Evaluate>(args: &PredictArgs, run: &RunFolder, config: &C
     predict(
         args,
         config,
-        &task,
+        (&task, &classes),
         &Eager { network: &network, normalizer: &normalizer, precision: config.train.precision },
     )
 }
@@ -55,11 +57,12 @@ fn predict_with_run<T: Evaluate>(args: &PredictArgs, run: &RunFolder, config: &C
 fn predict<T: Evaluate>(
     args: &PredictArgs,
     config: &Config<T::Keys>,
-    task: &T,
+    (task, classes): (&T, &[Class]),
     predictor: &dyn Predictor<T>,
 ) -> Result<(), Failure> {
     if let Some(folder) = &args.output {
         files::create_folder(folder)?;
+        warn_undrawable(classes);
     }
     let options = InputOptions { recursive: args.recursive, every: args.every, pixels: config.pixels() };
     let inputs = Inputs::new(&args.inputs, options, std::io::stdin().lock()).map_err(Failure::usage)?;
@@ -84,6 +87,18 @@ fn predict<T: Evaluate>(
     match failed {
         0 => Ok(()),
         count => Err(Failure::failed(format!("{count} of {} inputs could not be predicted", count + done))),
+    }
+}
+
+/// Warns of names that pictures cannot show as they are.
+fn warn_undrawable(classes: &[Class]) {
+    let letters = draw::undrawable(classes.iter().map(|class| class.name.as_str()));
+    if let Some(first) = letters.first() {
+        console::warning(format!(
+            "no font of this machine has {} characters of class names, such as {first}: pictures show ? there. Debian's packages \
+             fonts-noto and fonts-noto-cjk have almost all scripts",
+            letters.len()
+        ));
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::console;
 use crate::failure::Failure;
 use crate::model::Predictor;
-use crate::report::page::{Example, Rank};
+use crate::report::page::{Example, ImageFile, Picture, Rank};
 use crate::task::{Data, Evaluate};
 
 /// Images of each rank.
@@ -111,13 +111,54 @@ pub(super) fn examples<T: Evaluate>(
     examples
 }
 
+/// An image of a set with its truth and a prediction, as an image file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// The file of the image, below the data's folder.
+    pub name: String,
+    /// The truth beside the prediction.
+    pub file: ImageFile,
+}
+
+/// A few images of a set, the same for a seed and spread over the set, predicted once more. One that cannot be read or predicted is
+/// left out with a warning.
+pub fn samples<T: Evaluate>(
+    task: &T,
+    predictor: &dyn Predictor<T>,
+    data: &Data<T::Dataset>,
+    (seed, root): (u64, &Path),
+) -> Vec<Sample> {
+    let mut samples = Vec::new();
+    for index in spread(data.samples.len(), seed) {
+        let path = data.samples.path(index);
+        let name = path.strip_prefix(root).unwrap_or(path).display().to_string();
+        let files = picture(task, predictor, data, index)
+            .and_then(|pictures| pictures.iter().map(Picture::truth_beside_prediction).collect::<Result<Vec<_>, _>>());
+        match files {
+            Ok(files) => samples.extend(files.into_iter().map(|file| Sample { name: name.clone(), file })),
+            Err(failure) => console::warning(format!("{name} is left out of the samples: {failure}")),
+        }
+    }
+    samples
+}
+
+/// Images that are shown at each evaluation.
+const SAMPLES: usize = 4;
+
+/// Indices in equal distances; the seed decides where they begin.
+fn spread(length: usize, seed: u64) -> Vec<usize> {
+    let step = (length / SAMPLES).max(1);
+    let first = (seed % step as u64) as usize;
+    (first..length).step_by(step).take(SAMPLES).collect()
+}
+
 /// A picture of the image at an index.
 fn picture<T: Evaluate>(
     task: &T,
     predictor: &dyn Predictor<T>,
     data: &Data<T::Dataset>,
     index: usize,
-) -> Result<Vec<crate::report::page::Picture>, Failure> {
+) -> Result<Vec<Picture>, Failure> {
     let sample = data.samples.load(index, 0, &mut SampleRng::for_sample(0, 0, index as u64))?;
     let samples = [sample];
     let predictions = predictor.predict(task, &samples)?;
@@ -147,6 +188,14 @@ mod tests {
         assert_eq!(qualities(Rank::Best), [1000, 999, 998, 997, 996, 995]);
         let typical = qualities(Rank::Typical);
         assert!(typical.len() == OF_EACH && typical.iter().all(|quality| (490..=510).contains(quality)), "{typical:?}");
+    }
+
+    #[test]
+    fn samples_are_spread_over_the_set_and_chosen_by_the_seed() {
+        assert_eq!(spread(100, 0), [0, 25, 50, 75]);
+        assert_eq!(spread(100, 27), [2, 27, 52, 77]);
+        assert_eq!((spread(3, 7), spread(0, 7)), (vec![0, 1, 2], vec![]));
+        assert!((0..50).all(|seed| spread(9, seed).iter().all(|index| *index < 9)));
     }
 
     #[test]

@@ -24,6 +24,7 @@ use crate::report::Unreadable;
 use crate::report::page::{Example, Insight};
 use crate::task::{Data, Evaluate, Scorer};
 use examples::{Ranking, examples};
+pub use examples::{Sample, samples};
 pub use judge::{Evaluated, Judging};
 
 /// How an evaluation runs.

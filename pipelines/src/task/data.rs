@@ -5,6 +5,7 @@ use datasets::{Checked, Class, ErrorHandler, Findings, OnError, PixelOptions, Sp
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::Train;
 use crate::config::{Config, DataConfig, Keys};
 use crate::console::{self, SharedProgress};
 use crate::failure::Failure;
@@ -45,7 +46,7 @@ pub trait Source {
 }
 
 /// Annotations in memory.
-pub trait AnnotatedSet: Surveyed {
+pub trait AnnotatedSet: Surveyed + Clone {
     /// The classes, in the order of their indices.
     fn classes(&self) -> &[Class];
 
@@ -57,6 +58,9 @@ pub trait AnnotatedSet: Surveyed {
 
     /// The set as `data check` takes it.
     fn checked(self) -> Checked;
+
+    /// The set in what [`AnnotatedSet::checked`] made of it.
+    fn of(checked: &Checked) -> Option<&Self>;
 }
 
 /// An image of a set, for dividing the set.
@@ -149,6 +153,19 @@ pub fn read_splits<K: Keys<Source: Source>>(config: &Config<K>) -> Result<[Split
     let val =
         Split::read("val", |on_error| val.read(root, train.classes(), &pixels, on_error).map(AnnotatedSet::checked));
     Ok([train, val])
+}
+
+/// The samples of a training set that was read for a check, whose copy they keep, without the records that training cannot use.
+///
+/// # Errors
+/// When the set could not be read, or the configuration does not fit it.
+pub fn training_data_of<T: Train>(config: &Config<T::Keys>, split: &Split) -> Result<Data<T::Dataset>, Failure> {
+    let set = split.set().and_then(SetOf::<T::Keys>::of);
+    let mut set = set.ok_or_else(|| Failure::failed("the training set cannot be read"))?.clone();
+    let unusable = surveyed(&mut set, &config.pixels(), &mut |_| Ok(()))?;
+    set.leave_out(&unusable);
+    let (classes, findings) = (set.classes().to_vec(), sentences(set.findings()));
+    Ok(Data { samples: Arc::new(T::training_samples(config, set)?), classes, findings })
 }
 
 /// Fails with where to put the data, unless it exists.

@@ -26,7 +26,7 @@ use crate::config::{Config, Keys, TaskKind};
 use crate::failure::Failure;
 pub use backbone_builder::BackboneBuilder;
 pub use classify::Classify;
-pub use data::{AnnotatedSet, Data, Member, Source, read_splits, warn_findings};
+pub use data::{AnnotatedSet, Data, Member, Source, read_splits, training_data_of, warn_findings};
 pub use detect::Detect;
 pub use evaluate::{Evaluate, Paired, Pairing, RenderOptions, Scorer};
 pub use export::{Convention, Export, FinalSteps, OutputKind, Port};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::Trainer;
 use super::ema::Ema;
 use super::together::same_network;
-use crate::evaluate::{Judging, ReportOf};
+use crate::evaluate::{Judging, ReportOf, Sample, samples};
 use crate::failure::Failure;
 use crate::model::{Eager, Network, deployed};
 use crate::run::{RunFolder, generator_states, restore_generators};
@@ -22,24 +22,29 @@ pub struct Finished<T: Evaluate> {
 }
 
 impl<T: Train + Evaluate> Trainer<'_, T> {
-    /// Evaluates the average. The random state is restored: building the deploy form draws random weights, and a run that is
+    /// Evaluates the average, and predicts for a few images where they are shown. The random state is restored: building the deploy form draws random weights, and a run that is
     /// interrupted here repeats the evaluation.
-    pub(super) fn evaluate(&self) -> Result<ReportOf<T>, Failure> {
+    pub(super) fn evaluate(&self, shown: bool) -> Result<(ReportOf<T>, Vec<Sample>), Failure> {
         let (device, rank) = (self.network.device(), self.processes.rank());
         let states = generator_states(device, rank)?;
-        let report = self.evaluate_deployed();
+        let evaluated = self.evaluate_deployed(shown);
         restore_generators(device, rank, &states)?;
-        report
+        evaluated
     }
 
-    fn evaluate_deployed(&self) -> Result<ReportOf<T>, Failure> {
+    fn evaluate_deployed(&self, shown: bool) -> Result<(ReportOf<T>, Vec<Sample>), Failure> {
         let Self { task, config, interruption, processes, .. } = *self;
         let network = self.deploy()?;
         // Statistics that are not synchronised differ.
         same_network(processes, &network)?;
         let predictor = Eager { network: &network, normalizer: &self.normalizer, precision: config.train.precision };
         let judging = Judging { task, config, folder: None, interruption, processes };
-        Ok(judging.accuracy(&predictor, &self.validation)?.report)
+        let report = judging.accuracy(&predictor, &self.validation)?.report;
+        let place = (config.seed, config.data.root.as_path());
+        // Rank 0's, which logs them; the others go on and wait for it at the next step.
+        let shown = shown && self.run.is_some();
+        let samples = if shown { samples(task, &predictor, &self.validation, place) } else { Vec::new() };
+        Ok((report, samples))
     }
 
     /// The average, or the weights where none is kept, in deploy form.

@@ -142,7 +142,16 @@ mod tests {
     fn epoch(number: u64, metrics: Vec<(&'static str, f64)>) -> Epoch {
         let losses = vec![("loss".to_owned(), 1.5)];
         let elapsed = Duration::from_secs(number * 10);
-        Epoch { number, step: number * 4, learning_rate: 0.1, losses, images_per_second: 20.0, elapsed, metrics }
+        Epoch {
+            number,
+            step: number * 4,
+            learning_rate: 0.1,
+            losses,
+            images_per_second: 20.0,
+            elapsed,
+            metrics,
+            samples: Vec::new(),
+        }
     }
 
     #[test]

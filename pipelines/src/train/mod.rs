@@ -254,12 +254,17 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
         let train = &self.config.train;
         let done = self.position.epoch + 1;
         let last = done == train.epochs;
-        let mut metrics = Vec::new();
+        let (mut metrics, mut samples) = (Vec::new(), Vec::new());
         let mut better = false;
         if last || done.is_multiple_of(train.eval_every) {
-            let report = match self.evaluate() {
+            let shown = last || shows_samples(done, train.eval_every, train.epochs);
+            let report = match self.evaluate(shown) {
                 Err(failure) if matches!(failure.kind(), Kind::Interrupted(_)) => return Err(self.leave(failure)?),
-                result => result?,
+                result => {
+                    let (report, shown) = result?;
+                    samples = shown;
+                    report
+                }
             };
             if let Some(run) = self.run {
                 report.classes().write(run.file("classes.csv"))?;
@@ -280,6 +285,7 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
             images_per_second: tally.images as f64 / tally.seconds.max(f64::MIN_POSITIVE),
             elapsed: self.elapsed(),
             metrics,
+            samples,
         };
         (self.position.epoch, self.position.batch) = (done, 0);
         // Before the checkpoint: a resumed run drops rows that it repeats, but cannot add one that is missing.
@@ -316,5 +322,29 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
 
     fn elapsed(&self) -> Duration {
         self.before + self.begun.elapsed()
+    }
+}
+
+/// How often samples are shown at most, over a run: its events stay small however long it is.
+const SHOWN: u64 = 20;
+
+/// Whether samples are shown after an epoch that is evaluated, where every so many are.
+fn shows_samples(done: u64, every: u64, epochs: u64) -> bool {
+    let part = |done: u64| done.saturating_mul(SHOWN) / epochs.max(1);
+    part(done) > part(done.saturating_sub(every))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shows_samples;
+
+    #[test]
+    fn samples_are_shown_at_every_evaluation_of_a_short_run_and_twenty_times_in_a_long_one() {
+        let shown = |every: u64, epochs: u64| {
+            let evaluated = (1..=epochs).filter(|done| done.is_multiple_of(every));
+            evaluated.filter(|done| shows_samples(*done, every, epochs)).count()
+        };
+        assert_eq!((shown(1, 7), shown(1, 20), shown(2, 20), shown(1, 1)), (7, 20, 10, 1));
+        assert_eq!((shown(1, 300), shown(1, 1999), shown(5, 300)), (20, 20, 20));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::evaluate::Sample;
 use crate::failure::Failure;
 use crate::run::Tally;
 
@@ -47,6 +48,8 @@ pub struct Epoch {
     pub elapsed: Duration,
     /// Metrics of the evaluation, where there was one.
     pub metrics: Vec<(&'static str, f64)>,
+    /// Images of the evaluation, where some are shown.
+    pub samples: Vec<Sample>,
 }
 
 /// Receives the results of every step and epoch. Slow work belongs in `epoch`.

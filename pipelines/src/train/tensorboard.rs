@@ -6,13 +6,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tensorboard_proto::event::{Event, SessionLog, SessionLog_SessionStatus};
+use tensorboard_proto::summary::{Summary, Summary_Image, Summary_Value};
 use tensorboard_rs::record_writer::RecordWriter;
 use tensorboard_rs::summary::scalar;
 
 use super::progress::{Epoch, Hook, Step};
+use crate::evaluate::Sample;
 use crate::failure::Failure;
+use crate::report::page::ImageFile;
 
-/// `events.*`: losses, learning rate and gradient norm every few steps, metrics every epoch.
+/// `events.*`: losses, learning rate and gradient norm every few steps, metrics every epoch, and images of evaluations.
 ///
 /// The one file of a run that grows by appending: readers ignore a last record that a crash cut short.
 pub struct TensorBoard {
@@ -23,6 +26,8 @@ pub struct TensorBoard {
 }
 
 const STEPS_PER_POINT: u64 = 10;
+/// Red, green and blue.
+const COLOURS: i32 = 3;
 
 impl TensorBoard {
     /// A new file in `folder`, for a run at `step`. TensorBoard hides points of older files from there on.
@@ -61,6 +66,22 @@ impl TensorBoard {
         })
     }
 
+    fn image(&mut self, Sample { name, file: ImageFile { size, bytes } }: &Sample, step: u64) -> Result<(), Failure> {
+        let mut image = Summary_Image::new();
+        image.set_height(size.height as i32);
+        image.set_width(size.width as i32);
+        image.set_colorspace(COLOURS);
+        image.set_encoded_image_string(bytes.clone());
+        let mut value = Summary_Value::new();
+        value.set_tag(format!("samples/{name}"));
+        value.set_image(image);
+        let mut summary = Summary::new();
+        summary.mut_value().push(value);
+        let mut event = Event::new();
+        event.set_summary(summary);
+        self.add(event, step)
+    }
+
     fn flush(&mut self) -> Result<(), Failure> {
         self.file.write_all(&self.records).map_err(|error| Failure::cannot("write", &self.path, &error))?;
         self.records.clear();
@@ -82,6 +103,7 @@ impl Hook for TensorBoard {
     fn epoch(&mut self, epoch: &Epoch) -> Result<(), Failure> {
         self.scalars("val", &epoch.metrics, epoch.step)?;
         self.scalars("train", &[("images_per_second", epoch.images_per_second)], epoch.step)?;
+        epoch.samples.iter().try_for_each(|sample| self.image(sample, epoch.step))?;
         self.flush()
     }
 }
@@ -134,5 +156,31 @@ mod tests {
                 .map(|(name, value)| (step, name.to_owned(), value))
         });
         assert_eq!(points, expected.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_images_of_an_evaluation_are_files_under_their_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut board = TensorBoard::new(folder.path(), 0).unwrap();
+        let size = datasets::Size { height: 3, width: 5 };
+        let samples = vec![Sample { name: "val/1.jpg".to_owned(), file: ImageFile { size, bytes: b"JPEG".to_vec() } }];
+        let (losses, metrics, elapsed) = (Vec::new(), Vec::new(), std::time::Duration::ZERO);
+        let epoch = Epoch {
+            number: 1,
+            step: 40,
+            learning_rate: 0.1,
+            losses,
+            images_per_second: 1.0,
+            elapsed,
+            metrics,
+            samples,
+        };
+        board.epoch(&epoch).unwrap();
+        let events = events(&board.path);
+        let last = events.last().unwrap();
+        let value = &last.get_summary().get_value()[0];
+        assert_eq!((last.get_step(), value.get_tag()), (40, "samples/val/1.jpg"));
+        let image = value.get_image();
+        assert_eq!((image.get_height(), image.get_width(), image.get_encoded_image_string()), (3, 5, &b"JPEG"[..]));
     }
 }

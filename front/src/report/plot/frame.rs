@@ -15,6 +15,8 @@ const WIDTH: i32 = 560 * PIXEL;
 const HEIGHT: i32 = 340 * PIXEL;
 
 const LABELS: i32 = 60 * PIXEL;
+/// The room right of the frame: half of the last number below it.
+const MARGIN: i32 = 20 * PIXEL;
 const GRID: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
 const LEGEND_ROW: i32 = 18 * PIXEL;
 
@@ -47,8 +49,8 @@ impl Frame<'_> {
         Y: AsRangedCoord<Value = f64, CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>>,
     {
         let [_, (right, bottom)] = SIDES;
-        let widest = self.legend.iter().map(|name| text_width(name, 11.0)).max().unwrap_or(0);
-        let size = (right + SWATCH + widest + 30 * PIXEL, bottom + LABELS);
+        let (legend, widest, height) = self.legend_places();
+        let size = (widest.max(right) + MARGIN, bottom + LABELS + height);
         svg(self.title, &self.notes, size, |root| {
             let number = |value: &f64| pretty_print_float(*value, false);
             let area = root.clone().shrink((0, TOP), (right, HEIGHT + LABELS));
@@ -80,12 +82,30 @@ impl Frame<'_> {
             }
             let places: Vec<Place> = points.iter().map(|&[x, y]| chart.backend_coord(&(x, y))).collect();
             draw(root, &places)?;
-            for (series, name) in self.legend.iter().enumerate() {
-                let at = (right + 15 * PIXEL, TOP + 10 * PIXEL + LEGEND_ROW * series as i32);
+            for (series, (name, at)) in self.legend.iter().zip(legend).enumerate() {
                 swatch(root, series, at)?;
                 draw_text(root, name, &font(11.0, HPos::Left), (at.0 + SWATCH + 5 * PIXEL, at.1))?;
             }
             Ok(())
         })
+    }
+
+    /// Where the entries of the legend stand, row by row below the frame, with the right end of the longest row and the height of
+    /// all: beside the frame long names would make it small where figures share their width.
+    fn legend_places(&self) -> (Vec<Place>, i32, i32) {
+        let [(left, _), (right, bottom)] = SIDES;
+        let (mut x, mut row, mut widest) = (left, 0, 0);
+        let place = |name: &&str| {
+            let width = SWATCH + 5 * PIXEL + text_width(name, 11.0);
+            if x > left && x + width > right {
+                (x, row) = (left, row + 1);
+            }
+            let place = (x, bottom + LABELS - 5 * PIXEL + LEGEND_ROW * row);
+            widest = widest.max(x + width);
+            x += width + 20 * PIXEL;
+            place
+        };
+        let places = self.legend.iter().map(place).collect();
+        (places, widest, LEGEND_ROW * row)
     }
 }

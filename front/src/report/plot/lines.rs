@@ -81,13 +81,7 @@ impl LineChart {
     fn span(&self, axis: usize, points: &[[f64; 2]]) -> Range<f64> {
         match self.ranges[axis] {
             Some([from, to]) => from..to,
-            None => {
-                let values = points.iter().map(|point| point[axis]);
-                let span = Scale::Linear.span(values.clone());
-                // The margin below values that cannot be negative would suggest that they are.
-                let is_positive = values.fold(f64::INFINITY, f64::min) >= 0.0;
-                if is_positive { span.start.max(0.0)..span.end } else { span }
-            }
+            None => Scale::Linear.span(points.iter().map(|point| point[axis])),
         }
     }
 }

@@ -112,7 +112,8 @@ impl Scale {
         value.abs() <= LARGEST && (self == Scale::Linear || value >= LARGEST.recip())
     }
 
-    /// The part of an axis that shows all values, with margins.
+    /// The part of an axis that shows all values, with margins; none below 0 where all values are above, which would suggest that
+    /// they could be negative.
     pub(super) fn span(self, values: impl Iterator<Item = f64>) -> Range<f64> {
         let along = |value: f64| if self == Scale::Linear { value } else { value.log10() };
         let ends = values.map(along).map(|value| [value, value]);
@@ -120,7 +121,8 @@ impl Scale {
             return 1.0..2.0;
         };
         let margin = ((high - low) * 0.05).max(low.abs().max(high.abs()) * 1e-3).max(1e-3);
-        let [low, high] = [low - margin, high + margin];
+        let least = if self == Scale::Linear && low >= 0.0 { 0.0 } else { f64::NEG_INFINITY };
+        let [low, high] = [(low - margin).max(least), high + margin];
         if self == Scale::Linear { low..high } else { 10f64.powf(low)..10f64.powf(high) }
     }
 }

@@ -160,6 +160,22 @@ fn curves_leave_out_what_cannot_be_drawn_and_mark_single_points() -> Outcome {
 }
 
 #[test]
+fn a_figure_is_no_wider_for_a_long_legend_whose_entries_stand_below_the_frame() -> Outcome {
+    let [one, many] = [1, 20].map(|count| curves(vec![vec![[0.5, 1.0]]; count]).svg());
+    let (one, many) = (one?, many?);
+    let (one, many) = (Document::parse(&one)?, Document::parse(&many)?);
+    assert_eq!(one.root_element().attribute("width"), many.root_element().attribute("width"));
+    let names = many.descendants().filter(|node| node.text().is_some_and(|text| text.contains("curve ")));
+    let names = names.filter(|node| node.has_tag_name("text"));
+    let places: Vec<[f64; 2]> = names.map(|node| [number(node, "x"), number(node, "y")]).collect();
+    assert_eq!(places.len(), 20);
+    let [(left, _), (right, bottom)] = SIDES.map(|(x, y)| (f64::from(x), f64::from(y)));
+    assert!(places.iter().all(|[x, y]| (left..right).contains(x) && *y > bottom), "{places:?}");
+    assert!(places.iter().enumerate().all(|(at, place)| !places[..at].contains(place)), "{places:?}");
+    Ok(())
+}
+
+#[test]
 fn bars_are_as_long_as_their_values() -> Outcome {
     let bars = [("a<b", 0.5), ("half", 0.25), ("none", f64::NAN), ("negative", -1.0)];
     let bars = bars.map(|(name, value)| (name.to_owned(), value)).to_vec();
@@ -249,6 +265,10 @@ fn an_analysis_is_drawn_as_curves_and_as_confusions_with_background() -> Outcome
     let best = report.best.ok_or("no best threshold")?.f1;
     let highest = f1.curves[0].points.iter().map(|point| point[1]).fold(0.0, f64::max);
     assert!(highest > 0.0 && highest <= best, "{highest} of {best}");
+
+    let kept = report.thresholds.iter().filter(|point| point.recall > 0.0 || point.precision < 1.0).count();
+    assert_eq!((f1.curves[0].points.len(), f1.curves[1].points.len()), (report.thresholds.len(), kept));
+    assert!(f1.curves[1].points.iter().all(|point| point[0] <= 1.0 && point[1].is_finite()));
 
     let map = ConfusionMap::with_background(&report.confusion, usize::MAX);
     assert_eq!(map.classes, report.confusion.classes);

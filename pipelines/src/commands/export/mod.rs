@@ -69,7 +69,7 @@ fn export<T: Export>(args: &ExportArgs, wanted: &[Wanted], trained: Trained) -> 
         }
         if let Some((_, quantization)) = &quantized {
             let beside = format!("{}.quantization.json", written.file);
-            files::write(Path::new(&beside), report::json(quantization)?.as_bytes())?;
+            files::write(Path::new(&beside), report::json(&written.beside(quantization))?.as_bytes())?;
         }
         all.push(written);
     }

@@ -41,7 +41,22 @@ pub(super) struct Float {
     latency_ms: Option<Latency>,
 }
 
+/// The report beside a file in int8.
+#[derive(Serialize)]
+pub(super) struct Beside<'a> {
+    #[serde(flatten)]
+    quantization: &'a QuantizeReport,
+    bytes: u64,
+    latency_ms: Option<Latency>,
+    float: Option<&'a Float>,
+}
+
 impl Written {
+    /// The report beside the file, which was quantised so.
+    pub(super) fn beside<'a>(&'a self, quantization: &'a QuantizeReport) -> Beside<'a> {
+        Beside { quantization, bytes: self.bytes, latency_ms: self.latency_ms, float: self.float.as_ref() }
+    }
+
     /// Measures the latency of one image, and in turns with it that of the file in floating point where there is one.
     pub(super) fn time(&mut self, path: &Path, float: Option<&Path>) -> Result<(), Failure> {
         let mut times = Vec::new();

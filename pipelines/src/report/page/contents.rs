@@ -11,6 +11,9 @@ use crate::files;
 use crate::report::Report;
 use crate::report::plot::Figure;
 
+/// The heading of what a network costs.
+pub(super) const COST: &str = "Cost";
+
 /// The name of the file in the folder of an evaluation.
 pub const FILE: &str = "page.json";
 
@@ -75,7 +78,7 @@ impl Contents {
         let sections = vec![
             Section { title: "Accuracy".to_owned(), figures: drawn(&report.figures())?, tables },
             Section { title: "Errors".to_owned(), figures: drawn(&insight.figures)?, tables: insight.tables.clone() },
-            Section { title: "Cost".to_owned(), figures: Vec::new(), tables: cost },
+            Section { title: COST.to_owned(), figures: Vec::new(), tables: cost },
         ];
         Ok(Self {
             task: task.to_owned(),

@@ -12,9 +12,9 @@ use crate::failure::Failure;
 
 /// The longer side of a picture.
 const SIDE: usize = 320;
-const JPEG_QUALITY: u8 = 80;
+pub(super) const JPEG_QUALITY: u8 = 80;
 /// The opacity of a class's pixels over an image.
-const OPACITY: u8 = 150;
+pub(super) const OPACITY: u8 = 150;
 
 /// An image with its truth and a prediction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

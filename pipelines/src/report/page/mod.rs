@@ -6,6 +6,8 @@
 //! | [`contents`] | what an evaluation has to show: `page.json` of its folder |
 //! | [`example`] | images with truth and prediction |
 //! | [`history`] | the curves of training |
+//! | [`int8`] | what files in int8 cost beside floating point |
+//! | [`pixels`] | truth beside prediction as an image file |
 //! | [`run`] | the page of a run |
 //! | [`runs`] | the page of several |
 //!
@@ -15,6 +17,8 @@
 mod contents;
 mod example;
 mod history;
+mod int8;
+mod pixels;
 mod run;
 mod runs;
 #[cfg(test)]
@@ -34,6 +38,7 @@ use crate::failure::Failure;
 
 pub use contents::{Contents, FILE, Insight};
 pub use example::{Example, Mark, Picture, Rank, Shape};
+pub use pixels::ImageFile;
 pub use run::RunPage;
 pub use runs::Runs;
 

@@ -1,5 +1,5 @@
 "use strict";
-// Tables sort by the column whose name is clicked: numbers by value, the rest as words, gaps last.
+// Tables sort by the column whose name is clicked: numbers by value, the rest as words and the numbers in them, gaps last.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   if (body.rows.length < 2) continue;
@@ -15,7 +15,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const number = head.classList.contains("number");
       const key = (row) => row.cells[column].textContent;
       const gap = (text) => text === "-" || text === "";
-      const order = (a, b) => (number ? parseFloat(a) - parseFloat(b) : a.localeCompare(b));
+      const order = (a, b) => (number ? parseFloat(a) - parseFloat(b) : a.localeCompare(b, undefined, { numeric: true }));
       const rows = [...body.rows].sort((a, b) => {
         const [x, y] = [key(a), key(b)];
         if (gap(x) || gap(y)) return gap(x) - gap(y);

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Contents, Headline, Page, history};
+use super::contents::COST;
+use super::{Contents, Headline, Page, history, int8};
+use crate::console::Table;
 use crate::failure::Failure;
 use crate::files;
 use crate::report::Metrics;
@@ -18,6 +20,8 @@ pub struct RunPage {
     pub contents: Contents,
     /// Its training.
     pub metrics: Metrics,
+    /// The files in int8 in its folder, where it has some.
+    pub int8: Option<Table>,
     /// Names and texts of files that say how it was made.
     pub files: Vec<(String, String)>,
 }
@@ -25,7 +29,7 @@ pub struct RunPage {
 /// Files that say how a run was made.
 const FILES: [&str; 2] = ["config.yaml", "environment.json"];
 /// The threshold of examples where none is best.
-const USUAL_THRESHOLD: f64 = 0.3;
+pub(super) const USUAL_THRESHOLD: f64 = 0.3;
 
 impl RunPage {
     /// Reads the folder of a run, or of an evaluation.
@@ -41,6 +45,7 @@ impl RunPage {
             folder: folder.to_owned(),
             contents: Contents::read(folder)?,
             metrics: Metrics::read(folder)?,
+            int8: int8::table(folder)?,
             files: texts.collect::<Result<_, Failure>>()?,
         })
     }
@@ -58,9 +63,12 @@ impl RunPage {
     /// # Errors
     /// Only for a defect of the program.
     pub fn html(&self) -> Result<String, Failure> {
-        let Self { name, contents, metrics, files, .. } = self;
+        let Self { name, contents, metrics, int8, files, .. } = self;
         let training = history::section(&[(name, metrics)], &contents.scalars, &contents.metric)?;
         let mut sections = contents.sections.clone();
+        if let (Some(cost), Some(table)) = (sections.iter_mut().find(|section| section.title == COST), int8) {
+            cost.tables.push(table.clone());
+        }
         sections.insert(1.min(sections.len()), training);
         let page = Page {
             title: format!("{name}: {}", contents.task),

@@ -50,7 +50,7 @@ fn run(name: &str, examples: Vec<Example>) -> Result<RunPage, Box<dyn Error>> {
     };
     let metrics = Metrics::parse("epoch,step,lr,loss,ap\n1,4,0.1,2.5,0.1\n2,8,0.1,2.0,0.25");
     let files = vec![("config.yaml".to_owned(), format!("name: {HOSTILE}"))];
-    Ok(RunPage { name: name.to_owned(), folder: name.into(), contents, metrics, files })
+    Ok(RunPage { name: name.to_owned(), folder: name.into(), contents, metrics, int8: None, files })
 }
 
 fn examples() -> Result<Vec<Example>, Box<dyn Error>> {

@@ -113,4 +113,11 @@ impl AnnotatedSet for ClassificationSet {
     fn checked(self) -> Checked {
         Checked::Classification(self)
     }
+
+    fn of(checked: &Checked) -> Option<&Self> {
+        match checked {
+            Checked::Classification(set) => Some(set),
+            _ => None,
+        }
+    }
 }

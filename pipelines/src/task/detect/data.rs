@@ -198,4 +198,11 @@ impl AnnotatedSet for DetectionSet {
     fn checked(self) -> Checked {
         Checked::Detection(self)
     }
+
+    fn of(checked: &Checked) -> Option<&Self> {
+        match checked {
+            Checked::Detection(set) => Some(set),
+            _ => None,
+        }
+    }
 }

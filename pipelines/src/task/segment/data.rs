@@ -161,4 +161,11 @@ impl AnnotatedSet for SegmentationSet {
     fn checked(self) -> Checked {
         Checked::Segmentation(self)
     }
+
+    fn of(checked: &Checked) -> Option<&Self> {
+        match checked {
+            Checked::Segmentation(set) => Some(set),
+            _ => None,
+        }
+    }
 }

@@ -156,10 +156,9 @@ const MASK_OPACITY: f64 = 0.5;
 
 /// The image with the classes' colours over it, except for `bare` ones, and the mask as an indexed PNG.
 fn drawn(place: &Path, picture: &Image, mask: &Mask, bare: &[u8]) -> Result<(PathBuf, PathBuf), Failure> {
-    let palette = voc_palette();
     let mut image = picture.to_rgb_for_view();
-    draw::mask(&mut image, mask, &palette, MASK_OPACITY, bare).map_err(Failure::failed)?;
+    draw::mask(&mut image, mask, &draw::class_palette(), MASK_OPACITY, bare).map_err(Failure::failed)?;
     let file = PathBuf::from(format!("{}.png", place.display()));
-    files::write(&file, &mask.encode(&palette).map_err(Failure::failed)?)?;
+    files::write(&file, &mask.encode(&voc_palette()).map_err(Failure::failed)?)?;
     Ok((write_picture(place, &image)?, file))
 }

@@ -1,12 +1,14 @@
 //! What the page knows of every image: enough to filter by, small enough for a hundred thousand.
 
 use datasets::check::{CheckFinding, CheckReport};
-use datasets::{Checked, Split, draw};
+use datasets::{Checked, Image, PixelOptions, SegmentationSet, Split, draw};
+use rayon::prelude::*;
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::super::word;
+use crate::console::SharedProgress;
 
 /// The images of both sets.
 #[derive(Serialize)]
@@ -18,7 +20,7 @@ pub(super) struct Listing {
     /// The kinds of findings, where the sets were checked.
     kinds: Vec<String>,
     /// Whether images have masks.
-    masks: bool,
+    pub(super) masks: bool,
     items: Vec<Item>,
     /// The file of each image.
     #[serde(skip)]
@@ -40,11 +42,11 @@ struct Item {
     split: usize,
     /// Below the data's folder.
     name: String,
-    /// Width and height where the annotation says them, otherwise 0.
+    /// Width and height; 0 where the file cannot be read.
     size: [usize; 2],
     /// Class, left, top, width and height of each box, in whole pixels.
     boxes: Vec<i64>,
-    /// The classes of images without boxes.
+    /// The classes of images without boxes: those of a mask are in its file.
     classes: BTreeSet<usize>,
     /// Findings: kinds, and sentences.
     kinds: BTreeSet<usize>,
@@ -59,8 +61,15 @@ impl Serialize for Item {
 }
 
 impl Listing {
-    /// The images of the splits, and what a check found of them. Names are paths below `root`.
-    pub(super) fn new(title: &str, root: &Path, splits: &[Split], report: Option<&CheckReport>) -> Self {
+    /// The images of the splits, and what a check found of them. Names are paths below the data's folder. Reads the headers of
+    /// images whose size no annotation has, and mask files.
+    pub(super) fn new(
+        title: &str,
+        (root, pixels): (&Path, &PixelOptions),
+        splits: &[Split],
+        report: Option<&CheckReport>,
+    ) -> Self {
+        let progress = SharedProgress::new("reading", splits.iter().map(Split::images).sum::<usize>() as u64);
         let findings = report.map_or(&[][..], |report| &report.findings);
         let names: BTreeSet<String> = findings.iter().map(|finding| word(&finding.kind)).collect();
         let kinds: Vec<String> = names.into_iter().collect();
@@ -80,7 +89,9 @@ impl Listing {
             places: Vec::new(),
         };
         for (number, split) in splits.iter().enumerate() {
-            for (place, (file, mut item)) in split.set().map(items).unwrap_or_default().into_iter().enumerate() {
+            for (place, (file, mut item)) in
+                split.set().map(|set| items(set, pixels, &progress)).unwrap_or_default().into_iter().enumerate()
+            {
                 item.split = number;
                 item.name = file.strip_prefix(root).unwrap_or(&file).display().to_string();
                 for finding in of_file.get(&(split.name(), file.as_path())).into_iter().flatten() {
@@ -95,6 +106,11 @@ impl Listing {
         }
         listing
     }
+
+    /// How many images there are.
+    pub(super) fn len(&self) -> usize {
+        self.files.len()
+    }
 }
 
 impl NamedClass {
@@ -105,7 +121,12 @@ impl NamedClass {
 }
 
 /// The images of a set.
-fn items(set: &Checked) -> Vec<(PathBuf, Item)> {
+fn items(set: &Checked, pixels: &PixelOptions, progress: &SharedProgress) -> Vec<(PathBuf, Item)> {
+    let sized = |file: &Path| Image::measure(file, pixels.orientation).map_or([0; 2], |size| [size.width, size.height]);
+    let made = |item: (PathBuf, Item)| {
+        progress.advance();
+        item
+    };
     match set {
         Checked::Detection(set) => {
             let item = |record: &datasets::Record| {
@@ -116,22 +137,34 @@ fn items(set: &Checked) -> Vec<(PathBuf, Item)> {
                 let boxes = record.objects.iter().flat_map(whole).collect();
                 (record.file.clone(), Item { size: [record.width, record.height], boxes, ..Item::default() })
             };
-            set.records.iter().map(item).collect()
+            set.records.iter().map(item).map(made).collect()
         }
         Checked::Classification(set) => {
             let item = |record: &datasets::classification::ClassificationRecord| {
-                (record.file.clone(), Item { classes: BTreeSet::from([record.class]), ..Item::default() })
+                let (size, classes) = (sized(&record.file), BTreeSet::from([record.class]));
+                (record.file.clone(), Item { size, classes, ..Item::default() })
             };
-            set.records.iter().map(item).collect()
+            set.records.par_iter().map(item).map(made).collect()
         }
         Checked::Segmentation(set) => {
-            let item = |record: &datasets::segmentation::SegmentationRecord| {
-                let classes = record.mask.classes().into_iter().flatten().map(usize::from).collect();
-                (record.image.clone(), Item { classes, ..Item::default() })
+            let item = |(place, record): (usize, &datasets::segmentation::SegmentationRecord)| {
+                let classes = classes_of_mask(set, place, pixels);
+                (record.image.clone(), Item { size: sized(&record.image), classes, ..Item::default() })
             };
-            set.records.iter().map(item).collect()
+            set.records.par_iter().enumerate().map(item).map(made).collect()
         }
     }
+}
+
+/// The classes of a mask; none where it cannot be read, which a check finds.
+fn classes_of_mask(set: &SegmentationSet, place: usize, pixels: &PixelOptions) -> BTreeSet<usize> {
+    if let Some(classes) = set.records[place].mask.classes() {
+        return classes.map(usize::from).collect();
+    }
+    let mut present = [false; 256];
+    let mask = set.mask(place, pixels.orientation).map(|mask| mask.data).unwrap_or_default();
+    mask.iter().for_each(|class| present[usize::from(*class)] = true);
+    (0..set.classes.len()).filter(|class| present.get(*class) == Some(&true)).collect()
 }
 
 #[cfg(test)]
@@ -154,7 +187,7 @@ mod tests {
         let set =
             DetectionSet { classes, records: vec![record], ids: Default::default(), findings: Findings::default() };
         let split = Split::read("train", |_| Ok(Checked::Detection(set)));
-        let listing = Listing::new("job", Path::new("/data"), &[split], None);
+        let listing = Listing::new("job", (Path::new("/data"), &PixelOptions::default()), &[split], None);
         let text = serde_json::to_string(&listing.items).unwrap();
         assert_eq!(text, r#"[[0,"a/<1>.jpg",640,480,[1,0,11,5,7],[],[],[]]]"#);
         assert_eq!((listing.files.len(), &listing.places[..]), (1, &[(0, 0)][..]));

@@ -28,15 +28,28 @@ function box([x, y, width, height], name, colour, letters) {
 
 // --- Images --------------------------------------------------------------------------------------------------------
 
-const state = { items: [], classes: [], kinds: [], splits: [], masks: false, shown: [], cells: new Map(), columns: 1 };
+// Where `epochs` is set the page is in a folder; otherwise a server answers.
+const state = { ...JSON.parse(byId("content").textContent), shown: [], cells: new Map(), columns: 1 };
+byId("content").remove();
+
+function original(number) {
+  const name = state.items[number][1].split("/").map(encodeURIComponent).join("/");
+  if (!state.epochs) return `image/large/${number}.jpg`;
+  return name.startsWith("/") ? `file://${name}` : `${state.originals}/${name}`;
+}
 
 function picture(number, size) {
   const [, name, width, height, boxes] = state.items[number];
   const view = width && height ? [width, height] : [4, 3];
   const frame = { class: "frame", viewBox: `0 0 ${view[0]} ${view[1]}`, role: "img", "aria-label": name };
   const whole = { width: view[0], height: view[1], preserveAspectRatio: "xMidYMid meet" };
-  const svg = make("svg", frame, make("image", { href: `/image/${number}/${size}`, ...whole }));
-  if (state.masks) svg.append(mark("#fff", make("image", { href: `/mask/${number}/${size}`, ...whole })));
+  const kept = `image/small/${number}.jpg`;
+  const image = make("image", { href: size === "small" ? kept : original(number), ...whole });
+  // The images themselves are elsewhere when a folder is taken to another machine, and a browser does not know every format.
+  image.addEventListener("error", () => image.getAttribute("href") === kept || image.setAttribute("href", kept));
+  const svg = make("svg", frame, image);
+  const side = state.epochs ? "small" : size;
+  if (state.masks) svg.append(mark("#fff", make("image", { href: `mask/${side}/${number}.png`, ...whole })));
   const letters = Math.max(...view) / (size === "large" ? 50 : 18);
   for (let at = 0; at < boxes.length; at += 5) {
     const { name, colour } = state.classes[boxes[at]] ?? { name: "?", colour: "#fff" };
@@ -48,7 +61,9 @@ function picture(number, size) {
 function cell(number) {
   const [, name, , , , classes, kinds] = state.items[number];
   const labels = classes.map((index) => state.classes[index]?.name).join(", ");
-  const caption = make("span", { class: "name" }, labels && !state.masks ? `${labels}: ${name}` : name);
+  // Folders are often the same for all, and would leave no room.
+  const file = name.split("/").pop();
+  const caption = make("span", { class: "name", title: name }, labels && !state.masks ? `${labels}: ${file}` : file);
   if (kinds.length) caption.prepend(make("span", { class: "flag" }, `${kinds.length}`), " ");
   const button = make("button", { type: "button" }, picture(number, "small"), caption);
   button.addEventListener("click", () => enlarge(number));
@@ -126,7 +141,8 @@ function enlarge(number) {
   byId("large-picture").replaceChildren(picture(number, "large"));
   const facts = [...sentences];
   if (classes.length) facts.unshift(classes.map((index) => state.classes[index]?.name).join(", "));
-  if (width) facts.unshift(`${width} x ${height} pixels, ${boxes.length / 5} objects`);
+  const objects = classes.length ? "" : `, ${boxes.length / 5} objects`;
+  if (width) facts.unshift(`${width} x ${height} pixels${objects}`);
   byId("large-facts").replaceChildren(...facts.map((fact) => make("li", {}, fact)));
   byId("large").showModal();
 }
@@ -135,8 +151,7 @@ function options(id, names) {
   byId(id).append(...names.map((name, index) => make("option", { value: index }, name)));
 }
 
-async function start() {
-  Object.assign(state, await (await fetch("/items.json")).json());
+function start() {
   options("split", state.splits);
   options("class", state.classes.map(({ name }) => name));
   options("kind", state.kinds);
@@ -161,15 +176,22 @@ addEventListener("resize", later);
 // --- What training sees --------------------------------------------------------------------------------------------
 
 const COUNT = 24;
-const all = parseInt(document.body.dataset.samples, 10);
+let all = 0;
 let asked = 0;
+if (state.epochs) byId("epoch").max = state.epochs.length - 1;
+
+async function samplesOf(first, epoch, seed) {
+  if (!state.epochs) return (await fetch(`augmented.json?first=${first}&count=${COUNT}&epoch=${epoch}&seed=${seed}`)).json();
+  const kept = state.epochs[epoch]?.samples ?? [];
+  return { all: kept.length, samples: kept.slice(first, first + COUNT) };
+}
 
 async function sample() {
   const [epoch, seed, first] = ["epoch", "seed", "first"].map((id) => Math.max(0, parseInt(byId(id).value, 10) || 0));
   const mine = ++asked;
-  const answer = await fetch(`/augmented.json?first=${first}&count=${COUNT}&epoch=${epoch}&seed=${seed}`);
-  const samples = await answer.json();
+  const { all: known, samples } = await samplesOf(first, epoch, seed);
   if (mine !== asked) return;
+  all = known;
   byId("samples").textContent = `${samples.length} of ${all} samples, epoch ${epoch}, seed ${seed}`;
   byId("augmented").replaceChildren(...samples.map(sampleFigure));
 }

@@ -1,29 +1,28 @@
 //! Answers requests from this machine. An image is asked for by its number, never by a path.
 
+use httparse::{EMPTY_HEADER, Request, Status};
 use serde::Serialize;
-use serde_json::json;
-use std::net::Ipv4Addr;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
-use tiny_http::{Header, Method, Request, Response};
+use std::time::Duration;
 
 use super::listing::Listing;
-use super::pictures::Pictures;
+use super::page::{self, Kept};
+use super::pictures::{Kind, Pictures, Side};
 use crate::console;
 use crate::failure::Failure;
-use crate::report::page::{self, STYLE};
 
-const TEMPLATE: &str = include_str!("page.html");
-const OWN_STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
-
-/// The longer side of a picture in the list, and of one alone.
-const SMALL: usize = 240;
-const LARGE: usize = 1600;
+/// How long a request may take to come: browsers open connections ahead that they may never use.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest request without a body, and its most headers.
+const MOST_BYTES: usize = 16 << 10;
+const MOST_HEADERS: usize = 64;
 
 /// A page with its data at 127.0.0.1.
 pub(super) struct Server {
-    http: tiny_http::Server,
+    listener: TcpListener,
     port: u16,
     content: Content,
 }
@@ -31,8 +30,6 @@ pub(super) struct Server {
 /// What is served.
 struct Content {
     page: String,
-    /// The listing as JSON.
-    items: Vec<u8>,
     listing: Listing,
     pictures: Pictures,
     /// The names that a browser may know this server by. A page of another site whose name resolves to this machine has another one.
@@ -49,15 +46,14 @@ struct Answer {
 impl Server {
     /// Takes a port, or any that is free for 0.
     pub(super) fn open(port: u16, listing: Listing, pictures: Pictures) -> Result<Self, Failure> {
-        let failed = |error: &dyn std::fmt::Display| {
+        let failed = |error: io::Error| {
             Failure::failed(format!("cannot listen at 127.0.0.1:{port}: {error}"))
                 .hint("Name another port with --port, or none.")
         };
-        let http = tiny_http::Server::http((Ipv4Addr::LOCALHOST, port)).map_err(|error| failed(&error))?;
-        let address = http.server_addr().to_ip().ok_or_else(|| failed(&"it has no address"))?;
-        let port = address.port();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(failed)?;
+        let port = listener.local_addr().map_err(failed)?.port();
         let content = Content::new(port, listing, pictures)?;
-        Ok(Self { http, port, content })
+        Ok(Self { listener, port, content })
     }
 
     /// The address of the page.
@@ -65,83 +61,81 @@ impl Server {
         format!("http://127.0.0.1:{}/", self.port)
     }
 
-    /// Answers until the process ends.
+    /// Answers until the process ends: a connection in a thread of its own, for one request.
     pub(super) fn run(self) -> Result<(), Failure> {
-        let Self { http, content, .. } = self;
-        let shared = Arc::new((http, content));
-        let threads = thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
-        let work = |_| {
-            let shared = Arc::clone(&shared);
-            thread::spawn(move || {
-                let (http, content) = &*shared;
-                while let Ok(request) = http.recv() {
-                    content.respond(request);
+        let Self { listener, content, .. } = self;
+        let content = Arc::new(content);
+        loop {
+            match listener.accept() {
+                Ok((connection, _)) => {
+                    let content = Arc::clone(&content);
+                    // What goes wrong is the browser's: it left, or wants the answer no more.
+                    thread::spawn(move || content.serve(connection).ok());
                 }
-            })
-        };
-        let workers: Vec<_> = (0..threads).map(work).collect();
-        for worker in workers {
-            worker.join().map_err(|_| console::internal_error())?;
+                Err(error) => {
+                    console::warning(format!("cannot take a connection: {error}"));
+                    thread::sleep(Duration::from_millis(200));
+                }
+            }
         }
-        Err(Failure::failed("the server ended: it can take no more connections"))
     }
 }
 
 impl Content {
     fn new(port: u16, listing: Listing, pictures: Pictures) -> Result<Self, Failure> {
-        let (samples, seed) = pictures.training();
-        let view = json!({
-            "title": listing.title, "style": STYLE, "own_style": OWN_STYLE, "script": SCRIPT,
-            "script_hash": page::script_hash(SCRIPT), "samples": samples, "seed": seed,
-        });
         Ok(Self {
-            page: page::render(TEMPLATE, view)?,
-            items: serde_json::to_vec(&listing).map_err(Failure::failed)?,
+            page: page::html(&listing, pictures.seed(), &Kept::default())?,
             listing,
             pictures,
             hosts: [format!("127.0.0.1:{port}"), format!("localhost:{port}")],
         })
     }
 
-    fn respond(&self, request: Request) {
-        let host = request.headers().iter().find(|header| header.field.equiv("Host"));
-        let known = host.is_some_and(|host| self.hosts.iter().any(|known| known == host.value.as_str()));
-        let answer = match (known, request.method()) {
-            (false, _) => Answer::text(403, "this server is for pages at 127.0.0.1 only"),
-            (true, Method::Get | Method::Head) => self.answer(request.url()),
-            (true, _) => Answer::text(405, "nothing can be changed here"),
+    /// Reads a request and answers it.
+    fn serve(&self, mut connection: TcpStream) -> io::Result<()> {
+        connection.set_read_timeout(Some(PATIENCE))?;
+        connection.set_write_timeout(Some(PATIENCE))?;
+        let mut bytes = Vec::new();
+        let (answer, has_body) = loop {
+            let mut piece = [0; 2048];
+            let length = connection.read(&mut piece)?;
+            bytes.extend_from_slice(&piece[..length]);
+            let mut headers = [EMPTY_HEADER; MOST_HEADERS];
+            let mut request = Request::new(&mut headers);
+            match request.parse(&bytes) {
+                Ok(Status::Complete(_)) => break (self.respond(&request), request.method != Some("HEAD")),
+                Ok(Status::Partial) if length == 0 => return Ok(()),
+                Ok(Status::Partial) if bytes.len() <= MOST_BYTES => {}
+                _ => break (Answer::text(400, "this is not a request"), true),
+            }
         };
-        let headers = [
-            ("Content-Type", answer.kind),
-            ("Cache-Control", "private, max-age=600"),
-            ("X-Content-Type-Options", "nosniff"),
-        ];
-        let headers = headers.into_iter().filter_map(|(name, value)| Header::from_bytes(name, value).ok());
-        let empty = Response::from_data(answer.body).with_status_code(answer.status);
-        // A browser that scrolled on does not want the answer any more.
-        let _ = request.respond(headers.fold(empty, Response::with_header));
+        let Answer { status, kind, body } = answer;
+        write!(
+            connection,
+            "HTTP/1.1 {status} \r\nContent-Type: {kind}\r\nContent-Length: {}\r\nCache-Control: private, max-age=600\r\n\
+             X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n",
+            body.len()
+        )?;
+        if has_body { connection.write_all(&body) } else { Ok(()) }
+    }
+
+    fn respond(&self, request: &Request<'_, '_>) -> Answer {
+        let host = request.headers.iter().find(|header| header.name.eq_ignore_ascii_case("host"));
+        let known = host.is_some_and(|host| self.hosts.iter().any(|known| known.as_bytes() == host.value));
+        match (known, request.method, request.path) {
+            (false, ..) => Answer::text(403, "this server is for pages at 127.0.0.1 only"),
+            (true, Some("GET" | "HEAD"), Some(path)) => self.answer(path),
+            (true, ..) => Answer::text(405, "nothing can be changed here"),
+        }
     }
 
     fn answer(&self, url: &str) -> Answer {
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-        let number = |text: &str| text.parse::<usize>().ok().filter(|number| *number < self.listing.files.len());
         match parts[..] {
             [""] => Answer { status: 200, kind: "text/html; charset=utf-8", body: self.page.clone().into_bytes() },
-            ["items.json"] => Answer { status: 200, kind: "application/json", body: self.items.clone() },
-            ["image", text, size @ ("small" | "large")] => match number(text) {
-                Some(number) => Answer::of_image(
-                    "image/jpeg",
-                    self.pictures.image(&self.listing.files[number], side(size)).map(Some),
-                ),
-                None => Answer::nothing(),
-            },
-            ["mask", text, size @ ("small" | "large")] => match number(text) {
-                Some(number) => {
-                    Answer::of_image("image/png", self.pictures.mask(self.listing.places[number], side(size)))
-                }
-                None => Answer::nothing(),
-            },
+            ["image", size @ ("small" | "large"), file] => self.picture(Kind::Image, size, file),
+            ["mask", size @ ("small" | "large"), file] => self.picture(Kind::Mask, size, file),
             ["augmented.json"] => {
                 let asked = |name: &str| {
                     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
@@ -156,10 +150,21 @@ impl Content {
             _ => Answer::nothing(),
         }
     }
-}
 
-fn side(size: &str) -> usize {
-    if size == "large" { LARGE } else { SMALL }
+    fn picture(&self, kind: Kind, size: &str, file: &str) -> Answer {
+        let side = if size == "large" { Side::Large } else { Side::Small };
+        let number = file.strip_suffix(kind.ending()).and_then(|name| name.strip_suffix('.')?.parse().ok());
+        let Some(number) = number else { return Answer::nothing() };
+        let kind_of_file = match kind {
+            Kind::Image => "image/jpeg",
+            Kind::Mask => "image/png",
+        };
+        match self.pictures.picture(&self.listing, kind, number, side) {
+            Ok(Some(body)) => Answer { status: 200, kind: kind_of_file, body },
+            Ok(None) => Answer::nothing(),
+            Err(failure) => Answer::text(404, &failure.to_string()),
+        }
+    }
 }
 
 impl Answer {
@@ -175,14 +180,6 @@ impl Answer {
         match serde_json::to_vec(value) {
             Ok(body) => Self { status: 200, kind: "application/json", body },
             Err(error) => Self::text(500, &error.to_string()),
-        }
-    }
-
-    fn of_image(kind: &'static str, made: Result<Option<Vec<u8>>, Failure>) -> Self {
-        match made {
-            Ok(Some(body)) => Self { status: 200, kind, body },
-            Ok(None) => Self::nothing(),
-            Err(failure) => Self::text(404, &failure.to_string()),
         }
     }
 }
