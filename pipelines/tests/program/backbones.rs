@@ -122,6 +122,7 @@ fn the_study_compares_any_networks_and_takes_the_results_of_other_devices() {
     assert!(run.status.success(), "{errors}");
     assert!(shown.lines().all(|line| line.chars().count() <= 100), "{shown}");
     assert!(shown.contains("device onnx") && shown.contains("0.47 / 0.06") && shown.contains("78.4"), "{shown}");
+    assert!(shown.contains("s0 (-7.0)") && shown.contains("11.66 / 2.92"), "{shown}");
     assert!(!errors.contains("is not written"), "{errors}");
     for file in ["s0.pt", "s0.ptl", "mobilevit_s.tflite", "mobilevit_s.onnx"] {
         let row = json(&succeed(&["bench", &format!("{exported}/{file}"), "--seconds", "0.01", "--json"]));
