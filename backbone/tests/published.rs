@@ -168,30 +168,46 @@ fn a_training_step_changes_every_parameter_and_statistic() {
     }
 }
 
-/// Multiply-adds and parameters of the paper's tables 1 and 2.
+/// The sizes of MobileFormer, with the parameters and multiply-adds that its paper reports in millions.
+const MOBILEFORMERS: [(Architecture, f64, f64); 6] = [
+    (Architecture::Mobileformer52m, 3.5, 52.0),
+    (Architecture::Mobileformer96m, 4.6, 96.0),
+    (Architecture::Mobileformer151m, 7.6, 151.0),
+    (Architecture::Mobileformer214m, 9.4, 214.0),
+    (Architecture::Mobileformer294m, 11.4, 294.0),
+    (Architecture::Mobileformer508m, 14.0, 508.0),
+];
+
 #[test]
-fn mobileformer_is_within_two_percent_of_its_paper() {
-    let (store, network) = build(Architecture::Mobileformer294m, setup(Form::Train), Kind::Float);
-    let total = network.cost([224, 224]).total();
-    let variables: i64 = store.trainable_variables().iter().map(|variable| variable.numel() as i64).sum();
-    assert_eq!(total.parameters, variables);
-    let classifier = 1000 * network.channels()[3];
-    for (found, published) in [(total.parameters + classifier + 1000, 11.4e6), (total.macs + classifier, 294e6)] {
-        assert!((found as f64 / published - 1.0).abs() < 0.02, "{found} {published}");
+fn every_mobileformer_is_within_two_percent_of_its_paper() {
+    for (architecture, parameters, macs) in MOBILEFORMERS {
+        let (store, network) = build(architecture, setup(Form::Train), Kind::Float);
+        let total = network.cost([224, 224]).total();
+        let variables: i64 = store.trainable_variables().iter().map(|variable| variable.numel() as i64).sum();
+        assert_eq!(total.parameters, variables, "{architecture}");
+        let classifier = 1000 * network.channels()[3];
+        for (found, published) in [(total.parameters + classifier + 1000, parameters), (total.macs + classifier, macs)]
+        {
+            let ratio = found as f64 / 1e6 / published;
+            assert!((ratio - 1.0).abs() < 0.02, "{architecture}: {found}, published {published} M");
+        }
     }
 }
 
 #[test]
-fn mobileformer_has_one_function_in_both_forms_and_its_tokens_see_the_image() {
-    let (store, train) = build(Architecture::Mobileformer294m, setup(Form::Train), Kind::Double);
-    randomise(&store, 3);
-    let (deploy_store, deploy) = build(Architecture::Mobileformer294m, setup(Form::Deploy), Kind::Double);
-    load(&deploy_store, &train.folded());
-    let xs = support::images([2, 3, 64, 64], Kind::Double);
-    let [.., c5] = features(&*train, &xs);
-    assert_close(&features(&*deploy, &xs)[3], &c5, 1e-9);
-    // Each image of a batch is computed by itself.
-    assert_close(&features(&*train, &xs.narrow(0, 1, 1))[3], &c5.narrow(0, 1, 1), 1e-9);
-    let other = Tensor::cat(&[xs.narrow(0, 0, 1), xs.narrow(0, 1, 1) * 2.0], 0);
-    assert!(support::relative(&features(&*train, &other)[3].narrow(0, 1, 1), &c5.narrow(0, 1, 1)) > 1e-3);
+fn every_mobileformer_has_one_function_in_both_forms_and_its_tokens_see_the_image() {
+    for (architecture, ..) in MOBILEFORMERS {
+        let (store, train) = build(architecture, setup(Form::Train), Kind::Double);
+        randomise(&store, 3);
+        let (deploy_store, deploy) = build(architecture, setup(Form::Deploy), Kind::Double);
+        load(&deploy_store, &train.folded());
+        let xs = support::images([2, 3, 64, 64], Kind::Double);
+        let [.., c5] = features(&*train, &xs);
+        assert_close(&features(&*deploy, &xs)[3], &c5, 1e-9);
+        // Each image of a batch is computed by itself.
+        assert_close(&features(&*train, &xs.narrow(0, 1, 1))[3], &c5.narrow(0, 1, 1), 1e-9);
+        let other = Tensor::cat(&[xs.narrow(0, 0, 1), xs.narrow(0, 1, 1) * 2.0], 0);
+        let moved = support::relative(&features(&*train, &other)[3].narrow(0, 1, 1), &c5.narrow(0, 1, 1));
+        assert!(moved > 1e-3, "{architecture}: {moved:e}");
+    }
 }

@@ -53,9 +53,24 @@ pub enum Architecture {
     RepvggA0,
     /// MobileViT-S, 5.6 M parameters.
     MobilevitS,
-    /// MobileFormer-294M, 11.5 M parameters.
+    /// MobileFormer-52M, 3.5 M parameters.
+    #[serde(rename = "mobileformer_52m")]
+    Mobileformer52m,
+    /// MobileFormer-96M, 4.6 M parameters.
+    #[serde(rename = "mobileformer_96m")]
+    Mobileformer96m,
+    /// MobileFormer-151M, 7.6 M parameters.
+    #[serde(rename = "mobileformer_151m")]
+    Mobileformer151m,
+    /// MobileFormer-214M, 9.4 M parameters.
+    #[serde(rename = "mobileformer_214m")]
+    Mobileformer214m,
+    /// MobileFormer-294M, 11.4 M parameters.
     #[serde(rename = "mobileformer_294m")]
     Mobileformer294m,
+    /// MobileFormer-508M, 14.0 M parameters.
+    #[serde(rename = "mobileformer_508m")]
+    Mobileformer508m,
 }
 
 /// What reads the features.
@@ -90,7 +105,7 @@ impl Setup {
 
 impl Architecture {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
         Self::MobilenetV1,
         Self::MobilenetV2,
         Self::MobilenetV3Large,
@@ -98,54 +113,59 @@ impl Architecture {
         Self::EfficientnetB0,
         Self::RepvggA0,
         Self::MobilevitS,
+        Self::Mobileformer52m,
+        Self::Mobileformer96m,
+        Self::Mobileformer151m,
+        Self::Mobileformer214m,
         Self::Mobileformer294m,
+        Self::Mobileformer508m,
     ];
+
+    /// Its name in configurations and metadata, its name in texts, and [its accuracy](Self::published_top1).
+    fn card(self) -> (&'static str, &'static str, f64) {
+        match self {
+            Self::MobilenetV1 => ("mobilenet_v1", "MobileNetV1", 70.6),
+            Self::MobilenetV2 => ("mobilenet_v2", "MobileNetV2", 72.0),
+            Self::MobilenetV3Large => ("mobilenet_v3_large", "MobileNetV3-Large", 75.2),
+            Self::ShufflenetV2X1 => ("shufflenet_v2_x1_0", "ShuffleNetV2 1.0x", 69.4),
+            Self::EfficientnetB0 => ("efficientnet_b0", "EfficientNet-B0", 77.1),
+            Self::RepvggA0 => ("repvgg_a0", "RepVGG-A0", 72.4),
+            Self::MobilevitS => ("mobilevit_s", "MobileViT-S", 78.4),
+            Self::Mobileformer52m => ("mobileformer_52m", "MobileFormer-52M", 68.7),
+            Self::Mobileformer96m => ("mobileformer_96m", "MobileFormer-96M", 72.8),
+            Self::Mobileformer151m => ("mobileformer_151m", "MobileFormer-151M", 75.2),
+            Self::Mobileformer214m => ("mobileformer_214m", "MobileFormer-214M", 76.7),
+            Self::Mobileformer294m => ("mobileformer_294m", "MobileFormer-294M", 77.9),
+            Self::Mobileformer508m => ("mobileformer_508m", "MobileFormer-508M", 79.3),
+        }
+    }
 
     /// The name in configurations and metadata.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::MobilenetV1 => "mobilenet_v1",
-            Self::MobilenetV2 => "mobilenet_v2",
-            Self::MobilenetV3Large => "mobilenet_v3_large",
-            Self::ShufflenetV2X1 => "shufflenet_v2_x1_0",
-            Self::EfficientnetB0 => "efficientnet_b0",
-            Self::RepvggA0 => "repvgg_a0",
-            Self::MobilevitS => "mobilevit_s",
-            Self::Mobileformer294m => "mobileformer_294m",
-        }
+        self.card().0
     }
 
     /// The name in texts.
     pub fn title(self) -> &'static str {
-        match self {
-            Self::MobilenetV1 => "MobileNetV1",
-            Self::MobilenetV2 => "MobileNetV2",
-            Self::MobilenetV3Large => "MobileNetV3-Large",
-            Self::ShufflenetV2X1 => "ShuffleNetV2 1.0x",
-            Self::EfficientnetB0 => "EfficientNet-B0",
-            Self::RepvggA0 => "RepVGG-A0",
-            Self::MobilevitS => "MobileViT-S",
-            Self::Mobileformer294m => "MobileFormer-294M",
-        }
+        self.card().1
     }
 
     /// ImageNet top-1 in percent, as its own paper reports it.
     pub fn published_top1(self) -> f64 {
-        match self {
-            Self::MobilenetV1 => 70.6,
-            Self::MobilenetV2 => 72.0,
-            Self::MobilenetV3Large => 75.2,
-            Self::ShufflenetV2X1 => 69.4,
-            Self::EfficientnetB0 => 77.1,
-            Self::RepvggA0 => 72.4,
-            Self::MobilevitS => 78.4,
-            Self::Mobileformer294m => 77.9,
-        }
+        self.card().2
     }
 
     /// Whether timm or torchvision has the network, and weights under the names that it has here.
     pub fn has_reference(self) -> bool {
-        self != Self::Mobileformer294m
+        !matches!(
+            self,
+            Self::Mobileformer52m
+                | Self::Mobileformer96m
+                | Self::Mobileformer151m
+                | Self::Mobileformer214m
+                | Self::Mobileformer294m
+                | Self::Mobileformer508m
+        )
     }
 
     /// The name of the linear layer in the published files; here it is `linear`, as MobileOne's.
@@ -154,7 +174,7 @@ impl Architecture {
             Self::MobilenetV1 | Self::MobilenetV2 | Self::MobilenetV3Large | Self::EfficientnetB0 => "classifier",
             Self::ShufflenetV2X1 => "fc",
             Self::RepvggA0 | Self::MobilevitS => "head.fc",
-            Self::Mobileformer294m => "linear",
+            _ => "linear",
         }
     }
 
@@ -163,7 +183,7 @@ impl Architecture {
         match self {
             Self::MobilenetV1 | Self::MobilenetV2 | Self::MobilenetV3Large | Self::EfficientnetB0 => "conv_stem.",
             Self::ShufflenetV2X1 => "conv1.",
-            Self::RepvggA0 | Self::MobilevitS | Self::Mobileformer294m => "stem.",
+            _ => "stem.",
         }
     }
 
@@ -175,15 +195,16 @@ impl Architecture {
             Self::MobilenetV3Large => &["conv_head"],
             Self::ShufflenetV2X1 => &["conv5"],
             Self::MobilevitS => &["final_conv"],
-            Self::Mobileformer294m => &["last", "head"],
+            _ => mobileformer::TAIL,
         }
     }
 
     /// The output strides that the design allows: attention over patches is for the features as published.
     pub fn output_strides(self) -> &'static [OutputStride] {
         match self {
-            Self::MobilevitS | Self::Mobileformer294m => &[OutputStride::Os32],
-            _ => &OutputStride::ALL,
+            Self::MobilevitS => &[OutputStride::Os32],
+            _ if self.has_reference() => &OutputStride::ALL,
+            _ => &[OutputStride::Os32],
         }
     }
 
@@ -194,8 +215,8 @@ impl Architecture {
 
     /// Registers the network's tensors under `path` for images of these channels.
     pub fn build(self, path: &nn::Path, in_channels: i64, setup: Setup) -> Box<dyn Backbone> {
+        let former = |size: &mobileformer::Size| Box::new(mobileformer::build(path, in_channels, size, setup));
         Box::new(match self {
-            Self::Mobileformer294m => return Box::new(mobileformer::build(path, in_channels, setup)),
             Self::MobilenetV1 => mobilenet_v1::build(path, in_channels, setup),
             Self::MobilenetV2 => mobilenet_v2::build(path, in_channels, setup),
             Self::MobilenetV3Large => mobilenet_v3::build(path, in_channels, setup),
@@ -203,6 +224,12 @@ impl Architecture {
             Self::EfficientnetB0 => efficientnet_b0::build(path, in_channels, setup),
             Self::RepvggA0 => repvgg::build(path, in_channels, setup),
             Self::MobilevitS => mobilevit::build(path, in_channels, setup),
+            Self::Mobileformer52m => return former(&mobileformer::M52),
+            Self::Mobileformer96m => return former(&mobileformer::M96),
+            Self::Mobileformer151m => return former(&mobileformer::M151),
+            Self::Mobileformer214m => return former(&mobileformer::M214),
+            Self::Mobileformer294m => return former(&mobileformer::M294),
+            Self::Mobileformer508m => return former(&mobileformer::M508),
         })
     }
 }

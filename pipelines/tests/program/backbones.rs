@@ -6,7 +6,7 @@ use formats::onnx::{Builder, Dim};
 use tch::{Device, Kind, Tensor};
 use tch_ext::jit::Tracing;
 
-use crate::tasks::{prepare, train};
+use crate::tasks::{headline, prepare, train};
 use crate::workshop::{Workshop, fail, json, output, pipeline, read, succeed};
 
 /// `task.yaml` with that network in place of the tiny MobileOne.
@@ -48,6 +48,32 @@ fn every_task_is_trained_folded_and_exported_on_another_backbone() {
         }
         let image = workshop.training_image().to_string_lossy().into_owned();
         succeed(&["predict", &workshop.at(&format!("{name}.onnx")), &image]);
+    }
+}
+
+#[test]
+fn other_backbones_are_exported_in_int8_and_their_files_score_as_the_network_does() {
+    let workshop = Workshop::with_folders();
+    for (task, name) in
+        [("classify", "efficientnet_b0"), ("classify", "mobilenet_v3_large"), ("detect", "mobilenet_v2")]
+    {
+        // Long enough that rounding changes less than the network says.
+        let run = trained(&workshop, task, name, &["train.epochs=6", "train.ema=null"]);
+        let folder = workshop.at(&format!("{name}-files"));
+        let words = ["export", &run, "--int8", "--all", "--input", "nchw", "-o", &folder, "--json", "--no-latency"];
+        let exported = json(&succeed(&[&words[..], &["--max-drop", "1"]].concat()));
+        let exported = exported.as_array().expect("a list");
+        let quantization = &exported.last().expect("a file")["quantization"];
+        let layers = quantization["layers"].as_array().expect("there are layers");
+        let in_int8 = layers.iter().filter(|layer| layer["int8"] == true).count();
+        assert!(2 * in_int8 > layers.len(), "{name}: {layers:?}");
+        let expected = quantization["accuracy"]["comparison"]["metrics"][0]["b"].as_f64().expect("a metric");
+        for written in exported {
+            let file = written["file"].as_str().expect("a path");
+            let report = json(&succeed(&["eval", file, &run, "--json", "--no-latency"]));
+            let found = headline(task, &report);
+            assert!((found - expected).abs() < 0.05, "{file}: {found} is not {expected}");
+        }
     }
 }
 
@@ -122,6 +148,7 @@ fn the_study_compares_any_networks_and_takes_the_results_of_other_devices() {
     assert!(run.status.success(), "{errors}");
     assert!(shown.lines().all(|line| line.chars().count() <= 100), "{shown}");
     assert!(shown.contains("device onnx") && shown.contains("0.47 / 0.06") && shown.contains("78.4"), "{shown}");
+    assert!(shown.contains("s0 (-7.0)") && shown.contains("11.66 / 2.92"), "{shown}");
     assert!(!errors.contains("is not written"), "{errors}");
     for file in ["s0.pt", "s0.ptl", "mobilevit_s.tflite", "mobilevit_s.onnx"] {
         let row = json(&succeed(&["bench", &format!("{exported}/{file}"), "--seconds", "0.01", "--json"]));

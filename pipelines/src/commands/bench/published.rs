@@ -1,6 +1,6 @@
 //! The paper's own measurements, for comparison.
 
-use backbone::{Design, Variant};
+use backbone::{Architecture, Design, Variant};
 use serde::Serialize;
 
 use crate::console::Table;
@@ -36,6 +36,26 @@ pub(super) fn of(variant: Variant) -> Published {
         Variant::S4 => (79.4, 1.86, 26.60, 0.95),
     };
     Published { variant, top1, iphone12_ms, xeon_ms, rtx2080ti_ms }
+}
+
+/// The latency of a network over that of a MobileOne as the paper reports both, on an iPhone 12 and on a Xeon Gold 5118; of
+/// MobileFormer-508M what its abstract says.
+pub(super) fn ratio(network: Architecture, variant: Variant) -> [Option<f64>; 2] {
+    let [iphone12_ms, xeon_ms] = match network {
+        Architecture::MobilenetV1 => [0.95, 10.65],
+        Architecture::MobilenetV2 => [0.98, 13.65],
+        Architecture::MobilenetV3Large => [1.09, 17.09],
+        Architecture::ShufflenetV2X1 => [0.68, 16.60],
+        Architecture::EfficientnetB0 => [1.72, 28.71],
+        Architecture::RepvggA0 => [1.28, 43.61],
+        Architecture::MobilevitS => [9.21, 30.76],
+        Architecture::Mobileformer52m => [9.02, 29.23],
+        Architecture::Mobileformer96m => [16.95, 37.36],
+        Architecture::Mobileformer508m if variant == Variant::S4 => return [Some(38.0), None],
+        _ => return [None; 2],
+    };
+    let own = of(variant);
+    [Some(iphone12_ms / own.iphone12_ms), Some(xeon_ms / own.xeon_ms)]
 }
 
 pub(super) fn table(rows: &[Published]) -> Table {

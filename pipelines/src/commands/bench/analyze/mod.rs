@@ -1,5 +1,6 @@
 //! `pipeline bench --analyze`: the paper's study (section 3.1, tables 1 to 3) on the machine at hand.
 
+mod beside;
 mod device;
 mod measured;
 mod stack;
@@ -21,6 +22,7 @@ use crate::measure::{Engine, prepare, random_images};
 use crate::measure::{Latency, Run, latency, measure_by_turns};
 use crate::run::Machine;
 use crate::task::classify::Classify;
+use beside::Beside;
 use device::DeviceRow;
 use measured::Correlation;
 use stack::BuildingBlock;
@@ -30,6 +32,9 @@ use stack::BuildingBlock;
 pub(super) struct Study {
     /// Of latency with size.
     correlations: Vec<Correlation>,
+    /// Of MobileOne with the networks of other publications.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    beside: Vec<Beside>,
     /// What tools printed on another device.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     device: Vec<DeviceRow>,
@@ -72,9 +77,10 @@ pub(super) fn run(args: &BenchArgs, device: Device, machine: Machine) -> Result<
     };
     let activations = parts("activations", named(&BuildingBlock::ACTIVATIONS)?, args)?;
     let blocks = parts("blocks", named(&BuildingBlock::BLOCKS)?, args)?;
-    let correlations = measured::correlations(&measured::all(&report.rows, &device_rows));
+    let measured = measured::all(&report.rows, &device_rows);
+    let (correlations, beside) = (measured::correlations(&measured), beside::all(&measured));
     let branches = branches(args)?;
-    report.study = Some(Study { correlations, device: device_rows, activations, blocks, branches });
+    report.study = Some(Study { correlations, beside, device: device_rows, activations, blocks, branches });
     Ok(report)
 }
 
@@ -112,6 +118,9 @@ fn parts(label: &str, runs: Vec<(String, Run<'_>)>, args: &BenchArgs) -> Result<
 impl Study {
     pub(super) fn tables(&self, rows: &[Row], title: String) -> Vec<Table> {
         let mut tables = measured::tables(&measured::all(rows, &self.device), title);
+        if !self.beside.is_empty() {
+            tables.push(beside::table(&self.beside));
+        }
         tables.push(Correlation::table(&self.correlations));
         let table = |title: &str, first: &str, parts: &[Alternative]| {
             let mut table = Table::new(title, &[first, "median ms", "p5", "p95", "ratio"]);
@@ -140,6 +149,7 @@ impl Study {
                 rows.push(json!([study, name, median, p5, p95, minimum, runs, ratio]));
             }
         }
+        rows.extend(self.beside.iter().map(Beside::csv));
         rows.extend(self.correlations.iter().map(Correlation::csv));
         let csv = CsvTable::new("study,name,median_ms,p5_ms,p95_ms,minimum_ms,runs,ratio", rows);
         Ok(files::write(&folder.join("study.csv"), csv.to_string().as_bytes())?)
