@@ -204,7 +204,7 @@ pub const BENCH_SECONDS: f64 = 2.0;
 pub struct BenchArgs {
     /// Networks (s0 to s4, efficientnet_b0, ...), configurations, folders of runs, files of weights, exported and other TorchScript and
     /// ONNX files [default with --analyze: all published networks]
-    #[arg(value_name = "MODEL", required_unless_present_any = ["analyze", "train"], conflicts_with = "train")]
+    #[arg(value_name = "MODEL", required_unless_present_any = ["analyze", "train", "loader"], conflicts_with_all = ["train", "loader"])]
     pub models: Vec<String>,
     /// The engines to run, separated by commas [default: all that the device has]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "ENGINE,...", conflicts_with = "analyze")]
@@ -248,6 +248,9 @@ pub struct BenchArgs {
     /// processes of the same number of images
     #[arg(long, value_name = "CONFIG", conflicts_with_all = ["engines", "batch", "threads", "size", "classes", "pin", "profile", "reference", "analyze", "export", "device_results", "output"])]
     pub train: Option<String>,
+    /// Measure how fast a job reads and transforms its training images, without a network
+    #[arg(long, value_name = "CONFIG", conflicts_with_all = ["train", "engines", "batch", "threads", "size", "classes", "pin", "profile", "reference", "analyze", "export", "device_results", "output"])]
+    pub loader: Option<String>,
     #[command(flatten)]
     pub start: ProcessArgs,
     #[command(flatten)]

@@ -29,14 +29,14 @@ mod tensorboard;
 mod together;
 
 use backbone::checkpoint::Metadata;
-use datasets::{LastBatch, Loader, LoaderOptions, Order};
+use datasets::{Dataset, LastBatch, Loader, LoaderOptions, Order};
 use eval::CsvReport;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tch::Tensor;
 use tch_ext::system;
 
-use crate::config::Config;
+use crate::config::{Config, Keys};
 use crate::console;
 use crate::evaluate::warn_skipped;
 use crate::failure::{Failure, Kind};
@@ -51,7 +51,7 @@ use ema::Ema;
 pub use events::Events;
 use not_finite::Statistics;
 use optimizer::Optimizer;
-pub use pace::Pace;
+pub use pace::{Pace, pace_of};
 use progress::{Epoch, Hook};
 use schedule::Schedule;
 use together::Exchange;
@@ -177,7 +177,7 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
     /// # Errors
     /// When a sample cannot be read, the loss is not finite, a file cannot be written, or the run was interrupted.
     pub fn run(&mut self) -> Result<(), Failure> {
-        let loader = Loader::new(Arc::clone(&self.training.samples), self.loader_options())?;
+        let loader = loader(self.config, &self.training, self.processes)?;
         let epochs = self.config.train.epochs;
         let schedule = Schedule::new(&self.config.train.schedule, epochs * loader.batches() as u64);
         self.hooks = self.make_hooks()?;
@@ -296,17 +296,6 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
         Ok(())
     }
 
-    fn loader_options(&self) -> LoaderOptions {
-        LoaderOptions {
-            batch_size: self.config.train.batch_size,
-            shard: self.processes.shard(),
-            seed: self.config.seed,
-            order: Order::Shuffled,
-            last: LastBatch::Drop,
-            ..self.config.data.loader()
-        }
-    }
-
     fn make_hooks(&self) -> Result<Vec<Box<dyn Hook>>, Failure> {
         let Some(run) = self.run else { return Ok(Vec::new()) };
         Ok(vec![
@@ -332,6 +321,26 @@ const SHOWN: u64 = 20;
 fn shows_samples(done: u64, every: u64, epochs: u64) -> bool {
     let part = |done: u64| done.saturating_mul(SHOWN) / epochs.max(1);
     part(done) > part(done.saturating_sub(every))
+}
+
+/// What reads the batches of a training.
+///
+/// # Errors
+/// When the set has fewer images than a batch.
+pub fn loader<D: Dataset + 'static, K: Keys>(
+    config: &Config<K>,
+    training: &Data<D>,
+    processes: &Processes,
+) -> Result<Loader<D>, Failure> {
+    let options = LoaderOptions {
+        batch_size: config.train.batch_size,
+        shard: processes.shard(),
+        seed: config.seed,
+        order: Order::Shuffled,
+        last: LastBatch::Drop,
+        ..config.data.loader()
+    };
+    Ok(Loader::new(Arc::clone(&training.samples), options)?)
 }
 
 #[cfg(test)]

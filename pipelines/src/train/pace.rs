@@ -1,12 +1,11 @@
 //! How fast a job reads its samples, and how fast it trains on them.
 
-use datasets::Loader;
+use datasets::{Batch, Dataset, Loader};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Trainer;
 use super::schedule::Schedule;
+use super::{Trainer, loader};
 use crate::failure::Failure;
 use crate::task::{Evaluate, Train};
 
@@ -24,28 +23,39 @@ pub struct Pace {
     pub steps: f64,
 }
 
+/// The first batch of a loader, and its images per second for about `time` after that, when nothing waits for them; `ready` is called
+/// in between.
+///
+/// # Errors
+/// When a sample cannot be read, or `ready` fails.
+pub fn pace_of<D: Dataset + 'static>(
+    loader: &Loader<D>,
+    time: Duration,
+    ready: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(Batch<D::Sample>, f64), Failure> {
+    let mut epochs = (0..).map(|epoch| loader.epoch(epoch, 0));
+    let mut batches = epochs.next().transpose()?;
+    let first = batches.iter_mut().flatten().next().transpose()?.ok_or_else(|| Failure::failed("no batch"))?;
+    ready()?;
+    let (begun, mut read) = (Instant::now(), 0);
+    while begun.elapsed() < time {
+        match batches.iter_mut().flatten().next().transpose()? {
+            Some(batch) => read += batch.samples.len(),
+            None => batches = epochs.next().transpose()?,
+        }
+    }
+    Ok((first, read as f64 / begun.elapsed().as_secs_f64()))
+}
+
 impl<T: Train + Evaluate> Trainer<'_, T> {
     /// Measures the loader alone, then steps on one batch, each for about `time`. The network is of no use afterwards.
     ///
     /// # Errors
     /// When a sample cannot be read, a loss is not finite, or a process is lost.
     pub fn pace(&mut self, time: Duration) -> Result<Pace, Failure> {
-        let loader = Loader::new(Arc::clone(&self.training.samples), self.loader_options())?;
-        let mut epochs = (0..).map(|epoch| loader.epoch(epoch, 0));
-        let mut batches = epochs.next().transpose()?;
-        let batch = batches.iter_mut().flatten().next().transpose()?.ok_or_else(|| Failure::failed("no batch"))?;
-        self.processes.wait_for_all()?;
-        let (begun, mut read) = (Instant::now(), 0);
-        while begun.elapsed() < time {
-            match batches.iter_mut().flatten().next().transpose()? {
-                Some(batch) => read += batch.samples.len(),
-                None => batches = epochs.next().transpose()?,
-            }
-        }
-        let rate = read as f64 / begun.elapsed().as_secs_f64();
+        let loader = loader(self.config, &self.training, self.processes)?;
+        let (batch, rate) = pace_of(&loader, time, || self.processes.wait_for_all())?;
         let pace_of_loader: f64 = self.processes.gather(rate)?.into_iter().sum();
-        drop(batches);
-
         let images = self.processes.gather(batch.samples.len())?;
         let schedule = Schedule::new(&self.config.train.schedule, self.config.train.epochs * loader.batches() as u64);
         let steps = |trainer: &mut Self, count: usize| -> Result<f64, Failure> {

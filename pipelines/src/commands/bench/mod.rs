@@ -3,6 +3,7 @@
 mod analyze;
 mod exporting;
 mod file;
+mod loader;
 mod model;
 mod published;
 mod train;
@@ -35,6 +36,9 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), Failure> {
         return train::run(args, config);
     }
     args.start.only_with("--train")?;
+    if let Some(config) = &args.loader {
+        return loader::run(args, config);
+    }
     if !args.pin.is_empty() {
         system::pin_to_processors(&args.pin).map_err(Failure::usage)?;
     }

@@ -53,3 +53,17 @@ fn bench_shows_how_a_job_scales() {
         assert!(rates["loader"].as_f64() > Some(0.0) && rates["steps"].as_f64() > Some(0.0), "{row}");
     }
 }
+
+#[test]
+fn bench_shows_how_fast_a_job_reads() {
+    let workshop = Workshop::new();
+    let job = workshop.at("job.yaml");
+    let words = ["bench", "--loader", &job, "--seconds", "0.1", "--json", "--set", "data.workers=1"];
+    let report: serde_json::Value = serde_json::from_str(&succeed(&words)).expect("JSON");
+    assert_eq!(report["workers"], 1);
+    assert!(report["images_per_second"].as_f64() > Some(0.0), "{report}");
+    assert!(fail(&["bench", "--loader", &job, "--train", &job], 2).contains("cannot be used with"));
+    assert!(
+        fail(&["bench", "--loader", &job, "--processes", "2"], 2).contains("--processes is only valid with --train")
+    );
+}
