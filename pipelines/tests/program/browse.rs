@@ -151,4 +151,9 @@ fn nothing_else_is_served() {
     assert_eq!(served.get("/augmented.json?first=-1").0, 400);
     assert_eq!(served.ask("GET", "/", "example.org").0, 403, "a page of another site");
     assert_eq!(served.ask("POST", "/", &served.host).0, 405);
+    assert_eq!(served.ask("HEAD", "/image/small/1.jpg", &served.host), (200, Vec::new()));
+    assert_eq!(served.ask("\u{1}", "/", &served.host).0, 400, "not a request");
+    // Browsers open connections ahead, and may not use them for long.
+    let unused: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(&served.host).unwrap()).collect();
+    assert_eq!((served.get("/").0, unused.len()), (200, 20));
 }
