@@ -36,7 +36,9 @@ impl Served {
     /// The status and the body of an answer.
     fn ask(&self, method: &str, path: &str, host: &str) -> (u16, Vec<u8>) {
         let mut stream = TcpStream::connect(&self.host).unwrap();
-        write!(stream, "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+        // At once: what is no request is answered before its end.
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
         let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
@@ -151,4 +153,9 @@ fn nothing_else_is_served() {
     assert_eq!(served.get("/augmented.json?first=-1").0, 400);
     assert_eq!(served.ask("GET", "/", "example.org").0, 403, "a page of another site");
     assert_eq!(served.ask("POST", "/", &served.host).0, 405);
+    assert_eq!(served.ask("HEAD", "/image/small/1.jpg", &served.host), (200, Vec::new()));
+    assert_eq!(served.ask("\u{1}", "/", &served.host).0, 400, "not a request");
+    // Browsers open connections ahead, and may not use them for long.
+    let unused: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(&served.host).unwrap()).collect();
+    assert_eq!((served.get("/").0, unused.len()), (200, 20));
 }
