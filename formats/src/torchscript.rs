@@ -263,7 +263,7 @@ fn unary(function: Unary) -> &'static str {
         Unary::Exp => "exp",
         Unary::Sqrt => "sqrt",
         Unary::Neg => "neg",
-        Unary::Erf => "erf",
+        Unary::Gelu => "gelu",
         Unary::HardSwish => "hardswish",
     }
 }

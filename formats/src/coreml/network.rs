@@ -142,6 +142,14 @@ impl Network<'_> {
                 let gate = self.simple("sigmoid_hard", output, &[x, sixth, ("beta", Argument::Number(0.5, kind))]);
                 self.simple("mul", output, &[x, ("y", Argument::Of(&gate))])
             }
+            Operation::Unary(Unary::Gelu) => {
+                let y = |value: f64| ("y", Argument::Number(value, kind));
+                let scaled = self.simple("mul", output, &[x, y(std::f64::consts::FRAC_1_SQRT_2)]);
+                let inner = self.simple("erf", output, &[("x", Argument::Of(&scaled))]);
+                let gate = self.simple("add", output, &[("x", Argument::Of(&inner)), y(1.0)]);
+                let product = self.simple("mul", output, &[x, ("y", Argument::Of(&gate))]);
+                self.simple("mul", output, &[("x", Argument::Of(&product)), y(0.5)])
+            }
             Operation::Unary(Unary::Neg) => self.simple("mul", output, &[x, ("y", Argument::Number(-1.0, kind))]),
             Operation::Unary(function) => self.simple(unary(*function), output, &[x]),
             Operation::Binary(function) => {
@@ -366,8 +374,7 @@ fn unary(function: Unary) -> &'static str {
         Unary::Tanh => "tanh",
         Unary::Exp => "exp",
         Unary::Sqrt => "sqrt",
-        Unary::Erf => "erf",
-        Unary::Neg | Unary::HardSwish => unreachable!("written as other operations"),
+        Unary::Neg | Unary::HardSwish | Unary::Gelu => unreachable!("written as other operations"),
     }
 }
 

@@ -107,7 +107,8 @@ pub enum Unary {
     Exp,
     Sqrt,
     Neg,
-    Erf,
+    /// By the error function.
+    Gelu,
     HardSwish,
 }
 
@@ -257,7 +258,7 @@ impl Operation {
             Self::Unary(Unary::Exp) => "exp",
             Self::Unary(Unary::Sqrt) => "sqrt",
             Self::Unary(Unary::Neg) => "neg",
-            Self::Unary(Unary::Erf) => "erf",
+            Self::Unary(Unary::Gelu) => "gelu",
             Self::Unary(Unary::HardSwish) => "hardswish",
             Self::Binary(Binary::Add) => "add",
             Self::Binary(Binary::Sub) => "sub",

@@ -241,7 +241,7 @@ fn unary(function: Unary, xs: &Tensor) -> Result<Tensor, tch::TchError> {
         Unary::Exp => xs.f_exp(),
         Unary::Sqrt => xs.f_sqrt(),
         Unary::Neg => xs.f_neg(),
-        Unary::Erf => xs.f_erf(),
+        Unary::Gelu => xs.f_gelu("none"),
         Unary::HardSwish => xs.f_hardswish(),
     }
 }

@@ -66,4 +66,5 @@ kinds! {
     HARD_SWISH = 117, (1, 1), 1, 1;
     BATCH_MATMUL = 126, (2, 2), 1, 2;
     NON_MAX_SUPPRESSION_V4 = 120, (5, 5), 2, 0;
+    GELU = 150, (1, 1), 1, 1;
 }

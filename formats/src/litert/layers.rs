@@ -36,8 +36,11 @@ impl Network<'_> {
     pub(super) fn convolution(&mut self, position: usize, convolution: &Convolution) -> Result<(), Error> {
         let node = self.graph.node(position);
         let Convolution { layer, stride, padding, dilation, groups } = convolution;
-        let depthwise = convolution.is_depthwise();
-        if *groups != 1 && !depthwise {
+        let [outputs, per_group, ..] = layer.weight.tensor.size()[..] else {
+            return Err(unsupported("a convolution of this shape"));
+        };
+        let depthwise = (*groups > 1 && per_group == 1).then(|| outputs / groups);
+        if *groups != 1 && depthwise.is_none() {
             return Err(unsupported("a convolution in groups"));
         }
         let (input, (end, activation)) = (node.inputs[0], self.fused(position));
@@ -52,8 +55,8 @@ impl Network<'_> {
         let around: [i64; 2] = std::array::from_fn(|axis| dilation[axis] * (shape[2 + axis] - 1));
         let keeps_size = *stride == [1, 1] && (0..2).all(|axis| 2 * padding[axis] == around[axis]);
         let xs = if keeps_size || *padding == [0, 0] { xs } else { self.padded(&xs, *padding, self.grid(input))? };
-        let order: [i64; 4] = if depthwise { [1, 2, 3, 0] } else { [0, 2, 3, 1] };
-        let (sides, axis) = (self.sides_as(end, true), if depthwise { 3 } else { 0 });
+        let order: [i64; 4] = if depthwise.is_some() { [1, 2, 3, 0] } else { [0, 2, 3, 1] };
+        let (sides, axis) = (self.sides_as(end, true), if depthwise.is_some() { 3 } else { 0 });
         let parameters = self.parameters(node, layer, int8.as_ref().map(|((grid, _), _)| *grid), &order, axis)?;
         let grid = int8.as_ref().map(|((_, grid), _)| *grid);
         let output = self.builder.tensor("values", xs.kind, &sides, grid.map(Quantization::from));

@@ -225,7 +225,7 @@ impl Network<'_> {
         let same = self.sides_as(output, last && self.sides[output.index()].len() == 4);
         Ok(match operation {
             Operation::Unary(function) => {
-                let operator = operators::unary(*function).ok_or_else(|| unsupported(operation.name()))?;
+                let operator = operators::unary(*function);
                 let xs = self.float(input)?;
                 (self.builder.compute("values", operator, &[&xs], &same), last)
             }

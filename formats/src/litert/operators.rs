@@ -61,7 +61,8 @@ impl Activation {
 /// How a convolution moves over an image; pairs are rows, columns.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moves {
-    pub depthwise: bool,
+    /// The outputs of each channel, where channels do not mix.
+    pub depthwise: Option<i64>,
     pub int8: bool,
     /// Whether zeros around the image keep its size; otherwise there are none.
     pub keeps_size: bool,
@@ -74,20 +75,15 @@ pub(super) fn convolution(moves: Moves, activation: Activation) -> Operator {
     let int = |value: i64| Field::Int(value as i32);
     let padding = Field::Byte(if keeps_size { 0 } else { 1 });
     let mut fields = vec![(0, padding), (1, int(stride[1])), (2, int(stride[0]))];
-    // A depthwise layer has the number of outputs of each channel between.
-    let next = if depthwise {
-        fields.push((3, Field::Int(1)));
-        4
-    } else {
-        3
-    };
+    fields.extend(depthwise.map(|outputs| (3, int(outputs))));
+    let next = fields.len() as u16;
     fields.extend([(next, activation.field()), (next + 1, int(dilation[1])), (next + 2, int(dilation[0]))]);
-    let version = match (int8, depthwise && dilation != [1, 1]) {
+    let version = match (int8, depthwise.is_some() && dilation != [1, 1]) {
         (true, _) => 3,
         (false, true) => 2,
         (false, false) => 1,
     };
-    if depthwise {
+    if depthwise.is_some() {
         with(kinds::DEPTHWISE_CONV_2D, version, 2, fields)
     } else {
         with(kinds::CONV_2D, version, 1, fields)
@@ -217,9 +213,9 @@ pub(super) fn custom(name: &'static str, options: Vec<u8>) -> Operator {
     }
 }
 
-/// A function of one number, where LiteRT has it.
-pub(super) fn unary(function: Unary) -> Option<Operator> {
-    Some(match function {
+/// A function of one number.
+pub(super) fn unary(function: Unary) -> Operator {
+    match function {
         Unary::Relu => plain(kinds::RELU, 1),
         Unary::Sigmoid => plain(kinds::LOGISTIC, 1),
         Unary::Tanh => plain(kinds::TANH, 1),
@@ -227,8 +223,8 @@ pub(super) fn unary(function: Unary) -> Option<Operator> {
         Unary::Sqrt => plain(kinds::SQRT, 1),
         Unary::Neg => with(kinds::NEG, 1, 42, vec![]),
         Unary::HardSwish => with(kinds::HARD_SWISH, 1, 91, vec![]),
-        Unary::Erf => return None,
-    })
+        Unary::Gelu => with(kinds::GELU, 1, 116, vec![]),
+    }
 }
 
 /// A function of two numbers.

@@ -44,6 +44,7 @@ impl Builder {
                 self.convolution(first(), convolution, graph.facts(node.inputs[0]).grid)?
             }
             Operation::Linear(layer) => self.linear(first(), layer, graph.facts(node.inputs[0]).grid)?,
+            Operation::Unary(Unary::Gelu) => self.gelu(first()),
             Operation::Unary(function) => self.map(unary(*function), &[first()]),
             Operation::Binary(function) => self.map(binary(*function), &[first(), &inputs[1]]),
             Operation::Clip { low, high } => self.clip(first(), *low, *high),
@@ -202,6 +203,17 @@ impl Builder {
         Ok(self.node("DequantizeLinear", &inputs.iter().collect::<Vec<_>>(), &[("axis", Setting::Int(0))], like))
     }
 
+    /// `x * (1 + erf(x / sqrt(2))) / 2`: older opsets have no operator of its own.
+    fn gelu(&mut self, xs: &Value) -> Value {
+        let [scale, one, half] =
+            [std::f64::consts::FRAC_1_SQRT_2, 1.0, 0.5].map(|value| self.number("factor", value, Element::F32));
+        let scaled = self.map("Mul", &[xs, &scale]);
+        let inner = self.map("Erf", &[&scaled]);
+        let gate = self.map("Add", &[&inner, &one]);
+        let product = self.map("Mul", &[xs, &gate]);
+        self.map("Mul", &[&product, &half])
+    }
+
     /// The value on an edge: rounded where it has a grid.
     fn rounded(&mut self, graph: &Graph, edge: Edge, value: Value) -> Value {
         let Some(Grid { scale, zero_point }) = graph.facts(edge).grid else { return value };
@@ -224,8 +236,8 @@ fn unary(function: Unary) -> &'static str {
         Unary::Exp => "Exp",
         Unary::Sqrt => "Sqrt",
         Unary::Neg => "Neg",
-        Unary::Erf => "Erf",
         Unary::HardSwish => "HardSwish",
+        Unary::Gelu => unreachable!("written as other operations"),
     }
 }
 

@@ -84,9 +84,8 @@ fn networks_run_like_the_interpreter_at_any_batch_in_fp32_fp16_and_int8() {
 #[test]
 fn a_layer_in_int8_is_within_a_step_of_the_quantised_graph() {
     let size = [33, 32];
-    for (groups, stride, side) in [(1, 1, 3), (1, 2, 3), (3, 1, 3), (1, 1, 1)] {
+    for (groups, outputs, stride, side) in [(1, 8, 1, 3), (1, 8, 2, 3), (3, 3, 1, 3), (3, 6, 2, 3), (1, 8, 1, 1)] {
         tch::manual_seed(5);
-        let outputs = if groups == 1 { 8 } else { 3 };
         let weight = Tensor::randn([outputs, 3 / groups, side, side], FLOATS) * 0.4;
         let bias = Tensor::randn([outputs], FLOATS);
         let module = Tracing::new("Net")
@@ -103,8 +102,25 @@ fn a_layer_in_int8_is_within_a_step_of_the_quantised_graph() {
         let input = images(2, size);
         let expected = &graph.run(&[input.shallow_clone()]).unwrap()[0];
         let steps = (&run(&session, &input, &last)[0] - expected).abs().max().double_value(&[]) / step;
-        assert!(steps < 1.01, "{groups} {stride} {side}: {steps} steps");
+        assert!(steps < 1.01, "{groups} {outputs} {stride} {side}: {steps} steps");
     }
+}
+
+#[test]
+fn what_files_cannot_hold_is_refused_in_a_sentence() {
+    let weight = Tensor::randn([6, 2, 3, 3], FLOATS);
+    let module = Tracing::new("Net")
+        .input("x", &images(2, [32, 32]))
+        .record(|inputs| -> Result<_, tch_ext::Error> {
+            let pairs = Tensor::cat(&[&inputs[0], &inputs[0]], 1);
+            Ok(vec![pairs.conv2d(&weight, None::<&Tensor>, [1, 1], [1, 1], [1, 1], 3)])
+        })
+        .unwrap();
+    let graph = read(&module, &[4]);
+    let mut builder = Builder::new("network");
+    let given = builder.input("images", Element::F32, &sides([32, 32], false));
+    let error = builder.network(&graph, &given).unwrap_err();
+    assert!(error.to_string().contains("LiteRT files cannot hold a convolution in groups"), "{error}");
 }
 
 #[test]

@@ -92,10 +92,7 @@ impl Call<'_> {
     fn gelu(&mut self) -> Result<Edge, Error> {
         let xs = self.tensor(0)?;
         let inner = match self.text(1) {
-            Some("none") | None => {
-                let scaled = self.times(xs, std::f64::consts::FRAC_1_SQRT_2);
-                self.draft.like(Operation::Unary(Unary::Erf), &[scaled])
-            }
+            Some("none") | None => return Ok(self.draft.like(Operation::Unary(Unary::Gelu), &[xs])),
             Some("tanh") => {
                 let square = self.pair_of(Binary::Mul, xs, xs);
                 let cube = self.pair_of(Binary::Mul, square, xs);

@@ -65,9 +65,9 @@ pub(super) fn all(measured: &[Measured]) -> Vec<Beside> {
 
 pub(super) fn table(all: &[Beside]) -> Table {
     let mut table = Table::new(
-        "MobileOne beside other networks: times as fast as the network where it is as accurate (published: the\n\
-         paper's table 9 or abstract, phone / CPU), and top-1 more than the network's where it is as fast;\n\
-         top-1 as each paper reports it, not measured here",
+        "MobileOne beside other networks. Faster: the network's latency over that of the MobileOne as\n\
+         accurate (published: the paper's table 9 or abstract, phone / CPU). More top-1: the MobileOne\n\
+         as fast less the network. Top-1 as each paper reports it, not measured here",
         &["network", "measured by", "as accurate", "faster", "published", "as fast", "more top-1"],
     );
     table.rows.extend(all.iter().map(|row| {
