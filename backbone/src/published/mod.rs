@@ -1,5 +1,5 @@
 //! The networks that the MobileOne paper compares (section 4, table 9), as backbones beside it: one file each in the order of its
-//! paper, with the names of timm or torchvision, whose files of weights they load. MobileFormer is in neither.
+//! paper, with the names of timm or torchvision, whose files of weights they load. MobileFormer, a folder, is in neither.
 //!
 //! A published classifier may have layers between its features and its linear layer (`conv_head` of EfficientNet). They are part of
 //! the backbone where a classifier follows ([`Purpose::Classification`]), and its last features are then theirs; detectors and

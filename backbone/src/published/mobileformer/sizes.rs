@@ -1,4 +1,4 @@
-//! The sizes of the paper (table 1 and its appendix): what differs between them.
+//! The sizes of the paper (table 1 and its appendix): what differs between them. Where the numbers come from is in docs/backbones.md.
 
 /// A network of the paper's table of specifications.
 #[derive(Debug)]
