@@ -44,7 +44,7 @@ def main():
         epochs = max(int(budget / found["seconds"] * found["epochs"]), found["epochs"])
         # The slowest has had its time.
         equal_time[network] = found if epochs == found["epochs"] else trained(options, "time", network, epochs)
-    rows = [{"comparison": comparison, "network": network, **found, **evaluated(options, pathlib.Path(found["run"]))}
+    rows = [{"comparison": comparison, "network": network, **found, **evaluated(options, options.runs.resolve() / found["run"])}
             for comparison, of in [("epochs", equal_epochs), ("time", equal_time)] for network, found in of.items()]
 
     doctor = {check["what"]: check["found"] for check in json.loads(run([options.pipeline, "doctor", "--json"], 1))}
@@ -97,7 +97,7 @@ def trained(options, comparison, network, epochs=None):
         sys.exit(f"{folder} has {len(rows)} epochs and not {wanted}: it is the run of another recipe")
     ends = [0.0, *(float(row["seconds"]) for row in rows)]
     epoch = statistics.median(after - before for before, after in zip(ends, ends[1:]))
-    return {"run": str(folder), "epochs": wanted, "seconds": ends[-1], "epoch_seconds": epoch}
+    return {"run": f"{comparison}/{network}", "epochs": wanted, "seconds": ends[-1], "epoch_seconds": epoch}
 
 
 def metrics(folder):
