@@ -114,17 +114,11 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Errors whose text is for the user as it is.
-macro_rules! from_plain {
-    ($($error:ty),*) => {
-        $(impl From<$error> for Failure {
-            fn from(error: $error) -> Self {
-                Self::failed(error)
-            }
-        })*
-    };
+impl From<eval::Error> for Failure {
+    fn from(error: eval::Error) -> Self {
+        Self::failed(error)
+    }
 }
-from_plain!(eval::Error, serde_json::Error);
 
 #[cfg(test)]
 mod tests {
