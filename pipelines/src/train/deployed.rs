@@ -22,8 +22,8 @@ pub struct Finished<T: Evaluate> {
 }
 
 impl<T: Train + Evaluate> Trainer<'_, T> {
-    /// Evaluates the average, and predicts for a few images where they are shown. The random state is restored: building the deploy form draws random weights, and a run that is
-    /// interrupted here repeats the evaluation.
+    /// Evaluates the average, and predicts for a few images where they are shown. The random state is restored: building the deploy
+    /// form draws random weights, and a run that is interrupted here repeats the evaluation.
     pub(super) fn evaluate(&self, shown: bool) -> Result<(ReportOf<T>, Vec<Sample>), Failure> {
         let (device, rank) = (self.network.device(), self.processes.rank());
         let states = generator_states(device, rank)?;

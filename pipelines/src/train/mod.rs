@@ -29,14 +29,13 @@ mod tensorboard;
 mod together;
 
 use backbone::checkpoint::Metadata;
-use datasets::{Dataset, LastBatch, Loader, LoaderOptions, Order};
+use datasets::Loader;
 use eval::CsvReport;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tch::Tensor;
 use tch_ext::system;
 
-use crate::config::{Config, Keys};
+use crate::config::Config;
 use crate::console;
 use crate::evaluate::warn_skipped;
 use crate::failure::{Failure, Kind};
@@ -51,9 +50,10 @@ use ema::Ema;
 pub use events::Events;
 use not_finite::Statistics;
 use optimizer::Optimizer;
-pub use pace::{Pace, pace_of};
+pub use pace::{Pace, loader, pace_of};
 use progress::{Epoch, Hook};
 use schedule::Schedule;
+use tensorboard::shows_samples;
 use together::Exchange;
 
 /// A run in memory.
@@ -311,49 +311,5 @@ impl<'a, T: Train + Evaluate> Trainer<'a, T> {
 
     fn elapsed(&self) -> Duration {
         self.before + self.begun.elapsed()
-    }
-}
-
-/// How often samples are shown at most, over a run: its events stay small however long it is.
-const SHOWN: u64 = 20;
-
-/// Whether samples are shown after an epoch that is evaluated, where every so many are.
-fn shows_samples(done: u64, every: u64, epochs: u64) -> bool {
-    let part = |done: u64| done.saturating_mul(SHOWN) / epochs.max(1);
-    part(done) > part(done.saturating_sub(every))
-}
-
-/// What reads the batches of a training.
-///
-/// # Errors
-/// When the set has fewer images than a batch.
-pub fn loader<D: Dataset + 'static, K: Keys>(
-    config: &Config<K>,
-    training: &Data<D>,
-    processes: &Processes,
-) -> Result<Loader<D>, Failure> {
-    let options = LoaderOptions {
-        batch_size: config.train.batch_size,
-        shard: processes.shard(),
-        seed: config.seed,
-        order: Order::Shuffled,
-        last: LastBatch::Drop,
-        ..config.data.loader()
-    };
-    Ok(Loader::new(Arc::clone(&training.samples), options)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::shows_samples;
-
-    #[test]
-    fn samples_are_shown_at_every_evaluation_of_a_short_run_and_twenty_times_in_a_long_one() {
-        let shown = |every: u64, epochs: u64| {
-            let evaluated = (1..=epochs).filter(|done| done.is_multiple_of(every));
-            evaluated.filter(|done| shows_samples(*done, every, epochs)).count()
-        };
-        assert_eq!((shown(1, 7), shown(1, 20), shown(2, 20), shown(1, 1)), (7, 20, 10, 1));
-        assert_eq!((shown(1, 300), shown(1, 1999), shown(5, 300)), (20, 20, 20));
     }
 }

@@ -1,13 +1,16 @@
-//! How fast a job reads its samples, and how fast it trains on them.
+//! What reads the samples of a job, how fast that is, and how fast the job trains on them.
 
-use datasets::{Batch, Dataset, Loader};
+use datasets::{Batch, Dataset, LastBatch, Loader, LoaderOptions, Order};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Trainer;
 use super::schedule::Schedule;
-use super::{Trainer, loader};
+use crate::config::{Config, Keys};
 use crate::failure::Failure;
-use crate::task::{Evaluate, Train};
+use crate::processes::Processes;
+use crate::task::{Data, Evaluate, Train};
 
 /// Steps before those that are timed.
 const WARM_UP: usize = 3;
@@ -21,6 +24,26 @@ pub struct Pace {
     pub loader: f64,
     /// Of the steps, when they wait for no sample.
     pub steps: f64,
+}
+
+/// What reads the batches of a training.
+///
+/// # Errors
+/// When the set has fewer images than a batch.
+pub fn loader<D: Dataset + 'static, K: Keys>(
+    config: &Config<K>,
+    training: &Data<D>,
+    processes: &Processes,
+) -> Result<Loader<D>, Failure> {
+    let options = LoaderOptions {
+        batch_size: config.train.batch_size,
+        shard: processes.shard(),
+        seed: config.seed,
+        order: Order::Shuffled,
+        last: LastBatch::Drop,
+        ..config.data.loader()
+    };
+    Ok(Loader::new(Arc::clone(&training.samples), options)?)
 }
 
 /// The first batch of a loader, and its images per second for about `time` after that, when nothing waits for them; `ready` is called

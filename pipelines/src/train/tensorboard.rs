@@ -29,6 +29,15 @@ const STEPS_PER_POINT: u64 = 10;
 /// Red, green and blue.
 const COLOURS: i32 = 3;
 
+/// How often samples are shown at most, over a run: its events stay small however long it is.
+const SHOWN: u64 = 20;
+
+/// Whether samples are shown after an epoch that is evaluated, where every so many are.
+pub(super) fn shows_samples(done: u64, every: u64, epochs: u64) -> bool {
+    let part = |done: u64| done.saturating_mul(SHOWN) / epochs.max(1);
+    part(done) > part(done.saturating_sub(every))
+}
+
 impl TensorBoard {
     /// A new file in `folder`, for a run at `step`. TensorBoard hides points of older files from there on.
     ///
@@ -182,5 +191,15 @@ mod tests {
         assert_eq!((last.get_step(), value.get_tag()), (40, "samples/val/1.jpg"));
         let image = value.get_image();
         assert_eq!((image.get_height(), image.get_width(), image.get_encoded_image_string()), (3, 5, &b"JPEG"[..]));
+    }
+
+    #[test]
+    fn samples_are_shown_at_every_evaluation_of_a_short_run_and_twenty_times_in_a_long_one() {
+        let shown = |every: u64, epochs: u64| {
+            let evaluated = (1..=epochs).filter(|done| done.is_multiple_of(every));
+            evaluated.filter(|done| shows_samples(*done, every, epochs)).count()
+        };
+        assert_eq!((shown(1, 7), shown(1, 20), shown(2, 20), shown(1, 1)), (7, 20, 10, 1));
+        assert_eq!((shown(1, 300), shown(1, 1999), shown(5, 300)), (20, 20, 20));
     }
 }

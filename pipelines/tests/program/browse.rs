@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use serde_json::Value;
 
 use crate::tasks::{TASKS, prepare};
-use crate::workshop::{Workshop, json, pipeline, read, succeed};
+use crate::workshop::{Workshop, json, output, pipeline, read};
 
 /// A browser's server, which ends with the test.
 struct Served {
@@ -53,7 +53,6 @@ impl Served {
     fn text(&self, path: &str) -> String {
         let (status, body) = self.get(path);
         assert_eq!(status, 200, "{path}");
-        // Large answers come in pieces, each after its length.
         String::from_utf8(body).unwrap()
     }
 }
@@ -92,7 +91,6 @@ fn every_task_shows_its_images_and_what_training_sees() {
 /// What a page holds, as JSON.
 fn content(page: &str) -> Value {
     let (_, rest) = page.split_once("id=\"content\">").unwrap();
-    // A large answer comes in pieces, each after its length; one piece holds the content of a small set.
     json(rest.split_once("</script>").unwrap().0)
 }
 
@@ -109,8 +107,12 @@ fn a_written_page_has_its_pictures_beside_it_and_nothing_from_outside_of_the_dat
         let outside = workshop.path(&format!("outside_of_{task}"));
         std::fs::rename(&first, &outside).unwrap();
         std::os::unix::fs::symlink(&outside, &first).unwrap();
-        let said = succeed(&["data", "browse", &workshop.at("task.yaml"), "-o", place]);
-        assert_eq!(said.trim(), format!("{place}/index.html"), "{task}");
+        let written = output(&mut pipeline(&["data", "browse", &workshop.at("task.yaml"), "-o", place]));
+        assert_eq!(String::from_utf8_lossy(&written.stdout).trim(), format!("{place}/index.html"), "{task}");
+        let warned = String::from_utf8_lossy(&written.stderr);
+        let sentence =
+            format!("pictures that are left out: 1; the first: {} is outside of the data's folder", first.display());
+        assert!(written.status.success() && warned.contains(&sentence), "{task}: {warned}");
         let page = content(&read(folder.join("index.html")));
         let images = page["items"].as_array().unwrap().len();
         let files = |name: &str| std::fs::read_dir(folder.join(name)).map_or(0, Iterator::count);

@@ -37,19 +37,17 @@ pub(super) enum Side {
 }
 
 impl Kind {
-    /// The folder of its pictures of a size, in a page's folder and in addresses.
-    pub(super) fn folder(self, side: Side) -> &'static str {
-        match (self, side) {
-            (Self::Image, Side::Small) => "image/small",
-            (Self::Image, Side::Large) => "image/large",
-            (Self::Mask, Side::Small) => "mask/small",
-            (Self::Mask, Side::Large) => "mask/large",
+    /// The folder of its small pictures in a page's folder, as in addresses.
+    pub(super) fn folder(self) -> &'static str {
+        match self {
+            Self::Image => "image/small",
+            Self::Mask => "mask/small",
         }
     }
 
-    /// The file of the picture of an image.
-    pub(super) fn path(self, number: usize, side: Side) -> String {
-        format!("{}/{number}.{}", self.folder(side), self.ending())
+    /// The file of the small picture of an image.
+    pub(super) fn path(self, number: usize) -> String {
+        format!("{}/{number}.{}", self.folder(), self.ending())
     }
 
     /// The ending of its files.
